@@ -1,0 +1,6 @@
+"""MicroPython's `micropython` module, as far as the firmware uses it, for CPython."""
+
+
+def const(value):
+    """MicroPython folds a const() into the bytecode; CPython just takes the value."""
+    return value
