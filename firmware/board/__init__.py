@@ -1,0 +1,19 @@
+"""`Board` of whatever this runs on: `from firmware.board import Board`.
+
+Only the module of this port is loaded; the others would fail to import, and cost heap.
+"""
+
+import sys
+
+if sys.implementation.name == "cpython":
+    from board_cpython import Board
+elif sys.platform == "esp32":
+    from firmware.board.esp32 import Board
+elif sys.platform == "rp2":
+    from firmware.board.rp2 import Board
+elif sys.platform in ("linux", "darwin"):
+    from firmware.board.unix import Board
+else:
+    raise ImportError("Fieldpost has no board module for " + sys.platform)
+
+__all__ = ("Board",)
