@@ -1,204 +1,29 @@
-"""The modules `socket` and `select` of a node, as MicroPython's ports have them.
+"""A node's sockets and `poll`, with the methods and habits of MicroPython's.
 
-What differs between the ports, and firmware has met, is in `Port`; the unix column was read off
-the real port with a script, the others from the sources of extmod/modlwip.c (rp2) and
-ports/esp32/modsocket.c. TLS is not here: tests of it use real sockets.
+TLS is not here: tests of it use real sockets.
 """
 
-import struct
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from fakes.ports import POLLHUP, POLLIN, POLLNVAL, POLLOUT
 
 if TYPE_CHECKING:
-    from fakes.net import Connection, FakeNet
+    from fakes.connection import Connection
+    from fakes.stack import Stack
 
 _AGAIN = 11
 _BAD_DESCRIPTOR = 9
 _BROKEN_PIPE = 32
-_IN, _OUT, _ERR, _HUP, _INVALID = 1, 4, 8, 16, 32
-
-
-class Port(NamedTuple):
-    """Error numbers, limits and habits of one port's sockets."""
-
-    name: str
-    in_progress: int = 115
-    timed_out: int = 110
-    refused: int = 111
-    reset: int = 104
-    not_connected: int = 107
-    unanswered: int = 110  # a handshake that nobody answers
-    gave_up: int = 110  # data that nobody acknowledges
-    no_name: int | str = -2
-    no_descriptor: int = 23
-    descriptors: int = 64
-    send_buffer: int = 65_536
-    connect_limit_ms: int = 127_000
-    retransmit_limit_ms: int = 924_000
-    name_limit_ms: int = 10_000
-    error_repeats: bool = False  # an error is reported again by every call after it
-    reset_discards: bool = False  # what arrived before a reset can't be read after it
-    addresses_are_bytes: bool = False
-    poll_flags_of_error: int = _ERR | _HUP  # beside those asked for
-
-
-PORTS = {
-    "unix": Port("unix", addresses_are_bytes=True, no_name="[addrinfo error -2]"),
-    "esp32": Port(
-        "esp32",
-        in_progress=119,
-        timed_out=116,
-        not_connected=128,
-        unanswered=113,
-        gave_up=113,
-        no_name=-202,
-        descriptors=16,
-        send_buffer=5_760,
-        connect_limit_ms=18_000,
-        retransmit_limit_ms=300_000,
-        name_limit_ms=14_000,
-        error_repeats=True,
-        poll_flags_of_error=0,
-    ),
-    "rp2": Port(
-        "rp2",
-        refused=104,
-        unanswered=103,
-        gave_up=103,
-        descriptors=8,
-        no_descriptor=12,
-        send_buffer=11_680,
-        connect_limit_ms=18_000,
-        retransmit_limit_ms=300_000,
-        name_limit_ms=30_000,
-        error_repeats=True,
-        reset_discards=True,
-        poll_flags_of_error=_HUP,
-    ),
-}
-
-
-class Stack:
-    """One node's network. `radio(up)`, `power_off()` and `power_on()` are for the simulation."""
-
-    def __init__(self, net: "FakeNet", name: str, port: Port) -> None:
-        self.net = net
-        self.world = net.world
-        self.name = name
-        self.port = port
-        self.radio_up = True
-        self.powered = True
-        self.open_sockets: list[FakeSocket] = []
-        self.most_open = 0
-        self.sockets_made = 0
-        self.socket = SocketModule(self)
-        self.select = SelectModule(self)
-
-    def radio(self, up: bool, drop: bool = False) -> None:
-        """The radio's link comes or goes: packets vanish, nothing is said.
-
-        `drop`: the port notices (its interface lost the address) and ends every connection.
-        """
-        if up == self.radio_up:
-            return
-        self.radio_up = up
-        self.world.note("radio", self.name, up)
-        for socket in self.open_sockets[:]:
-            if socket.connection is not None:
-                socket.connection.radio_changed(up)
-                if drop and not up:
-                    socket.failed(self.port.not_connected)
-
-    def power_off(self) -> None:
-        """The node is gone without a word, and with it every descriptor."""
-        self.powered = False
-        self.radio_up = False
-        for socket in self.open_sockets[:]:
-            if socket.connection is not None:
-                socket.connection.client_vanish()
-            socket.state = "closed"
-        self.open_sockets.clear()
-
-    def power_on(self, radio_up: bool = True) -> None:
-        self.powered = True
-        self.radio_up = radio_up
-
-
-class SocketModule:
-    """`socket`, for one node."""
-
-    AF_INET = 2
-    SOCK_STREAM = 1
-    SOCK_DGRAM = 2
-    SOL_SOCKET = 1
-    SO_REUSEADDR = 2
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        if stack.port.name != "unix":  # whose module has neither
-            self.IPPROTO_TCP = 6
-            self.TCP_NODELAY = 1
-
-    def socket(self, family: int = 2, kind: int = 1, protocol: int = 0) -> "FakeSocket":
-        return FakeSocket(self._stack, kind)
-
-    def getaddrinfo(self, host: str, port: int, *_hints: int) -> list[tuple]:
-        """Blocks like the ports do: no time-out but the port's own."""
-        stack = self._stack
-        net = stack.net
-        if isinstance(host, bytes):
-            host = host.decode()
-        numeric = host.replace(".", "").isdigit()
-        fault = net.name_faults.get(host)
-        if not numeric:
-            if not stack.radio_up:
-                stack.world.sleep_ms(stack.port.name_limit_ms)
-                raise OSError(stack.port.no_name)
-            if fault is not None and fault.stall_ms:
-                stack.world.sleep_ms(min(fault.stall_ms, stack.port.name_limit_ms))
-            else:
-                stack.world.sleep_ms(2 * net.conditions.latency_ms)
-            if fault is not None and fault.error is not None:
-                raise OSError(stack.port.no_name if fault.error == -2 else fault.error)
-            if host not in net.names or not stack.radio_up:
-                raise OSError(stack.port.no_name)
-        address = net.address(host)
-        if not stack.port.addresses_are_bytes:
-            return [(2, 1, 0, "", (address, port))]
-        packed = bytes(int(part) for part in address.split("."))
-        return [
-            (
-                2,
-                1,
-                6,
-                None,
-                bytearray(struct.pack("<H", 2) + struct.pack(">H", port) + packed + bytes(8)),
-            )
-        ]
-
-
-class SelectModule:
-    """`select`, for one node."""
-
-    POLLIN = _IN
-    POLLOUT = _OUT
-    POLLERR = _ERR
-    POLLHUP = _HUP
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-
-    def poll(self) -> "FakePoll":
-        return FakePoll(self._stack)
 
 
 class FakePoll:
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: "Stack") -> None:
         self._world = stack.world
         self._masks: dict[FakeSocket, int] = {}
         self._found: list[tuple[FakeSocket, int]] = []
 
-    def register(self, socket: "FakeSocket", mask: int = _IN | _OUT) -> None:
+    def register(self, socket: "FakeSocket", mask: int = POLLIN | POLLOUT) -> None:
         if not isinstance(socket, FakeSocket):
             raise OSError("stream operation not supported")
         if socket not in self._masks and socket.state == "closed":
@@ -238,7 +63,7 @@ class FakePoll:
 class FakeSocket:
     """`state`: new (UDP stays so), connecting, connected, broken (by an error), closed."""
 
-    def __init__(self, stack: Stack, kind: int = 1) -> None:
+    def __init__(self, stack: "Stack", kind: int = 1) -> None:
         if len(stack.open_sockets) >= stack.port.descriptors:
             raise OSError(stack.port.no_descriptor)
         stack.sockets_made += 1
@@ -486,22 +311,22 @@ class FakeSocket:
         state = self.state
         if state == "connected":
             events = 0
-            if mask & _IN and (self._received or self._ended):
-                events = _IN
-            if mask & _OUT and self.connection.room() > 0:
-                events |= _OUT
+            if mask & POLLIN and (self._received or self._ended):
+                events = POLLIN
+            if mask & POLLOUT and self.connection.room() > 0:
+                events |= POLLOUT
             return events
         if state == "connecting":
             return 0
         if state == "closed":
-            return _INVALID
+            return POLLNVAL
         if self._kind == 2:
-            return mask & (_IN | _OUT if self._datagrams else _OUT)
+            return mask & (POLLIN | POLLOUT if self._datagrams else POLLOUT)
         if state == "new":
-            return (mask & _OUT) | _HUP
+            return (mask & POLLOUT) | POLLHUP
         if self._error or self._port.error_repeats:
-            return (mask & (_IN | _OUT)) | self._port.poll_flags_of_error
-        return (mask & (_IN | _OUT)) | _HUP
+            return (mask & (POLLIN | POLLOUT)) | self._port.poll_flags_of_error
+        return (mask & (POLLIN | POLLOUT)) | POLLHUP
 
     # -- helpers -------------------------------------------------------------------------------
 
