@@ -1,0 +1,396 @@
+"""One MQTT 3.1.1 session on an unmodified `umqtt.simple`, over a `Wire`.
+
+Upstream builds CONNECT, checks CONNACK and parses what arrives; this adds what it lacks: QoS 1
+with a window of messages in flight, packet ids that wrap, an awaited answer to the ping, and one
+exception, `OSError`, for every way in which a link can be gone.
+"""
+
+from array import array
+
+from micropython import const
+from umqtt import simple
+
+_PUBLISH = const(0x30)
+_PUBACK = const(0x40)
+_SUBACK = const(0x90)
+_UNSUBACK = const(0xB0)
+_PINGRESP = const(0xD0)
+_DUP = const(0x08)
+_QOS1 = const(0x02)
+_EPROTO = const(71)
+_ETIMEDOUT = const(110)
+_ECONNRESET = const(104)
+_ENOTCONN = const(107)
+# Packets taken in by one poll: a flood must not keep the node from its sensors.
+_BURST = const(64)
+# QoS 1 messages other than readings (status, results of commands) that may be in flight.
+_OTHERS_MAX = const(16)
+_SERVER_UNAVAILABLE = const(3)
+
+_REASONS = {  # MQTT 3.1.1 section 3.2.2.3
+    1: "protocol version not accepted",
+    2: "client identifier rejected",
+    4: "bad user name or password",
+    5: "not authorised",
+}
+
+
+class Refused(Exception):
+    """The broker answered CONNECT with a `code` that will not get better by retrying soon."""
+
+    def __init__(self, code):
+        super().__init__(_REASONS[code])
+        self.code = code
+
+
+class Session(simple.MQTTClient):
+    """Open, publish many, poll, close.
+
+    host: name or address; client_id: unique at the broker. user, password: str or None.
+    keepalive_s: 1 to 65535. clean: False keeps subscriptions and queued messages at the broker.
+    will: (topic, payload), published by the broker with QoS 1, retained, if the node vanishes.
+    timeout_ms: bound of every operation, and of the wait for any acknowledgement.
+    early: let readings travel with CONNECT (section 3.1.4), in the same segment.
+    window: QoS 1 readings in flight at most. 1,024 acknowledgements fit every port's receive
+    buffer, so that a burst can be sent before the first one is read.
+
+    Set by the owner:
+    on_acknowledged(count): the `count` oldest readings in flight have been acknowledged.
+    on_message(topic, payload, retained): bytes, bytes, bool.
+    """
+
+    def __init__(
+        self,
+        wire,
+        client_id,
+        host,
+        port=1883,
+        user=None,
+        password=None,
+        keepalive_s=60,
+        clean=True,
+        will=None,
+        timeout_ms=10000,
+        early=True,
+        window=512,
+    ):
+        # Upstream takes len() for the number of bytes: only bytes are safe.
+        super().__init__(
+            client_id.encode(),
+            host,
+            port,
+            user.encode() if user else None,
+            (password or "").encode() if user else None,
+            keepalive_s,
+        )
+        self.wire = wire
+        self.clean = clean
+        self.early = early
+        self.timeout_ms = timeout_ms
+        self.on_acknowledged = None
+        self.on_message = None
+        if will:
+            self.set_last_will(will[0], will[1], True, 1)
+        self.set_callback(self._received)
+        self._retained = False
+        self._head = bytearray(7)
+        # Packet ids of the readings in flight, oldest first, in a ring; 0: done, but an older
+        # one is not. They outlive the connection: what went out again keeps its id.
+        self._ring = array("H", bytearray(2 * window))
+        self._first = 0
+        self.in_flight = 0
+        self._resent = 0  # how many of them have been sent on this connection
+        self._released = 0
+        self._others = []
+        self._ping_ms = None
+        self._waiting_since_ms = 0
+        self._heard_ms = 0
+        self._rode_in_vain = False
+        self._nudged = False
+        self.repeats = 0  # readings sent again since the start
+
+    # Life of a connection --------------------------------------------------------------------
+
+    def open(self, ride=None):
+        """Connect; True if the broker kept a session. `ride()` publishes the first messages.
+
+        They travel with CONNECT if `early`; if a broker closed on that, the next try does
+        without. Raises `Refused`, or `OSError` within `timeout_ms`.
+        """
+        wire = self.wire
+        simple.socket = wire
+        self._others.clear()
+        self._resent = 0
+        self._ping_ms = None
+        early = self.early and not self._rode_in_vain
+        self._rode_in_vain = False
+        self._heard_ms = self._waiting_since_ms = wire.now_ms()
+        wire.arm(self.timeout_ms)
+        wire.rider = ride if early else None
+        try:
+            kept = self._guarded(self.connect, self.clean)
+        except simple.MQTTException as refusal:
+            code = refusal.args[0]
+            if code in _REASONS:
+                raise Refused(code)
+            raise OSError(_EPROTO if code != _SERVER_UNAVAILABLE else _ENOTCONN)
+        except OSError as error:
+            self._rode_in_vain = early and not wire.rider and error.errno == _ECONNRESET
+            raise
+        if not early and ride:
+            ride()
+            wire.flush()
+        return bool(kept)
+
+    def close(self):
+        """Send DISCONNECT, so that no will is published, and close in every case."""
+        wire = self.wire
+        if wire.is_open():
+            wire.arm(self.timeout_ms)
+            try:
+                wire.write(b"\xe0\0")
+                wire.flush()
+            except OSError:
+                pass  # The peer is gone: then the will is right.
+        wire.close()
+
+    def abandon(self):
+        """Close without DISCONNECT: the broker publishes the will."""
+        self.wire.close()
+
+    # Publishing ------------------------------------------------------------------------------
+
+    def publish(self, topic, msg, retain=False, qos=0):
+        """Gather one PUBLISH of bytes `msg` to bytes `topic`; it leaves on `flush` or a wait.
+
+        QoS 1 is acknowledged in its time or the connection is given up; it is not sent again.
+        """
+        pid = 0
+        if qos:
+            if len(self._others) >= _OTHERS_MAX:
+                self._lost(OSError(_ETIMEDOUT))
+            pid = self._next_pid()
+            self._expect()
+            self._others.append(pid)
+        self._put(retain | qos << 1, topic, msg, pid)
+
+    def window(self):
+        """How many more readings may be sent before an acknowledgement is needed."""
+        return len(self._ring) - self._resent
+
+    def publish_reading(self, topic, msg):
+        """Gather the next reading, QoS 1. In order: first those that are still in flight from
+        the connection before, which keep their packet id, then new ones."""
+        ring = self._ring
+        at = (self._first + self._resent) % len(ring)
+        self._expect()
+        if self._resent < self.in_flight:
+            flags = _QOS1 | _DUP
+            self.repeats += 1
+        else:
+            flags = _QOS1
+            ring[at] = self._next_pid()
+            self.in_flight += 1
+        self._resent += 1
+        if ring[at]:
+            self._put(flags, topic, msg, ring[at])
+        else:
+            self._release()  # Acknowledged out of order before the connection broke.
+
+    def skip_reading(self):
+        """Count one reading as done that can no longer be read: those after it go on."""
+        if self._resent == self.in_flight:
+            self.in_flight += 1
+        self._ring[(self._first + self._resent) % len(self._ring)] = 0
+        self._resent += 1
+        self._release()
+
+    def subscribe(self, topic, qos=1):
+        """Gather a SUBSCRIBE to bytes `topic`. Refusal by the broker is an `OSError` later."""
+        pid = self._next_pid()
+        self._expect()
+        self._others.append(pid)
+        self._put(0x82, topic, bytes((qos,)), pid, True)
+
+    def flush(self):
+        """Send all that was gathered, within the deadline."""
+        self.wire.arm(self.timeout_ms)
+        self.wire.flush()
+
+    def waits(self):
+        """Whether an acknowledgement is outstanding on this connection."""
+        return bool(self._others or self._resent)
+
+    # Receiving -------------------------------------------------------------------------------
+
+    def poll(self):
+        """Take in what has arrived, ping when due. `OSError` if the link is gone.
+
+        It does not wait for anything but the rest of a packet that has begun to arrive.
+        """
+        wire = self.wire
+        wire.arm(self.timeout_ms)
+        heard = False
+        try:
+            for _ in range(_BURST):
+                if not wire.available():
+                    break
+                heard = True
+                self._heard_ms = wire.now_ms()
+                self._take_pubacks()
+                if wire.rx_start != wire.rx_end:
+                    self._guarded(self._take_packet)
+        finally:
+            self._report()
+        if self._ping_ms is not None and wire.since_ms(self._ping_ms) > self.timeout_ms:
+            self._lost(OSError(_ETIMEDOUT))
+        if self.waits() and wire.since_ms(self._waiting_since_ms) > self.timeout_ms:
+            self._lost(OSError(_ETIMEDOUT))
+        if self._ping_ms is None and wire.since_ms(self._heard_ms) >= self.ping_after_ms():
+            self._ask()
+        elif self._ping_ms is None and self._resent and heard and not self._nudged:
+            # Some of a burst is acknowledged. A broker under Nagle's algorithm keeps the rest of
+            # its PUBACKs until TCP acknowledges the first, and TCP delays that (40 ms on Linux,
+            # 250 ms on lwIP) unless something is sent. Two bytes are cheaper than the wait.
+            self._nudged = True
+            self._ask()
+        if not self._resent:
+            self._nudged = False
+        wire.flush()
+
+    def ping_after_ms(self):
+        """Silence after which the peer is asked whether it is still there: half the keepalive,
+        so that the answer's deadline is over before the broker gives up at one and a half."""
+        return self.keepalive * 500
+
+    def due_ms(self):
+        """Milliseconds until `poll` has something to do even if nothing arrives."""
+        wire = self.wire
+        due_ms = self.ping_after_ms() - wire.since_ms(self._heard_ms)
+        if self._ping_ms is not None:
+            due_ms = self.timeout_ms - wire.since_ms(self._ping_ms)
+        if self.waits():
+            due_ms = min(due_ms, self.timeout_ms - wire.since_ms(self._waiting_since_ms))
+        return max(due_ms + 1, 0)
+
+    # Inside ----------------------------------------------------------------------------------
+
+    def _ask(self):
+        self.ping()
+        self._ping_ms = self.wire.now_ms()
+
+    def _next_pid(self):
+        self.pid = self.pid % 65535 + 1  # 0 is no packet id (section 2.3.1)
+        return self.pid
+
+    def _expect(self):
+        if not self.waits():
+            self._waiting_since_ms = self.wire.now_ms()
+
+    def _put(self, flags, topic, body, pid, subscribe=False):
+        """One PUBLISH, or SUBSCRIBE (whose packet id comes before the topic), into the wire."""
+        wire = self.wire
+        head = self._head
+        size = 2 + len(topic) + len(body) + (2 if pid else 0)
+        head[0] = flags if subscribe else _PUBLISH | flags
+        at = 1
+        while size > 0x7F:
+            head[at] = size & 0x7F | 0x80
+            size >>= 7
+            at += 1
+        head[at] = size
+        if subscribe:
+            head[at + 1] = pid >> 8
+            head[at + 2] = pid & 0xFF
+            at += 2
+        head[at + 1] = len(topic) >> 8
+        head[at + 2] = len(topic) & 0xFF
+        wire.write(head, at + 3)
+        wire.write(topic)
+        if pid and not subscribe:
+            head[0] = pid >> 8
+            head[1] = pid & 0xFF
+            wire.write(head, 2)
+        wire.write(body)
+
+    def _take_pubacks(self):
+        """The hot path: whole PUBACKs are read where they lie, without allocating."""
+        wire = self.wire
+        rx = wire.rx
+        at = wire.rx_start
+        while wire.rx_end - at >= 4 and rx[at] == _PUBACK and rx[at + 1] == 2:
+            self._acknowledged(rx[at + 2] << 8 | rx[at + 3])
+            at += 4
+        wire.rx_start = at
+
+    def _take_packet(self):
+        wire = self.wire
+        first = wire.rx[wire.rx_start]
+        kind = first & 0xF0
+        if kind == _PUBLISH:
+            self._retained = bool(first & 1)
+            self.wait_msg()
+        elif first == _PINGRESP:
+            self.wait_msg()
+            self._ping_ms = None
+        elif first == _PUBACK or first == _SUBACK or first == _UNSUBACK:
+            self.wait_msg()
+            size = 3 if first == _SUBACK else 2
+            answer = wire.read(size + 1)
+            if answer[0] != size:
+                raise OSError(_EPROTO)
+            if first == _SUBACK and answer[3] > 1:
+                raise OSError(_EPROTO)  # 0x80: the broker refuses the subscription.
+            self._acknowledged(answer[1] << 8 | answer[2])
+        else:
+            raise OSError(_EPROTO)
+
+    def _received(self, topic, msg):
+        if self.on_message:
+            self.on_message(topic, msg, self._retained)
+
+    def _acknowledged(self, pid):
+        ring = self._ring
+        if self._resent and pid and ring[self._first] == pid:
+            ring[self._first] = 0
+            self._release()
+        elif pid in self._others:
+            self._others.remove(pid)
+        else:
+            # Out of order, against section 4.6: remember it, but let none overtake.
+            for k in range(1, self._resent):
+                at = (self._first + k) % len(ring)
+                if ring[at] == pid:
+                    ring[at] = 0
+                    break
+            else:
+                return  # Nothing of ours: a late answer to what was given up.
+        self._waiting_since_ms = self.wire.now_ms()
+
+    def _release(self):
+        ring = self._ring
+        while self._resent and not ring[self._first]:
+            self._first = (self._first + 1) % len(ring)
+            self.in_flight -= 1
+            self._resent -= 1
+            self._released += 1
+
+    def _report(self):
+        if self._released:
+            count, self._released = self._released, 0
+            if self.on_acknowledged:
+                self.on_acknowledged(count)
+
+    def _guarded(self, operation, *args):
+        """Run upstream's code: whatever it raises on malformed input, the link is gone."""
+        try:
+            return operation(*args)
+        except (OSError, simple.MQTTException, MemoryError):
+            self.wire.close()
+            raise
+        except (AssertionError, IndexError, TypeError, ValueError) as error:
+            self._lost(OSError(_EPROTO, str(error)))
+
+    def _lost(self, error):
+        self.wire.close()
+        raise error
