@@ -1,0 +1,31 @@
+"""The board's file system, as the outbox and the node's other records see it.
+
+A module rather than `os` itself, so that a test can hand in a flash on which power fails.
+"""
+
+from os import listdir, mkdir, remove, rename, stat
+
+open = open
+
+
+def read(path, files=None):
+    """The bytes of a file, or None if there is none."""
+    try:
+        with (files.open if files else open)(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def write_atomic(path, data, files=None):
+    """Replace a file's bytes: after a power cut it holds the old ones or the new ones, whole.
+
+    littlefs commits a rename in one step (its DESIGN.md, 'Metadata pairs').
+    """
+    temporary = path + ".new"
+    with (files.open if files else open)(temporary, "wb") as file:
+        file.write(data)
+    (files.rename if files else rename)(temporary, path)
+
+
+__all__ = ("listdir", "mkdir", "open", "read", "remove", "rename", "stat", "write_atomic")
