@@ -1,0 +1,223 @@
+"""Reads the configuration, builds the node and runs it; catches what escapes, once.
+
+The only module that knows all the others.
+"""
+
+import gc
+import json
+import sys
+
+from firmware import VERSION, crash, files
+
+_TICK_MS = 500
+# A node that has run so long starts well (ESPHome counts a boot as good after the same minute).
+_GOOD_MS = 60000
+
+
+def load_settings():
+    """(settings, errors) of config.json and secrets.json; errors is a list of texts."""
+    config = _read_json("config.json")
+    secrets = _read_json("secrets.json")
+    errors = [found for found in (config, secrets) if isinstance(found, str)]
+    if errors:
+        return None, errors
+    from firmware.config import check
+
+    settings, errors = check(config, secrets)
+    # The schema is needed once: its memory is the node's.
+    for name in ("config", "config_cross", "schema"):
+        sys.modules.pop("firmware." + name, None)
+        if hasattr(sys.modules["firmware"], name):
+            delattr(sys.modules["firmware"], name)
+    gc.collect()
+    return settings, errors
+
+
+def _read_json(path):
+    data = files.read(path)
+    if data is None:
+        return "%s: there is no such file on this board" % path
+    try:
+        return json.loads(data)
+    except ValueError:
+        return "%s: is not JSON (fieldpost config check shows where)" % path
+
+
+def connection(board, clock, settings, idle=None):
+    """(station, session): what a node, or a single publish, connects with."""
+    from firmware import node
+    from firmware.session import Session
+    from firmware.station import Station
+    from wire import Wire
+
+    wifi, mqtt = settings["wifi"], settings["mqtt"]
+    static = wifi["static"]
+    station = Station(
+        board.radio,
+        clock,
+        wifi["networks"],
+        int(wifi["join_timeout_s"] * 1000),
+        wifi["hostname"] or settings["node"],
+        wifi["country"],
+        wifi["power"],
+        (static["address"], static["mask"], static["gateway"], static["dns"]) if static else None,
+    )
+    session = Session(
+        Wire(board.socket, board.select, clock, idle),
+        settings["node"],
+        mqtt["host"],
+        mqtt["port"],
+        mqtt["user"],
+        mqtt["password"],
+        mqtt["keepalive_s"],
+        mqtt["clean"],
+        node.will(mqtt["base"], settings["node"]),
+        int(mqtt["timeout_s"] * 1000),
+        mqtt["early"],
+        mqtt["window"],
+    )
+    return station, session
+
+
+def build(board, clock, settings, log, file_system=files, idle=None):
+    """A `Node` of its parts. `file_system`: as firmware/files.py."""
+    from firmware.delivery import Delivery
+    from firmware.health import Health
+    from firmware.identity import Identity
+    from firmware.link import Link
+    from firmware.node import Node, topics
+    from firmware.outbox import Outbox
+    from firmware.sensors import Sensors
+    from firmware.timekeeper import Timekeeper
+    from sntp import Sntp
+
+    station, session = connection(board, clock, settings, idle)
+    kept = settings["outbox"]
+    outbox = Outbox(
+        file_system,
+        "outbox" if kept["flash_kib"] else None,
+        kept["ram_readings"],
+        kept["flash_kib"] // 4,
+    )
+    topic = topics(settings["mqtt"]["base"], settings["node"]) + b"telemetry"
+    link = Link(station, session, clock, settings["retry"], board.random_u32, log)
+    delivery = Delivery(outbox, session, topic, None)
+    node = Node(
+        clock,
+        Sensors(settings["sensors"], board),
+        outbox,
+        delivery,
+        link,
+        Timekeeper(
+            Sntp(board.socket, board.select, clock),
+            clock,
+            board,
+            settings["ntp"]["host"],
+            settings["ntp"]["interval_s"],
+            log,
+        ),
+        Identity(file_system, board.random_u32),
+        Health(board, file_system),
+        settings,
+        log,
+    )
+    delivery.render = node.render
+
+    def restart():
+        node.stop()
+        board.restart()
+
+    link.restart = restart
+    return node
+
+
+def run():
+    """The node's life. Returns only when a person interrupts it."""
+    from firmware.board import Board
+    from firmware.clock import Clock
+    from firmware.log import Log
+
+    board = Board()
+    clock = Clock(board.time, board.clock_is_set())
+    log = Log(clock)
+    log("Fieldpost %s on %s, reset: %s" % (VERSION, board.version(), board.reset_cause()))
+    settings, errors = load_settings()
+    if errors:
+        _refuse(board, clock, log, errors)
+        return
+    node = None
+    try:
+        _boot_window(board, clock, log, settings["boot_window_s"])
+        node = build(board, clock, settings, log, idle=board.feed)
+        log("ready: %s, boot %d" % (settings["node"], node.identity.boot))
+        if settings["watchdog_s"]:
+            board.start_watchdog(int(settings["watchdog_s"] * 1000))
+        _loop(node, board, clock)
+    except KeyboardInterrupt:
+        if node:
+            node.stop()
+        log("stopped by hand; %d readings kept" % (node.outbox.on_flash if node else 0))
+    except Exception as error:
+        _crashed(error, node, board, clock, log)
+
+
+def _loop(node, board, clock):
+    wire = node.link.session.wire
+    proven = False
+    while True:
+        due_ms = node.step()
+        board.feed()
+        if not proven and clock.uptime_ms() >= _GOOD_MS:
+            proven = True
+            crash.recovered()
+        if due_ms <= 0:
+            continue
+        if wire.is_open():
+            wire.wait(due_ms)
+        else:
+            end_ms = clock.uptime_ms() + due_ms
+            while due_ms > 0:
+                clock.sleep_ms(min(due_ms, _TICK_MS))
+                board.feed()
+                due_ms = end_ms - clock.uptime_ms()
+
+
+def _boot_window(board, clock, log, window_s):
+    """Time for a person to interrupt a node that would otherwise soon sleep or reset."""
+    if window_s and board.reset_cause() != "deep-sleep":
+        log("starting in %g s: Ctrl-C for the REPL" % window_s)
+        clock.sleep_ms(int(window_s * 1000))
+
+
+def _refuse(board, clock, log, errors):
+    """Start nothing on a bad configuration, but say so, over and over, and blink."""
+    while True:
+        for error in errors:
+            log("configuration: %s" % error)
+        log("configuration: %d errors, nothing started; Ctrl-C for the REPL" % len(errors))
+        try:
+            for _ in range(15):
+                for on in (True, False, True, False, False, False):
+                    board.led(on)
+                    clock.sleep_ms(330)
+        except KeyboardInterrupt:
+            board.led(False)
+            return
+
+
+def _crashed(error, node, board, clock, log):
+    """Keep the traceback, save what can be saved, pause, restart."""
+    text = crash.text_of(error)
+    log(text)
+    pause_s = crash.keep(text)
+    try:
+        if node:
+            node.outbox.spill()
+            node.link.close()
+    except Exception as again:
+        log("while closing: %s" % again)
+    log("restarting in %d s" % pause_s)
+    for _ in range(pause_s):
+        board.feed()
+        clock.sleep_ms(1000)
+    board.restart()

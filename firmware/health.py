@@ -1,0 +1,54 @@
+"""`…/health`: what somebody who cannot touch the node wants to know of it."""
+
+import gc
+
+from firmware import VERSION, crash
+
+
+class Health:
+    """Call it with the node for the dict to publish.
+
+    board: for version and radio. files: where the last failure is kept. `crash`: its text, if it
+    has not been published yet, else None.
+    """
+
+    def __init__(self, board, files):
+        self._board = board
+        self._files = files
+        self._reset_cause = board.reset_cause()
+        self.crash = crash.last(files)
+
+    def crash_published(self):
+        """The broker has it: it need not be told again."""
+        self.crash = None
+        crash.published(self._files)
+
+    def __call__(self, node):
+        outbox, link = node.outbox, node.link
+        wire = link.session.wire
+        gc.collect()
+        report = {
+            "firmware": VERSION,
+            "board": self._board.version(),
+            "boot": node.identity.boot,
+            "reset": self._reset_cause,
+            "uptime_s": node.uptime_s(),
+            "rssi": self._board.radio.rssi(),
+            "free": gc.mem_free() if hasattr(gc, "mem_free") else None,
+            "outbox": outbox.depth,
+            "dropped": outbox.dropped,
+            "corrupt": outbox.corrupt,
+            "delivered": node.delivery.delivered,
+            "repeats": link.session.repeats,
+            "late_samples": node.late_samples,
+            "reconnects": link.reconnects,
+            "causes": link.causes,
+            "longest_wait_ms": wire.longest_wait_ms,
+        }
+        if node.last_delivery:
+            report["delivery"] = node.last_delivery
+        if node.sensor_errors:
+            report["sensor_errors"] = node.sensor_errors
+        if self.crash:
+            report["crash"] = self.crash
+        return report

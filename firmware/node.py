@@ -1,0 +1,195 @@
+"""The duty cycle: sample, store, deliver. A state machine that steps.
+
+`step` does one bounded piece of work and says when the next is due. Whoever runs the node waits
+there and nowhere else, so a test can drive months of a node's life on a fake clock.
+"""
+
+import json
+
+from firmware import reading
+from firmware.sensors import format_value
+
+_ONLINE = b'{"state":"online"}'
+_OFFLINE = b'{"state":"offline"}'
+
+
+def topics(base, node):
+    """The topic root `<base>/<node>/` as bytes."""
+    return ("%s/%s/" % (base, node)).encode()
+
+
+def will(base, node):
+    """(topic, payload) that the broker publishes when the node vanishes."""
+    return topics(base, node) + b"status", _OFFLINE
+
+
+class Node:
+    """One node in the mode `always_on`.
+
+    clock: `uptime_ms`, `unix_s`. sensors, outbox, delivery, link, timekeeper: by interface.
+    identity: boot and seq. health: firmware/health.py. settings: config.check()'s. log(text).
+    """
+
+    def __init__(
+        self, clock, sensors, outbox, delivery, link, timekeeper, identity, health, settings, log
+    ):
+        self.clock = clock
+        self.sensors = sensors
+        self.outbox = outbox
+        self.delivery = delivery
+        self.link = link
+        self.timekeeper = timekeeper
+        self.identity = identity
+        self._health = health
+        self._log = log
+        root = topics(settings["mqtt"]["base"], settings["node"])
+        self._status_topic = root + b"status"
+        self._health_topic = root + b"health"
+        self._sample_ms = int(settings["sample_s"] * 1000)
+        self._health_ms = int(settings["health_s"] * 1000)
+        self._always_flash = settings["outbox"]["durability"] == "reading"
+        outbox.write_through = self._always_flash
+        self._next_sample_ms = clock.uptime_ms()
+        self._collect_at_ms = None
+        self._next_health_ms = 0
+        self._crash_out = False
+        self._catching_up = None
+        self.last_delivery = None
+        self.sensor_errors = {}
+        self.late_samples = 0
+        link.ride = self._ride
+        link.work = self._work
+        link.on_up = self._on_up
+        link.on_down = self._on_down
+
+    def step(self):
+        """One bounded piece of work; milliseconds until the next is due."""
+        due_ms = self._sample()
+        due_ms = min(due_ms, self.link.step())
+        if self.link.station.is_up():
+            due_ms = min(due_ms, self.timekeeper.step())
+        return due_ms
+
+    def stop(self):
+        """Say that the node goes, and keep what has not been delivered."""
+        self.outbox.spill()
+        if self.link.is_up:
+            try:
+                self.link.session.publish(self._status_topic, _OFFLINE, True, 0)
+            except OSError:
+                pass  # The will says the same.
+        self.link.close()
+
+    # Sampling ----------------------------------------------------------------------------------
+
+    def _sample(self):
+        """Start or collect the sensors when due; milliseconds until the next of the two."""
+        now_ms = self.clock.uptime_ms()
+        if self._collect_at_ms is None:
+            if now_ms < self._next_sample_ms:
+                return self._next_sample_ms - now_ms
+            self._collect_at_ms = now_ms + self.sensors.start()
+        if now_ms < self._collect_at_ms:
+            return self._collect_at_ms - now_ms
+        self._collect_at_ms = None
+        # The next sample keeps to the grid of the first, however late this one is.
+        self._next_sample_ms += self._sample_ms
+        if self._next_sample_ms <= now_ms:
+            missed = (now_ms - self._next_sample_ms) // self._sample_ms + 1
+            self.late_samples += missed
+            self._next_sample_ms += missed * self._sample_ms
+        self._store(*self.sensors.collect())
+        return max(self._next_sample_ms - now_ms, 0)
+
+    def _store(self, fields, errors):
+        parts = ['"%s":%s' % (name, format_value(value)) for name, value in fields]
+        self.sensor_errors = {name: text for name, text in errors}
+        if errors:
+            parts.append('"failed":' + json.dumps([name for name, _ in errors]))
+        for name, text in errors:
+            self._log("sensor %s: %s" % (name, text))
+        unix_s = self.clock.unix_s()
+        when_s = self.uptime_s() if unix_s is None else unix_s
+        seq = self.identity.seq
+        record = reading.encode(
+            self.identity.boot, seq, when_s, unix_s is not None, ",".join(parts).encode()
+        )
+        if self.outbox.put(record):
+            self.identity.next_seq()
+            self._log("sample %d stored, %d waiting" % (seq, self.outbox.depth))
+        else:
+            self._log("sample refused: larger than a record may be")
+
+    def uptime_s(self):
+        """Whole seconds since the boot began."""
+        return self.clock.uptime_ms() // 1000
+
+    def render(self, record):
+        """The payload of a record, with what is known of the time by now."""
+        return reading.payload(record, self.identity.boot, self.uptime_s(), self.clock.unix_s())
+
+    # The link's hooks --------------------------------------------------------------------------
+
+    def _ride(self):
+        """What leaves in the segment of CONNECT: the state, then all that waits."""
+        wire = self.link.session.wire
+        self._catching_up = (
+            self.clock.uptime_ms(),
+            wire.round_trips - 1,  # TCP's own is over
+            wire.segments,
+            self.delivery.delivered,
+        )
+        self.link.session.publish(self._status_topic, _ONLINE, True, 1)
+        self.delivery.restart()
+        self.delivery.pump_all()
+
+    def _on_up(self):
+        self._log("link: up, %s" % self.link.session.server)
+        self._next_health_ms = self.clock.uptime_ms()
+        self.outbox.write_through = self._always_flash
+
+    def _on_down(self):
+        self._catching_up = None
+        self._crash_out = False
+        # From here on nobody knows for how long: what is only in RAM would not survive.
+        self.outbox.write_through = True
+        self.outbox.spill()
+
+    def _work(self):
+        """Deliver what waits, publish health when due; milliseconds until there is more."""
+        more = self.delivery.pump()
+        if more:
+            return 0
+        self._note_delivery()
+        if self._crash_out and not self.link.session.waits():
+            self._crash_out = False
+            self._health.crash_published()
+        now_ms = self.clock.uptime_ms()
+        if now_ms >= self._next_health_ms and self._catching_up is None:
+            self.publish_health()
+            self._next_health_ms = now_ms + self._health_ms
+        return self._next_health_ms - now_ms if self._catching_up is None else self._health_ms
+
+    def publish_health(self):
+        """Publish `…/health` now (retained, QoS 0; QoS 1 while there is a crash to tell of)."""
+        self._crash_out = bool(self._health.crash)
+        text = json.dumps(self._health(self))
+        self.link.session.publish(self._health_topic, text.encode(), True, int(self._crash_out))
+
+    def _note_delivery(self):
+        if self._catching_up is None or self.outbox.depth:
+            return
+        start_ms, round_trips, segments, delivered = self._catching_up
+        wire = self.link.session.wire
+        self._crash_out = False
+        self._catching_up = None
+        self.last_delivery = {
+            "readings": self.delivery.delivered - delivered,
+            "round_trips": wire.round_trips - round_trips,
+            "segments": wire.segments - segments,
+            "ms": self.clock.uptime_ms() - start_ms,
+        }
+        self._log(
+            "delivered %(readings)d readings in %(round_trips)d round trips, "
+            "%(segments)d segments, %(ms)d ms" % self.last_delivery
+        )

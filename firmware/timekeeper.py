@@ -1,0 +1,56 @@
+"""Keeps Unix time: asks an NTP server now and then, and never makes anything wait for it."""
+
+from micropython import const
+
+_RETRY_MIN_MS = const(15000)
+_RETRY_MAX_MS = const(900000)
+
+
+class Timekeeper:
+    """Steps `sntp` (lib/sntp.py) while the network is up, and sets `board` and `clock`.
+
+    host: name or address, or None for no NTP at all. interval_s: between two settings.
+    `steps_s`: the last correction, None before the first.
+    """
+
+    def __init__(self, sntp, clock, board, host, interval_s, log):
+        self._sntp = sntp
+        self._clock = clock
+        self._board = board
+        self._host = host
+        self._interval_ms = interval_s * 1000
+        self._log = log
+        self._asking = False
+        self._retry_ms = _RETRY_MIN_MS
+        self._due_ms = 0
+        self.step_s = None
+
+    def step(self):
+        """Ask, or look for the answer; milliseconds until there is more to do."""
+        now_ms = self._clock.uptime_ms()
+        if self._host is None:
+            return self._interval_ms
+        if now_ms < self._due_ms:
+            return self._due_ms - now_ms
+        try:
+            if not self._asking:
+                self._asking = True
+                self._sntp.start(self._host)
+            unix_s = self._sntp.poll()
+        except OSError as error:
+            self._asking = False
+            self._log("time: no answer from %s (%s)" % (self._host, error))
+            self._due_ms = now_ms + self._retry_ms
+            self._retry_ms = min(self._retry_ms * 2, _RETRY_MAX_MS)
+            return self._retry_ms
+        if unix_s is None:
+            return 100
+        self._asking = False
+        before_s = self._clock.unix_s()
+        self._board.set_unix_s(unix_s)
+        self._clock.set_unix_s(unix_s)
+        self.step_s = None if before_s is None else unix_s - before_s
+        self._log("time: set by %s" % self._host)
+        self._retry_ms = _RETRY_MIN_MS
+        self._due_ms = now_ms + self._interval_ms
+        return self._interval_ms

@@ -1,0 +1,5 @@
+"""On the board: imports the application and runs it."""
+
+from firmware.app import run
+
+run()
