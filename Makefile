@@ -1,0 +1,70 @@
+# Each target sets up what it needs in .venv first; nothing is installed outside this folder,
+# and one downloaded file is kept in ~/.cache/fieldpost for the next checkout.
+#
+#   make demo    a node, a broker and an outage, in front of your eyes
+#   make test    the test suite
+#   make check   ruff, and the type check against the boards
+#   make lock    after changing a pin in pyproject.toml: write the requirement files anew
+#
+# PYTHON=…  which interpreter .venv is made with.   UMQTT=FILE  a copy of umqtt.simple to use.
+# TESTS=…   what `make test` hands on to pytest, such as TESTS="-k outbox -x".
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
+
+.PHONY: demo test check setup setup-dev lock clean
+.DEFAULT_GOAL := demo
+
+demo: setup
+	@$(BIN)/fieldpost demo
+
+test: setup-dev
+	@$(BIN)/python -m pytest $(TESTS)
+
+check: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@if [ -f tools/typecheck.py ]; then $(BIN)/python tools/typecheck.py; fi
+
+setup: $(VENV)/.fieldpost-setup lib/umqtt/simple.py
+setup-dev: $(VENV)/.fieldpost-setup-dev lib/umqtt/simple.py
+
+$(BIN)/python:
+	@python=$(PYTHON); for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	    [ -n "$$python" ] && break; \
+	    $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	        && python=$$p; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "Python 3.11 or newer with its venv module is needed: on Debian and Ubuntu, 'apt install python3 python3-venv'." >&2; \
+	    exit 1; \
+	fi; \
+	$$python -m venv $(VENV)
+
+$(VENV)/.fieldpost-setup: tools/requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Setting up $(VENV) (half a minute, once) …"
+	@$(PIP) --require-hashes --no-deps -r tools/requirements.txt || { echo $(OFFLINE) >&2; exit 1; }
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.fieldpost-setup-dev: tools/requirements-dev.txt $(VENV)/.fieldpost-setup
+	@echo "Adding what the tests need (half a minute, once) …"
+	@$(PIP) --require-hashes --no-deps -r tools/requirements-dev.txt || { echo $(OFFLINE) >&2; exit 1; }
+	@touch $@
+
+lib/umqtt/simple.py: | $(VENV)/.fieldpost-setup
+	@$(BIN)/fieldpost setup $(if $(UMQTT),--umqtt $(UMQTT))
+
+# uv resolves for every platform at once, which pip cannot. Hashes are those of all files of a
+# version, so one file serves every platform; no registry's address is written into it.
+LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes \
+        --no-header --no-annotate pyproject.toml
+lock: setup
+	@$(PIP) uv==0.13.9
+	$(LOCK) --extra setup --output-file tools/requirements.txt
+	$(LOCK) --all-extras --constraint tools/requirements.txt --output-file tools/requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) build tools/*.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,5 @@
+"""`python -m fieldpost` is `fieldpost`."""
+
+from fieldpost.cli import main
+
+main()

@@ -1,0 +1,142 @@
+"""The command line: what can be asked, and nothing of how it is done."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldpost import __version__
+from fieldpost.errors import CommandError
+from fieldpost.mqtt_url import DEFAULT_URL
+from fieldpost.publish import DEFAULT_MESSAGE
+
+app = typer.Typer(
+    help="Runs, watches and provisions Fieldpost nodes.",
+    no_args_is_help=True,
+    # A traceback with local variables would print passwords.
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="A node's configuration.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+BrokerOption = Annotated[
+    str,
+    typer.Option(
+        help="mqtt://\\[user:password@]host\\[:port]. A password is safer in the variable, "
+        "where other users of this machine do not see it.",
+        envvar="FIELDPOST_BROKER",
+        metavar="URL",
+    ),
+]
+QosOption = Annotated[int, typer.Option(min=0, max=2, help="0 at most once, 1 at least once.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="For scripts.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fieldpost {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option(help="Run on afterwards, until Ctrl-C.")] = False,
+    as_json: JsonOption = False,
+    using: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BROKER", help="mosquitto or amqtt. Mosquitto if it is installed, else amqtt."
+        ),
+    ] = None,
+    readings: Annotated[int, typer.Option(min=2, help="Before the outage.")] = 6,
+    outage: Annotated[float, typer.Option(min=2, help="Seconds without a broker.")] = 6.0,
+) -> None:
+    """Show a node live through an outage of its broker, and count what arrived."""
+    from fieldpost import demo as demo_module
+
+    raise typer.Exit(
+        demo_module.demo_command(
+            keep=keep, as_json=as_json, using=using, readings=readings, outage_s=outage
+        )
+    )
+
+
+@app.command()
+def publish(
+    topic: str,
+    message: Annotated[str, typer.Argument()] = DEFAULT_MESSAGE,
+    qos: QosOption = 0,
+    retain: Annotated[bool, typer.Option(help="The broker keeps it for who comes later.")] = False,
+    broker: BrokerOption = DEFAULT_URL,
+) -> None:
+    """Publish one message and wait until it is delivered."""
+    from fieldpost.publish import publish_command
+
+    publish_command(topic, message, broker=broker, qos=qos, retain=retain)
+
+
+@app.command()
+def listen(
+    topic: Annotated[str, typer.Argument(help="+ and # allowed.")],
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many messages.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
+    qos: QosOption = 0,
+    as_json: JsonOption = False,
+    broker: BrokerOption = DEFAULT_URL,
+) -> None:
+    """Print each message that arrives, topic first. Status 1 if COUNT did not come in time."""
+    from fieldpost.listen import listen_command
+
+    listen_command(topic, broker=broker, qos=qos, count=count, timeout_s=timeout, as_json=as_json)
+
+
+@app.command()
+def setup(
+    umqtt: Annotated[
+        Path | None, typer.Option(help="A copy of umqtt.simple: its archive or its simple.py.")
+    ] = None,
+) -> None:
+    """Fetch upstream's umqtt.simple to lib/umqtt/. Does nothing if it is there."""
+    from fieldpost import umqtt as umqtt_module
+
+    typer.echo(umqtt_module.install(umqtt))
+
+
+@config_app.command()
+def check(file: Path, as_json: JsonOption = False) -> None:
+    """Check a config.json, with the secrets.json beside it, as the node will."""
+    from fieldpost import config_files
+
+    raise typer.Exit(config_files.check_command(file, as_json))
+
+
+@config_app.command()
+def show(as_json: JsonOption = False) -> None:
+    """Every key of config.json and secrets.json: type, range, default, meaning."""
+    from fieldpost import config_files
+
+    raise typer.Exit(config_files.show_command(as_json))
+
+
+def main() -> None:
+    """Run the command line; what a command cannot do ends in one sentence and status 1."""
+    try:
+        app()
+    except CommandError as error:
+        print(f"fieldpost: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read us has gone, as `| head` does; nor can Python flush at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
