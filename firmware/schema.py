@@ -1,0 +1,256 @@
+"""The schema of config.json and secrets.json: every key with its kind, default and limits.
+
+`firmware/config.py` checks by it; the host tools load this same file. A row is `(key, kind,
+default, ...)`; what follows depends on the kind:
+  "bool" "country" "passphrase" "prefix" "ip" "pin" "adc" "scl" "sda" "type" "ids"
+  "int" "float" "bus hz"                                         lowest, highest
+  "text" "name" "field" "topic" "host" "hostname"                fewest, most bytes
+  "one of" "address"                                             tuple of what is allowed
+  "section"                                                      the rows of the object
+  "list"                                                         rows, fewest, most objects
+  "sensors"                                                      fewest, most objects
+A text after these ends the error, to say why. A default of `...` means that the key is required, a
+default of None, or a `?` after the kind, that null is allowed; a section's default is `()` (the
+defaults of its own keys) or None.
+
+Above each row stands its text for people, as a comment: comments cost nothing on the board, and
+`fieldpost` and docs/configuration.md are made from them. A row without a text fails a test.
+
+To add a key, add a row. To add a sensor type, add an entry to SENSORS. A wire's kind says who may
+share it: "pin" is for one sensor alone, "adc" may be read by several, "scl", "sda" and "bus hz"
+must be the same for all sensors with the same `bus`, and an "address" may be there only once.
+"""
+
+NETWORK = (
+    # Name of the network, as the access point announces it; upper and lower case matter.
+    ("ssid", "text", ..., 1, 32),
+    # Its password; "" for an open network.
+    ("password", "passphrase", ...),
+)
+
+LOGIN = (
+    # User name at the broker. Leave it out for a broker that lets everyone in.
+    ("user", "text", None, 1, 128),
+    # Password at the broker; needs a user.
+    ("password", "text", None, 1, 256),
+)
+
+# secrets.json holds every credential, and nothing else. Errors never show what it says.
+SECRETS = (
+    # Wi-Fi networks in order of preference.
+    ("wifi", "list", ..., NETWORK, 1, 8),
+    # Credentials for the broker.
+    ("mqtt", "section", (), LOGIN),
+)
+
+STATIC = (
+    # The node's own IPv4 address.
+    ("address", "ip", ...),
+    # Network mask.
+    ("mask", "ip", "255.255.255.0"),
+    # The router; must lie in the same network as the address.
+    ("gateway", "ip", ...),
+    # Name server; null: the gateway.
+    ("dns", "ip", None),
+)
+
+WIFI = (
+    # Name shown by the router. null: the node's name, with "-" for "_".
+    ("hostname", "hostname", None, 1, 32),
+    # Country whose channels and power limits apply, as its two-letter code.
+    ("country", "country", None),
+    # Power management of the radio. "none" answers fastest, "powersave" draws least.
+    ("power", "one of", "performance", ("none", "performance", "powersave")),
+    # How long to try one network before the next.
+    ("join_timeout_s", "int", 20, 5, 120),
+    # A fixed address, which saves the second that DHCP takes at each join. null: DHCP.
+    ("static", "section", None, STATIC),
+)
+
+MQTT = (
+    # Host name or address of the broker. An address spares the look-up at each connection.
+    ("host", "host", ..., 1, 253, "without mqtt:// before it; credentials go into secrets.json"),
+    # TCP port of the broker.
+    ("port", "int", 1883, 1, 65535),
+    # The broker declares the node offline after one and a half times this without a packet.
+    (
+        "keepalive_s",
+        "int",
+        60,
+        5,
+        65535,
+        "0 would switch off the broker's check for dead nodes, and some brokers refuse it",
+    ),
+    # Start each session afresh. false: the broker keeps subscriptions and commands for the node
+    # while it is away.
+    ("clean", "bool", True),
+    # First part of every topic: `<base>/<node>/telemetry` and so on.
+    ("base", "topic", "fieldpost", 1, 64),
+    # Send waiting readings together with CONNECT instead of after the broker's answer: one round
+    # trip less.
+    ("early", "bool", True),
+    # Longest wait for the broker's answer to anything; must be less than `keepalive_s`.
+    ("timeout_s", "int", 10, 1, 120),
+    # Readings that may be on their way at once, sent and not yet acknowledged.
+    ("window", "int", 512, 1, 1024),
+)
+
+OUTBOX = (
+    # Readings held in RAM until they are acknowledged or written to flash.
+    ("ram_readings", "int", 64, 1, 1024),
+    # Flash for readings that wait through an outage, 8 at least. 0: none, so that a reset loses
+    # what waits.
+    ("flash_kib", "int", 256, 0, 8192),
+    # When readings go to flash: "outage": while the link is down and before a sleep or reset;
+    # "reading": each one at once, which survives any power cut and wears the flash more.
+    ("durability", "one of", "outage", ("outage", "reading")),
+)
+
+NTP = (
+    # Time server; null: the clock is never set, and readings carry their age instead.
+    ("host", "host?", "pool.ntp.org", 1, 253),
+    # How often to set the clock again.
+    ("interval_s", "int", 86400, 600, 2592000),
+)
+
+RETRY = (
+    # Longest pause before the first new attempt to connect; it doubles with each failure.
+    ("base_s", "int", 1, 1, 300),
+    # The pause grows no longer than this.
+    ("cap_s", "int", 300, 1, 3600),
+    # The pause starts from `base_s` again after a connection has held this long.
+    ("stable_s", "int", 60, 1, 3600),
+    # The radio is switched off and on after this long without a connection.
+    ("radio_s", "int", 900, 60, 86400),
+    # The board is reset after this long without a connection; must be more than `radio_s`.
+    ("reset_s", "int", 3600, 120, 604800),
+)
+
+CONFIG = (
+    # The node's name, in its topics, client id and host name: unlike any other at this broker.
+    ("node", "name", ..., 1, 32),
+    # Pause at a cold start in which a tool can stop the node, before it does anything else.
+    ("boot_window_s", "int", 3, 0, 60),
+    # How the node joins Wi-Fi. The networks and their passwords go into secrets.json.
+    ("wifi", "section", (), WIFI),
+    # The broker and the session with it. User and password go into secrets.json.
+    ("mqtt", "section", (), MQTT),
+    # Time from one reading to the next.
+    ("sample_s", "int", 60, 1, 86400),
+    # Time from one health report to the next.
+    ("health_s", "int", 300, 10, 86400),
+    # The queue that keeps readings until the broker has acknowledged them.
+    ("outbox", "section", (), OUTBOX),
+    # Where the time comes from.
+    ("ntp", "section", (), NTP),
+    # How the node behaves while it cannot connect.
+    ("retry", "section", (), RETRY),
+    # The hardware watchdog resets a node that is stuck this long. 0: off; else at least 5. A
+    # Pico W takes 8 for anything longer.
+    ("watchdog_s", "int", 0, 0, 3600),
+    # The sensors, read in this order. Left out: the chip's own temperature.
+    ("sensors", "sensors", "internal", 0, 16),
+)
+
+# Keys of every sensor, whatever its type.
+SENSOR = (
+    # What it is; the types and their own keys are listed below.
+    ("type", "type", ...),
+    # Name of this sensor in errors and prefixes, unlike any other sensor's. null: its type.
+    ("name", "field", None, 1, 24),
+    # Put before its fields when two sensors publish the same one: true: the sensor's name
+    # (`outdoor` makes `outdoor_temperature`); a text: that text.
+    ("prefix", "prefix", False),
+)
+
+# A sensor type: its fields, the shortest sample_s it bears, its own rows. A field `{key}` is named
+# by that key's value; one that ends in `*` stands for any number of fields.
+SENSORS = {
+    # The chip's own temperature in degrees Celsius; some degrees above the air's.
+    "internal": (("die_temperature",), 1, ()),
+    # The supply or battery voltage in millivolts.
+    "supply": (
+        ("supply_mv",),
+        1,
+        (
+            # ESP32: the pin that the supply reaches through a divider. null: the board's own
+            # measurement (Pico W).
+            ("pin", "adc", None),
+            # What to multiply the measured voltage by: 2 for a divider of two equal resistors.
+            ("scale", "float", 1.0, 0.01, 1000),
+        ),
+    ),
+    # A voltage at an ADC pin, published as scale * volts + offset.
+    "analog": (
+        ("{field}",),
+        1,
+        (
+            # The ADC pin.
+            ("pin", "adc", ...),
+            # What one volt stands for.
+            ("scale", "float", 1.0, -1000000, 1000000),
+            # What 0 V stands for.
+            ("offset", "float", 0.0, -1000000, 1000000),
+            # Measurements averaged into one reading.
+            ("oversample", "int", 16, 1, 256),
+            # Name of the published field.
+            ("field", "field", "value", 1, 24),
+        ),
+    ),
+    # DHT11 and DHT22 (AM2302): degrees Celsius and percent relative humidity.
+    "dht": (
+        ("temperature", "humidity"),
+        2,
+        (
+            # The data pin.
+            ("pin", "pin", ...),
+            # Which of the two it is.
+            ("model", "one of", "DHT22", ("DHT11", "DHT22")),
+        ),
+    ),
+    # DS18B20 and its kin, all that hang on one 1-Wire bus: degrees Celsius. N is 2 for the
+    # second device, and so on.
+    "ds18x20": (
+        ("temperature", "temperature_*"),
+        1,
+        (
+            # The data pin of the bus.
+            ("pin", "pin", ...),
+            # Bits of each measurement: 9 takes 94 ms for 0.5 degrees, 12 takes 750 ms for 0.0625.
+            ("resolution", "int", 12, 9, 12),
+            # The devices to read, in this order, by their ids. null: all that are found. With a
+            # list, a device that is added or replaced never moves the others' fields.
+            ("devices", "ids", None),
+        ),
+    ),
+    # BME280 on I2C: degrees Celsius, percent relative humidity, hectopascals.
+    "bme280": (
+        ("temperature", "humidity", "pressure"),
+        1,
+        (
+            # Number of the I2C bus.
+            ("bus", "int", 0, 0, 1),
+            # The clock pin; the same for every sensor on this bus.
+            ("scl", "scl", ...),
+            # The data pin; the same for every sensor on this bus.
+            ("sda", "sda", ...),
+            # Address on the bus: 118 ("0x76") with SDO low, 119 ("0x77") with SDO high.
+            ("address", "address", 0x76, (0x76, 0x77)),
+            # Clock of the bus; the same for every sensor on it.
+            ("freq_hz", "bus hz", 100000, 10000, 1000000),
+        ),
+    ),
+    # No hardware: a daily curve with noise, to try a node before its sensors have come.
+    "simulated": (
+        ("temperature", "humidity"),
+        1,
+        (
+            # The same seed makes the same readings.
+            ("seed", "int", 1, 0, 1000000000),
+            # Length of the simulated day.
+            ("period_s", "int", 86400, 2, 604800),
+            # A read fails whenever so many have been made, to try how that looks. 0: none.
+            ("fail_every", "int", 0, 0, 1000000),
+        ),
+    ),
+}
