@@ -86,7 +86,7 @@ def check(config, secrets):
         errors.extend(config_cross.check(settings, _ip))
     if hidden and hidden["mqtt"] and hidden["mqtt"]["password"] and not hidden["mqtt"]["user"]:
         _wrong(errors, _HIDDEN + "mqtt.user", "missing: MQTT allows no password without a user")
-    if errors:
+    if errors or not settings or not hidden:
         return None, errors
     wifi = settings["wifi"]
     if wifi["hostname"] is None:
@@ -126,7 +126,7 @@ def _join(path, key):
     return path + key if path == "" or path == _HIDDEN else path + "." + key
 
 
-def _section(rows, found, path, errors):
+def _section(rows, found, path, errors) -> "dict | None":
     """Return a dict with all keys of `rows`, None where a value is wrong; None for no dict."""
     if not isinstance(found, dict):
         text = f"found {_shown(found, path)}, must be {allowed((0, 'section', 0, rows))}"
