@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_config_check import FULL, FULL_SECRETS, mutate
+from test_config_any_input import FULL, FULL_SECRETS, mutate
 
 from firmware import config
 
