@@ -236,6 +236,8 @@ class FakeSocket:
             room = connection.room()
             if self._timeout_us == 0 and connection.conditions.partial and room:
                 room = self._scant(room, len(data))
+                if room == 0:
+                    return None
             if room == 0:
                 if not self._wait(self._writable):
                     return None
@@ -256,10 +258,7 @@ class FakeSocket:
         rng = self._stack.net.rng
         if rng.random() >= self.connection.conditions.partial:
             return room
-        scant = min(room, rng.randrange(size + 1))
-        if scant == 0:
-            self._stack.world.after_ms(1, _nothing)
-        return scant
+        return min(room, rng.randrange(size)) if rng.random() < 0.7 else 0
 
     def _writable(self) -> bool:
         if self.state == "connected":
@@ -358,7 +357,3 @@ class FakeSocket:
             port = address[2] << 8 | address[3]
             return ".".join(str(part) for part in address[4:8]), port
         return self._stack.net.address(address[0]), address[1]
-
-
-def _nothing() -> None:
-    """Time for a wait to look again."""
