@@ -140,7 +140,7 @@ class Link:
             gc.collect()
             self._failed("out of memory")
             return
-        code = error.errno
+        code = error.args[0]
         if code == _ECONNREFUSED or code == _ECONNREFUSED_LWIP:
             self._proof_ms = self._clock.uptime_ms()
             self._failed("broker refuses connections")

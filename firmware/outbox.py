@@ -19,6 +19,7 @@ from micropython import const
 _SEGMENT_BYTES = const(4096)
 _HEAD = "<HI"
 _HEAD_BYTES = const(6)
+_ENOSPC = const(28)
 RECORD_BYTES_MAX = const(1024)
 
 
@@ -104,8 +105,11 @@ class Outbox:
             self.flash_errors += 1
             record = None
         if record is None:
+            # What follows a spoilt record cannot be found: its length is not to be trusted.
             self._close_reader()
-            self._add_hole(number)
+            end = self._segment_of(number)[1]
+            self.corrupt += end - number
+            self._add_hole(number, end)
         return record
 
     def acknowledge(self, number):
@@ -123,24 +127,30 @@ class Outbox:
 
     def spill(self):
         """Append what is in RAM to flash. A flash that refuses leaves it in RAM, bounded."""
-        while True:
-            if self._directory is not None:
-                try:
-                    self._append_ram()
-                except OSError:
-                    self.flash_errors += 1
-                    self._close_tail()
-            excess = len(self._ram) - self._ram_max
-            if excess <= 0:
-                return
-            # Neither flash nor RAM has room: the oldest goes, whichever holds it.
-            if self._starts:
+        while self._directory is not None and self._ram:
+            try:
+                self._append_ram()
+            except OSError as error:
+                self.flash_errors += 1
+                self._close_tail()
+                if error.args[0] != _ENOSPC or len(self._starts) <= 2:
+                    break
+                # The disk holds less than was configured: one segment fewer from now on, because
+                # littlefs writes a changed block anew before it frees the old one.
+                self._segments_max = len(self._starts) - 1
                 self._drop_segment()
+        excess = len(self._ram) - self._ram_max
+        if excess > 0:
+            # Neither flash nor RAM has room for these. What flash holds is older, but dropping
+            # it would make no room here.
+            end = self._flash_end + excess
+            del self._ram[:excess]
+            if self._starts:
+                self._add_hole(self._flash_end, end)
             else:
-                del self._ram[:excess]
-                self._flash_end += excess
-                self._first = self._flash_end
-                self.dropped += excess
+                self._first = end
+            self._flash_end = end
+            self.dropped += excess
 
     # Segments ----------------------------------------------------------------------------------
 
@@ -244,11 +254,10 @@ class Outbox:
             self._reader_next += 1
         return record
 
-    def _add_hole(self, number):
-        """What follows a spoilt record cannot be found: its length is not to be trusted."""
-        _, end = self._segment_of(number)
-        self.corrupt += end - number
-        self._holes.append((number, end))
+    def _add_hole(self, start, end):
+        if self._holes and self._holes[-1][1] == start:
+            start = self._holes.pop()[0]
+        self._holes.append((start, end))
 
     @staticmethod
     def _next_record(file):

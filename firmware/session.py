@@ -135,7 +135,7 @@ class Session(simple.MQTTClient):
                 raise Refused(code)
             raise OSError(_EPROTO if code != _SERVER_UNAVAILABLE else _ENOTCONN)
         except OSError as error:
-            self._rode_in_vain = early and not wire.rider and error.errno == _ECONNRESET
+            self._rode_in_vain = early and not wire.rider and error.args[0] == _ECONNRESET
             raise
         if not early and ride:
             ride()

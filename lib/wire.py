@@ -124,7 +124,7 @@ class Wire:
         try:
             self._sock.connect(address)
         except OSError as error:
-            if error.errno not in (_EINPROGRESS, _EINPROGRESS_LWIP, _EALREADY, _EAGAIN):
+            if error.args[0] not in (_EINPROGRESS, _EINPROGRESS_LWIP, _EALREADY, _EAGAIN):
                 self._fail()
                 raise
         try:
@@ -339,7 +339,7 @@ class Wire:
         try:
             got = self._sock.readinto(self.rx)
         except OSError as error:
-            if error.errno == _EAGAIN:
+            if error.args[0] == _EAGAIN:
                 return 0
             self._fail()
             raise
