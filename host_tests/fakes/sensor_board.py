@@ -1,0 +1,65 @@
+"""A board as far as the sensor layer sees it. Runs in CPython and MicroPython."""
+
+import sys
+
+
+class _Time:
+    def __init__(self, board):
+        self._board = board
+
+    def time(self):
+        return self._board.unix_s + self._board.elapsed_ms // 1000
+
+
+class SensorBoard:
+    """`pins`, `adcs`, `wires` and `buses` map a number to a fake; `elapsed_ms` is its clock."""
+
+    def __init__(self):
+        self.elapsed_ms = 0
+        self.unix_s = 1795368900
+        self.die_c = 33.3
+        self.millivolts = 4987
+        self.pins = {}
+        self.adcs = {}
+        self.wires = {}
+        self.buses = {}
+        self.time = _Time(self)
+
+    def now_ms(self):
+        return self.elapsed_ms
+
+    def sleep_ms(self, duration_ms):
+        self.elapsed_ms += duration_ms
+
+    def die_temperature_c(self):
+        return self.die_c
+
+    def supply_mv(self):
+        return self.millivolts
+
+    def adc(self, pin):
+        return self.adcs[pin]
+
+    def pin(self, number):
+        return self.pins[number]
+
+    def onewire(self, pin):
+        from onewire import OneWire
+
+        return OneWire(self.wires[pin])
+
+    def i2c(self, bus, scl, sda, freq_hz):
+        return self.buses[bus]
+
+
+def stand_in_modules():
+    """The frozen modules that drivers import, by name: genuine on a board, else the fakes."""
+    names = ("onewire", "ds18x20", "dht")
+    modules = {}
+    for name in names:
+        try:
+            modules[name] = __import__(name)
+        except ImportError:
+            __import__("fakes." + name)
+            modules[name] = sys.modules["fakes." + name]
+    return modules
