@@ -1,0 +1,55 @@
+"""DHT11 and DHT22 (AM2302): temperature and humidity, on MicroPython's frozen module `dht`."""
+
+import dht
+
+# Both answer with what they measured when they were last asked, and then measure again
+# (Aosong, AM2302 product manual, section 7.1): so ask once, wait, and ask for the fresh value.
+# The wait is also the shortest interval that the sensor stands.
+_DHT11_MS = 1000
+_DHT22_MS = 2000
+
+
+class DHT:
+    """`pin` is the data pin, `model` "DHT11" or "DHT22".
+
+    Fields: temperature in degC and humidity in %RH, to 1 (DHT11) or 0.1 (DHT22).
+    `read()` raises OSError without an answer, ValueError for a frame that cannot be right.
+    """
+
+    FIELDS = ("temperature", "humidity")
+
+    def __init__(self, pin, model="DHT22"):
+        if model == "DHT11":
+            self._sensor = dht.DHT11(pin)
+            self._wait_ms = _DHT11_MS
+        else:
+            self._sensor = dht.DHT22(pin)
+            self._wait_ms = _DHT22_MS
+
+    def start(self):
+        try:
+            self._measure()
+        except (OSError, ValueError):
+            # The old values are unwanted anyway; a sensor that is gone will not answer `read()`.
+            pass
+        return self._wait_ms
+
+    def _measure(self):
+        try:
+            self._sensor.measure()
+        except (OSError, MemoryError):
+            raise
+        except Exception:
+            # All that `dht` raises besides is a plain Exception for its checksum.
+            raise ValueError("bad checksum")
+
+    def read(self):
+        self._measure()
+        temperature = self._sensor.temperature()
+        humidity = self._sensor.humidity()
+        # A frame of zeros has a good checksum; a line that floats gives values out of all range.
+        if temperature == 0 and humidity == 0:
+            raise ValueError("empty frame")
+        if not (-40 <= temperature <= 125 and 0 <= humidity <= 100):
+            raise ValueError(f"out of range: {temperature:g} degC, {humidity:g} %RH")
+        return round(temperature, 1), round(humidity, 1)
