@@ -1,0 +1,217 @@
+"""What the board modules of ESP32 and RP2 share: the part of `machine` and `network` both have."""
+
+import os
+import select
+import socket
+import sys
+import time
+
+import machine
+import network
+from micropython import const
+
+# 2000-01-01 in Unix time: where ESP32's time() starts; RP2 counts from 1970.
+_EPOCH_2000_S = const(946684800)
+_YEAR_MIN = const(2024)
+# machine.reset_cause(); ESP32 says 0 when it does not know, RP2 says only 1 and 3.
+_CAUSES = ("unknown", "power-on", "hard", "watchdog", "deep-sleep", "soft")
+_HOSTNAME_MAX = const(32)
+# A light sleep that ends this much early was cut short: some versions return at once.
+_SHORT_MS = const(50)
+_AWAKE_MS = const(1000)
+_NO_ADDRESS = "0.0.0.0"
+
+
+class CommonRadio:
+    """The Wi-Fi station interface. Nothing here waits for the network; see `state`."""
+
+    def __init__(self):
+        self._wlan = network.WLAN(network.WLAN.IF_STA)
+
+    def on(self, hostname=None, country=None, power=None):
+        """Switch on, or change the settings of a radio that is on.
+
+        hostname: cut at 32 bytes; country: two letters, ISO 3166; power: "none" (answers
+        fastest), "performance" or "powersave" (draws least), of the radio's power management.
+        """
+        if hostname:
+            network.hostname(hostname[:_HOSTNAME_MAX])
+        if country:
+            network.country(country)  # RP2 reads it in active(True), and only there
+        if not self._wlan.active():
+            self._activate()
+        if power:
+            self._wlan.config(pm=getattr(network.WLAN, "PM_" + power.upper()))
+
+    def _activate(self):
+        self._wlan.active(True)
+
+    def off(self):
+        """Leave and switch off. Harmless when it is off."""
+        if self._wlan.active():
+            self.leave()
+            self._wlan.active(False)
+
+    def leave(self):
+        """Leave the network, or give up joining."""
+        try:
+            self._wlan.disconnect()
+        except (OSError, RuntimeError):
+            pass  # ESP32 raises when there is nothing to leave, and that is what was wanted.
+
+    def join(self, ssid, password, bssid=None, channel=None, static=None):
+        """Start joining and return at once. A radio that is off is switched on.
+
+        bssid (6 bytes) and channel of the access point, if known, save the scan. static:
+        (address, mask, gateway, DNS server), or None for DHCP. Raises OSError if the radio
+        refuses what it was given.
+        """
+        if not self._wlan.active():
+            self._activate()
+        # A second connect() without this is 'Wifi Internal Error' on ESP32, and on RP2 the
+        # first attempt may still be running.
+        self.leave()
+        if static:
+            self._wlan.ifconfig(tuple(static))  # the one call that stops DHCP first on both
+        try:
+            self._connect(ssid, password or None, bssid, channel)
+        except (RuntimeError, ValueError) as error:
+            raise OSError(str(error))
+
+    def _connect(self, ssid, password, bssid, channel):
+        raise NotImplementedError
+
+    def status(self):
+        """The port's own number, for a diagnosis."""
+        return self._wlan.status()
+
+    def address(self):
+        """The address as text, "" while there is none."""
+        address = self._wlan.ifconfig()[0]
+        return "" if address == _NO_ADDRESS else address
+
+    def rssi(self):
+        """Signal strength in dBm, None when not associated."""
+        try:
+            return self._wlan.status("rssi") or None  # 0: the driver had no answer
+        except (OSError, RuntimeError):
+            pass
+        return None
+
+    def channel(self):
+        """The channel in use, None when not associated."""
+        if not self.address():
+            return None
+        try:
+            return self._wlan.config("channel") or None
+        except (OSError, RuntimeError):
+            return None
+
+
+class CommonBoard:
+    socket = socket
+    select = select
+    time = time
+    watchdog_max_ms = None
+    retained_bytes = 0
+    _sleep_max_ms = 0x3FFFFFFF
+
+    def __init__(self, radio):
+        self.radio = radio
+        self._watchdog = None
+        self._watchdog_ms = None
+
+    def reset_cause(self):
+        cause = machine.reset_cause()
+        return _CAUSES[cause] if 0 <= cause < len(_CAUSES) else "unknown"
+
+    def uid(self):
+        return machine.unique_id().hex()
+
+    def version(self):
+        """Chip and MicroPython, as "RP2040 MicroPython 1.25.0"."""
+        implementation = sys.implementation
+        chip = implementation._machine.split(" with ")[-1]
+        return chip + " MicroPython " + ".".join([str(n) for n in implementation.version[:3]])
+
+    def start_watchdog(self, timeout_ms):
+        """Arm the watchdog; returns the time-out in force, at most what the chip allows."""
+        if self.watchdog_max_ms:
+            timeout_ms = min(timeout_ms, self.watchdog_max_ms)
+        self._watchdog = machine.WDT(timeout=timeout_ms)
+        self._watchdog_ms = timeout_ms
+        return timeout_ms
+
+    def feed(self):
+        if self._watchdog:
+            self._watchdog.feed()
+
+    def restart(self):
+        machine.reset()
+
+    def retained(self):
+        return b""
+
+    def retain(self, data):
+        """Keeps nothing where `retained_bytes` is 0."""
+
+    def light_sleep(self, ms):
+        """Sleep `ms`, RAM kept, however long, feeding an armed watchdog on the way.
+
+        Switch the radio off before: with it on, ESP32 loses its network and RP2 wakes at once.
+        What wakes the chip early costs the sleep nothing; it goes on.
+        """
+        limit_ms = self._sleep_max_ms
+        if self._watchdog_ms:
+            limit_ms = min(limit_ms, self._watchdog_ms // 2)
+        while ms > 0:
+            slice_ms = min(ms, limit_ms)
+            self.feed()
+            start = time.ticks_ms()
+            machine.lightsleep(slice_ms)
+            slept_ms = time.ticks_diff(time.ticks_ms(), start)
+            if slept_ms < slice_ms - _SHORT_MS:
+                time.sleep_ms(min(slice_ms - slept_ms, _AWAKE_MS))
+                slept_ms = time.ticks_diff(time.ticks_ms(), start)
+            ms -= max(slept_ms, 1)
+        self.feed()
+
+    def supply_mv(self):
+        return None
+
+    def pin(self, number, mode=None, pull=None):
+        """mode: "in", "out", "open-drain" or None (as it is); pull: "up", "down" or None."""
+        modes = {
+            "in": machine.Pin.IN,
+            "out": machine.Pin.OUT,
+            "open-drain": machine.Pin.OPEN_DRAIN,
+        }
+        if mode is None:
+            return machine.Pin(number)
+        pulls = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN}
+        return machine.Pin(number, modes[mode], pulls[pull] if pull else None)
+
+    def i2c(self, bus, scl, sda, freq_hz):
+        return machine.I2C(bus, scl=machine.Pin(scl), sda=machine.Pin(sda), freq=freq_hz)
+
+    def onewire(self, pin):
+        from onewire import OneWire
+
+        return OneWire(machine.Pin(pin))
+
+    def uart(self, bus, baud, tx, rx, **options):
+        return machine.UART(bus, baud, tx=machine.Pin(tx), rx=machine.Pin(rx), **options)
+
+    def set_unix_s(self, unix_s):
+        """Set the real-time clock, in UTC."""
+        if time.gmtime(0)[0] == 2000:
+            unix_s -= _EPOCH_2000_S
+        now = time.gmtime(int(unix_s))
+        machine.RTC().datetime((now[0], now[1], now[2], now[6], now[3], now[4], now[5], 0))
+
+    def clock_is_set(self):
+        """Whether the real-time clock can be believed: without NTP it starts at 2000 or 2021."""
+        return time.gmtime()[0] >= _YEAR_MIN
+
+    def random_u32(self):
+        return int.from_bytes(os.urandom(4), "big")

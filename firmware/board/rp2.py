@@ -1,0 +1,171 @@
+"""Raspberry Pi Pico W (RP2040) and Pico 2 W (RP2350), both with a CYW43439 radio."""
+
+import sys
+
+import machine
+from micropython import const
+
+from firmware.board.common import CommonBoard, CommonRadio
+
+# cyw43_tcpip_link_status(); 2, associated without an address, has no constant in Python.
+_STATES = {
+    0: "idle",
+    1: "joining",
+    2: "joined",
+    -1: "failed",
+    -2: "no-ap",
+    -3: "wrong-password",
+}
+_LINK_UP = const(3)
+_GET_BSSID = const(0x2E)  # WLC_GET_BSSID (23), doubled, as the driver's ioctl wants it
+
+# RP2040 datasheet 4.7.6, RP2350 datasheet 12.9.7: the scratch registers survive every reset
+# through the watchdog, and only those. pico-sdk's watchdog_enable() writes scratch 4 with
+# 0x6ab73121, watchdog_reboot(), which is machine.reset(), with 0; scratch 0 is free.
+_WATCHDOG_RP2040 = const(0x40058000)
+_WATCHDOG_RP2350 = const(0x400D8000)
+_SCRATCH0 = const(0x0C)
+_SCRATCH4 = const(0x1C)
+_ARMED = const(0x6AB73121)
+_ASLEEP = const(0x0F1E1D05)
+_SEEN = const(0x0F1E1D06)
+
+_VOLTS_FULL_UV = const(3300000)
+
+
+class Radio(CommonRadio):
+    def __init__(self):
+        super().__init__()
+        self.powered = self._wlan.active()
+
+    def _activate(self):
+        self.powered = True
+        self._wlan.active(True)
+
+    def off(self):
+        """Leave, switch off and cut the chip's power, or its events would end every sleep."""
+        super().off()
+        if self.powered:
+            self._wlan.deinit()
+            self.powered = False
+
+    def _connect(self, ssid, password, bssid, channel):
+        if bssid and channel:
+            self._wlan.connect(ssid, password, bssid=bssid, channel=channel)
+        elif bssid:
+            self._wlan.connect(ssid, password, bssid=bssid)
+        else:
+            self._wlan.connect(ssid, password)  # a channel counts only with a BSSID
+
+    def state(self):
+        if not self._wlan.active():
+            return "off"
+        status = self._wlan.status()
+        if status == _LINK_UP:
+            return "up" if self.address() else "joined"
+        return _STATES.get(status, "failed")
+
+    def rssi(self):
+        # Not associated, the driver leaves its answer unset: ask only when up.
+        return super().rssi() if self._wlan.status() == _LINK_UP else None
+
+    def bssid(self):
+        """The access point's six bytes, None when not associated."""
+        if self._wlan.status() != _LINK_UP:
+            return None
+        found = bytearray(6)
+        self._wlan.ioctl(_GET_BSSID, found)
+        return bytes(found) if any(found) else None
+
+
+class _Adc:
+    def __init__(self, pin):
+        self._adc = machine.ADC(machine.Pin(pin))
+
+    def read_uv(self):
+        return self._adc.read_u16() * _VOLTS_FULL_UV // 65535
+
+
+class Board(CommonBoard):
+    family = "rp2"
+    # 2**24 - 1 ticks of half a microsecond (RP2040-E1). RP2350 could take twice that, but
+    # MicroPython refused it before 1.29.
+    watchdog_max_ms = 8388
+    _sleep_max_ms = 4294966
+
+    def __init__(self):
+        super().__init__(Radio())
+        rp2350 = "RP2350" in sys.implementation._machine
+        self._scratch0 = (_WATCHDOG_RP2350 if rp2350 else _WATCHDOG_RP2040) + _SCRATCH0
+        self._scratch4 = self._scratch0 + _SCRATCH4 - _SCRATCH0
+        self._cause = self._find_cause()
+        if self._cause == "soft":
+            self.radio.powered = True  # A soft reset leaves the radio as it was.
+        self._supply_mv = None
+
+    def reset_cause(self):
+        return self._cause
+
+    def _find_cause(self):
+        """machine.reset_cause() calls every reset but power-on a watchdog's; this tells more.
+
+        Known from the scratch registers: deep sleep (marked below), machine.reset() ("hard"), and
+        a real time-out of the watchdog. A soft reset is known as long as no watchdog was armed;
+        after that it reads as the cause before it.
+        """
+        mark, armed = machine.mem32[self._scratch0], machine.mem32[self._scratch4]
+        machine.mem32[self._scratch0] = 0
+        machine.mem32[self._scratch4] = _SEEN
+        if armed == _SEEN:
+            return "soft"
+        cause = super().reset_cause()
+        if cause != "watchdog":
+            return cause
+        if armed == _ARMED:
+            return "watchdog"
+        return "deep-sleep" if mark == _ASLEEP else "hard"
+
+    def led(self, on):
+        """The LED hangs on the radio chip: dark without it, and not worth powering it up.
+
+        Even to name the pin as an output starts the chip, so that waits until the radio is on.
+        """
+        if self.radio.powered:
+            machine.Pin("LED", machine.Pin.OUT, value=1 if on else 0)
+
+    def deep_sleep(self, ms):
+        """Sleep and start anew. Does not return. RAM and clock are lost; `reset_cause` tells.
+
+        machine.deepsleep() is a light sleep and a reset as well, but wakes when anything stirs
+        and knows no more than 71 minutes.
+        """
+        self.radio.off()
+        self.light_sleep(ms)
+        machine.mem32[self._scratch0] = _ASLEEP
+        machine.reset()
+
+    def supply_mv(self):
+        """The supply at VSYS in millivolts; with the radio on, what was read before, or None.
+
+        The divider's pin, GPIO29, is the clock of the radio chip's bus, and GPIO25 its chip
+        select: reading them while the chip is on gives 0.1 V or disturbs the radio. Read at
+        start-up, before Radio.on(), or after Radio.off(). Pico W datasheet 2.1.
+        """
+        if not self.radio.powered:
+            machine.Pin(25, machine.Pin.OUT, value=1)
+            adc = machine.ADC(29)
+            total = 0
+            for _ in range(8):
+                total += adc.read_u16()
+            self._supply_mv = total * 3 * 3300 // (8 * 65535)
+            machine.Pin(25, machine.Pin.OUT, value=0, pull=machine.Pin.PULL_DOWN)
+            machine.Pin(29, machine.Pin.ALT, pull=machine.Pin.PULL_DOWN, alt=7)
+        return self._supply_mv
+
+    def die_temperature_c(self):
+        """Degrees Celsius inside the chip, +/- 4 or so. RP2040 datasheet 4.9.5."""
+        volts = machine.ADC(machine.ADC.CORE_TEMP).read_u16() * 3.3 / 65535
+        return 27 - (volts - 0.706) / 0.001721
+
+    def adc(self, pin):
+        return _Adc(pin)
