@@ -190,13 +190,15 @@ class Sensors:
     def collect(self):
         """([(field, value), ...], [(sensor's name, error text), ...]) of the started measurement.
 
-        Values are ready for `format_value()`. Every field appears once; one that a sensor before
-        has already filled is an error, as are values that are no finite numbers.
+        Values are ready for `format_value()`, and a sensor has at most one error text. Every field
+        appears once: one that a sensor before has already filled is an error, as are values that
+        are no finite numbers.
         """
         fields = []
         errors = []
         taken = set()
         for sensor in self._sensors:
+            wrong = []
             for field, value in sensor.read():
                 if isinstance(value, Exception):
                     text = describe(value)
@@ -205,10 +207,12 @@ class Sensors:
                 else:
                     text = _refusal(value)
                 if text:
-                    errors.append((sensor.name, field + ": " + text))
+                    wrong.append(field + ": " + text)
                 else:
                     taken.add(field)
                     fields.append((field, value))
             if sensor.error:
-                errors.append((sensor.name, sensor.error))
+                wrong.append(sensor.error)
+            if wrong:
+                errors.append((sensor.name, "; ".join(wrong)))
         return fields, errors

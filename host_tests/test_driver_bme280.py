@@ -169,6 +169,13 @@ def test_power_lost_during_a_measurement_is_an_error_and_power_lost_between_is_n
     bench.elapsed_ms += wait_ms
     with pytest.raises(ValueError, match="lost power"):
         driver.read()
+    bmp280 = Bench(0x58)
+    without_humidity = bme280.BME280(bmp280.bus)
+    wait_ms = without_humidity.start()
+    bmp280.chip.power_cycle()
+    bmp280.elapsed_ms += wait_ms
+    with pytest.raises(ValueError, match="lost power"):
+        without_humidity.read()
     # All settings are gone from the chip, humidity's too: each start writes them.
     bench.chip.power_cycle()
     assert len(bench.measure(driver)) == 3

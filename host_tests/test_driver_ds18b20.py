@@ -175,6 +175,27 @@ def test_power_lost_between_readings_leaves_no_wrong_value_at_low_resolution(ds1
     assert bench.measure(driver) == (21,)
 
 
+def test_a_conversion_that_never_began_is_no_85_degrees(ds18b20):
+    bench = Bench((1, 21))
+    driver = ds18b20.DS18B20(bench.bus)
+    bench.elapsed_ms += driver.start()
+    bench.probes[0]._ready_ms = None
+    with pytest.raises(ValueError, match="power-on value"):
+        driver.read()
+
+
+def test_a_device_whose_resolution_is_unknown_gets_the_longest_time(ds18b20):
+    bench = Bench((1, 21), (2, 22))
+    driver = ds18b20.DS18B20(bench.bus, 9)
+    assert driver.start() == 94
+    bench.elapsed_ms += 94
+    assert driver.read() == (21, 22)
+    bench.probes[0].corrupt = True
+    bench.measure(driver)
+    # Still unreadable at the start, well again by the end.
+    assert driver.start() == 751
+
+
 @pytest.mark.parametrize("family", [0x28, 0x10])
 def test_a_device_that_lost_power_is_refused_even_if_its_copy_hides_it(ds18b20, family):
     """Copies have other values in the reserved byte: the mark in the alarm bytes tells."""

@@ -261,7 +261,7 @@ def test_one_bad_value_leaves_the_sensors_other_fields(scripted):
     layer = Sensors([scripted("three", [], driver=Three)], SensorBoard())
     assert measure(layer, SensorBoard()) == (
         [("a", 1)],
-        [("three", "b: is not finite"), ("three", "c: OSError 19 gone")],
+        [("three", "b: is not finite; c: OSError 19 gone")],
     )
 
 
