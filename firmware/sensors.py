@@ -154,7 +154,7 @@ class _Sensor:
 
     def read(self):
         """A list of (field, value or exception), empty if all of it failed."""
-        if self.error:
+        if self._driver is None:
             return []
         try:
             values = self._driver.read()
