@@ -149,7 +149,7 @@ def test_pubacks_come_late_in_another_order_or_not_at_all() -> None:
 
 def test_answers_can_be_replaced_or_left_out() -> None:
     bench = Bench()
-    bench.broker.answer = {"CONNACK": b"\x20\x01\x00", "PINGRESP": PONG}.get
+    bench.broker.answer = {"CONNACK": b"\x20\x01\x00", "PUBACK": None}.get
     assert bench.say(connect() + publish(b"x") + PING) == b"\x20\x01\x00" + PONG
     bench.broker.inject(b"\xff\xff", "node")
     assert bench.hear() == b"\xff\xff"

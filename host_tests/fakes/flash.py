@@ -73,7 +73,7 @@ class FakeFlash:
         self.powered = True
         self.cuts = 0
         self._cut: tuple[int, str] | None = None
-        self._used_blocks = 4
+        self._used_blocks = 2
 
     # -- power ---------------------------------------------------------------------------------
 
@@ -162,32 +162,35 @@ class FakeFlash:
         return (_FILE, 0, 0, 0, 0, 0, len(self.files[name]), 0, 0, 0)
 
     def remove(self, path: str) -> None:
+        """A file or, as littlefs has it, an empty folder."""
         self.check_power()
         name = _clean(path)
         if name in self.folders:
-            raise OSError(_IS_DIRECTORY)
-        if name not in self.files:
+            if not name or self.listdir(name):
+                raise OSError(_NOT_EMPTY)
+            self.operate("rmdir", name, 0, lambda: self._remove_folder(name))
+        elif name in self.files:
+            self.operate("remove", name, 0, lambda: self._put(name, None))
+        else:
             raise OSError(_NO_ENTRY)
-        self.operate("remove", name, 0, lambda: self._put(name, None))
 
-    unlink = remove
+    unlink = rmdir = remove
 
     def rename(self, old_path: str, new_path: str) -> None:
         """Replaces a file that is there, in one step."""
         self.check_power()
         old, new = _clean(old_path), _clean(new_path)
         self._check_parent(new)
-        if old not in self.files:
-            raise OSError(_IS_DIRECTORY if old in self.folders else _NO_ENTRY)
-        if new in self.folders:
+        if old not in self.files and old not in self.folders:
+            raise OSError(_NO_ENTRY)
+        if old in self.files and new in self.folders:
             raise OSError(_IS_DIRECTORY)
-
-        def apply() -> None:
-            data = self.files[old]
-            self._put(old, None)
-            self._put(new, data)
-
-        self.operate("rename", new, 0, apply if old != new else lambda: None)
+        if old in self.folders and new in self.files:
+            raise OSError(_NOT_A_DIRECTORY)
+        if new in self.folders and self.listdir(new):
+            raise OSError(_NOT_EMPTY)
+        if old != new:
+            self.operate("rename", new, 0, lambda: self._rename(old, new))
 
     def mkdir(self, path: str) -> None:
         self.check_power()
@@ -202,20 +205,6 @@ class FakeFlash:
             self._used_blocks += 2
 
         self.operate("mkdir", name, 0, apply)
-
-    def rmdir(self, path: str) -> None:
-        self.check_power()
-        name = _clean(path)
-        if name not in self.folders:
-            raise OSError(_NOT_A_DIRECTORY if name in self.files else _NO_ENTRY)
-        if not name or self.listdir(name):
-            raise OSError(_NOT_EMPTY)
-
-        def apply() -> None:
-            self.folders.remove(name)
-            self._used_blocks -= 2
-
-        self.operate("rmdir", name, 0, apply)
 
     def statvfs(self, _path: str = "") -> tuple:
         """(block size, fragment size, blocks, free, available, 0, 0, 0, 0, longest name)."""
@@ -284,6 +273,20 @@ class FakeFlash:
             # else it stays dirty: power_off leaves some of it, if harsh
 
         self.operate("sync", name, len(new), lambda: self._put(name, new), tear)
+
+    def _rename(self, old: str, new: str) -> None:
+        for name in [one for one in self.files if one == old or one.startswith(old + "/")]:
+            data = self.files[name]
+            self._put(name, None)
+            self._put(new + name[len(old) :], data)
+        moved = {one for one in self.folders if one == old or one.startswith(old + "/")}
+        if moved and new in self.folders:
+            self._remove_folder(new)
+        self.folders = self.folders - moved | {new + one[len(old) :] for one in moved}
+
+    def _remove_folder(self, name: str) -> None:
+        self.folders.remove(name)
+        self._used_blocks -= 2
 
     def _torn(self, old: bytes, new: bytes) -> bytes:
         """A prefix of the change, and now and then garbage where the rest should be."""

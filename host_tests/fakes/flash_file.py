@@ -36,9 +36,9 @@ class FakeFile:
         self._position += len(data)
         return data if self._binary else data.decode()
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any, size: int = 1 << 30) -> int:
         self._check(self._readable)
-        data = self.data[self._position : self._position + len(buffer)]
+        data = self.data[self._position : self._position + min(len(buffer), size)]
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
@@ -52,15 +52,17 @@ class FakeFile:
     def write(self, data: Any) -> int:
         self._check(self._writable)
         data = data.encode() if isinstance(data, str) else bytes(data)
+        size = len(data)
         start = len(self.data) if self._append else self._position
-        if start > len(self.data):
-            data = bytes(start - len(self.data)) + data
-            start = len(self.data)
+        gap = start - len(self.data)
+        if gap > 0:
+            data = bytes(gap) + data
+            start -= gap
         self._flash.prepare_write(self, start, data)
         self.dirty = True
         self.clean_bytes = min(self.clean_bytes, start)
         self._position = start + len(data)
-        return len(data)
+        return size
 
     def seek(self, offset: int, whence: int = 0) -> int:
         self._check(True)
@@ -104,7 +106,9 @@ class FakeFile:
 
     def _check(self, allowed: bool) -> None:
         self._flash.check_power()
-        if self._closed or not allowed:
-            raise OSError(_INVALID)
+        if self._closed:
+            raise ValueError
+        if not allowed:
+            raise OSError(_INVALID)  # where littlefs does something undefined
         if self not in self._flash.open_files:
             raise PowerCut  # it was open before the power failed
