@@ -328,6 +328,20 @@ def test_a_radio_that_is_down_looks_like_silence_and_tcp_catches_up_after_it() -
     assert sock.read(1) == b"+"
 
 
+def test_a_close_without_radio_reaches_the_server_once_the_radio_is_back() -> None:
+    bench = Bench()
+    sock = bench.connect()
+    bench.stack.radio(False)
+    sock.write(b"last words")
+    sock.close()
+    bench.world.sleep_ms(5_000)
+    assert bench.server.ends == []
+    bench.stack.radio(True)
+    bench.world.sleep_ms(10_000)
+    assert bench.server.heard == b"last words"
+    assert bench.server.ends == ["close"]
+
+
 def test_a_port_that_notices_the_lost_radio_ends_its_connections() -> None:
     bench = Bench("esp32")
     sock = bench.connect()

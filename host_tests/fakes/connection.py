@@ -74,7 +74,6 @@ class Connection:
         self.bytes_down = 0
         self.round_trips = 0
         self.opened_us = net.world.now_us
-        self.radio_down_us = 0
         self._asked = True
         self._silent_up = False
         self._silent_down = False
@@ -177,7 +176,7 @@ class Connection:
             data = data[: size - (self.bytes_up - cut.at)]
             end = cut.how
         if not self.stack.radio_up and not self._silent_up:
-            self._held_up.append(data)
+            self._hold_up(data)
             self._give_up_later()
         elif data:
             self._travel_up(data, size)
@@ -207,7 +206,7 @@ class Connection:
         self.socket = None
         self.world.note("client close", self.number)
         if not self.stack.radio_up:
-            self._held_up.append(None)
+            self._hold_up(None)
         elif not self._silent_up:
             self._up_us = max(self._up_us, self.world.now_us + self._delay_us())
             self.world.at(self._up_us, self._end_server, "close")
@@ -231,18 +230,18 @@ class Connection:
             self._silent_up = self._silent_down = True
             self._fail(self.stack.port.gave_up)
 
-    def radio_changed(self, up: bool) -> None:
-        """TCP sends again what the radio lost, a while after it is back."""
-        if not up:
-            self.radio_down_us = self.world.now_us
-            return
-        outage_ms = (self.world.now_us - self.radio_down_us) / 1000
+    def _hold_up(self, data: bytes | None) -> None:
+        self._held_up.append(data)
+        self.stack.hold(self)
+
+    def radio_is_back(self, outage_ms: float) -> None:
+        """TCP sends again what the radio lost, after a pause that grew with the outage."""
         delay_ms = 200 + self.net.rng.random() * min(outage_ms, 60_000)
-        if self._held_up or self._held_down:
-            self.world.after_ms(delay_ms, self._send_again)
+        self.world.after_ms(delay_ms, self._send_again)
 
     def _send_again(self) -> None:
         if not self.stack.radio_up:
+            self.stack.hold(self)
             return
         held_up, self._held_up = self._held_up, []
         for data in held_up:
@@ -332,6 +331,7 @@ class Connection:
         if not self.stack.radio_up:
             if self.socket is not None:
                 self._held_down.append((how, data))
+                self.stack.hold(self)
             return
         socket = self.socket
         if socket is None:

@@ -26,9 +26,8 @@ class FakePoll:
     def register(self, socket: "FakeSocket", mask: int = POLLIN | POLLOUT) -> None:
         if not isinstance(socket, FakeSocket):
             raise OSError("stream operation not supported")
-        if socket not in self._masks and socket.state == "closed":
-            raise OSError(_BAD_DESCRIPTOR)
-        self._masks[socket] = mask
+        if socket in self._masks or socket.state != "closed":  # a closed one never reports
+            self._masks[socket] = mask
 
     def modify(self, socket: "FakeSocket", mask: int) -> None:
         if socket not in self._masks:
@@ -185,7 +184,7 @@ class FakeSocket:
             if self.state == "new":
                 raise OSError(self._port.not_connected)
             if not self._received:
-                if self._error:
+                if self._error and not self._ended:
                     self._raise_error()
                 return b""
         data = bytes(self._received[:size])
@@ -297,7 +296,10 @@ class FakeSocket:
         if self.state in ("closed", "broken"):
             return
         self.state = "broken"
-        self._error = 0 if self._ended and not self._port.error_repeats else error
+        self._error = error
+        if self._ended:  # a reset that answers what was sent to a peer that had closed
+            self._error = error if self._port.error_repeats else _BROKEN_PIPE
+            self._ended = not self._port.error_repeats
         if self._port.reset_discards:
             self._received.clear()
 

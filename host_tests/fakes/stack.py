@@ -7,6 +7,7 @@ from fakes.ports import POLLERR, POLLHUP, POLLIN, POLLOUT, Port
 from fakes.sockets import FakePoll, FakeSocket
 
 if TYPE_CHECKING:
+    from fakes.connection import Connection
     from fakes.net import FakeNet
 
 
@@ -23,6 +24,8 @@ class Stack:
         self.open_sockets: list[FakeSocket] = []
         self.most_open = 0
         self.sockets_made = 0
+        self._radio_down_us = 0
+        self._held: list[Connection] = []
         self.socket = SocketModule(self)
         self.select = SelectModule(self)
 
@@ -35,11 +38,21 @@ class Stack:
             return
         self.radio_up = up
         self.world.note("radio", self.name, up)
+        if up:
+            outage_ms = (self.world.now_us - self._radio_down_us) / 1000
+            held, self._held = self._held, []
+            for connection in held:
+                connection.radio_is_back(outage_ms)
+            return
+        self._radio_down_us = self.world.now_us
         for socket in self.open_sockets[:]:
-            if socket.connection is not None:
-                socket.connection.radio_changed(up)
-                if drop and not up:
-                    socket.failed(self.port.not_connected)
+            if drop and socket.connection is not None:
+                socket.failed(self.port.not_connected)
+
+    def hold(self, connection: "Connection") -> None:
+        """A connection has something to send again once the radio is back."""
+        if connection not in self._held:
+            self._held.append(connection)
 
     def power_off(self) -> None:
         """The node is gone without a word, and with it every descriptor."""
@@ -50,6 +63,7 @@ class Stack:
                 socket.connection.client_vanish()
             socket.state = "closed"
         self.open_sockets.clear()
+        self._held.clear()
 
     def power_on(self, radio_up: bool = True) -> None:
         self.powered = True

@@ -306,6 +306,10 @@ class NodeTime:
         """What the real-time clock says, as Unix seconds."""
         return self._rtc_now_us() / 1_000_000 + self.epoch_s
 
+    def advance_ms(self, duration_ms: float) -> None:
+        """Let the whole world's time pass, as `FakeTime` does for its own."""
+        self.world.sleep_ms(duration_ms)
+
     def restart_ticks(self, ticks_ms: int = 0) -> None:
         """Ticks begin anew, as after every reset; the real-time clock runs on."""
         self._offset_us = ticks_ms * 1000 - self.world.now_us
