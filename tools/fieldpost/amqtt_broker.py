@@ -29,7 +29,7 @@ class KnownSubscriber(BasePlugin[BrokerContext]):
         await self.context.add_subscription(self.config.client_id, self.config.topic, 1)
 
     @dataclass
-    class Config:
+    class Config:  # pyright: ignore[reportIncompatibleVariableOverride]
         """What the broker's configuration says of it."""
 
         client_id: str

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from fieldpost import __version__
+from fieldpost.brokers import Program
 from fieldpost.errors import CommandError
 from fieldpost.mqtt_url import DEFAULT_URL
+from fieldpost.node_process import Interpreter
 from fieldpost.publish import DEFAULT_MESSAGE
 
 app = typer.Typer(
@@ -54,22 +56,31 @@ def demo(
     keep: Annotated[bool, typer.Option(help="Run on afterwards, until Ctrl-C.")] = False,
     as_json: JsonOption = False,
     using: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BROKER", help="mosquitto or amqtt. Mosquitto if it is installed, else amqtt."
-        ),
+        Program | None, typer.Option(help="The broker; by itself, the first that is installed.")
+    ] = None,
+    interpreter: Annotated[
+        Interpreter | None, typer.Option(help="For the node; by itself, the first there is.")
     ] = None,
     readings: Annotated[int, typer.Option(min=2, help="Before the outage.")] = 6,
-    outage: Annotated[float, typer.Option(min=2, help="Seconds without a broker.")] = 6.0,
+    outage: Annotated[float, typer.Option(min=1, help="Seconds without a broker.")] = 6.0,
+    picture: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Show a node live through an outage of its broker, and count what arrived."""
-    from fieldpost import demo as demo_module
+    """Show a node live through an outage of its broker, and count what arrives.
 
-    raise typer.Exit(
-        demo_module.demo_command(
-            keep=keep, as_json=as_json, using=using, readings=readings, outage_s=outage
-        )
+    Status 0 only if nothing was lost, nothing duplicated, and the outage was real.
+    """
+    from fieldpost.demo import Options, demo_command
+
+    options = Options(
+        keep=keep,
+        as_json=as_json,
+        using=using,
+        interpreter=interpreter,
+        readings=readings,
+        outage_s=outage,
+        picture=picture,
     )
+    raise typer.Exit(demo_command(options))
 
 
 @app.command()

@@ -1,0 +1,117 @@
+"""A node as a process on this machine: the firmware of this checkout, in MicroPython's unix port.
+
+Where nobody packages MicroPython, CPython runs the same files.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from fieldpost.errors import CommandError
+from fieldpost.paths import CPYTHON_SHIMS, LIB, ROOT
+
+Interpreter = Literal["micropython", "cpython"]
+# A Pico W's heap is 192 KiB of 32-bit words. In a 64-bit process each word is twice as wide, so
+# that twice the bytes hold the same number of objects.
+HEAP_KIB = 384
+_STOP_S = 5.0
+
+
+def find_micropython() -> str | None:
+    """The path of MicroPython's unix port, beside this Python or on the PATH."""
+    return shutil.which("micropython", path=Path(sys.executable).parent) or shutil.which(
+        "micropython"
+    )
+
+
+class NodeProcess:
+    """Runs main.py of the checkout in `folder`, which is the node's file system.
+
+    on_line: called, from a thread, with each line of the node's console.
+    interpreter: None takes MicroPython if there is one.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        on_line: Callable[[str], None],
+        interpreter: Interpreter | None = None,
+    ) -> None:
+        self._micropython = None if interpreter == "cpython" else find_micropython()
+        if interpreter == "micropython" and not self._micropython:
+            raise CommandError("no MicroPython is packaged for this platform: use cpython")
+        self.interpreter: Interpreter = "micropython" if self._micropython else "cpython"
+        self._folder = folder
+        self._on_line = on_line
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+
+    def write_files(self, config: Mapping[str, Any], secrets: Mapping[str, Any]) -> None:
+        """Put config.json and secrets.json into the node's file system."""
+        (self._folder / "config.json").write_text(json.dumps(config, indent=2))
+        secret = self._folder / "secrets.json"
+        secret.touch(mode=0o600)
+        secret.write_text(json.dumps(secrets, indent=2))
+
+    def start(self) -> None:
+        """Power it up."""
+        command, environment = self._command()
+        self._process = subprocess.Popen(
+            command,
+            cwd=self._folder,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            # In a session of its own, so that Ctrl-C in the terminal ends it when we say so.
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def status(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def interrupt(self) -> int | None:
+        """Ctrl-C at its console: it keeps what it has and ends. Killed if it takes over 5 s."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                pass  # kill() is next
+        return self.kill()
+
+    def kill(self) -> int | None:
+        """Cut its power."""
+        if self._process is None:
+            return None
+        self._process.kill()
+        status = self._process.wait()
+        if self._reader:
+            self._reader.join(_STOP_S)
+        return status
+
+    def _command(self) -> tuple[list[str], dict[str, str]]:
+        main = str(ROOT / "main.py")
+        if self._micropython:
+            path = f"{ROOT}:{LIB}:.frozen"
+            return [self._micropython, "-X", f"heapsize={HEAP_KIB}K", main], {"MICROPYPATH": path}
+        path = os.pathsep.join(map(str, (ROOT, LIB, CPYTHON_SHIMS)))
+        return [sys.executable, "-u", main], {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def _read(self) -> None:
+        assert self._process and self._process.stdout
+        for line in self._process.stdout:
+            self._on_line(line.rstrip("\n"))
