@@ -135,8 +135,17 @@ CONFIG = (
     ("wifi", "section", (), WIFI),
     # The broker and the session with it. User and password go into secrets.json.
     ("mqtt", "section", (), MQTT),
+    # "always_on" stays connected and obeys commands at once; "duty_cycle" wakes, measures, delivers
+    # when due and sleeps, for a life on batteries.
+    ("mode", "one of", "always_on", ("always_on", "duty_cycle")),
     # Time from one reading to the next.
     ("sample_s", "int", 60, 1, 86400),
+    # In the duty cycle: readings that are gathered for one delivery. 1 joins the network for each.
+    ("deliver_every", "int", 1, 1, 1000),
+    # In the duty cycle: a wake that takes longer keeps its readings for the next and sleeps.
+    ("awake_limit_s", "int", 15, 3, 300),
+    # Log how long each part of a wake took, for `fieldpost battery --measured`.
+    ("profile", "bool", False),
     # Time from one health report to the next.
     ("health_s", "int", 300, 10, 86400),
     # The queue that keeps readings until the broker has acknowledged them.
