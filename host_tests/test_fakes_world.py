@@ -39,6 +39,9 @@ def test_an_interrupt_ends_the_wait_at_its_moment() -> None:
     with pytest.raises(KeyError):
         world.sleep_ms(1000)
     assert world.now_ms == 70
+    world.interrupt(KeyError("again"))
+    with pytest.raises(KeyError):
+        world.sleep_ms(1)
 
 
 def test_ticks_wrap_and_differences_do_not() -> None:

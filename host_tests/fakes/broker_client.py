@@ -1,6 +1,7 @@
 """The broker's side of one client: its connection, and the session that can outlive it."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from fakes import mqtt_packets as mqtt
@@ -50,10 +51,10 @@ class Session:
         while self.queued and len(self.inflight) < broker.inflight:
             self._send(self.queued.popleft())
 
-    def resume(self, broker: "Broker") -> None:
+    def resume(self, broker: "Broker", client: "Client") -> None:
         """What was not acknowledged goes out again with DUP, then what waited (4.4)."""
         for pid, message in list(self.inflight.items()):
-            self.client.send_publish(message, pid, dup=True)
+            client.send_publish(message, pid, dup=True)
         self.send_queued(broker)
 
     def _send(self, message: Message) -> None:
@@ -62,7 +63,8 @@ class Session:
         pid = self._next_id
         self._next_id = pid % 65_535 + 1
         self.inflight[pid] = message
-        self.client.send_publish(message, pid, dup=False)
+        if self.client is not None:
+            self.client.send_publish(message, pid, dup=False)
 
 
 class Client:
@@ -71,12 +73,13 @@ class Client:
     def __init__(self, broker: "Broker", connection: "Connection") -> None:
         self.broker = broker
         self.connection = connection
-        self.session: Session | None = None
+        self.session = Session("", True)  # nobody's until CONNECT
         self.connect: mqtt.Connect | None = None
         self.client_id = ""
         self.open = True
         self._rest = b""
         self._heard_us = broker.world.now_us
+        self._keepalive_s = 0
         self._answered_us = -1  # when CONNACK leaves
         self._batching = False
         self._out: list[bytes] = []
@@ -191,10 +194,11 @@ class Client:
         delay_ms = _value(broker.connack_delay_ms)
         self._answered_us = broker.world.now_us + int(delay_ms * 1000)
         self._answer("CONNACK", bytes((0x20, 2, present, 0)))
+        self._keepalive_s = connect.keepalive_s
         if connect.keepalive_s and broker.enforce_keepalive:
             broker.world.at(self._keepalive_ends_us(), self._check_keepalive)
         if present:
-            self.session.resume(broker)
+            self.session.resume(broker, self)
 
     def _publish(self, first: int, body: bytes) -> None:
         qos = first >> 1 & 3
@@ -291,7 +295,7 @@ class Client:
     # -- its end -------------------------------------------------------------------------------
 
     def _keepalive_ends_us(self) -> int:
-        return self._heard_us + self.connect.keepalive_s * 1_500_000
+        return self._heard_us + self._keepalive_s * 1_500_000
 
     def _check_keepalive(self) -> None:
         if self.open:
@@ -312,7 +316,7 @@ class Client:
             self.connection.reset()
         elif how is not None:
             self.connection.close()
-        if self.connect is None or self.session is None:
+        if self.connect is None:
             return
         broker = self.broker
         broker.world.note("end", self.client_id, reason)
@@ -329,11 +333,11 @@ class Client:
         """The connection is no more; the session may be."""
         self.open = False
         session = self.session
-        if session is not None and session.client is self:
+        if session.client is self:
             session.client = None
             if session.clean:
                 self.broker.forget(session)
 
 
-def _value(setting) -> float:
-    return setting() if callable(setting) else setting
+def _value(setting: float | Callable[[], float]) -> float:
+    return setting if isinstance(setting, int | float) else setting()

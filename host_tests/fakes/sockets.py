@@ -234,7 +234,7 @@ class FakeSocket:
         if self.state == "connected" and connection is not None:
             room = connection.room()
             if self._timeout_us == 0 and connection.conditions.partial and room:
-                room = self._scant(room, len(data))
+                room = self._scant(connection, room, len(data))
                 if room == 0:
                     return None
             if room == 0:
@@ -252,15 +252,15 @@ class FakeSocket:
             self._raise_error()
         raise OSError(_BROKEN_PIPE)
 
-    def _scant(self, room: int, size: int) -> int:
+    def _scant(self, connection: "Connection", room: int, size: int) -> int:
         """A send buffer that some of the time has less room than asked for."""
         rng = self._stack.net.rng
-        if rng.random() >= self.connection.conditions.partial:
+        if rng.random() >= connection.conditions.partial:
             return room
         return min(room, rng.randrange(size)) if rng.random() < 0.7 else 0
 
     def _writable(self) -> bool:
-        if self.state == "connected":
+        if self.state == "connected" and self.connection is not None:
             return self.connection.room() > 0
         return self.state != "connecting"
 
@@ -310,11 +310,12 @@ class FakeSocket:
     def events(self, mask: int) -> int:
         """What `poll` reports."""
         state = self.state
-        if state == "connected":
+        connection = self.connection
+        if state == "connected" and connection is not None:
             events = 0
             if mask & POLLIN and (self._received or self._ended):
                 events = POLLIN
-            if mask & POLLOUT and self.connection.room() > 0:
+            if mask & POLLOUT and connection.room() > 0:
                 events |= POLLOUT
             return events
         if state == "connecting":

@@ -115,10 +115,15 @@ class World:
 
         Returns True if ready. None waits without an end, and raises `Hang` if there is none.
         """
+        if self.current.exception is not None:
+            self._raise_if_told(self.current)
         if ready is not None and ready():
             return True
         limit_us = self.now_us + self.hang_after_us if until_us is None else until_us
-        if self.lives:
+        if not self.lives and not (self._heap and self._heap[0][0] <= limit_us):
+            self.now_us = max(limit_us, self.now_us)  # the usual case: nothing happens
+            reached = False
+        elif self.lives:
             reached = self._wait_among_others(limit_us, ready)
         else:
             reached = self._wait_alone(limit_us, ready)
@@ -136,8 +141,7 @@ class World:
             self.events_run += 1
             event.action(*event.arguments)
             if life.exception is not None:
-                exception, life.exception = life.exception, None
-                raise exception
+                self._raise_if_told(life)
             if ready is not None and ready():
                 return True
         if limit_us > self.now_us:
@@ -193,7 +197,6 @@ class World:
 
     def _wait_among_others(self, limit_us: int, ready: Callable[[], bool] | None) -> bool:
         life = self.current
-        self._raise_if_told(life)
         life.ready = ready
         life.wake = self.at(limit_us, self._make_runnable, life)
         if ready is not None:
