@@ -97,10 +97,6 @@ class World:
     def after_ms(self, delay_ms: float, action: Callable[..., object], *arguments: Any) -> Event:
         return self.at(self.now_us + int(delay_ms * 1000), action, *arguments)
 
-    def pending(self) -> int:
-        """How many events are still to come."""
-        return sum(1 for _, _, event in self._heap if event.action is not None)
-
     def interrupt(self, exception: BaseException, life: Life | None = None) -> None:
         """Raise `exception` in the wait of `life` (default: the test's own), now: a power cut."""
         life = life or self.main
