@@ -7,7 +7,7 @@ import gc
 import json
 import sys
 
-from firmware import VERSION, crash, files
+from firmware import VERSION, crash, files, safe
 
 _TICK_MS = 500
 # A node that has run so long starts well (ESPHome counts a boot as good after the same minute).
@@ -87,6 +87,7 @@ def build(board, clock, settings, log, file_system=files, idle=None):
     from firmware.link import Link
     from firmware.node import Node, topics
     from firmware.outbox import Outbox
+    from firmware.sampler import Sampler
     from firmware.sensors import Sensors
     from firmware.timekeeper import Timekeeper
     from sntp import Sntp
@@ -102,9 +103,26 @@ def build(board, clock, settings, log, file_system=files, idle=None):
     topic = topics(settings["mqtt"]["base"], settings["node"]) + b"telemetry"
     link = Link(station, session, clock, settings["retry"], board.random_u32, log)
     delivery = Delivery(outbox, session, topic, None)
+    identity = Identity(file_system, board.random_u32)
+    in_safe_mode = identity.failed_starts >= safe.FAILED_STARTS
+
+    def restart():
+        node.stop()
+        board.restart()
+
+    def leave_safe_mode():
+        identity.proven()
+        restart()
+
+    if in_safe_mode:
+        sampler = safe.Rest(clock, leave_safe_mode)
+    else:
+        sensors = Sensors(settings["sensors"], board)
+        interval_ms = int(settings["sample_s"] * 1000)
+        sampler = Sampler(sensors, outbox, identity, clock, interval_ms, log)
     node = Node(
         clock,
-        Sensors(settings["sensors"], board),
+        sampler,
         outbox,
         delivery,
         link,
@@ -116,18 +134,16 @@ def build(board, clock, settings, log, file_system=files, idle=None):
             settings["ntp"]["interval_s"],
             log,
         ),
-        Identity(file_system, board.random_u32),
+        identity,
         Health(board, file_system),
         settings,
         log,
     )
     delivery.render = node.render
-
-    def restart():
-        node.stop()
-        board.restart()
-
     link.restart = restart
+    if in_safe_mode:
+        node.state = b"safe_mode"
+        log("safe mode: %d starts came to nothing" % identity.failed_starts)
     return node
 
 
@@ -163,13 +179,18 @@ def run():
 
 def _loop(node, board, clock):
     wire = node.link.session.wire
-    proven = False
+    # In safe mode nothing is proven by running: that is left by command or by time.
+    unproven = node.state != b"safe_mode"
+    young = True
     while True:
         due_ms = node.step()
         board.feed()
-        if not proven and clock.uptime_ms() >= _GOOD_MS:
-            proven = True
+        if young and clock.uptime_ms() >= _GOOD_MS:
+            young = False
             crash.recovered()
+        if unproven and (node.delivery.delivered or not young):
+            unproven = False
+            node.identity.proven()
         if due_ms <= 0:
             continue
         if wire.is_open():

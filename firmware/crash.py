@@ -28,16 +28,16 @@ def text_of(error):
 
 
 def keep(text, files=_files):
-    """Write the last `_BYTES_MAX` bytes of `text`, and count the failure; seconds to pause.
+    """Write the last `_BYTES_MAX` bytes of `text`, and count it; seconds to pause before the reset.
 
-    The pause doubles with each failure since the last good stretch, so that a node that fails
-    at each start neither floods the broker nor empties its battery.
+    The pause doubles with each failure in a row, so that a node that fails at once, or soon after
+    each delivery, neither floods the broker nor empties its battery.
     """
     count = 0
     try:
         count = int(_files.read(_COUNT_PATH, files) or b"0")
     except ValueError:
-        pass
+        pass  # Spoilt: begin again.
     try:
         _files.write_atomic(_PATH, text.encode()[-_BYTES_MAX:], files)
         _files.write_atomic(_COUNT_PATH, b"%d" % (count + 1), files)
@@ -58,7 +58,7 @@ def published(files=_files):
 
 
 def recovered(files=_files):
-    """The node has run well for a while: the next failure pauses briefly again."""
+    """The node has run well for a minute: the next failure pauses briefly again."""
     _remove(_COUNT_PATH, files)
 
 

@@ -30,7 +30,9 @@ class Health:
         report = {
             "firmware": VERSION,
             "board": self._board.version(),
+            "state": node.state.decode(),
             "boot": node.identity.boot,
+            "failed_starts": node.identity.failed_starts,
             "reset": self._reset_cause,
             "uptime_s": node.uptime_s(),
             "rssi": self._board.radio.rssi(),
@@ -40,15 +42,15 @@ class Health:
             "corrupt": outbox.corrupt,
             "delivered": node.delivery.delivered,
             "repeats": link.session.repeats,
-            "late_samples": node.late_samples,
+            "late_samples": node.sampler.late,
             "reconnects": link.reconnects,
             "causes": link.causes,
             "longest_wait_ms": wire.longest_wait_ms,
         }
         if node.last_delivery:
             report["delivery"] = node.last_delivery
-        if node.sensor_errors:
-            report["sensor_errors"] = node.sensor_errors
+        if node.sampler.errors:
+            report["sensor_errors"] = node.sampler.errors
         if self.crash:
             report["crash"] = self.crash
         return report

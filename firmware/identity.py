@@ -1,36 +1,55 @@
 """What makes a reading unique at the subscriber: (node, boot, seq).
 
 `boot` is counted on flash, one more at each cold start; `seq` counts the readings of a boot from 0,
-without gaps, so that a lost reading can be told from one never taken.
+without gaps, so that a lost reading can be told from one never taken. Beside the boot number stands
+how many starts in a row came to nothing: after a few of them the node starts in safe mode.
 """
+
+from micropython import const
 
 from firmware import files as _files
 
 _PATH = "boot.count"
+# A count that cannot be read goes on from here: far above any that was ever given.
+_UNKNOWN = const(0x20000000)
 
 
 class Identity:
-    """`boot` and the next `seq`. A cold start takes the next boot number before the first use.
+    """`boot`, the next `seq`, and `failed_starts` before this one.
 
-    The number is written before any reading carries it: a power cut may skip a boot number, and
-    never gives one twice. Where flash cannot be written `boot` is drawn from `random_u32`.
+    A cold start takes its boot number, and counts as failed until `proven`, before anything else
+    happens. A power cut may skip a boot number, and never gives one twice.
     """
 
     def __init__(self, files=_files, random_u32=None):
+        self._files = files
         self.seq = 0
-        text = _files.read(_PATH, files)
+        self.failed_starts = 0
+        data = _files.read(_PATH, files)
         try:
-            self.boot = int(text or b"0") + 1
-        except ValueError:
-            # Spoilt: far above any count, so that no earlier key comes again.
-            self.boot = 0x40000000 | (random_u32() & 0x3FFFFFFF if random_u32 else 0)
-        try:
-            _files.write_atomic(_PATH, b"%d" % self.boot, files)
-        except OSError:
-            self.boot = 0x40000000 | (random_u32() & 0x3FFFFFFF if random_u32 else 0)
+            parts = (data or b"0 0").split()
+            self.boot = int(parts[0]) + 1
+            self.failed_starts = int(parts[1])
+        except (ValueError, IndexError):
+            self.boot = 0
+        if self.boot < 1 or not self._write(self.failed_starts + 1):
+            self.boot = _UNKNOWN + (random_u32() % _UNKNOWN if random_u32 else 0)
+            self._write(self.failed_starts + 1)
 
     def next_seq(self):
         """The number for one more reading."""
         seq = self.seq
         self.seq += 1
         return seq
+
+    def proven(self):
+        """This start came to something: a delivery, or a minute of running."""
+        self.failed_starts = 0
+        self._write(0)
+
+    def _write(self, failed_starts):
+        try:
+            _files.write_atomic(_PATH, b"%d %d" % (self.boot, failed_starts), self._files)
+        except OSError:
+            return False
+        return True

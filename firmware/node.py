@@ -7,10 +7,9 @@ there and nowhere else, so a test can drive months of a node's life on a fake cl
 import json
 
 from firmware import reading
-from firmware.sensors import format_value
 
-_ONLINE = b'{"state":"online"}'
-_OFFLINE = b'{"state":"offline"}'
+_STATE = b'{"state":"%s"}'
+_OFFLINE = _STATE % b"offline"
 
 
 def topics(base, node):
@@ -26,15 +25,18 @@ def will(base, node):
 class Node:
     """One node in the mode `always_on`.
 
-    clock: `uptime_ms`, `unix_s`. sensors, outbox, delivery, link, timekeeper: by interface.
+    clock: `uptime_ms`, `unix_s`. sampler, outbox, delivery, link, timekeeper: by interface.
     identity: boot and seq. health: firmware/health.py. settings: config.check()'s. log(text).
+    `state`: what `…/status` says while it is up.
     """
 
+    state = b"online"
+
     def __init__(
-        self, clock, sensors, outbox, delivery, link, timekeeper, identity, health, settings, log
+        self, clock, sampler, outbox, delivery, link, timekeeper, identity, health, settings, log
     ):
         self.clock = clock
-        self.sensors = sensors
+        self.sampler = sampler
         self.outbox = outbox
         self.delivery = delivery
         self.link = link
@@ -45,18 +47,13 @@ class Node:
         root = topics(settings["mqtt"]["base"], settings["node"])
         self._status_topic = root + b"status"
         self._health_topic = root + b"health"
-        self._sample_ms = int(settings["sample_s"] * 1000)
         self._health_ms = int(settings["health_s"] * 1000)
         self._always_flash = settings["outbox"]["durability"] == "reading"
         outbox.write_through = self._always_flash
-        self._next_sample_ms = clock.uptime_ms()
-        self._collect_at_ms = None
         self._next_health_ms = 0
         self._crash_out = False
         self._catching_up = None
         self.last_delivery = None
-        self.sensor_errors = {}
-        self.late_samples = 0
         link.ride = self._ride
         link.work = self._work
         link.on_up = self._on_up
@@ -64,8 +61,7 @@ class Node:
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
-        due_ms = self._sample()
-        due_ms = min(due_ms, self.link.step())
+        due_ms = min(self.sampler.step(), self.link.step())
         if self.link.station.is_up():
             due_ms = min(due_ms, self.timekeeper.step())
         return due_ms
@@ -79,46 +75,6 @@ class Node:
             except OSError:
                 pass  # The will says the same.
         self.link.close()
-
-    # Sampling ----------------------------------------------------------------------------------
-
-    def _sample(self):
-        """Start or collect the sensors when due; milliseconds until the next of the two."""
-        now_ms = self.clock.uptime_ms()
-        if self._collect_at_ms is None:
-            if now_ms < self._next_sample_ms:
-                return self._next_sample_ms - now_ms
-            self._collect_at_ms = now_ms + self.sensors.start()
-        if now_ms < self._collect_at_ms:
-            return self._collect_at_ms - now_ms
-        self._collect_at_ms = None
-        # The next sample keeps to the grid of the first, however late this one is.
-        self._next_sample_ms += self._sample_ms
-        if self._next_sample_ms <= now_ms:
-            missed = (now_ms - self._next_sample_ms) // self._sample_ms + 1
-            self.late_samples += missed
-            self._next_sample_ms += missed * self._sample_ms
-        self._store(*self.sensors.collect())
-        return max(self._next_sample_ms - now_ms, 0)
-
-    def _store(self, fields, errors):
-        parts = ['"%s":%s' % (name, format_value(value)) for name, value in fields]
-        self.sensor_errors = {name: text for name, text in errors}
-        if errors:
-            parts.append('"failed":' + json.dumps([name for name, _ in errors]))
-        for name, text in errors:
-            self._log("sensor %s: %s" % (name, text))
-        unix_s = self.clock.unix_s()
-        when_s = self.uptime_s() if unix_s is None else unix_s
-        seq = self.identity.seq
-        record = reading.encode(
-            self.identity.boot, seq, when_s, unix_s is not None, ",".join(parts).encode()
-        )
-        if self.outbox.put(record):
-            self.identity.next_seq()
-            self._log("sample %d stored, %d waiting" % (seq, self.outbox.depth))
-        else:
-            self._log("sample refused: larger than a record may be")
 
     def uptime_s(self):
         """Whole seconds since the boot began."""
@@ -139,7 +95,7 @@ class Node:
             wire.segments,
             self.delivery.delivered,
         )
-        self.link.session.publish(self._status_topic, _ONLINE, True, 1)
+        self.link.session.publish(self._status_topic, _STATE % self.state, True, 1)
         self.delivery.restart()
         self.delivery.pump_all()
 

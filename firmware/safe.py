@@ -1,0 +1,30 @@
+"""Safe mode: after starts that came to nothing the node only connects, and listens for help.
+
+It stands where the sampler stands: no sensor is touched and no schedule runs, so that whatever in
+them keeps the node from starting cannot, and the link, the commands and the console remain.
+"""
+
+from micropython import const
+
+# ESPHome waits for 10 failed boots; a battery node cannot afford as many.
+FAILED_STARTS = const(5)
+_LEAVE_MS = const(3600000)
+
+
+class Rest:
+    """A sampler that takes nothing, and calls `leave()` after an hour."""
+
+    taken = late = 0
+    errors = {}
+
+    def __init__(self, clock, leave):
+        self._clock = clock
+        self._leave = leave
+        self._until_ms = clock.uptime_ms() + _LEAVE_MS
+
+    def step(self):
+        """Milliseconds until safe mode ends by itself."""
+        left_ms = self._until_ms - self._clock.uptime_ms()
+        if left_ms <= 0:
+            self._leave()
+        return max(left_ms, 0)
