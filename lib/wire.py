@@ -28,6 +28,7 @@ _ENOTCONN = const(107)
 _ETIMEDOUT = const(110)
 _POLLIN = const(1)
 _POLLOUT = const(4)
+_POLLERR_POLLHUP = const(24)
 # Long enough not to matter for power, short enough to feed the shortest watchdog (RP2: 8.3 s).
 _SLICE_MS = const(500)
 # A TCP segment on Wi-Fi carries 1,460 bytes at most, 1,440 on ESP32's lwIP; TLS adds about 30.
@@ -103,11 +104,19 @@ class Wire:
             if self._idle:
                 self._idle()
             net = self._socket
-            found = net.getaddrinfo(host, port, net.AF_INET, net.SOCK_STREAM)
-            if not found:
-                raise OSError(-2)
+            try:
+                found = net.getaddrinfo(host, port, net.AF_INET, net.SOCK_STREAM)
+                if not found:
+                    raise OSError(-2)
+            except OSError:
+                self._fail()
+                raise
             self._addresses.clear()
             self._addresses[key] = found
+            if self._clock.ticks_diff(self._deadline, self._clock.ticks_ms()) <= 0:
+                # Not the peer's fault: the next try has the address, and all of its time.
+                self._drop()
+                raise OSError(_ETIMEDOUT)
         return self._addresses[key]
 
     # What it calls on the socket ------------------------------------------------------------
@@ -129,17 +138,22 @@ class Wire:
                 raise
         try:
             self.round_trips += 1
-            self._wait(_POLLOUT)
+            if self._wait(_POLLOUT) & _POLLERR_POLLHUP:
+                self._fill()  # It raises what went wrong; ports have no other way to ask.
+                raise OSError(_ECONNRESET)
             self._no_delay()
             if self._tls:
                 self._start_tls()
-        except OSError:
+        except (OSError, MemoryError, ValueError):
+            # TLS has the largest buffers of all, and its own opinion of certificates.
             self._fail()
             raise
         self._asked = False
 
     def write(self, data, size=None):
         """Gather `size` (or all) bytes of `data`; they leave on `flush`, or before a wait."""
+        if isinstance(data, str):
+            data = data.encode()
         if size is None:
             size = len(data)
         if self._sock is None:
@@ -193,8 +207,10 @@ class Wire:
         """Offer the port what was gathered, without waiting, and close. Never raises."""
         if self._tx_end and self._sock is not None:
             try:
-                self._sock.write(self._tx_view[: self._tx_end])
-                self.segments += 1
+                sent = self._sock.write(self._tx_view[: self._tx_end])
+                if sent:
+                    self.segments += 1
+                    self.sent_bytes += sent
             except OSError:
                 pass  # Whoever closes has given up on answers.
         self._drop()
@@ -355,7 +371,7 @@ class Wire:
         return got
 
     def _wait(self, event):
-        """Until `event`, an error on the socket, or the deadline (raises)."""
+        """Until `event` or an error on the socket, which it returns; raises at the deadline."""
         clock = self._clock
         poll = self._poll
         if event == _POLLOUT:
@@ -368,8 +384,8 @@ class Wire:
                 left = clock.ticks_diff(self._deadline, clock.ticks_ms())
                 if left <= 0:
                     raise OSError(_ETIMEDOUT)
-                for _ in poll.ipoll(min(left, _SLICE_MS)):
-                    return
+                for ready in poll.ipoll(min(left, _SLICE_MS)):
+                    return ready[1]
         finally:
             waited_ms = clock.ticks_diff(clock.ticks_ms(), self._armed)
             if waited_ms > self.longest_wait_ms:
