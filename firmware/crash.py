@@ -28,7 +28,7 @@ def text_of(error):
 
 
 def keep(text, files=_files):
-    """Write the last `_BYTES_MAX` bytes of `text`, and count it; seconds to pause before the reset.
+    """Write the last `_BYTES_MAX` bytes of `text`, and count it; seconds to pause before a reset.
 
     The pause doubles with each failure in a row, so that a node that fails at once, or soon after
     each delivery, neither floods the broker nor empties its battery.

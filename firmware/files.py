@@ -3,9 +3,8 @@
 A module rather than `os` itself, so that a test can hand in a flash on which power fails.
 """
 
+from builtins import open
 from os import listdir, mkdir, remove, rename, stat
-
-open = open
 
 
 def read(path, files=None):

@@ -1,8 +1,8 @@
 """What makes a reading unique at the subscriber: (node, boot, seq).
 
-`boot` is counted on flash, one more at each cold start; `seq` counts the readings of a boot from 0,
-without gaps, so that a lost reading can be told from one never taken. Beside the boot number stands
-how many starts in a row came to nothing: after a few of them the node starts in safe mode.
+`boot` is counted on flash, one more at each cold start; `seq` counts the readings of a boot from
+0, without gaps, so that a lost reading can be told from one never taken. Beside the boot number
+stands how many starts in a row came to nothing: after a few of them the node starts in safe mode.
 """
 
 from micropython import const

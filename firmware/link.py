@@ -1,4 +1,4 @@
-"""The reconnect logic: station, session and backoff; the only place that decides when to try again.
+"""The reconnect logic: station, session, backoff. The only place that decides when to try again.
 
 Retries follow full jitter (Brooker, 'Exponential backoff and jitter'): a random delay from 0 to a
 limit that doubles, so that a greenhouse of nodes does not return to its broker in one instant.
@@ -141,7 +141,7 @@ class Link:
             self._failed("out of memory")
             return
         code = error.args[0]
-        if code == _ECONNREFUSED or code == _ECONNREFUSED_LWIP:
+        if code in (_ECONNREFUSED, _ECONNREFUSED_LWIP):
             self._proof_ms = self._clock.uptime_ms()
             self._failed("broker refuses connections")
             return
