@@ -75,8 +75,10 @@ class CommonRadio:
             self._wlan.ifconfig(tuple(static))  # the one call that stops DHCP first on both
         try:
             self._connect(ssid, password or None, bssid, channel)
-        except (RuntimeError, ValueError) as error:
-            raise OSError(str(error))
+        except (OSError, RuntimeError, ValueError) as error:
+            # The chip may not have started, whatever active() says: the next join begins afresh.
+            self.off()
+            raise error if isinstance(error, OSError) else OSError(str(error))
 
     def _connect(self, ssid, password, bssid, channel):
         raise NotImplementedError
