@@ -1,0 +1,368 @@
+"""A board at the end of a serial port: what runs there is stopped, asked, and set going again.
+
+mpremote does the talking. Its interface is declared unstable, so this module alone imports it, and
+the version is pinned. Whatever mpremote waits for, it waits through `_LimitedSerial`, where every
+wait ends: on a silent port, on one that never stops printing, on one that has gone.
+"""
+
+import ast
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mpremote.transport import TransportError, TransportExecError
+from mpremote.transport_serial import SerialTransport
+
+from fieldpost.errors import CommandError
+
+CONNECT_S = 10.0
+EXEC_S = 10.0
+_BAUD = 115_200
+_OPEN_S = 1.0
+_SLICE_S = 0.05
+_WRITE_S = 5.0
+# A prompt comes at once where no program runs.
+_IDLE_S = 0.25
+# How long a program gets to end by itself after Ctrl-C: a node writes to flash what it holds.
+_RETRY_S = 1.5
+_FRIENDLY = b">>> "
+_RAW = b"raw REPL; CTRL-B to exit\r\n"
+_REBOOT = b"soft reboot\r\n"
+
+
+class BoardError(CommandError):
+    """A board can't be reached, or does not do what was asked."""
+
+
+class PortUnavailable(BoardError):
+    """The port does not exist, may not be used, or is used by another program."""
+
+
+class NoAnswer(BoardError):
+    """No MicroPython answers on the port within the limit.
+
+    chatty: something there never stops printing, and does not heed Ctrl-C.
+    """
+
+    def __init__(self, text: str, chatty: bool = False) -> None:
+        super().__init__(text)
+        self.chatty = chatty
+
+
+class LinkLost(BoardError):
+    """The port went away while it was in use."""
+
+
+class ProgramError(BoardError):
+    """The board raised an exception. `traceback` is what it said."""
+
+    def __init__(self, text: str, traceback: str) -> None:
+        super().__init__(text)
+        self.traceback = traceback
+
+
+class _LimitReached(Exception):
+    pass
+
+
+class _LimitedSerial:
+    """The serial port as mpremote sees it, with a deadline that every call keeps."""
+
+    def __init__(self, port: Any) -> None:
+        self.port = port
+        self._pending = b""
+        self.deadline = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.port, name)
+
+    def inWaiting(self) -> int:  # noqa: N802 - the name that mpremote uses
+        self._check()
+        return len(self._pending) + self.port.in_waiting
+
+    def read(self, size: int = 1) -> bytes:
+        """`size` bytes. A single one may be missing: mpremote polls for those."""
+        data, self._pending = self._pending[:size], self._pending[size:]
+        while len(data) < size:
+            self._check()
+            chunk = self.port.read(size - len(data))
+            data += chunk
+            if not chunk and size == 1:
+                break
+        return data
+
+    def read_some(self) -> bytes:
+        """Whatever has come, or b"" after a moment of silence."""
+        self._check()
+        if self._pending:
+            data, self._pending = self._pending, b""
+            return data
+        return self.port.read(max(1, min(self.port.in_waiting, 4096)))
+
+    def unread(self, data: bytes) -> None:
+        self._pending = data + self._pending
+
+    def write(self, data: bytes) -> int:
+        self._check()
+        return self.port.write(data)
+
+    def _check(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise _LimitReached
+
+
+class BoardLink:
+    """The raw REPL of one board. Use `open_link`, as a context manager."""
+
+    def __init__(self, port: str, transport: SerialTransport) -> None:
+        self.port = port
+        # Whether a program ran when we came: close() then starts it again.
+        self.was_running = False
+        self._transport = transport
+        self._serial = _LimitedSerial(transport.serial)
+        transport.serial.timeout = _SLICE_S
+        transport.serial.write_timeout = _WRITE_S
+        transport.serial = self._serial
+        self._in_raw = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def interrupt(self, limit_s: float = CONNECT_S) -> None:
+        """Stop what runs with one Ctrl-C, and enter the raw REPL.
+
+        Tried again until the limit: a board that was just plugged in loses what is first sent to
+        it. Raises NoAnswer.
+        """
+        heard_at = 0.0
+        with self._limited(limit_s, "answer"):
+            self._serial.write(b"\r")
+            seen, _ = self._await(_FRIENDLY, _IDLE_S)
+            self.was_running = not seen
+            while True:
+                try:
+                    # mpremote's own way in, but with a deadline, and more than once.
+                    self._serial.write(b"\r\x03\r\x01")
+                    seen, heard = self._await(_RAW, _RETRY_S)
+                except _LimitReached:
+                    break
+                heard_at = time.monotonic() if heard else heard_at
+                if seen:
+                    self._in_raw = self._transport.in_raw_repl = True
+                    return
+        raise self._no_answer(limit_s, chatty=time.monotonic() - heard_at < 2 * _RETRY_S)
+
+    def exec(
+        self, code: str, limit_s: float = EXEC_S, on_output: Callable[[bytes], None] | None = None
+    ) -> bytes:
+        """Run `code` and return what it printed, b"" if `on_output` took it as it came.
+
+        Raises ProgramError if it raised, NoAnswer if it took over `limit_s`, LinkLost.
+        """
+
+        def consume(data: bytes) -> None:
+            assert on_output
+            if text := data.replace(b"\x04", b""):
+                on_output(text)
+
+        with self._limited(limit_s, "finish"):
+            try:
+                said, raised = self._transport.exec_raw(
+                    code, timeout=None, data_consumer=consume if on_output else None
+                )
+            except TransportExecError as error:
+                raise self._program_error(error.error_output) from None
+        if raised:
+            raise self._program_error(raised.decode(errors="replace"))
+        return b"" if on_output else bytes(said)
+
+    def eval(self, expression: str, limit_s: float = EXEC_S) -> Any:
+        """The value of an expression whose repr is a Python literal."""
+        return ast.literal_eval(self.exec(f"print(repr({expression}))", limit_s).decode().strip())
+
+    def soft_reset(self, limit_s: float = CONNECT_S) -> None:
+        """A fresh interpreter, in the raw REPL; boot.py has run, main.py has not."""
+        with self._limited(limit_s, "come back from a soft reset"):
+            self._serial.write(b"\x04")
+            for marker in (_REBOOT, _RAW):
+                while not self._await(marker, _RETRY_S)[0]:
+                    pass
+
+    def restart(self, limit_s: float = CONNECT_S) -> None:
+        """Leave the raw REPL with a soft reset, so that boot.py and main.py run. See `console`."""
+        with self._limited(limit_s, "restart"):
+            self._serial.write(b"\r\x02")
+            self._await(_FRIENDLY, _RETRY_S)
+            self._serial.write(b"\x04")
+            while not self._await(_REBOOT, _RETRY_S)[0]:
+                pass
+        self._in_raw = False
+
+    def hard_reset(self) -> None:
+        """As the reset button does. The port may go away with it: close this link."""
+        self._exec_unanswered("reset")
+
+    def enter_bootloader(self) -> None:
+        """machine.bootloader(): the port goes away, and on an RP2 the UF2 volume appears."""
+        self._exec_unanswered("bootloader")
+
+    def console(self, limit_s: float) -> Iterator[bytes]:
+        """What the board prints, in pieces as they come (b"" now and then), until the limit."""
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            with self._limited(limit_s + 1, "print"):
+                data = self._serial.read_some()
+            yield data
+
+    def close(self, resume: bool = True) -> None:
+        """Let go of the port. With `resume`, what ran before runs again from its start."""
+        try:
+            if self._in_raw and resume:
+                if self.was_running:
+                    self.restart(_RETRY_S * 2)
+                else:
+                    self._serial.deadline = time.monotonic() + _WRITE_S
+                    self._serial.write(b"\r\x02")
+        except BoardError:
+            pass  # it is gone, or busy: there is nobody to say goodbye to
+        finally:
+            self._in_raw = False
+            self._release()
+
+    def _release(self) -> None:
+        port = self._transport.serial = self._serial.port
+        try:
+            # Lowers RTS before DTR; the other order would reset an ESP32.
+            self._transport.close()
+        except OSError:
+            port.close()  # a port that has gone has no lines to lower
+
+    def _exec_unanswered(self, function: str) -> None:
+        with self._limited(EXEC_S, "take a command"):
+            # Not at once, for the board first says that it took the command.
+            self._transport.exec_raw_no_follow(
+                f"import machine, time; time.sleep_ms(200); machine.{function}()"
+            )
+        self._in_raw = False
+
+    def _await(self, marker: bytes, limit_s: float) -> tuple[bool, bool]:
+        """Whether `marker` came within the limit, and whether anything came."""
+        end = time.monotonic() + limit_s
+        tail = b""
+        heard = False
+        while time.monotonic() < end:
+            data = self._serial.read_some()
+            heard = heard or bool(data)
+            tail += data
+            at = tail.find(marker)
+            if at >= 0:
+                self._serial.unread(tail[at + len(marker) :])
+                return True, True
+            tail = tail[-len(marker) :]
+        return False, heard
+
+    @contextlib.contextmanager
+    def _limited(self, limit_s: float, doing: str) -> Iterator[None]:
+        self._serial.deadline = time.monotonic() + limit_s
+        try:
+            yield
+        except _LimitReached:
+            raise NoAnswer(
+                f"the board on {self.port} did not {doing} within {limit_s:g} s. Unplug it, plug "
+                "it in again, and repeat the command."
+            ) from None
+        except TransportExecError:
+            raise
+        except TransportError as error:
+            raise NoAnswer(f"the board on {self.port} did not {doing}: {error}") from None
+        except OSError as error:  # serial.SerialException is one
+            raise LinkLost(
+                f"the port {self.port} went away ({error}). Check the cable, plug the board in "
+                "again, and repeat the command."
+            ) from None
+
+    def _program_error(self, traceback: str) -> ProgramError:
+        last = traceback.strip().splitlines()[-1:] or ["no reason given"]
+        return ProgramError(f"the board on {self.port} said: {last[0]}", traceback)
+
+    def _no_answer(self, limit_s: float, chatty: bool) -> NoAnswer:
+        if chatty:
+            return NoAnswer(
+                f"{self.port} prints without end and does not stop on Ctrl-C, within {limit_s:g} "
+                "s. If it is a board whose main.py catches Ctrl-C, hold its reset button, start "
+                "this command and let go; if it is no board, leave it out with --port.",
+                chatty=True,
+            )
+        return NoAnswer(
+            f"nothing on {self.port} answers as MicroPython does, within {limit_s:g} s. A board "
+            "without MicroPython, in its bootloader or asleep is silent: press its reset button, "
+            "or put MicroPython on it with: fieldpost flash"
+        )
+
+
+def open_link(port: str, limit_s: float = CONNECT_S) -> BoardLink:
+    """Connect to the MicroPython on `port` (a device, or a URL of pyserial's), in its raw REPL.
+
+    Opening raises DTR and RTS together, as mpremote does: an ESP32 resets only while RTS is up
+    and DTR is down, and an RP2's USB is mute without DTR. Raises PortUnavailable, NoAnswer.
+    """
+    transport = _open_port(port)
+    link = BoardLink(port, transport)
+    try:
+        link.interrupt(limit_s)
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+def _open_port(port: str) -> SerialTransport:
+    """Tried for a moment: a port that has just appeared may not have its permissions yet, and a
+    program that has just ended may still hold its lock."""
+    end = time.monotonic() + _OPEN_S
+    while True:
+        try:
+            return SerialTransport(port, baudrate=_BAUD, timeout=_SLICE_S)
+        except (TransportError, OSError, ValueError) as error:
+            if time.monotonic() > end or not Path(port).exists():
+                raise PortUnavailable(why_unavailable(port, str(error))) from None
+        time.sleep(_SLICE_S)
+
+
+def why_unavailable(port: str, error: str = "") -> str:
+    """Why a port can't be opened, and what to do about it on this platform."""
+    path = Path(port)
+    if "://" in port:
+        return f"cannot reach {port} ({error})"
+    if os.name != "nt" and not path.exists():
+        return f"there is no port {port}. `fieldpost boards` lists those there are."
+    if os.name != "nt" and not os.access(path, os.R_OK | os.W_OK):
+        fix = "see who may with: ls -l " + port
+        if sys.platform == "linux":
+            group = _group_of(path)
+            fix = f"run `sudo usermod -aG {group} $USER`, then log out and in again"
+        return f"this user may not use {port}: {fix}."
+    return (
+        f"cannot open {port}. Another program has it open, or it has just gone: close serial "
+        "monitors and editors that are connected to the board, and try again."
+    )
+
+
+def _group_of(path: Path) -> str:
+    try:
+        return path.group()
+    except (KeyError, OSError, NotImplementedError):
+        return "dialout"

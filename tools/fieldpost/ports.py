@@ -1,0 +1,79 @@
+"""The serial ports of this machine, and what can be said of each without opening it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from serial.tools import list_ports
+
+# What is at the USB end: an interpreter's own port, a chip's own port, a bridge to somebody's
+# UART, or something that no board of ours uses.
+Kind = Literal["micropython", "espressif", "bridge", "probe", "other"]
+
+RASPBERRY_PI = 0x2E8A
+ESPRESSIF = 0x303A
+_KNOWN: dict[tuple[int, int], tuple[Kind, str]] = {
+    (RASPBERRY_PI, 0x0005): ("micropython", "Raspberry Pi Pico with MicroPython"),
+    (RASPBERRY_PI, 0x0009): ("other", "Raspberry Pi RP2350 with a C or C++ program"),
+    (RASPBERRY_PI, 0x000A): ("other", "Raspberry Pi RP2040 with a C or C++ program"),
+    (RASPBERRY_PI, 0x000C): ("probe", "Raspberry Pi Debug Probe (a bridge to another board)"),
+    (ESPRESSIF, 0x1001): ("espressif", "Espressif USB Serial/JTAG, in the chip"),
+    (ESPRESSIF, 0x4001): ("micropython", "Espressif chip with MicroPython"),
+    (0x0403, 0x6001): ("bridge", "FT232R serial bridge (FTDI)"),
+    (0x0403, 0x6010): ("bridge", "FT2232 serial bridge (FTDI)"),
+    (0x0403, 0x6015): ("bridge", "FT-X serial bridge (FTDI)"),
+    (0x067B, 0x2303): ("bridge", "PL2303 serial bridge (Prolific)"),
+    (0x10C4, 0xEA60): ("bridge", "CP210x serial bridge (Silicon Labs)"),
+    (0x10C4, 0xEA70): ("bridge", "CP2105 serial bridge, two ports (Silicon Labs)"),
+    (0x1A86, 0x5523): ("bridge", "CH341 serial bridge (WCH)"),
+    (0x1A86, 0x55D3): ("bridge", "CH343 serial bridge (WCH)"),
+    (0x1A86, 0x55D4): ("bridge", "CH9102 serial bridge (WCH)"),
+    (0x1A86, 0x7523): ("bridge", "CH340 serial bridge (WCH)"),
+}
+
+
+@dataclass(frozen=True)
+class Port:
+    """A serial port. `serial` is the USB serial number: of the board, or of its bridge."""
+
+    device: str
+    kind: Kind
+    description: str
+    usb_id: str | None = None
+    serial: str | None = None
+
+    @property
+    def may_be_a_board(self) -> bool:
+        """Whether to talk to it unasked: a stranger's modem or printer is left alone."""
+        return self.kind in ("micropython", "espressif", "bridge")
+
+
+def all_ports() -> list[Port]:
+    """The USB serial ports, in the order of their names. Opens none."""
+    found = (
+        _port(info.device, info.vid, info.pid, info.product or info.description, info.serial_number)
+        for info in list_ports.comports()
+        if info.vid is not None
+    )
+    return sorted(found, key=lambda port: port.device)
+
+
+def port_named(device: str) -> Port:
+    """What is known of a port that the user named. It may be no USB port, or not exist."""
+    for port in all_ports():
+        if port.device == device:
+            return port
+    return Port(device, "other", "not a USB port" if "://" not in device else "over the network")
+
+
+def _port(
+    device: str, vid: int, pid: int | None, product: str | None, serial: str | None
+) -> Port:
+    pid = pid or 0
+    kind, description = _KNOWN.get((vid, pid), ("other", product or "unknown USB device"))
+    if kind == "other" and vid == ESPRESSIF:
+        # Boards of many makers: Espressif hands out product ids under its own vendor id.
+        kind, description = "espressif", product or "Espressif chip"
+    elif kind == "other" and vid == RASPBERRY_PI and (vid, pid) not in _KNOWN:
+        # As above, for boards with an RP2040 or RP2350.
+        kind, description = "micropython", product or "board with a Raspberry Pi chip"
+    return Port(device, kind, description, f"{vid:04X}:{pid:04X}", serial)
