@@ -1,7 +1,7 @@
 """amqtt as a process of its own: `python -m fieldpost.amqtt_broker FILE`, until SIGTERM.
 
 FILE holds JSON: `port`, `users` (name to password, or null: anybody may come in) and `subscriber`
-([client id, topic filter] or null).
+([client id, topic filter] or null). A file with hashed passwords is written beside it.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import json
 import logging
 import signal
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,20 +56,20 @@ def _configuration(options: dict[str, Any], password_file: Path) -> dict[str, An
     return {"listeners": {"default": listener}, "plugins": plugins}
 
 
-async def _serve(options: dict[str, Any]) -> None:
+async def _serve(file: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    with tempfile.TemporaryDirectory(prefix="fieldpost-") as folder:
-        broker = Broker(_configuration(options, Path(folder) / "passwords"))
-        await broker.start()
-        await stop.wait()
-        await asyncio.wait_for(broker.shutdown(), _SHUTDOWN_S)
+    options = json.loads(file.read_text())
+    broker = Broker(_configuration(options, file.with_name("passwords")))
+    await broker.start()
+    await stop.wait()
+    await asyncio.wait_for(broker.shutdown(), _SHUTDOWN_S)
 
 
 def main() -> None:
     """Serve until SIGTERM. The log goes to the standard error."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    asyncio.run(_serve(json.loads(Path(sys.argv[1]).read_text())))
+    asyncio.run(_serve(Path(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -125,11 +125,12 @@ class Broker:
         if self.running():
             return
         for attempt in range(_PORT_TRIES):
-            self._spawn()
-            if self._wait_until_it_accepts():
-                self._fixed_port = True
-                return
-            self.kill()
+            if not self._accepts():  # else it is somebody else who listens there
+                self._spawn()
+                if self._wait_until_it_accepts():
+                    self._fixed_port = True
+                    return
+                self.kill()
             if self._fixed_port or attempt == _PORT_TRIES - 1:
                 break
             self.port = free_port()
@@ -214,20 +215,22 @@ class Broker:
     def _wait_until_it_accepts(self) -> bool:
         end = time.monotonic() + _START_S
         while self.running() and time.monotonic() < end:
-            try:
-                socket.create_connection((HOST, self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.02)
-                continue
-            # Somebody accepted: ours, unless it has just died of 'address in use'.
+            if self._accepts():
+                return True
             time.sleep(0.02)
-            return self.running()
         return False
+
+    def _accepts(self) -> bool:
+        try:
+            socket.create_connection((HOST, self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def _last_words(self) -> str:
         log = Path(self._folder.name) / "log"
         lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-        return lines[-1] if lines else "none"
+        return lines[-1] if lines else "none; is another program listening there?"
 
 
 def _name_of(mosquitto: str | None) -> str:
