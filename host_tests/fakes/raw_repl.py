@@ -1,14 +1,13 @@
 """A board at the end of a cable: real MicroPython behind what looks like a serial port.
 
-The unix port speaks the REPL and the raw REPL as a board does. What it lacks is put around it here:
-a port that stays when the interpreter restarts, soft and hard reset, a file system of its own at
+The unix port speaks the REPL and the raw REPL as a board does. What it lacks is put around it: a
+port that stays when the interpreter restarts, soft and hard reset, a file system of its own at
 `/`, `machine`, and a cable to pull out. Raw paste is declined, as a board may: the unix port does
 not hear Ctrl-C in a program that came that way. Needs Linux or macOS.
 
     tool  <->  pseudo-terminal `port`  <->  this thread  <->  pseudo-terminal  <->  MicroPython
 """
 
-import fcntl
 import os
 import pty
 import select
@@ -26,11 +25,12 @@ _BOOTED = b"\0booted\0"
 _RAW_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 _POLL_S = 0.02
 _START_S = 5.0
+_INTERRUPT_S = 0.2
 # What `machine` was asked for: the interpreter writes it, and this side pulls the plug.
 _WISH = ".wish"
 
-# Runs in the interpreter before anything of the board's. Modules are stood in for, as the real ones
-# can't be written to.
+# Runs in the interpreter before anything of the board's. Modules are stood in for, as the real
+# ones can't be written to.
 _BOOT = """
 import sys, os, vfs
 vfs.umount("/")
@@ -147,7 +147,7 @@ class RawReplBoard:
             self._thread.join(_START_S)
 
     def _start(self, *, main: bool) -> None:
-        """Start the interpreter, with main.py or, as a soft reset in the raw REPL does, without."""
+        """Start the interpreter; a soft reset in the raw REPL does so without main.py."""
         boot = _BOOT.format(
             folder=str(self.folder),
             wish=_WISH,
@@ -158,7 +158,6 @@ class RawReplBoard:
         self._inner, slave = pty.openpty()
         mode = termios.tcgetattr(slave)
         mode[1] &= ~termios.OPOST
-        # Ctrl-C is a signal while a program runs; the REPL itself switches that off.
         mode[3] &= ~(termios.ECHO | termios.ICANON)
         termios.tcsetattr(slave, termios.TCSANOW, mode)
         self._raw = False
@@ -168,7 +167,6 @@ class RawReplBoard:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)
         said = self._read_until(_BOOTED)
@@ -221,7 +219,24 @@ class RawReplBoard:
             self._raw = True
         elif b"\x02" in data:
             self._raw = False
-        os.write(self._inner, data)
+        _, ctrl_c, after = data.partition(b"\x03")
+        if ctrl_c and self._program_runs():
+            self._interrupt()
+            os.write(self._inner, after)
+        else:
+            os.write(self._inner, data)
+
+    def _program_runs(self) -> bool:
+        """The REPL takes Ctrl-C as a byte; while a program runs, the terminal would signal it."""
+        return bool(termios.tcgetattr(self._inner)[3] & termios.ISIG)
+
+    def _interrupt(self) -> None:
+        assert self._child
+        self._child.send_signal(signal.SIGINT)
+        # As the REPL comes back it discards what was typed ahead; a board's does not.
+        end = time.monotonic() + _INTERRUPT_S
+        while self._program_runs() and time.monotonic() < end:
+            time.sleep(_POLL_S / 10)
 
     def _from_interpreter(self) -> None:
         try:

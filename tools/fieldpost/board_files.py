@@ -87,7 +87,7 @@ def list_files(link: BoardLink, folder: str = "/") -> dict[str, int]:
     Raises FileError if there is no such folder.
     """
     said = _run(link, _LIST.format(folder=folder.rstrip("/")), folder)
-    return {path: size for path, size in map(json.loads, said.splitlines())}
+    return dict(map(json.loads, said.splitlines()))
 
 
 def hash_files(link: BoardLink, paths: Iterable[str]) -> dict[str, str | None]:
@@ -105,7 +105,9 @@ def read_file(link: BoardLink, path: str) -> bytes:
     return b"".join(map(base64.b64decode, said.split()))
 
 
-def write_file(link: BoardLink, path: str, data: bytes, on_progress: Progress | None = None) -> None:
+def write_file(
+    link: BoardLink, path: str, data: bytes, on_progress: Progress | None = None
+) -> None:
     """Replace the file: written beside it, read back and hashed on the board, then renamed.
 
     Interrupted anywhere, the old file is whole, and at most `path + TEMPORARY` is left over. Its

@@ -81,7 +81,7 @@ class _LimitedSerial:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.port, name)
 
-    def inWaiting(self) -> int:  # noqa: N802 - the name that mpremote uses
+    def inWaiting(self) -> int:  # mpremote's name for it
         self._check()
         return len(self._pending) + self.port.in_waiting
 

@@ -29,8 +29,8 @@ State = Literal[
     "not asked",  # not one of ours by its USB id, or told not to
 ]
 
-# Prints one line of JSON. `import firmware` runs its __init__ alone, which is small, and leaves the
-# application where it is.
+# Prints one line of JSON. `import firmware` runs its __init__ alone, which is small, and leaves
+# the application where it is.
 _QUERY = """
 def _query():
     import sys, json

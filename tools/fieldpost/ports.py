@@ -50,7 +50,9 @@ class Port:
 def all_ports() -> list[Port]:
     """The USB serial ports, in the order of their names. Opens none."""
     found = (
-        _port(info.device, info.vid, info.pid, info.product or info.description, info.serial_number)
+        _port(
+            info.device, info.vid, info.pid, info.product or info.description, info.serial_number
+        )
         for info in list_ports.comports()
         if info.vid is not None
     )
@@ -65,9 +67,7 @@ def port_named(device: str) -> Port:
     return Port(device, "other", "not a USB port" if "://" not in device else "over the network")
 
 
-def _port(
-    device: str, vid: int, pid: int | None, product: str | None, serial: str | None
-) -> Port:
+def _port(device: str, vid: int, pid: int | None, product: str | None, serial: str | None) -> Port:
     pid = pid or 0
     kind, description = _KNOWN.get((vid, pid), ("other", product or "unknown USB device"))
     if kind == "other" and vid == ESPRESSIF:

@@ -1,4 +1,4 @@
-"""The drive as which a Raspberry Pi chip shows itself in its bootloader, waiting for a UF2 file."""
+"""The drive that a Raspberry Pi chip shows in its bootloader, where it waits for a UF2 file."""
 
 import getpass
 import os
