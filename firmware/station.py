@@ -30,9 +30,9 @@ class Station:
     it is the likeliest to be there. join_timeout_ms: for each network. static: (address, mask,
     gateway, DNS server) or None.
 
-    network: the SSID joined, or None. failure: the last one, in words, or None. hint: (ssid, BSSID,
-    channel) of the last success: whoever keeps it over a sleep may set it before `start`, and
-    saves the scan.
+    network: the SSID joined, or None. failure: the last one, in words, or None. hint: (SSID,
+    BSSID, channel) of the last success: whoever keeps it over a sleep may set it before `start`,
+    and saves the scan.
     """
 
     def __init__(
@@ -72,15 +72,15 @@ class Station:
         return not self._stale and self.network is not None and self._is_up()
 
     def start(self):
-        """Begin joining, unless joined or joining already."""
+        """Begin joining, unless joined or joining already. JoinFailed if the radio refuses."""
         if self._waiting is not None or self.is_up():
             return
         if self.hint:
             for index, network in enumerate(self._networks):
                 if network[0] == self.hint[0]:
                     self._preferred = index
-        order = [index for index in range(len(self._networks)) if index != self._preferred]
-        self._waiting = [self._preferred] + order
+        self._waiting = [self._preferred]
+        self._waiting += [i for i in range(len(self._networks)) if i != self._preferred]
         self.network = None
         self._reasons = []
         self._next()

@@ -215,5 +215,17 @@ class CommonBoard:
         """Whether the real-time clock can be believed: without NTP it starts at 2000 or 2021."""
         return time.gmtime()[0] >= _YEAR_MIN
 
+    def tls_context(self, ca):
+        """A context that verifies its peer against `ca`, one certificate in DER.
+
+        MicroPython's own default is not to verify. The clock must be set before it is used.
+        """
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=ca)
+        return context
+
     def random_u32(self):
         return int.from_bytes(os.urandom(4), "big")

@@ -71,8 +71,7 @@ class Radio(CommonRadio):
         return "wrong-password" if status in _WRONG_PASSWORD else "failed"
 
     def bssid(self):
-        """None: the port can tell it only by a scan, which costs more than the hint saves."""
-        return None
+        """None: the port tells it only by a scan, which costs more than the hint would save."""
 
 
 class _Adc:

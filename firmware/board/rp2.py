@@ -101,6 +101,7 @@ class Board(CommonBoard):
         self._cause = self._find_cause()
         if self._cause == "soft":
             self.radio.powered = True  # A soft reset leaves the radio as it was.
+        self._led = None
         self._supply_mv = None
 
     def reset_cause(self):
@@ -126,12 +127,11 @@ class Board(CommonBoard):
         return "deep-sleep" if mark == _ASLEEP else "hard"
 
     def led(self, on):
-        """The LED hangs on the radio chip: dark without it, and not worth powering it up.
-
-        Even to name the pin as an output starts the chip, so that waits until the radio is on.
-        """
-        if self.radio.powered:
-            machine.Pin("LED", machine.Pin.OUT, value=1 if on else 0)
+        """The LED hangs on the radio chip: even to name its pin as an output starts that."""
+        if self._led is None:
+            self.radio.powered = True
+            self._led = machine.Pin("LED", machine.Pin.OUT)
+        self._led.value(1 if on else 0)
 
     def deep_sleep(self, ms):
         """Sleep and start anew. Does not return. RAM and clock are lost; `reset_cause` tells.
@@ -145,7 +145,7 @@ class Board(CommonBoard):
         machine.reset()
 
     def supply_mv(self):
-        """The supply at VSYS in millivolts; with the radio on, what was read before, or None.
+        """The supply at VSYS in millivolts; with the radio chip on, what was read before, or None.
 
         The divider's pin, GPIO29, is the clock of the radio chip's bus, and GPIO25 its chip
         select: reading them while the chip is on gives 0.1 V or disturbs the radio. Read at

@@ -44,6 +44,9 @@ class _Time:
     def time(self):
         return int(self._time.time() + self._offset_s)
 
+    def time_ns(self):
+        return self._time.time_ns() + int(self._offset_s * 1000000000)
+
     def gmtime(self, seconds=None):
         return self._time.gmtime(self.time() if seconds is None else seconds)
 
@@ -193,6 +196,15 @@ class Board:
 
     def clock_is_set(self):
         return self.time.time() >= _YEAR_2024_S
+
+    def tls_context(self, ca):
+        """A context that verifies its peer against `ca`, one certificate in DER."""
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=ca)
+        return context
 
     def random_u32(self):
         return int.from_bytes(os.urandom(4), "big")
