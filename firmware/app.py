@@ -164,30 +164,34 @@ def run():
     node = None
     try:
         _boot_window(board, clock, log, settings["boot_window_s"])
-        node = build(board, clock, settings, log, idle=board.feed)
+        feed = board.feed if settings["watchdog_s"] else None
+        node = build(board, clock, settings, log, idle=feed)
         log("ready: %s, boot %d" % (settings["node"], node.identity.boot))
-        if settings["watchdog_s"]:
+        if feed:
             board.start_watchdog(int(settings["watchdog_s"] * 1000))
-        _loop(node, board, clock)
+        loop(node, clock, feed)
     except KeyboardInterrupt:
         if node:
             node.stop()
         log("stopped by hand; %d readings kept" % (node.outbox.on_flash if node else 0))
     except Exception as error:
-        _crashed(error, node, board, clock, log)
+        crashed(error, node, board, clock, log)
 
 
-def _loop(node, board, clock):
+def loop(node, clock, feed=None, file_system=files):
+    """Step `node` and wait, for ever. `feed()`: of an armed watchdog; without one nothing has to
+    be done while nothing is due, and no wait is cut into slices."""
     wire = node.link.session.wire
     # In safe mode nothing is proven by running: that is left by command or by time.
     unproven = node.state != b"safe_mode"
     young = True
     while True:
         due_ms = node.step()
-        board.feed()
+        if feed:
+            feed()
         if young and clock.uptime_ms() >= _GOOD_MS:
             young = False
-            crash.recovered()
+            crash.recovered(file_system)
         if unproven and (node.delivery.delivered or not young):
             unproven = False
             node.identity.proven()
@@ -198,8 +202,9 @@ def _loop(node, board, clock):
         else:
             end_ms = clock.uptime_ms() + due_ms
             while due_ms > 0:
-                clock.sleep_ms(min(due_ms, _TICK_MS))
-                board.feed()
+                clock.sleep_ms(min(due_ms, _TICK_MS) if feed else due_ms)
+                if feed:
+                    feed()
                 due_ms = end_ms - clock.uptime_ms()
 
 
@@ -226,11 +231,11 @@ def _refuse(board, clock, log, errors):
             return
 
 
-def _crashed(error, node, board, clock, log):
+def crashed(error, node, board, clock, log, file_system=files):
     """Keep the traceback, save what can be saved, pause, restart."""
     text = crash.text_of(error)
     log(text)
-    pause_s = crash.keep(text)
+    pause_s = crash.keep(text, file_system)
     try:
         if node:
             node.outbox.spill()

@@ -31,6 +31,8 @@ _POLLOUT = const(4)
 _POLLERR_POLLHUP = const(24)
 # Long enough not to matter for power, short enough to feed the shortest watchdog (RP2: 8.3 s).
 _SLICE_MS = const(500)
+# Without a hook there is nothing to wake for; less than half of the ticks' period.
+_WHOLE_MS = const(86400000)
 # A TCP segment on Wi-Fi carries 1,460 bytes at most, 1,440 on ESP32's lwIP; TLS adds about 30.
 _TX_BYTES = const(1400)
 # 64 PUBACKs of four bytes: one system call takes in what a burst of readings was answered with.
@@ -56,6 +58,7 @@ class Wire:
         self._socket = socket
         self._clock = clock
         self._idle = idle
+        self._slice_ms = _SLICE_MS if idle else _WHOLE_MS
         self._tls = tls
         self._server_name = server_name
         self._poll = select.poll()
@@ -299,7 +302,7 @@ class Wire:
             if self._asked:
                 self._asked = False
                 self.round_trips += 1
-            for _ in self._poll.ipoll(min(left, _SLICE_MS)):
+            for _ in self._poll.ipoll(min(left, self._slice_ms)):
                 return True
         return False
 
@@ -384,7 +387,7 @@ class Wire:
                 left = clock.ticks_diff(self._deadline, clock.ticks_ms())
                 if left <= 0:
                     raise OSError(_ETIMEDOUT)
-                for ready in poll.ipoll(min(left, _SLICE_MS)):
+                for ready in poll.ipoll(min(left, self._slice_ms)):
                     return ready[1]
         finally:
             waited_ms = clock.ticks_diff(clock.ticks_ms(), self._armed)
