@@ -3,7 +3,7 @@
 from firmware import schema
 
 # Keys of a reading itself (design: identity and time); no sensor may publish them.
-_RESERVED = ("boot", "seq", "ts", "age_s")
+_RESERVED = ("boot", "seq", "ts", "age_s", "failed")
 
 # (lesser, relation, greater)
 _ORDER = (
@@ -38,7 +38,12 @@ def check(settings, parse_ip):
     if static and None not in (static["address"], static["mask"], static["gateway"]):
         _check_static(static, parse_ip, errors)
     sensors = [(f"sensors[{i}]", one) for i, one in enumerate(settings["sensors"] or []) if one]
-    _check_names(sensors, settings["sample_s"], errors)
+    low = settings["low_battery"]
+    if low and low["below_mv"] and low["stop_mv"] and low["stop_mv"] > low["below_mv"]:
+        text = f"low_battery.stop_mv: found {low['stop_mv']}, must be at most low_battery.below_mv"
+        errors.append(text)
+    fields = _check_names(sensors, settings["sample_s"], errors)
+    _check_alarms(settings["alarms"] or [], fields, errors)
     _check_wiring(sensors, errors)
     return errors
 
@@ -91,6 +96,20 @@ def _check_names(sensors, sample_s, errors):
                 errors.append(path + ": publishes " + clash)
                 break
         fields.extend(own)
+    return [field for field, _ in fields]
+
+
+def _check_alarms(alarms, fields, errors):
+    """Add an error for each alarm without a threshold, or for a field that no sensor publishes."""
+    some_vary = [field for field in fields if field[-1] == "*"]
+    for i, alarm in enumerate(alarms):
+        if alarm is None or alarm["field"] is None:
+            continue
+        if alarm["above"] is None and alarm["below"] is None and alarm["change"] is None:
+            errors.append(f"alarms[{i}]: has no threshold, must have above, below or change")
+        if alarm["field"] not in fields and not some_vary:
+            text = f'alarms[{i}].field: found "{alarm["field"]}", must be a field that a sensor'
+            errors.append(text + " publishes: " + ", ".join(fields))
 
 
 def _field_error(field, name, fields):

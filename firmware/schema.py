@@ -126,6 +126,26 @@ RETRY = (
     ("reset_s", "int", 3600, 120, 604800),
 )
 
+ALARM = (
+    # Name of the field, as it is published.
+    ("field", "field", ..., 1, 48),
+    # Deliver at once when the value rises above this, and when it has come back.
+    ("above", "float", None, -1e6, 1e6),
+    # Deliver at once when the value falls below this, and when it has come back.
+    ("below", "float", None, -1e6, 1e6),
+    # Deliver at once when the value differs by so much from the one delivered last.
+    ("change", "float", None, 0, 1e6),
+)
+
+LOW_BATTERY = (
+    # Supply, in millivolts, below which the node measures and delivers less often.
+    ("below_mv", "int", ..., 1000, 60000),
+    # By what factor.
+    ("stretch", "int", 4, 1, 100),
+    # Supply below which it no longer uses the radio: readings are kept, on flash.
+    ("stop_mv", "int", 0, 0, 60000),
+)
+
 CONFIG = (
     # The node's name, in its topics, client id and host name: unlike any other at this broker.
     ("node", "name", ..., 1, 32),
@@ -144,6 +164,14 @@ CONFIG = (
     ("deliver_every", "int", 1, 1, 1000),
     # In the duty cycle: a wake that takes longer keeps its readings for the next and sleeps.
     ("awake_limit_s", "int", 15, 3, 300),
+    # In the duty cycle: fields whose reading is delivered at once when it crosses a threshold.
+    ("alarms", "list", [], ALARM, 0, 16),
+    # In the duty cycle: what to save when the battery runs low, by the board's own measurement.
+    ("low_battery", "section", None, LOW_BATTERY),
+    # In the duty cycle: how long an address from DHCP may be used again. 0: ask at each join.
+    ("lease_s", "int", 3600, 0, 86400),
+    # In the duty cycle: a pin that keeps the node awake while it is held low.
+    ("awake_pin", "pin", None),
     # Log how long each part of a wake took, for `fieldpost battery --measured`.
     ("profile", "bool", False),
     # Time from one health report to the next.
