@@ -12,10 +12,10 @@ class Clock:
     """Ticks, uptime and Unix time over a port's `time` object.
 
     `is_set` says whether the real-time clock can be believed already, as it can after deep sleep
-    on an ESP32.
+    on an ESP32. `uptime_ms` is where uptime goes on from, for a node that counts over deep sleep.
     """
 
-    def __init__(self, port_time, is_set=False):
+    def __init__(self, port_time, is_set=False, uptime_ms=0):
         self._time = port_time
         self.ticks_ms = port_time.ticks_ms
         self.ticks_add = port_time.ticks_add
@@ -24,10 +24,10 @@ class Clock:
         self._epoch_s = _EPOCH_2000_S if port_time.gmtime(0)[0] == 2000 else 0
         self._is_set = bool(is_set)
         self._last_ticks = port_time.ticks_ms()
-        self._uptime_ms = 0
+        self._uptime_ms = uptime_ms
 
     def uptime_ms(self):
-        """Milliseconds since this object was made; never wraps, never steps.
+        """Milliseconds since this object was made (and `uptime_ms`); never wraps, never steps.
 
         Ask at least every six days: past half of the ticks' period a difference changes its sign.
         """
@@ -35,6 +35,11 @@ class Clock:
         self._uptime_ms += self._time.ticks_diff(now, self._last_ticks)
         self._last_ticks = now
         return self._uptime_ms
+
+    def rtc_ms(self):
+        """Milliseconds of the real-time clock, set or not: goes on over deep sleep, and steps."""
+        port = self._time
+        return port.time_ns() // 1000000 if hasattr(port, "time_ns") else int(port.time()) * 1000
 
     def unix_s(self):
         """Whole seconds since 1970-01-01 UTC, or None while nobody has set the clock."""

@@ -76,6 +76,9 @@ class FakeTime:
     def time(self) -> int:
         return int(self.unix_s() - self._epoch_s)
 
+    def time_ns(self) -> int:
+        return int((self.unix_s() - self._epoch_s) * 1_000_000_000)
+
     def gmtime(self, seconds: float | None = None) -> tuple[int, ...]:
         """MicroPython's eight fields: year, month, day, h, min, s, weekday, day of the year."""
         since_epoch = self.time() if seconds is None else seconds
