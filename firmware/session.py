@@ -19,12 +19,15 @@ _DUP = const(0x08)
 _QOS1 = const(0x02)
 _EPROTO = const(71)
 _ETIMEDOUT = const(110)
+_EPIPE = const(32)
 _ECONNRESET = const(104)
 _ENOTCONN = const(107)
 # Packets taken in by one poll: a flood must not keep the node from its sensors.
 _BURST = const(64)
 # QoS 1 messages other than readings (status, results of commands) that may be in flight.
 _OTHERS_MAX = const(16)
+# How long the rest of an answered burst may lag before the peer is nudged.
+_NUDGE_MS = const(5)
 _SERVER_UNAVAILABLE = const(3)
 
 _REASONS = {  # MQTT 3.1.1 section 3.2.2.3
@@ -104,9 +107,10 @@ class Session(simple.MQTTClient):
         self._others = []
         self._ping_ms = None
         self._waiting_since_ms = 0
-        self._heard_ms = 0
+        self._heard_ms = self._spoke_ms = 0
+        self._sent_bytes = 0  # the wire's count when `_spoke_ms` was noted
         self._rode_in_vain = False
-        self._nudged = False
+        self._nudged = self._answered = False
         self.repeats = 0  # readings sent again since the start
 
     # Life of a connection --------------------------------------------------------------------
@@ -114,17 +118,19 @@ class Session(simple.MQTTClient):
     def open(self, ride=None):
         """Connect; True if the broker kept a session. `ride()` publishes the first messages.
 
-        They travel with CONNECT if `early`; if a broker closed on that, the next try does
-        without. Raises `Refused`, or `OSError` within `timeout_ms`.
+        They travel with CONNECT if `early`; if a broker closed on that or never answered them,
+        the next try does without. Raises `Refused`, or `OSError` within `timeout_ms`.
         """
         wire = self.wire
         simple.socket = wire
+        # What was skipped while the connection before broke: `ride` must not skip it again.
+        self._report()
         self._others.clear()
         self._resent = 0
         self._ping_ms = None
-        early = self.early and not self._rode_in_vain
-        self._rode_in_vain = False
-        self._heard_ms = self._waiting_since_ms = wire.now_ms()
+        early = self.early and ride and not self._rode_in_vain
+        self._rode_in_vain = self._nudged = False
+        self._heard_ms = self._spoke_ms = self._waiting_since_ms = wire.now_ms()
         wire.arm(self.timeout_ms)
         wire.rider = ride if early else None
         try:
@@ -135,8 +141,15 @@ class Session(simple.MQTTClient):
                 raise Refused(code)
             raise OSError(_EPROTO if code != _SERVER_UNAVAILABLE else _ENOTCONN)
         except OSError as error:
-            self._rode_in_vain = early and not wire.rider and error.args[0] == _ECONNRESET
+            closed = error.args[0] in (_ECONNRESET, _EPIPE)
+            self._rode_in_vain = early and not wire.rider and closed
             raise
+        # CONNACK is an answer, too.
+        self._heard_ms = wire.now_ms()
+        self._answered = True
+        self._nudged = False
+        # Until an answer to them proves that the broker has taken its early packets.
+        self._rode_in_vain = early and self.waits()
         if not early and ride:
             ride()
             wire.flush()
@@ -186,13 +199,13 @@ class Session(simple.MQTTClient):
         self._expect()
         if self._resent < self.in_flight:
             flags = _QOS1 | _DUP
-            self.repeats += 1
         else:
             flags = _QOS1
             ring[at] = self._next_pid()
             self.in_flight += 1
         self._resent += 1
         if ring[at]:
+            self.repeats += flags != _QOS1
             self._put(flags, topic, msg, ring[at])
         else:
             self._release()  # Acknowledged out of order before the connection broke.
@@ -215,7 +228,7 @@ class Session(simple.MQTTClient):
     def flush(self):
         """Send all that was gathered, within the deadline."""
         self.wire.arm(self.timeout_ms)
-        self.wire.flush()
+        self._flush()
 
     def waits(self):
         """Whether an acknowledgement is outstanding on this connection."""
@@ -230,13 +243,12 @@ class Session(simple.MQTTClient):
         """
         wire = self.wire
         wire.arm(self.timeout_ms)
-        heard = False
         try:
             for _ in range(_BURST):
                 if not wire.available():
                     break
-                heard = True
                 self._heard_ms = wire.now_ms()
+                self._answered = True
                 self._take_pubacks()
                 if wire.rx_start != wire.rx_end:
                     self._guarded(self._take_packet)
@@ -246,38 +258,57 @@ class Session(simple.MQTTClient):
             self._lost(OSError(_ETIMEDOUT))
         if self.waits() and wire.since_ms(self._waiting_since_ms) > self.timeout_ms:
             self._lost(OSError(_ETIMEDOUT))
-        if self._ping_ms is None and wire.since_ms(self._heard_ms) >= self.ping_after_ms():
+        if self._ping_ms is None and self._quiet_ms() >= self.ping_after_ms():
             self._ask()
-        elif self._ping_ms is None and self._resent and heard and not self._nudged:
-            # Some of a burst is acknowledged. A broker under Nagle's algorithm keeps the rest of
-            # its PUBACKs until TCP acknowledges the first, and TCP delays that (40 ms on Linux,
-            # 250 ms on lwIP) unless something is sent. Two bytes are cheaper than the wait.
+        elif self._may_nudge() and wire.since_ms(self._heard_ms) >= _NUDGE_MS:
             self._nudged = True
             self._ask()
         if not self._resent:
-            self._nudged = False
-        wire.flush()
+            self._nudged = self._answered = False
+        self._flush()
 
     def ping_after_ms(self):
-        """Silence after which the peer is asked whether it is still there: half the keepalive,
-        so that the answer's deadline is over before the broker gives up at one and a half."""
+        """Silence of either side after which the peer is asked whether it is still there: half
+        the keepalive, so that the answer's deadline is over before the broker gives up at one
+        and a half. For the broker only what it hears counts (section 3.1.2.10)."""
         return self.keepalive * 500
 
     def due_ms(self):
         """Milliseconds until `poll` has something to do even if nothing arrives."""
         wire = self.wire
-        due_ms = self.ping_after_ms() - wire.since_ms(self._heard_ms)
+        due_ms = self.ping_after_ms() - self._quiet_ms()
         if self._ping_ms is not None:
             due_ms = self.timeout_ms - wire.since_ms(self._ping_ms)
+        elif self._may_nudge():
+            due_ms = min(due_ms, _NUDGE_MS - wire.since_ms(self._heard_ms))
         if self.waits():
             due_ms = min(due_ms, self.timeout_ms - wire.since_ms(self._waiting_since_ms))
         return max(due_ms + 1, 0)
 
     # Inside ----------------------------------------------------------------------------------
 
+    def _may_nudge(self):
+        """Whether a broker under Nagle's algorithm may be sitting on its answers.
+
+        It keeps back a PUBACK until TCP has acknowledged what it sent before, and TCP delays that
+        (40 ms on Linux, 250 ms on lwIP) unless something is sent: a ping will do.
+        """
+        return self._resent and not self._nudged and self._ping_ms is None and self._answered
+
     def _ask(self):
         self.ping()
         self._ping_ms = self.wire.now_ms()
+
+    def _flush(self):
+        wire = self.wire
+        wire.flush()
+        if wire.sent_bytes != self._sent_bytes:
+            self._sent_bytes = wire.sent_bytes
+            self._spoke_ms = wire.now_ms()
+
+    def _quiet_ms(self):
+        wire = self.wire
+        return max(wire.since_ms(self._heard_ms), wire.since_ms(self._spoke_ms))
 
     def _next_pid(self):
         self.pid = self.pid % 65535 + 1  # 0 is no packet id (section 2.3.1)
@@ -328,6 +359,8 @@ class Session(simple.MQTTClient):
         first = wire.rx[wire.rx_start]
         kind = first & 0xF0
         if kind == _PUBLISH:
+            if first & 4:
+                raise OSError(_EPROTO)  # QoS 2 was not asked for, and there is no QoS 3.
             self._retained = bool(first & 1)
             self.wait_msg()
         elif first == _PINGRESP:
@@ -345,13 +378,26 @@ class Session(simple.MQTTClient):
         else:
             raise OSError(_EPROTO)
 
+    def _recv_len(self):
+        """As upstream's, which takes as many bytes as the peer cares to send (section 2.2.3)."""
+        size = shift = 0
+        for _ in range(4):
+            byte = self.wire.read(1)[0]
+            size |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return size
+            shift += 7
+        raise OSError(_EPROTO)
+
     def _received(self, topic, msg):
         if self.on_message:
             self.on_message(topic, msg, self._retained)
 
     def _acknowledged(self, pid):
         ring = self._ring
-        if self._resent and pid and ring[self._first] == pid:
+        if not pid:
+            self._lost(OSError(_EPROTO))  # The mark of what is done already, in the ring.
+        if self._resent and ring[self._first] == pid:
             ring[self._first] = 0
             self._release()
         elif pid in self._others:
@@ -366,6 +412,7 @@ class Session(simple.MQTTClient):
             else:
                 return  # Nothing of ours: a late answer to what was given up.
         self._waiting_since_ms = self.wire.now_ms()
+        self._rode_in_vain = False
 
     def _release(self):
         ring = self._ring

@@ -198,11 +198,11 @@ class SessionBench(Bench):
         return self.session.open(self.ride)
 
     def turn(self, limit_ms: int = 1000) -> None:
-        """One turn of the node's loop: wait, poll, send."""
-        self.wire.wait(min(self.session.due_ms(), limit_ms))
-        self.session.poll()
+        """One turn of the node's loop: send, wait, take in."""
         self.delivery.pump()
         self.session.flush()
+        self.wire.wait(min(self.session.due_ms(), limit_ms))
+        self.session.poll()
 
     def run_ms(self, duration_ms: int) -> None:
         end_ms = self.world.now_ms + duration_ms

@@ -1,13 +1,14 @@
 """The wire under umqtt.simple: segments, exact reads, deadlines, descriptors, on three ports."""
 
+import itertools
 import random
 from typing import Any
 
 import pytest
+from session_bench import PORTS, TIMEOUT_MS, VERSIONS, Bench, Peer, fails_with, load_umqtt, number
 
 from fakes.broker import Broker
 from fakes.net import Connection, Cut, NameFault
-from session_bench import PORTS, TIMEOUT_MS, VERSIONS, Bench, Peer, fails_with, load_umqtt, number
 
 EPIPE, ECONNRESET, ENOTCONN, ETIMEDOUT = 32, 104, 107, 110
 SEGMENT_BYTES = 1400
@@ -335,7 +336,7 @@ def test_the_idle_hook_is_called_at_least_every_500_ms_of_any_wait(port: str) ->
 
     def longest_gap_ms(start_ms: int) -> int:
         times = [start_ms, *(t for t in bench.idled_ms if t >= start_ms), bench.world.now_ms]
-        return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+        return max(later - earlier for earlier, later in itertools.pairwise(times))
 
     for fate in ("syn unanswered", "send window shut", "accepted and never answered"):
         bench.net.conditions.accept = FATES[fate].get("accept", "ok")
