@@ -153,6 +153,29 @@ class Bench:
         self.wire.connect(self.wire.getaddrinfo("broker", 1883)[0][-1])
 
 
+class PlainClient:
+    """umqtt.simple as upstream made it, on the wire of a bench with a broker."""
+
+    def __init__(self, bench: Bench, version: str, name: str | bytes = "plain") -> None:
+        self.bench = bench
+        self.broker = Broker(bench.world, random.Random(1))
+        self.broker.serve(bench.net)
+        self.messages: list[tuple[bytes, bytes]] = []
+        module = load_umqtt(version)
+        module.socket = bench.wire
+        self.mqtt: Any = module.MQTTClient(name, "broker", keepalive=60)
+        self.mqtt.set_callback(lambda *message: self.messages.append(message))
+
+    def sends(self, operation: str, *arguments: Any, **options: Any) -> int:
+        """Do it, and return how many segments left for it."""
+        before = self.bench.net.totals["segments"]
+        self.bench.wire.arm(TIMEOUT_MS)
+        getattr(self.mqtt, operation)(*arguments, **options)
+        if self.bench.wire.is_open():
+            self.bench.wire.flush()
+        return self.bench.net.totals["segments"] - before
+
+
 class SessionBench(Bench):
     """The same with a broker, a session and an outbox in RAM whose readings it delivers.
 
