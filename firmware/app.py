@@ -79,8 +79,11 @@ def connection(board, clock, settings, idle=None):
     return station, session
 
 
-def build(board, clock, settings, log, file_system=files, idle=None):
-    """A `Node` of its parts. `file_system`: as firmware/files.py."""
+def build(board, clock, settings, log, file_system=files, idle=None, state=None, records=()):
+    """A `Node`, or a `Cycle`, of its parts. `file_system`: as firmware/files.py.
+
+    state, records: what a deep sleep kept of the node and of its outbox (firmware/sleep.py).
+    """
     from firmware.delivery import Delivery
     from firmware.health import Health
     from firmware.identity import Identity
@@ -103,7 +106,10 @@ def build(board, clock, settings, log, file_system=files, idle=None):
     topic = topics(settings["mqtt"]["base"], settings["node"]) + b"telemetry"
     link = Link(station, session, clock, settings["retry"], board.random_u32, log)
     delivery = Delivery(outbox, session, topic, None)
-    identity = Identity(file_system, board.random_u32)
+    for record in records:
+        outbox.put(record)
+    resume = (state["boot"], state["seq"]) if state else None
+    identity = Identity(file_system, board.random_u32, resume)
     in_safe_mode = identity.failed_starts >= safe.FAILED_STARTS
 
     def restart():
@@ -120,7 +126,7 @@ def build(board, clock, settings, log, file_system=files, idle=None):
         sensors = Sensors(settings["sensors"], board)
         interval_ms = int(settings["sample_s"] * 1000)
         sampler = Sampler(sensors, outbox, identity, clock, interval_ms, log)
-    node = Node(
+    parts = (
         clock,
         sampler,
         outbox,
@@ -139,6 +145,12 @@ def build(board, clock, settings, log, file_system=files, idle=None):
         settings,
         log,
     )
+    if settings["mode"] == "duty_cycle" and not in_safe_mode:
+        from firmware import sleep
+
+        node = sleep.make_cycle(board, state or {}, parts)
+    else:
+        node = Node(*parts)
     delivery.render = node.render
     link.restart = restart
     if in_safe_mode:
@@ -155,6 +167,12 @@ def run():
 
     board = Board()
     clock = Clock(board.time, board.clock_is_set())
+    state, records = {}, ()
+    if board.retained_bytes and board.retained():
+        from firmware import sleep
+
+        state, records, uptime_ms = sleep.wake(board, clock.rtc_ms())
+        clock = Clock(board.time, board.clock_is_set(), uptime_ms)
     log = Log(clock)
     log("Fieldpost %s on %s, reset: %s" % (VERSION, board.version(), board.reset_cause()))
     settings, errors = load_settings()
@@ -165,7 +183,7 @@ def run():
     try:
         _boot_window(board, clock, log, settings["boot_window_s"])
         feed = board.feed if settings["watchdog_s"] else None
-        node = build(board, clock, settings, log, idle=feed)
+        node = build(board, clock, settings, log, files, feed, state, records)
         log("ready: %s, boot %d" % (settings["node"], node.identity.boot))
         if feed:
             board.start_watchdog(int(settings["watchdog_s"] * 1000))
@@ -192,9 +210,12 @@ def loop(node, clock, feed=None, file_system=files):
         if young and clock.uptime_ms() >= _GOOD_MS:
             young = False
             crash.recovered(file_system)
-        if unproven and (node.delivery.delivered or not young):
+        if unproven and (node.delivery.delivered or not young or node.sleeping):
             unproven = False
             node.identity.proven()
+        if node.sleeping:
+            node.sleep(due_ms)
+            continue
         if due_ms <= 0:
             continue
         if wire.is_open():

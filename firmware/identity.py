@@ -19,10 +19,17 @@ class Identity:
 
     A cold start takes its boot number, and counts as failed until `proven`, before anything else
     happens. A power cut may skip a boot number, and never gives one twice.
+    resume: (boot, seq) of the boot that goes on, after deep sleep: nothing is read or written.
     """
 
-    def __init__(self, files=_files, random_u32=None):
+    def __init__(self, files=_files, random_u32=None, resume=None):
         self._files = files
+        if resume:
+            self.boot, self.seq = resume
+            self.failed_starts = 0
+            self._counted = False
+            return
+        self._counted = True
         self.seq = 0
         self.failed_starts = 0
         data = _files.read(_PATH, files)
@@ -43,9 +50,11 @@ class Identity:
         return seq
 
     def proven(self):
-        """This start came to something: a delivery, or a minute of running."""
-        self.failed_starts = 0
-        self._write(0)
+        """This start came to something: a delivery, a minute of running, or a sleep."""
+        if self._counted:
+            self._counted = False
+            self.failed_starts = 0
+            self._write(0)
 
     def _write(self, failed_starts):
         try:

@@ -13,7 +13,7 @@ from micropython import const
 from firmware.session import Refused
 from firmware.station import JoinFailed
 
-_JOIN_POLL_MS = const(100)
+_JOIN_POLL_MS = const(20)
 _ENETDOWN = const(100)
 _ECONNREFUSED = const(111)
 _ECONNREFUSED_LWIP = const(61)
@@ -60,7 +60,9 @@ class Link:
         self.ride = self.work = self.on_up = self.on_down = self.restart = None
         self.is_up = False
         self.failure = None  # why it is down, in words
+        self.hold = False  # join, but do not open a session yet
         self.reconnects = 0
+        self.failures = 0
         self.causes = {}  # how often each failure happened
         self._wanted = False  # the station was started
         self._attempt = 0
@@ -82,6 +84,8 @@ class Link:
                 self.station.start()
                 self._wanted = True
             if not self.station.step():
+                return _JOIN_POLL_MS
+            if self.hold:
                 return _JOIN_POLL_MS
             self._open()
         except JoinFailed as failure:
@@ -155,6 +159,7 @@ class Link:
     def _failed(self, why, slow=False):
         now_ms = self._clock.uptime_ms()
         self.failure = why
+        self.failures += 1
         if why in self.causes or len(self.causes) < _CAUSES_MAX:
             self.causes[why] = self.causes.get(why, 0) + 1
         limit_ms = self._base_ms << min(self._attempt, _EXPONENT_MAX)

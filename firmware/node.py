@@ -31,6 +31,8 @@ class Node:
     """
 
     state = b"online"
+    sleeping = False
+    listens = False  # for commands
 
     def __init__(
         self, clock, sampler, outbox, delivery, link, timekeeper, identity, health, settings, log
@@ -42,6 +44,7 @@ class Node:
         self.link = link
         self.timekeeper = timekeeper
         self.identity = identity
+        self.settings = settings
         self._health = health
         self._log = log
         root = topics(settings["mqtt"]["base"], settings["node"])
@@ -76,6 +79,10 @@ class Node:
                 pass  # The will says the same.
         self.link.close()
 
+    def status(self):
+        """Payload of `…/status`."""
+        return _STATE % self.state
+
     def uptime_s(self):
         """Whole seconds since the boot began."""
         return self.clock.uptime_ms() // 1000
@@ -95,7 +102,7 @@ class Node:
             wire.segments,
             self.delivery.delivered,
         )
-        self.link.session.publish(self._status_topic, _STATE % self.state, True, 1)
+        self.link.session.publish(self._status_topic, self.status(), True, 1)
         self.delivery.restart()
         self.delivery.pump_all()
 

@@ -125,6 +125,14 @@ class Outbox:
         self._first = number
         self._free()
 
+    def in_ram(self):
+        """The records that only RAM holds, oldest first."""
+        return self._ram
+
+    def shed(self):
+        """Drop the oldest record in RAM, counted: it fits nowhere."""
+        self._drop_from_ram(1)
+
     def spill(self):
         """Append what is in RAM to flash. A flash that refuses leaves it in RAM, bounded."""
         while self._directory is not None and self._ram:
@@ -143,14 +151,17 @@ class Outbox:
         if excess > 0:
             # Neither flash nor RAM has room for these. What flash holds is older, but dropping
             # it would make no room here.
-            end = self._flash_end + excess
-            del self._ram[:excess]
-            if self._starts:
-                self._add_hole(self._flash_end, end)
-            else:
-                self._first = end
-            self._flash_end = end
-            self.dropped += excess
+            self._drop_from_ram(excess)
+
+    def _drop_from_ram(self, count):
+        end = self._flash_end + count
+        del self._ram[:count]
+        if self._starts:
+            self._add_hole(self._flash_end, end)
+        else:
+            self._first = end
+        self._flash_end = end
+        self.dropped += count
 
     # Segments ----------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ class Sampler:
         if self._collect_at_ms is None:
             if now_ms < self._next_ms:
                 return self._next_ms - now_ms
-            self._collect_at_ms = now_ms + self._sensors.start()
+            self._collect_at_ms = now_ms + self.begin()
         if now_ms < self._collect_at_ms:
             return self._collect_at_ms - now_ms
         self._collect_at_ms = None
@@ -42,8 +42,18 @@ class Sampler:
             missed = (now_ms - self._next_ms) // self.interval_ms + 1
             self.late += missed
             self._next_ms += missed * self.interval_ms
-        self._store(*self._sensors.collect())
+        self.finish()
         return max(self._next_ms - self._clock.uptime_ms(), 0)
+
+    def begin(self):
+        """Start the sensors now; milliseconds until `finish` may be called."""
+        return self._sensors.start()
+
+    def finish(self):
+        """Collect and store; the fields, [(name, value), …]."""
+        fields, errors = self._sensors.collect()
+        self._store(fields, errors)
+        return fields
 
     def _store(self, fields, errors):
         parts = ['"%s":%s' % (name, format_value(value)) for name, value in fields]

@@ -33,6 +33,8 @@ class Station:
     network: the SSID joined, or None. failure: the last one, in words, or None. hint: (SSID,
     BSSID, channel) of the last success: whoever keeps it over a sleep may set it before `start`,
     and saves the scan.
+    lease: (ssid, what DHCP gave, of the form of `static`), likewise; it saves the asking. Both are
+    forgotten at the first failure.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Station:
     ):
         self._radio = radio
         self._clock = clock
-        self._networks = networks or [("", None)]  # The host's own network has no name to give.
+        self._networks = networks or [("", "")]  # The host's own network has no name to give.
         self._join_timeout_ms = join_timeout_ms
         self._hostname = hostname
         self._country = country
@@ -57,6 +59,7 @@ class Station:
         self.network = None
         self.failure = None
         self.hint = None
+        self.lease = None
         self._preferred = 0
         self._waiting = None  # networks still to try; None: not joining
         self._index = None  # of the network now being tried, or last tried
@@ -162,12 +165,15 @@ class Station:
         hint = self.hint if not self._second else None
         self._hinted = bool(hint and hint[0] == ssid)
         self._joined = self._clock.ticks_ms()
+        static = self._static
+        if not static and self.lease and self.lease[0] == ssid:
+            static = self.lease[1]
         try:
             self._radio.on(hostname=self._hostname, country=self._country, power=self._power)
             if self._hinted:
-                self._radio.join(ssid, password, hint[1], hint[2], static=self._static)
+                self._radio.join(ssid, password, hint[1], hint[2], static=static)
             else:
-                self._radio.join(ssid, password, static=self._static)
+                self._radio.join(ssid, password, static=static)
         except OSError as error:
             self._attempt_failed(f"failed ({error})")
 
@@ -177,13 +183,13 @@ class Station:
             return
         self._second = True
         self._reason = reason
-        self.hint = None
+        self.hint = self.lease = None
         self._join()
 
     def _network_failed(self, reason):
         self.failure = reason
         self._reasons.append(reason)
-        self.hint = None
+        self.hint = self.lease = None
         self._next()
 
     def _succeed(self):
@@ -192,3 +198,5 @@ class Station:
         self.network = self._networks[self._index][0]
         bssid = self._radio.bssid()
         self.hint = (self.network, bssid, self._radio.channel()) if bssid else None
+        lease = self._radio.lease()
+        self.lease = (self.network, lease) if lease else None

@@ -10,7 +10,7 @@ class Timekeeper:
     """Steps `sntp` (lib/sntp.py) while the network is up, and sets `board` and `clock`.
 
     host: name or address, or None for no NTP at all. interval_s: between two settings.
-    `steps_s`: the last correction, None before the first.
+    `due_ms`: uptime at which to ask next. on_step(ms): the real-time clock moved by so much.
     """
 
     def __init__(self, sntp, clock, board, host, interval_s, log):
@@ -22,16 +22,20 @@ class Timekeeper:
         self._log = log
         self._asking = False
         self._retry_ms = _RETRY_MIN_MS
-        self._due_ms = 0
-        self.step_s = None
+        self.due_ms = 0
+        self.on_step = None
+
+    def is_asking(self):
+        """Whether an answer is awaited, or the question is due."""
+        return self._host is not None and self._clock.uptime_ms() >= self.due_ms
 
     def step(self):
         """Ask, or look for the answer; milliseconds until there is more to do."""
         now_ms = self._clock.uptime_ms()
         if self._host is None:
             return self._interval_ms
-        if now_ms < self._due_ms:
-            return self._due_ms - now_ms
+        if now_ms < self.due_ms:
+            return self.due_ms - now_ms
         try:
             if not self._asking:
                 self._asking = True
@@ -40,17 +44,18 @@ class Timekeeper:
         except OSError as error:
             self._asking = False
             self._log("time: no answer from %s (%s)" % (self._host, error))
-            self._due_ms = now_ms + self._retry_ms
+            self.due_ms = now_ms + self._retry_ms
             self._retry_ms = min(self._retry_ms * 2, _RETRY_MAX_MS)
             return self._retry_ms
         if unix_s is None:
             return 100
         self._asking = False
-        before_s = self._clock.unix_s()
+        before_ms = self._clock.rtc_ms()
         self._board.set_unix_s(unix_s)
         self._clock.set_unix_s(unix_s)
-        self.step_s = None if before_s is None else unix_s - before_s
+        if self.on_step:
+            self.on_step(self._clock.rtc_ms() - before_ms)
         self._log("time: set by %s" % self._host)
         self._retry_ms = _RETRY_MIN_MS
-        self._due_ms = now_ms + self._interval_ms
+        self.due_ms = now_ms + self._interval_ms
         return self._interval_ms

@@ -234,6 +234,17 @@ class Wire:
         self._tx_end = self.rx_start = self.rx_end = 0
         self._may_wait = True
 
+    def known(self):
+        """The numeric address of the peer, to be kept over a sleep; None if the port hides it."""
+        for found in self._addresses.values():
+            address = found[0][-1]
+            return address[0] if isinstance(address, tuple) else None
+        return None
+
+    def remember(self, host, port, address):
+        """Take `address`, from `known`, for `host`, and save the look-up."""
+        self._addresses[(host, port)] = [(0, 0, 0, "", (address, port))]
+
     # What the owner calls ---------------------------------------------------------------------
 
     def arm(self, timeout_ms):

@@ -27,6 +27,7 @@ class CommonRadio:
 
     def __init__(self):
         self._wlan = network.WLAN(network.WLAN.IF_STA)
+        self._is_static = False
 
     def on(self, hostname=None, country=None, power=None):
         """Switch on, or change the settings of a radio that is on.
@@ -73,6 +74,11 @@ class CommonRadio:
         self.leave()
         if static:
             self._wlan.ifconfig(tuple(static))  # the one call that stops DHCP first on both
+        elif self._is_static:
+            # Not ifconfig("dhcp"): on RP2 that waits ten seconds for an address.
+            self._wlan.ifconfig((_NO_ADDRESS,) * 4)
+            self._wlan.ipconfig(dhcp4=True)
+        self._is_static = bool(static)
         try:
             self._connect(ssid, password or None, bssid, channel)
         except (OSError, RuntimeError, ValueError) as error:
@@ -91,6 +97,10 @@ class CommonRadio:
         """The address as text, "" while there is none."""
         address = self._wlan.ifconfig()[0]
         return "" if address == _NO_ADDRESS else address
+
+    def lease(self):
+        """(address, mask, gateway, DNS server) in use, of the form that `join` takes."""
+        return self._wlan.ifconfig()
 
     def rssi(self):
         """Signal strength in dBm, None when not associated."""

@@ -82,6 +82,10 @@ class Radio:
     def address(self):
         return "127.0.0.1" if self._up else ""
 
+    def lease(self):
+        """None: what the host has is not the node's to keep."""
+        return None
+
     def rssi(self):
         return None
 

@@ -1,0 +1,240 @@
+"""The duty cycle of a battery node: wake, measure, deliver when due, sleep.
+
+The order saves charge. The supply is read before the radio draws from it; the sensors start before
+the radio, so that a conversion lies within the join; readings, state and health leave in the
+segment of CONNECT; the radio is off before the board sleeps. Whatever a wake could not deliver
+within its limit waits for a later one.
+
+`asleep` takes the place of `online`, and there is no will: a node that sleeps has not vanished,
+and one that did not come back is known by the time in its last status.
+"""
+
+import json
+
+from micropython import const
+
+from firmware.node import Node
+
+# After a delivery: for an answer from the time server, and for commands that waited at the broker.
+_LINGER_MS = const(3000)
+_LISTEN_MS = const(200)
+_POLL_MS = const(100)
+_BACKOFF_MAX = const(10)
+
+
+class Cycle(Node):
+    """A node in the mode `duty_cycle`; see `Node` for what it is made of.
+
+    `step` returns milliseconds until there is more to do; if `sleeping` is True after it, these
+    are to be slept with the board's own sleep, and `step` called again when it returns.
+    state: what `freeze` gave before a deep sleep, {} after a cold start.
+    """
+
+    sleeping = False
+    state = b"asleep"
+
+    def __init__(self, board, alarms, state, *parts):
+        super().__init__(*parts)
+        settings = self.settings
+        self._profile = settings["profile"]
+        self._lease_ms = settings["lease_s"] * 1000
+        self._lease_at_ms = state.get("lease_at", 0)
+        self._board = board
+        self._alarms = alarms
+        self.awake_pin = None  # held low: does not sleep
+        self.sleep = None  # sleep(sleep_ms), set with the board (firmware/sleep.py)
+        self.boot_ms = 0  # from the board's start to this object
+        self._limit_ms = settings["awake_limit_s"] * 1000
+        self._deliver_every = settings["deliver_every"]
+        self._low = settings["low_battery"] or {"below_mv": 0, "stretch": 1, "stop_mv": 0}
+        self._sample_ms = settings["sample_s"] * 1000
+        self._cap_ms = int(settings["retry"]["cap_s"] * 1000)
+        self._failed_wakes = state.get("failed", 0)
+        now_rtc_ms = self.clock.rtc_ms()
+        self._next_rtc_ms = state.get("next", now_rtc_ms)
+        self._deliver_at_ms = state.get("deliver", 0)
+        self._next_health_ms = state.get("health", 0)
+        self.timekeeper.due_ms = state.get("ntp", 0)
+        self.timekeeper.on_step = self._clock_stepped
+        self._first = not state
+        self._begin()
+
+    def step(self):
+        """One bounded piece of work; milliseconds until the next is due."""
+        now_ms = self.clock.uptime_ms()
+        if self.sleeping:
+            self.sleeping = False
+            self._begin()
+        if self._collect_at_ms is not None:
+            if now_ms < self._collect_at_ms:
+                due_ms = self._collect_at_ms - now_ms
+                return min(due_ms, self.link.step()) if self._delivering else due_ms
+            self._collect()
+        if self._delivering:
+            due_ms = self._deliver(now_ms)
+            if not self._is_done():
+                return due_ms
+        return self._finish()
+
+    def freeze(self):
+        """What the next wake must know, as a dict for JSON; the outbox is not part of it."""
+        return {
+            "boot": self.identity.boot,
+            "seq": self.identity.seq,
+            "uptime": self.clock.uptime_ms(),
+            "rtc": self.clock.rtc_ms(),
+            "next": self._next_rtc_ms,
+            "deliver": self._deliver_at_ms,
+            "failed": self._failed_wakes,
+            "health": self._next_health_ms,
+            "lease_at": self._lease_at_ms,
+            "ntp": self.timekeeper.due_ms,
+            "alarms": self._alarms.state,
+        }
+
+    # One wake ----------------------------------------------------------------------------------
+
+    def _begin(self):
+        self._woke_ms = self.clock.uptime_ms()
+        self._up_ms = self._done_ms = None
+        self._failures = self.link.failures
+        supply_mv = self._board.supply_mv()
+        self._supply_mv = supply_mv
+        self._stretch = 1
+        may_deliver = self.clock.rtc_ms() >= self._deliver_at_ms
+        if supply_mv is not None and supply_mv < self._low["below_mv"]:
+            self._stretch = self._low["stretch"]
+            may_deliver = may_deliver and supply_mv >= self._low["stop_mv"]
+        self._may_deliver = may_deliver
+        self._collect_at_ms = self._woke_ms + self.sampler.begin()
+        enough = self.outbox.depth + 1 >= self._deliver_every or self._first
+        self._delivering = may_deliver and enough
+        self._first = False
+        station = self.link.station
+        if station.lease and self.clock.rtc_ms() - self._lease_at_ms > self._lease_ms:
+            station.lease = None
+        self._had_lease = bool(station.lease)
+        # The radio may join while the sensors convert; CONNECT waits for the reading.
+        self.link.hold = True
+
+    def _collect(self):
+        self._collect_at_ms = None
+        self.link.hold = False
+        fields = self.sampler.finish()
+        urgent = self._alarms.check(fields)
+        if urgent:
+            self._log("alarm: %s" % ", ".join(urgent))
+            # A threshold is worth a try even while failed deliveries are being spaced out.
+            if self._supply_mv is None or self._supply_mv >= self._low["stop_mv"]:
+                self._delivering = True
+        if self._delivering:
+            self._alarms.delivered(fields)
+        self._sampled_ms = self.clock.uptime_ms()
+
+    def _deliver(self, now_ms):
+        due_ms = self.link.step()
+        if self.link.station.is_up():
+            if self._up_ms is None:
+                self._up_ms = now_ms
+            due_ms = min(due_ms, self.timekeeper.step())
+        left_ms = self._woke_ms + self._limit_ms - now_ms
+        return max(min(due_ms, left_ms, _POLL_MS if self._done_ms else left_ms), 0)
+
+    def _is_done(self):
+        now_ms = self.clock.uptime_ms()
+        if self.link.failures != self._failures:
+            return True
+        if now_ms - self._woke_ms >= self._limit_ms:
+            self._log("awake for %d s: the rest must wait" % (self._limit_ms // 1000))
+            return True
+        if not self.link.is_up or self.outbox.depth or self.link.session.waits():
+            return False
+        if self._done_ms is None:
+            self._done_ms = now_ms
+            self._failed_wakes = self._deliver_at_ms = 0
+        after_ms = now_ms - self._done_ms
+        if self.listens and after_ms < _LISTEN_MS:
+            return False
+        return after_ms >= _LINGER_MS or not self.timekeeper.is_asking()
+
+    def _finish(self):
+        """Close, switch the radio off, and say how long to sleep."""
+        if self._delivering and self._done_ms is None:
+            self._failed_wakes += 1
+            spread_ms = self._sample_ms << min(self._failed_wakes - 1, _BACKOFF_MAX)
+            self._deliver_at_ms = self.clock.rtc_ms() + min(spread_ms, self._cap_ms)
+        if self._profile:
+            self._log_profile()
+        station = self.link.station
+        if self._delivering and self._done_ms is None:
+            station.lease = None  # Perhaps somebody else has the address by now.
+        self.link.close()
+        station.power_cycle()
+        self._delivering = False
+        now_rtc_ms = self.clock.rtc_ms()
+        interval_ms = self._sample_ms * self._stretch
+        self._next_rtc_ms += interval_ms
+        if not now_rtc_ms < self._next_rtc_ms <= now_rtc_ms + interval_ms:
+            # Late by more than an interval, or the clock was set: go on from the grid's next point.
+            self._next_rtc_ms = now_rtc_ms + interval_ms - (
+                (now_rtc_ms - self._next_rtc_ms) % interval_ms
+            )
+        self.sleeping = True
+        sleep_ms = max(self._next_rtc_ms - now_rtc_ms, 1)
+        self._log("asleep for %.1f s" % (sleep_ms / 1000))
+        return sleep_ms
+
+    def _clock_stepped(self, step_ms):
+        """The real-time clock was set: what was planned on it moves along."""
+        self._next_rtc_ms += step_ms
+        if self._deliver_at_ms:
+            self._deliver_at_ms += step_ms
+
+    # In place of Node's --------------------------------------------------------------------------
+
+    def status(self):
+        """Payload of `…/status`: that the node sleeps, and until when, or for how long."""
+        until_ms = self._next_rtc_ms + self._sample_ms * self._stretch * self._deliver_every
+        report = {"state": self.state.decode()}
+        if self.clock.unix_s() is None:
+            report["for_s"] = (until_ms - self.clock.rtc_ms()) // 1000
+        else:
+            report["until"] = self.clock.unix_s() + (until_ms - self.clock.rtc_ms()) // 1000
+        return json.dumps(report).encode()
+
+    def _on_up(self):
+        self._open_ms = self.clock.uptime_ms()
+        if not self._had_lease:
+            self._lease_at_ms = self.clock.rtc_ms()
+
+    def _ride(self):
+        super()._ride()
+        if self.clock.uptime_ms() >= self._next_health_ms:
+            self.publish_health()
+            self._next_health_ms = self.clock.uptime_ms() + self._health_ms
+
+    def _work(self):
+        if self.delivery.pump():
+            return 0
+        self._note_delivery()
+        return _POLL_MS
+
+    def stay_awake(self, duration_ms):
+        """In place of a sleep: nothing is done, but the console answers and RAM stays."""
+        self._log("kept awake by its pin")
+        while duration_ms > 0:
+            slice_ms = min(duration_ms, 500)
+            self._board.feed()
+            self.clock.sleep_ms(slice_ms)
+            duration_ms -= slice_ms
+
+    def _log_profile(self):
+        times = {"boot_ms": self.boot_ms, "sample_ms": self._sampled_ms - self._woke_ms}
+        if self._up_ms is not None:
+            times["join_ms"] = self._up_ms - self._woke_ms
+        report = self.last_delivery
+        if self._done_ms is not None and report:
+            times["connect_ms"] = self._open_ms - self._up_ms
+            times["deliver_ms"] = self._done_ms - self._open_ms
+            times["readings"] = report["readings"]
+        self._log("profile " + json.dumps(times))

@@ -1,0 +1,65 @@
+"""How a duty-cycled node sleeps on its board, and what it finds again when it wakes.
+
+A board with retained memory (ESP32) sleeps deep: each wake is a new start, and the node's state and
+its waiting readings lie in RTC memory, or on flash when they do not fit. Any other (RP2) keeps its
+RAM in a light sleep; there readings are put on flash before, as nothing else survives a dead cell.
+"""
+
+from firmware import retained
+from firmware.alarm import Alarms
+from firmware.cycle import Cycle
+
+
+def make_cycle(board, state, parts):
+    """A `Cycle` that goes on from `state` ({}: a cold start). parts: those of a `Node`."""
+    settings = parts[-2]
+    limits = {alarm["field"]: alarm for alarm in settings["alarms"]}
+    cycle = Cycle(board, Alarms(limits, state.get("alarms")), state, *parts)
+    if settings["awake_pin"] is not None:
+        cycle.awake_pin = board.pin(settings["awake_pin"], "in", "up")
+    if board.retained_bytes:
+        cycle.boot_ms = board.time.ticks_ms()  # Ticks began with the board.
+    cycle.sleep = lambda sleep_ms: sleep(cycle, board, sleep_ms)
+    station, wire = cycle.link.station, cycle.link.session.wire
+    station.hint = state.get("hint")
+    station.lease = state.get("lease")
+    if state.get("broker"):
+        wire.remember(settings["mqtt"]["host"], settings["mqtt"]["port"], state["broker"])
+    return cycle
+
+
+def wake(board, clock_rtc_ms):
+    """(state, records, uptime_ms) that survived. state: {} unless this start is a wake.
+
+    Records survive any reset that leaves RTC memory whole; only a wake goes on in the same boot.
+    """
+    state, records = retained.unpack(board.retained())
+    if board.reset_cause() != "deep-sleep" or "boot" not in state:
+        return {}, records, 0
+    return state, records, state["uptime"] + max(clock_rtc_ms - state["rtc"], 0)
+
+
+def sleep(node, board, sleep_ms):
+    """Sleep; returns on a board that keeps its RAM, and starts anew on any other."""
+    outbox = node.outbox
+    if node.awake_pin is not None and not node.awake_pin.value():
+        node.stay_awake(sleep_ms)
+        return
+    if not board.retained_bytes:
+        outbox.spill()
+        board.light_sleep(sleep_ms)
+        return
+    station = node.link.station
+    state = node.freeze()
+    state["hint"] = station.hint
+    state["lease"] = station.lease
+    state["broker"] = node.link.session.wire.known()
+    block = retained.pack(state, outbox.in_ram(), board.retained_bytes)
+    if block is None:
+        outbox.spill()
+    while block is None:
+        block = retained.pack(state, outbox.in_ram(), board.retained_bytes)
+        if block is None:
+            outbox.shed()  # No flash, or a flash that refuses: what does not fit is counted.
+    board.retain(block)
+    board.deep_sleep(sleep_ms)
