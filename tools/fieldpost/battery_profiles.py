@@ -1,0 +1,386 @@
+"""Boards, cells and sensors as the battery model sees them: figures with where they come from.
+
+Every figure is a pair: its end that costs least, and its end that costs most charge. A board that
+nobody measured under MicroPython says `assumed`, and docs/battery.md lists the sources.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+
+class Range(NamedTuple):
+    """A figure between its two ends. `best` gives the longest life, `worst` the shortest."""
+
+    best: float
+    worst: float
+
+    def at(self, case: str) -> float:
+        """The figure in the case "low" (of life), "middle" or "high"."""
+        if case == "low":
+            return self.worst
+        if case == "high":
+            return self.best
+        # Ends that differ a hundredfold have no useful arithmetic mean.
+        if self.best > 0 and self.worst > 0:
+            return float((self.best * self.worst) ** 0.5)
+        return (self.best + self.worst) / 2
+
+    @property
+    def is_known(self) -> bool:
+        return self.best == self.worst
+
+
+def exactly(value: float) -> Range:
+    return Range(value, value)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board: currents in mA and uA at its supply pin, times in ms."""
+
+    title: str
+    # From waking until the node begins to measure: what no program sees, and what one does.
+    loader_ms: Range
+    boot_ms: Range
+    boot_ma: Range
+    # Working or waiting with the radio off.
+    cpu_ma: Range
+    # Starting the radio, joining, connecting and delivering, as a mean with its peaks.
+    radio_start_ms: Range
+    radio_ma: Range
+    # From the radio's start to the access point: with a scan, and with what was remembered.
+    scan_ms: Range
+    rejoin_ms: Range
+    dhcp_ms: Range
+    # Of the fast rejoins, the share that fails and is followed by a scan and DHCP.
+    miss_share: Range
+    # Connected and waiting: with power management, and without ("power": "none").
+    idle_ma: Range
+    listen_ma: Range
+    # TCP and MQTT up to the answer to CONNECT, and what each reading adds.
+    connect_ms: Range
+    reading_ms: Range
+    # The whole board asleep, without its sensors.
+    sleep_ua: Range
+    # What the supply pin takes, and the voltage at which a switching regulator was measured
+    # (0: a linear one, which passes the current on whatever the voltage).
+    supply_v: Range
+    switching_v: float
+    sources: dict[str, str]
+
+
+_GLENN = "glenn20/upy-esp32-experiments, measured with a PPK2 on the 5 V pin"
+_ASSUMED = "assumed"
+_ESP32_RADIO_SOURCES = {
+    "scan_ms": f"best: {_GLENN}: 734 ms with 70 ms of boot; worst: arduino-esp32 issue 1675",
+    "rejoin_ms": f"best: {_ASSUMED}; worst: ESPHome pull request 5931",
+    "dhcp_ms": f"best: {_GLENN}: 1626 ms against 734 ms; worst: {_ASSUMED}",
+    "miss_share": _ASSUMED,
+    "connect_ms": f"best: {_GLENN}: 774 ms against 734 ms; worst: {_ASSUMED}",
+    "reading_ms": _ASSUMED,
+    "radio_start_ms": "within scan_ms and rejoin_ms",
+}
+
+_ESP32 = Board(
+    title="ESP32",
+    loader_ms=exactly(70),
+    boot_ms=Range(350, 700),
+    boot_ma=Range(47, 67),
+    cpu_ma=Range(21, 32),
+    radio_start_ms=exactly(0),
+    radio_ma=Range(100, 150),
+    scan_ms=Range(664, 3000),
+    rejoin_ms=Range(400, 1000),
+    dhcp_ms=Range(892, 2000),
+    miss_share=Range(0.01, 0.10),
+    idle_ma=Range(21, 60),
+    listen_ma=Range(90, 110),
+    connect_ms=Range(40, 200),
+    reading_ms=Range(2, 10),
+    sleep_ua=Range(66, 15000),
+    supply_v=Range(3.0, 3.6),
+    switching_v=0,
+    sources={
+        **_ESP32_RADIO_SOURCES,
+        "loader_ms": f"{_GLENN}: 70 ms to _boot.py",
+        "boot_ms": f"best: {_GLENN}: 350 ms to mount the file system and start main.py; worst, "
+        f"with the firmware's own imports: {_ASSUMED}",
+        "boot_ma": f"{_GLENN}: 3.32 mC in 70 ms and 23.6 mC in 350 ms",
+        "cpu_ma": "published figure 29 mA; best: modem sleep at 80 MHz, Espressif's AT guide",
+        "radio_ma": f"published figure 100 mA; worst: {_GLENN}: 105.3 mC in 704 ms, with 15 mA "
+        "of the board's own",
+        "idle_ma": f"best: modem sleep, Espressif's AT guide; worst: {_ASSUMED}",
+        "listen_ma": "published figure: RX 80 to 90 mA, CPU with radio 100 mA",
+        "sleep_ua": "published figure: boards from 66 uA to 15 mA (the bare chip: 5 uA)",
+        "supply_v": "data sheet; a board's own regulator wants some tenths of a volt more",
+    },
+)
+
+_ESP32_S3 = replace(
+    _ESP32,
+    title="ESP32-S3",
+    loader_ms=exactly(48),
+    cpu_ma=Range(25, 33),
+    radio_ma=Range(90, 140),
+    idle_ma=Range(21, 60),
+    listen_ma=Range(88, 110),
+    sleep_ua=Range(10, 1730),
+    sources={
+        **_ESP32.sources,
+        **dict.fromkeys(_ESP32_RADIO_SOURCES, f"as the ESP32's: {_ASSUMED}"),
+        "loader_ms": f"{_GLENN}: 47 ms to app_main, 0.8 ms to _boot.py",
+        "cpu_ma": f"worst: MoleNet V6, 32.3 mA idle at 3.3 V; best: {_ASSUMED}",
+        "radio_ma": f"best: data sheet, RX 88 to 91 mA; worst: {_ASSUMED}",
+        "idle_ma": f"as the ESP32's: {_ASSUMED}",
+        "listen_ma": f"best: data sheet, RX; worst: {_ASSUMED}",
+        "sleep_ua": "best: XIAO ESP32S3 at 3.8 V, Seeed's forum; worst: FeatherS3 at 5 V, glenn20",
+    },
+)
+
+_ESP32_C3 = replace(
+    _ESP32_S3,
+    title="ESP32-C3",
+    boot_ma=Range(30, 50),
+    cpu_ma=Range(20, 28),
+    radio_ma=Range(84, 130),
+    idle_ma=Range(20, 50),
+    listen_ma=Range(84, 100),
+    sleep_ua=Range(43, 4900),
+    sources={
+        **_ESP32_S3.sources,
+        "loader_ms": f"as the ESP32-S3's: {_ASSUMED}",
+        "boot_ms": f"as the ESP32-S3's: {_ASSUMED}",
+        "boot_ma": _ASSUMED,
+        "cpu_ma": f"best: modem sleep at 160 MHz, Espressif's AT guide; worst: {_ASSUMED}",
+        "radio_ma": f"best: data sheet, RX 84 to 87 mA; worst: {_ASSUMED} (TX peaks at 335 mA)",
+        "idle_ma": f"best: modem sleep, Espressif's AT guide; worst: {_ASSUMED}",
+        "listen_ma": f"best: data sheet, RX; worst: {_ASSUMED}",
+        "sleep_ua": "best: XIAO ESP32C3, its maker (80 to 115 uA were measured); worst: a board "
+        "of this kind with LED and USB bridge powered, wuxx/nanoESP32-C6 issue 1",
+    },
+)
+
+_PICO_W = Board(
+    title="Raspberry Pi Pico W",
+    # Light sleep keeps the RAM: nothing boots.
+    loader_ms=exactly(0),
+    boot_ms=Range(5, 20),
+    boot_ma=Range(21, 30),
+    cpu_ma=Range(21, 30),
+    radio_start_ms=Range(1000, 2600),
+    radio_ma=Range(45, 80),
+    scan_ms=Range(2500, 4000),
+    rejoin_ms=Range(500, 2000),
+    dhcp_ms=Range(500, 1000),
+    miss_share=Range(0.01, 0.10),
+    idle_ma=Range(25, 45),
+    listen_ma=Range(36, 45),
+    connect_ms=Range(40, 200),
+    reading_ms=Range(3, 12),
+    sleep_ua=Range(1200, 2200),
+    supply_v=Range(1.8, 5.5),
+    switching_v=5.0,
+    sources={
+        "loader_ms": "none: light sleep keeps the RAM",
+        "boot_ms": _ASSUMED,
+        "boot_ma": "as cpu_ma",
+        "cpu_ma": "best: micropython issue 8770, 21 mA at 5 V; worst: "
+        "tomjorquera/pico-micropython-lowpower-workaround issue 17",
+        "radio_start_ms": "worst: micropython pull request 8911, 2584 ms to load the radio's "
+        f"firmware; best: {_ASSUMED}",
+        "radio_ma": f"best: published figure, about 45 mA; worst: {_ASSUMED}",
+        "scan_ms": "pico-sdk issues 912 and 1165: 3 to 5 s with DHCP; split by assumption",
+        "rejoin_ms": _ASSUMED,
+        "dhcp_ms": "see scan_ms",
+        "miss_share": _ASSUMED,
+        "idle_ma": f"best: {_ASSUMED}; worst: published figure",
+        "listen_ma": "published figure: 36 mA idle and associated, about 45 mA with Wi-Fi",
+        "connect_ms": f"as the ESP32's: {_ASSUMED}",
+        "reading_ms": _ASSUMED,
+        "sleep_ua": "published figure: 1.2 to 1.5 mA, 2.2 mA if Wi-Fi was used",
+        "supply_v": "data sheet, VSYS",
+    },
+)
+
+_PICO_2_W = replace(
+    _PICO_W,
+    title="Raspberry Pi Pico 2 W",
+    sources=dict.fromkeys(_PICO_W.sources, f"as the Pico W's: {_ASSUMED}")
+    | {
+        "sleep_ua": f"as the Pico W's: {_ASSUMED} (0.38 mA was measured in the dormant state, "
+        "arduino-pico issue 2528, which MicroPython's light sleep is not)"
+    },
+)
+
+BOARDS = {
+    "esp32": _ESP32,
+    "esp32-s3": _ESP32_S3,
+    "esp32-c3": _ESP32_C3,
+    "pico-w": _PICO_W,
+    "pico-2-w": _PICO_2_W,
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell or a row of them: nominal capacity in mAh, shares from 0 to 1, loss in % a year."""
+
+    title: str
+    voltage_v: float
+    # At the end of what `usable` counts.
+    end_v: float
+    capacity_mah: float
+    usable: Range
+    self_discharge: Range
+    # Share of the capacity left at a temperature in degrees Celsius, in rising order.
+    derating: tuple[tuple[float, float], ...]
+    source: str
+
+    def share_at(self, temperature_c: float) -> float:
+        """Share of the capacity at a temperature, on straight lines between the known points."""
+        points = self.derating
+        if temperature_c <= points[0][0]:
+            return points[0][1]
+        for (low_c, low), (high_c, high) in pairwise(points):
+            if temperature_c <= high_c:
+                return low + (high - low) * (temperature_c - low_c) / (high_c - low_c)
+        return points[-1][1]
+
+
+# Typical shapes of makers' curves at small currents; assumed, not measured.
+_LI_ION = ((-20.0, 0.6), (0.0, 0.85), (20.0, 1.0))
+_LIFEPO4 = ((-20.0, 0.5), (0.0, 0.8), (20.0, 1.0))
+_ALKALINE = ((-20.0, 0.25), (0.0, 0.65), (20.0, 1.0))
+_LITHIUM = ((-40.0, 0.6), (-20.0, 0.85), (0.0, 0.95), (20.0, 1.0))
+_NIMH = ((-20.0, 0.5), (0.0, 0.85), (20.0, 1.0))
+
+_LI_ION_SOURCE = (
+    "self-discharge: 5 % in a year (a cell tested on candlepowerforums) to 2 to 3 % a month "
+    "(Dirac Delta); capacity and usable share assumed"
+)
+_ALKALINE_SOURCE = (
+    "self-discharge: 15 % in 7 years, Energizer's chart; capacity and usable share assumed"
+)
+
+CELLS = {
+    "18650": Cell(
+        "18650 lithium-ion",
+        3.7,
+        3.0,
+        2600,
+        Range(0.95, 0.8),
+        Range(5, 30),
+        _LI_ION,
+        _LI_ION_SOURCE,
+    ),
+    "lipo-1000": Cell(
+        "lithium polymer, 1000 mAh",
+        3.7,
+        3.0,
+        1000,
+        Range(0.95, 0.8),
+        Range(5, 30),
+        _LI_ION,
+        _LI_ION_SOURCE,
+    ),
+    "lifepo4-18650": Cell(
+        "18650 lithium iron phosphate",
+        3.2,
+        2.8,
+        1500,
+        Range(0.95, 0.8),
+        Range(5, 25),
+        _LIFEPO4,
+        "assumed",
+    ),
+    "2xaa": Cell(
+        "2 x AA alkaline",
+        2.6,
+        2.0,
+        2500,
+        Range(0.9, 0.6),
+        Range(2, 3),
+        _ALKALINE,
+        _ALKALINE_SOURCE,
+    ),
+    "3xaa": Cell(
+        "3 x AA alkaline",
+        3.9,
+        3.0,
+        2500,
+        Range(0.9, 0.6),
+        Range(2, 3),
+        _ALKALINE,
+        _ALKALINE_SOURCE,
+    ),
+    "2xaa-lithium": Cell(
+        "2 x AA lithium iron disulfide",
+        3.0,
+        2.4,
+        3000,
+        Range(0.95, 0.85),
+        Range(0.7, 1.5),
+        _LITHIUM,
+        "self-discharge: 10 % in 15 years, Energizer L91; the rest assumed",
+    ),
+    "3xaa-nimh": Cell(
+        "3 x AA nickel-metal hydride, low self-discharge",
+        3.6,
+        3.0,
+        2000,
+        Range(0.95, 0.8),
+        Range(10, 30),
+        _NIMH,
+        "assumed",
+    ),
+    "cr123": Cell(
+        "CR123A lithium",
+        3.0,
+        2.4,
+        1500,
+        Range(0.9, 0.75),
+        Range(1, 2),
+        _LITHIUM,
+        "assumed",
+    ),
+}
+
+
+class Sensor(NamedTuple):
+    """What a sensor asks of a wake: time in ms, current in mA meanwhile and in uA asleep."""
+
+    title: str
+    sample_ms: float
+    active_ma: Range
+    standby_ua: Range
+
+
+_NO_CURRENT = Range(0, 0)
+# DS18B20 data sheet: t_CONV at 9 to 12 bits.
+_DS18B20_MS = {9: 94, 10: 188, 11: 376, 12: 751}
+
+
+def sensor(settings: dict[str, Any], supply_v: float) -> Sensor:
+    """Return a configured sensor's demands; `settings` is one entry of the checked `sensors`.
+
+    Currents are those of the data sheets (AM2302, DHT11, DS18B20, BME280), the worst end of a
+    BME280 asleep with the regulator that modules carry (attno.de, 2020-04-23).
+    """
+    kind = settings["type"]
+    if kind == "dht":
+        # docs/sensors.md: the driver asks twice, for the first answer is an old one.
+        if settings["model"] == "DHT11":
+            return Sensor("DHT11", 1000, Range(0.5, 2.5), Range(100, 150))
+        return Sensor("DHT22", 2000, Range(1, 1.5), Range(40, 50))
+    if kind == "ds18x20":
+        count = len(settings["devices"] or [None])
+        sample_ms = _DS18B20_MS[settings["resolution"]]
+        active_ma, standby_ua = Range(1 * count, 1.5 * count), Range(0.75 * count, 1 * count)
+        return Sensor(f"{count} x DS18B20", sample_ms, active_ma, standby_ua)
+    if kind == "bme280":
+        return Sensor("BME280", 10, Range(0.35, 0.71), Range(0.1, 6.3))
+    if kind == "supply" and settings["pin"] is not None:
+        # docs/sensors.md: two resistors of 100 kOhm across the battery.
+        return Sensor("supply divider", 1, _NO_CURRENT, exactly(supply_v / 200e3 * 1e6))
+    return Sensor(kind, 1, _NO_CURRENT, _NO_CURRENT)
