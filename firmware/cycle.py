@@ -175,7 +175,7 @@ class Cycle(Node):
         interval_ms = self._sample_ms * self._stretch
         self._next_rtc_ms += interval_ms
         if not now_rtc_ms < self._next_rtc_ms <= now_rtc_ms + interval_ms:
-            # Late by more than an interval, or the clock was set: go on from the grid's next point.
+            # Late by more than an interval, or the clock was set: to the grid's next point.
             self._next_rtc_ms = now_rtc_ms + interval_ms - (
                 (now_rtc_ms - self._next_rtc_ms) % interval_ms
             )

@@ -155,8 +155,8 @@ CONFIG = (
     ("wifi", "section", (), WIFI),
     # The broker and the session with it. User and password go into secrets.json.
     ("mqtt", "section", (), MQTT),
-    # "always_on" stays connected and obeys commands at once; "duty_cycle" wakes, measures, delivers
-    # when due and sleeps, for a life on batteries.
+    # "always_on" stays connected and obeys commands at once; "duty_cycle" wakes, measures,
+    # delivers when due and sleeps, for a life on batteries.
     ("mode", "one of", "always_on", ("always_on", "duty_cycle")),
     # Time from one reading to the next.
     ("sample_s", "int", 60, 1, 86400),

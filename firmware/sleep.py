@@ -1,8 +1,8 @@
 """How a duty-cycled node sleeps on its board, and what it finds again when it wakes.
 
-A board with retained memory (ESP32) sleeps deep: each wake is a new start, and the node's state and
-its waiting readings lie in RTC memory, or on flash when they do not fit. Any other (RP2) keeps its
-RAM in a light sleep; there readings are put on flash before, as nothing else survives a dead cell.
+A board with retained memory (ESP32) sleeps deep: each wake is a new start, and the node's state
+and its waiting readings lie in RTC memory, or on flash when they do not fit. Any other (RP2) keeps
+its RAM in a light sleep; readings are put on flash before, for nothing else survives a dead cell.
 """
 
 from firmware import retained
