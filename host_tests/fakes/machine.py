@@ -1,0 +1,206 @@
+"""A chip: `machine` as ESP32 and RP2 have it, and what of it survives which reset.
+
+A `Chip` is the silicon and outlives resets; `load_board` is a boot: it imports the board's module
+afresh against it. A reset ends the program, so here it raises `Reset`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from fakes.clock import FakeTime
+from fakes.network_module import FakeNetwork
+
+WATCHDOG_BASES = {"RP2040": 0x40058000, "RP2350": 0x400D8000}
+ARMED = 0x6AB73121  # pico-sdk, hardware_watchdog: watchdog_enable()
+RTC_BYTES = 2048
+
+
+class Reset(BaseException):
+    """The chip resets: no code of the program runs any more, so not even `except Exception`."""
+
+
+class Chip:
+    """`model` is what the image names: "ESP32", "ESP32S3", "RP2040", "RP2350"."""
+
+    def __init__(self, model: str, time: FakeTime | None = None) -> None:
+        self.model = model
+        self.is_esp32 = model.startswith("ESP32")
+        self.time = time or FakeTime(epoch_year=2000 if self.is_esp32 else 1970)
+        self.cause = 1
+        self.rtc_memory = b""
+        self.registers: dict[int, int] = {}
+        self.readings_u16: dict[Any, int] = {}
+        self.pins: dict[Any, SimpleNamespace] = {}
+        self.watchdog_ms: int | None = None
+        self.fed_at = 0
+        self.sleep_stops: list[int] = []  # how long the next light sleeps last; then in full
+        self.deep_slept_ms: int | None = None
+        self.network = FakeNetwork(self)
+
+    # Resets -----------------------------------------------------------------------------------
+
+    def power_on(self) -> None:
+        self.rtc_memory, self.registers = b"", {}
+        self._start(1)
+
+    def watchdog_reset(self) -> None:
+        self._start(3)
+
+    def soft_reset(self) -> None:
+        if self.is_esp32:
+            self.cause = 5
+
+    def reset(self) -> None:
+        if not self.is_esp32:
+            self.registers[WATCHDOG_BASES[self.model] + 0x1C] = 0
+        self._start(2 if self.is_esp32 else 3)
+        raise Reset("reset")
+
+    def deep_sleep(self, duration_ms: int = 0) -> None:
+        self.deep_slept_ms = duration_ms
+        self.time.sleep_ms(duration_ms)
+        self._start(4 if self.is_esp32 else 3)
+        raise Reset("deep sleep")
+
+    def _start(self, cause: int) -> None:
+        self.cause = cause
+        self.pins = {}
+        self.watchdog_ms = None
+        self.network = FakeNetwork(self)
+
+    # What the modules do ----------------------------------------------------------------------
+
+    def light_sleep(self, duration_ms: int) -> None:
+        limit = 0x7FFFFFFF if self.is_esp32 else 4_294_966
+        if duration_ms > limit:
+            raise ValueError("sleep too long")
+        if self.watchdog_ms is not None and duration_ms >= self.watchdog_ms:
+            self.watchdog_reset()
+            raise Reset("watchdog")
+        self.time.sleep_ms(
+            min(duration_ms, self.sleep_stops.pop(0)) if self.sleep_stops else duration_ms
+        )
+
+    def machine(self) -> ModuleType:
+        chip = self
+        module: Any = ModuleType("machine")
+
+        class Pin:
+            IN, OUT, OPEN_DRAIN, ALT = 0, 1, 2, 3
+            PULL_UP, PULL_DOWN = 1, 2
+
+            def __init__(self, name: Any, mode: int = -1, pull: int = -1, **options: int) -> None:
+                if name == "LED" and chip.is_esp32:
+                    raise ValueError("invalid pin")
+                if name == "LED" and mode == Pin.OUT:
+                    chip.network.powered = True  # As the real one: the LED is the radio chip's.
+                self.name = name
+                chip.pins[name] = SimpleNamespace(
+                    mode=mode, pull=pull, level=options.get("value"), alt=options.get("alt")
+                )
+
+            def value(self, level: int) -> None:
+                chip.pins[self.name].level = level
+
+        class ADC:
+            CORE_TEMP = 4
+            ATTN_11DB = 3
+
+            def __init__(self, pin: Any, atten: int | None = None) -> None:
+                self.name = getattr(pin, "name", pin)
+                if chip.is_esp32:
+                    self.read_uv = lambda: chip.readings_u16[self.name] * 3_100_000 // 65535
+
+            def read_u16(self) -> int:
+                gated = self.name == 29 and not (
+                    29 not in chip.pins and chip.pins.get(25, SimpleNamespace(level=0)).level == 1
+                )
+                return 0 if gated else chip.readings_u16[self.name]
+
+        class WDT:
+            def __init__(self, timeout: int) -> None:
+                if not chip.is_esp32:
+                    if timeout > 8388:
+                        raise ValueError("timeout exceeds 8388")
+                    chip.registers[WATCHDOG_BASES[chip.model] + 0x1C] = ARMED
+                chip.watchdog_ms = timeout
+                self.feed()
+
+            def feed(self) -> None:
+                chip.fed_at = chip.time.elapsed_ms
+
+        class RTC:
+            def memory(self, data: bytes | None = None) -> bytes | None:
+                if data is None:
+                    return chip.rtc_memory
+                if len(data) > RTC_BYTES:
+                    raise ValueError("buffer too long")
+                chip.rtc_memory = bytes(data)
+                return None
+
+            def datetime(self, parts: tuple[int, ...]) -> None:
+                import calendar
+
+                year, month, day, _, hour, minute, second, _ = parts
+                chip.time.set_unix_s(calendar.timegm((year, month, day, hour, minute, second)))
+
+        class Registers:
+            def __getitem__(self, address: int) -> int:
+                return chip.registers.get(address, 0)
+
+            def __setitem__(self, address: int, value: int) -> None:
+                chip.registers[address] = value & 0xFFFFFFFF
+
+        module.Pin, module.ADC, module.WDT, module.RTC = Pin, ADC, WDT, RTC
+        module.I2C = lambda bus, **options: SimpleNamespace(bus=bus, **options)
+        module.UART = lambda bus, baud, **options: SimpleNamespace(bus=bus, baud=baud, **options)
+        module.mem32 = Registers()
+        module.reset_cause = lambda: chip.cause
+        module.reset = chip.reset
+        module.unique_id = lambda: bytes.fromhex("e6614c311b5a2f35")
+        module.lightsleep = chip.light_sleep
+        module.deepsleep = chip.deep_sleep
+        return module
+
+    def esp32(self) -> ModuleType:
+        """The classic chip measures in Fahrenheit, the others in Celsius."""
+        module: Any = ModuleType("esp32")
+        if self.model == "ESP32":
+            module.raw_temperature = lambda: 131
+        else:
+            module.mcu_temperature = lambda: 55
+        return module
+
+
+def load_board(chip: Chip) -> Any:
+    """What `Board()` is after a boot of `chip`."""
+    names = ["firmware.board.common", "firmware.board.esp32", "firmware.board.rp2"]
+    stand_ins = {
+        "machine": chip.machine(),
+        "network": chip.network.module(),
+        "esp32": chip.esp32(),
+        "time": chip.time,
+    }
+    import firmware.board  # Under its own name before the stand-ins: it picks CPython's board.
+
+    with (
+        mock.patch.dict(sys.modules, stand_ins),
+        mock.patch.object(
+            sys.implementation, "_machine", f"A board with {chip.model}", create=True
+        ),
+    ):
+        for name in names:
+            sys.modules.pop(name, None)
+        module = importlib.import_module(names[1] if chip.is_esp32 else names[2])
+        board = module.Board()
+        board.version_text = board.version()
+    for name in names:
+        sys.modules.pop(name, None)
+        if hasattr(firmware.board, name.rpartition(".")[2]):
+            delattr(firmware.board, name.rpartition(".")[2])
+    return board

@@ -1,0 +1,183 @@
+"""`network` as ESP32 and RP2 have it, replaying raw status numbers.
+
+`script` holds, for each connect() in turn, [(ms after it, status), …]; the last list serves all
+later ones. Up (1010, 3) brings an address, unless the script says otherwise.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fakes.machine import Chip
+
+_UP = {True: 1010, False: 3}
+_ESP32_JOINING = 1001
+_ESP32_REASONS = range(1, 300)
+
+
+class FakeNetwork:
+    def __init__(self, chip: Chip) -> None:
+        self.chip = chip
+        self.is_active = False
+        self.powered = False  # RP2: whether the radio chip runs, active or not
+        self.settings: dict[str, Any] = {"country": "XX", "hostname": "mpy"}
+        self.country_at_start: str | None = None
+        self.script: list[list[tuple[int, int]]] = [[(0, _UP[chip.is_esp32])]]
+        self.connects: list[dict[str, Any]] = []
+        self.refusals: list[Exception] = []  # what the next connect()s raise
+        self.lease = "192.168.1.7"
+        self.static: tuple[str, ...] | None = None
+        self.dbm = -61
+        self._address = "0.0.0.0"
+        self._joined_ms: int | None = None
+        self._last = 1000 if chip.is_esp32 else 0
+        self._left_ms: int | None = None
+
+    def status(self) -> int:
+        if not self.is_active:
+            return 1000 if self.chip.is_esp32 else 0
+        now = self.chip.time.elapsed_ms
+        if self._joined_ms is not None:
+            script = self.script[min(len(self.connects), len(self.script)) - 1]
+            for after_ms, status in script:
+                if now - self._joined_ms >= after_ms:
+                    self._last = status
+            if self._last == _UP[self.chip.is_esp32]:
+                self._address = self.static[0] if self.static else self.lease or self._address
+        elif self._left_ms is not None and now - self._left_ms >= 20:
+            # ESP32's state follows an event, a little after disconnect() returned.
+            self._last = 1000 if self.chip.is_esp32 else 0
+            self._left_ms = None
+        return self._last
+
+    def is_associated(self) -> bool:
+        return self._joined_ms is not None and self.status() in (1010, 3, 2)
+
+    def module(self) -> ModuleType:
+        network = self
+        chip = self.chip
+        module: Any = ModuleType("network")
+
+        class WLAN:
+            IF_STA = 0
+            PM_NONE = 0 if chip.is_esp32 else 0x10
+            PM_PERFORMANCE = 1 if chip.is_esp32 else 0xA11142
+            PM_POWERSAVE = 2 if chip.is_esp32 else 0x11
+
+            def __init__(self, interface: int) -> None:
+                assert interface == WLAN.IF_STA
+
+            def active(self, on: bool | None = None) -> bool | None:
+                if on is None:
+                    return network.is_active
+                if on and not network.is_active:
+                    network.country_at_start = network.settings["country"]
+                network.is_active = on
+                network.powered = network.powered or on
+                if not on:
+                    network._joined_ms = None
+                return None
+
+            def config(self, *names: str, **values: Any) -> Any:
+                if names:
+                    return network.settings.get(names[0], 6)
+                if not network.is_active:
+                    raise OSError("Wifi Not Started")
+                network.settings.update(values)
+                return None
+
+            def ifconfig(self, settings: tuple[str, ...] | None = None) -> Any:
+                if settings is None:
+                    network.status()
+                    return (network._address, "255.255.255.0", "192.168.1.1", "192.168.1.1")
+                assert isinstance(settings, tuple), "ifconfig('dhcp') blocks on RP2"
+                network.static = settings
+                network._address = settings[0]
+                return None
+
+            def ipconfig(self, dhcp4: bool) -> None:
+                assert dhcp4
+                network.static = None
+
+            def status(self, what: str | None = None) -> Any:
+                if what is None:
+                    return network.status()
+                if network.is_associated():
+                    return network.dbm
+                if chip.is_esp32:
+                    raise OSError("Wifi Not Connected")
+                return 0
+
+            def disconnect(self) -> None:
+                if chip.is_esp32 and not network.is_active:
+                    raise OSError("Wifi Not Started")
+                network.status()
+                if network._joined_ms is not None:
+                    network._joined_ms = None
+                    network._left_ms = chip.time.elapsed_ms
+                if not chip.is_esp32:
+                    network._last = 0  # The address stays: RP2 shows it until the next lease.
+                elif network._last == 1010:
+                    pass  # Still 'got IP' until the event is handled.
+
+        def connect_esp32(
+            _: Any, ssid: str, key: str | None, *, bssid: bytes | None = None
+        ) -> None:
+            if network._joined_ms is not None and network.status() in (_ESP32_JOINING, 1010):
+                raise OSError("Wifi Internal Error")
+            # A reason for a failure stays visible until this attempt has its own.
+            if network._last not in _ESP32_REASONS:
+                network._last = _ESP32_JOINING
+            network._left_ms = None
+            begin({"ssid": ssid, "key": key, "bssid": bssid})
+
+        def connect_rp2(
+            _: Any,
+            ssid: str,
+            key: str | None,
+            *,
+            bssid: bytes | None = None,
+            channel: int | None = None,
+        ) -> None:
+            network._last = 1
+            begin({"ssid": ssid, "key": key, "bssid": bssid, "channel": channel})
+
+        def begin(arguments: dict[str, Any]) -> None:
+            if not network.is_active:
+                raise OSError("Wifi Not Started")
+            if network.refusals:
+                raise network.refusals.pop(0)
+            network.connects.append(arguments)
+            network._joined_ms = chip.time.elapsed_ms
+
+        def ioctl(_: Any, command: int, buffer: bytearray) -> None:
+            assert command == 0x2E
+            buffer[:] = b"\xde\xad\xbe\xef\x00\x01"
+
+        def deinit(_: Any) -> None:
+            assert not network.is_active
+            network.powered = False
+            network._address = "0.0.0.0"
+
+        methods: Any = WLAN
+        methods.connect = connect_esp32 if chip.is_esp32 else connect_rp2
+        if not chip.is_esp32:
+            methods.ioctl, methods.deinit = ioctl, deinit
+
+        def setting(name: str) -> Any:
+            def ask_or_set(value: str | None = None) -> str | None:
+                if value is None:
+                    return network.settings[name]
+                if len(value) > 32:
+                    raise ValueError(name)
+                network.settings[name] = value
+                return None
+
+            return ask_or_set
+
+        module.WLAN = WLAN
+        module.hostname = setting("hostname")
+        module.country = setting("country")
+        return module
