@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
 # What is at the USB end: an interpreter's own port, a chip's own port, a bridge to somebody's
 # UART, or something that no board of ours uses.
@@ -49,13 +50,7 @@ class Port:
 
 def all_ports() -> list[Port]:
     """The USB serial ports, in the order of their names. Opens none."""
-    found = (
-        _port(
-            info.device, info.vid, info.pid, info.product or info.description, info.serial_number
-        )
-        for info in list_ports.comports()
-        if info.vid is not None
-    )
+    found = [_port(info) for info in list_ports.comports() if info.vid is not None]
     return sorted(found, key=lambda port: port.device)
 
 
@@ -64,16 +59,18 @@ def port_named(device: str) -> Port:
     for port in all_ports():
         if port.device == device:
             return port
-    return Port(device, "other", "not a USB port" if "://" not in device else "over the network")
+    return Port(device, "other", "over the network" if "://" in device else "not a USB port")
 
 
-def _port(device: str, vid: int, pid: int | None, product: str | None, serial: str | None) -> Port:
-    pid = pid or 0
-    kind, description = _KNOWN.get((vid, pid), ("other", product or "unknown USB device"))
+def _port(info: ListPortInfo) -> Port:
+    vid, pid, product = info.vid, info.pid or 0, info.product
+    kind, description = _KNOWN.get(
+        (vid, pid), ("other", product or info.description or "unknown USB device")
+    )
     if kind == "other" and vid == ESPRESSIF:
         # Boards of many makers: Espressif hands out product ids under its own vendor id.
         kind, description = "espressif", product or "Espressif chip"
     elif kind == "other" and vid == RASPBERRY_PI and (vid, pid) not in _KNOWN:
         # As above, for boards with an RP2040 or RP2350.
         kind, description = "micropython", product or "board with a Raspberry Pi chip"
-    return Port(device, kind, description, f"{vid:04X}:{pid:04X}", serial)
+    return Port(info.device, kind, description, f"{vid:04X}:{pid:04X}", info.serial_number)

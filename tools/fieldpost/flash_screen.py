@@ -1,0 +1,74 @@
+"""How flashing looks: a bar for each board in a terminal, plain lines elsewhere."""
+
+import sys
+import threading
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+
+class FlashScreen:
+    """Writes to stderr, for stdout may be a script's. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stderr, highlight=False)
+        self._lock = threading.Lock()
+        self._tasks: dict[str, TaskID] = {}
+        self._steps: dict[str, str] = {}
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.fields[where]}", markup=False),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def say(self, where: str, text: str) -> None:
+        """A sentence about the board at `where`."""
+        # As Text, for a port or what a board says is no mark-up.
+        self._console.print(Text(f"{where}: {text}"), soft_wrap=True)
+
+    def progress(self, where: str, what: str, done: int, total: int | None) -> None:
+        """How far a step is; total None: not known."""
+        with self._lock:
+            if self._steps.get(where) != what:
+                self._steps[where] = what
+                if where in self._tasks:
+                    self._bars.remove_task(self._tasks[where])
+                self._tasks[where] = self._bars.add_task(what, total=total, where=where)
+                if not self._console.is_terminal:
+                    self.say(where, what)
+            self._bars.update(self._tasks[where], completed=done, total=total)
+
+    def finished(self, where: str) -> None:
+        """No more to come from `where`."""
+        with self._lock:
+            if where in self._tasks:
+                self._bars.remove_task(self._tasks.pop(where))
+            self._steps.pop(where, None)
