@@ -15,10 +15,14 @@ from firmware.station import JoinFailed
 
 _JOIN_POLL_MS = const(20)
 _ENETDOWN = const(100)
+_ECONNRESET = const(104)
 _ECONNREFUSED = const(111)
 _ECONNREFUSED_LWIP = const(61)
 # Failures of the session in a row after which the address itself is doubted.
 _REJOIN_AFTER = const(3)
+# Sessions in a row that the broker ended before they were stable, after which it is no accident.
+_CUT_SHORT_MAX = const(3)
+_CUT_SHORT = "broker ends each session soon: does another client have this id?"
 # Neither a wrong password nor a refusal gets better in a second.
 _SLOW_MS = const(30000)
 _EXPONENT_MAX = const(20)
@@ -67,6 +71,7 @@ class Link:
         self._wanted = False  # the station was started
         self._attempt = 0
         self._failed_sessions = 0
+        self._cut_short = 0
         self._retry_at_ms = 0
         self._up_since_ms = 0
         # The radio's last sign of life, and the last escalation.
@@ -126,10 +131,11 @@ class Link:
             self.session.flush()
         except (OSError, MemoryError) as error:
             self._down()
+            self._cut_short += 1
             self._session_failed(error)
             return max(self._retry_at_ms - now_ms, 0)
         if now_ms - self._up_since_ms >= self._stable_ms:
-            self._attempt = 0
+            self._attempt = self._cut_short = 0
         self._proof_ms = now_ms
         return min(due_ms, self.session.due_ms())
 
@@ -149,6 +155,12 @@ class Link:
             self._proof_ms = self._clock.uptime_ms()
             self._failed("broker refuses connections")
             return
+        if code == _ECONNRESET:
+            # RP2 says this of a refused connection, too. Whoever resets is there.
+            self._proof_ms = self._clock.uptime_ms()
+            if self._cut_short >= _CUT_SHORT_MAX:
+                self._failed(_CUT_SHORT)
+                return
         self._failed_sessions += 1
         if self._failed_sessions % _REJOIN_AFTER == 0 or code == _ENETDOWN:
             # The station may believe in an access point that is gone.

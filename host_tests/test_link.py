@@ -1,0 +1,471 @@
+"""The reconnect logic: when it tries again, by which means, and what it says of it."""
+
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from session_bench import SessionBench
+
+from fakes.clock import FakeTime
+from fakes.world import NodeTime
+from firmware.clock import Clock
+from firmware.link import Link
+from firmware.session import Refused
+from firmware.station import JoinFailed
+
+RETRY = {"base_s": 1, "cap_s": 300, "stable_s": 60, "radio_s": 900, "reset_s": 3600}
+ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, ENETDOWN = 104, 110, 111, 113, 100
+
+
+class StubStation:
+    """Wi-Fi as a test wants it: `state` is "up", "joining" or why it cannot join."""
+
+    def __init__(self, state: str = "up") -> None:
+        self.state = state
+        self.calls: list[str] = []
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def step(self) -> bool:
+        if self.state == "joining":
+            return False
+        if self.state != "up":
+            raise JoinFailed(self.state)
+        return True
+
+    def is_up(self) -> bool:
+        return self.state == "up"
+
+    def leave(self) -> None:
+        self.calls.append("leave")
+
+    def power_cycle(self) -> None:
+        self.calls.append("power_cycle")
+
+
+class StubSession:
+    """`error`: what open raises, None to succeed; `broken`: what poll raises."""
+
+    def __init__(self, clock: FakeTime) -> None:
+        self.clock = clock
+        self.error: BaseException | None = None
+        self.broken: BaseException | None = None
+        self.opened_ms: list[int] = []
+        self.abandoned = self.closed = self.flushed = 0
+        self.rides: list[Any] = []
+
+    def open(self, ride: Callable[[], None] | None = None) -> bool:
+        self.opened_ms.append(self.clock.elapsed_ms)
+        self.rides.append(ride)
+        if self.error:
+            raise self.error
+        return False
+
+    def poll(self) -> None:
+        if self.broken:
+            raise self.broken
+
+    def flush(self) -> None:
+        self.flushed += 1
+
+    def due_ms(self) -> int:
+        return 1000
+
+    def abandon(self) -> None:
+        self.abandoned += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class LinkBench:
+    def __init__(self, seed: int = 1, **retry: float) -> None:
+        self.time = FakeTime((1 << 30) - 5000)
+        self.station = StubStation()
+        self.session = StubSession(self.time)
+        self.lines: list[str] = []
+        self.restarts_ms: list[int] = []
+        self.downs = 0
+        self.rng = random.Random(seed)
+        self.link = Link(
+            self.station,
+            self.session,
+            Clock(self.time),
+            {**RETRY, **retry},
+            lambda: self.rng.getrandbits(32),
+            self.lines.append,
+        )
+        self.link.work = lambda: 5000
+        self.link.on_down = self._down
+        self.link.restart = lambda: self.restarts_ms.append(self.time.elapsed_ms)
+
+    def _down(self) -> None:
+        self.downs += 1
+
+    def run_s(self, duration_s: float) -> None:
+        end_ms = self.time.elapsed_ms + duration_s * 1000
+        while self.time.elapsed_ms < end_ms:
+            before_ms = self.time.elapsed_ms
+            due_ms = self.link.step()
+            assert due_ms >= 0
+            assert self.time.elapsed_ms == before_ms, "a step must not wait"
+            self.time.advance_ms(min(max(due_ms, 1), end_ms - before_ms))
+
+    def gaps_ms(self) -> list[int]:
+        """Between one attempt to open a session and the next."""
+        opened = self.session.opened_ms
+        return [later - earlier for earlier, later in itertools.pairwise(opened)]
+
+
+# Backoff ---------------------------------------------------------------------------------------
+
+
+def test_delays_are_random_below_a_limit_that_doubles_up_to_the_cap() -> None:
+    """Full jitter: all of the span is used, so that nodes do not come back together."""
+    gaps: dict[int, list[int]] = {}
+    for seed in range(300):
+        bench = LinkBench(seed)
+        bench.session.error = OSError(ETIMEDOUT)
+        while len(bench.session.opened_ms) < 13:
+            bench.run_s(30)
+        for attempt, gap_ms in enumerate(bench.gaps_ms()[:12]):
+            gaps.setdefault(attempt, []).append(gap_ms)
+    for attempt, found in gaps.items():
+        limit_ms = min(1000 << attempt, 300_000)
+        assert max(found) <= limit_ms + 100  # and a look at the station
+        assert max(found) > 0.95 * limit_ms
+        assert min(found) < 0.05 * limit_ms
+        assert 0.4 * limit_ms < sum(found) / len(found) < 0.6 * limit_ms
+
+
+def test_the_backoff_begins_anew_only_after_a_stable_minute() -> None:
+    bench = LinkBench()
+    bench.session.error = OSError(ETIMEDOUT)
+    bench.run_s(1800)
+    assert max(bench.gaps_ms()[-5:]) > 60_000
+    for up_s, anew in ((59, False), (61, True)):
+        bench.session.error = bench.session.broken = None
+        while not bench.link.is_up:
+            bench.run_s(1)
+        bench.run_s(up_s)
+        bench.session.broken = bench.session.error = OSError(ETIMEDOUT)
+        bench.session.opened_ms.clear()
+        before_ms = bench.time.elapsed_ms
+        bench.run_s(120)
+        tries = [opened - before_ms for opened in bench.session.opened_ms]
+        assert (len(tries) >= 4 and tries[0] <= 2000) == anew
+
+
+def test_a_base_and_cap_of_ones_own_are_kept() -> None:
+    bench = LinkBench(base_s=0.5, cap_s=4)
+    bench.session.error = OSError(ETIMEDOUT)
+    bench.run_s(900)
+    assert 2000 < max(bench.gaps_ms()) <= 4100
+    assert bench.gaps_ms()[0] <= 600
+
+
+# Escalation ------------------------------------------------------------------------------------
+
+
+def test_the_means_grow_from_rejoin_to_radio_to_restart() -> None:
+    bench = LinkBench(cap_s=20)
+    bench.session.error = OSError(ETIMEDOUT)
+    station = bench.station
+    while len(bench.session.opened_ms) < 3:
+        bench.run_s(0.1)
+    assert station.calls == ["start", "leave"]
+    while len(bench.session.opened_ms) < 4:
+        bench.run_s(0.1)
+    assert station.calls == ["start", "leave", "start"]
+    bench.run_s(890 - bench.time.elapsed_ms / 1000)
+    assert "power_cycle" not in station.calls
+    bench.run_s(40)
+    assert station.calls.count("power_cycle") == 1
+    bench.run_s(3590 - bench.time.elapsed_ms / 1000)
+    assert 3 <= station.calls.count("power_cycle") <= 4
+    assert bench.restarts_ms == []
+    bench.run_s(40)
+    assert 3_600_000 <= bench.restarts_ms[0] <= 3_630_000
+    # Each time after leaving or switching off, the station is started anew.
+    for index, call in enumerate(station.calls[:-1]):
+        if call != "start":
+            assert station.calls[index + 1] in ("start", "power_cycle")
+
+
+def test_a_join_that_fails_escalates_the_same_way() -> None:
+    """Complaint 7: no reconnect after a router outage."""
+    bench = LinkBench(cap_s=20)
+    bench.station.state = "no such access point"
+    bench.run_s(3700)
+    assert 3 <= bench.station.calls.count("power_cycle") <= 4
+    assert bench.restarts_ms
+    bench.station.state = "up"
+    bench.run_s(30)
+    assert bench.link.is_up
+
+
+ANSWERS = {
+    "refused": OSError(ECONNREFUSED),
+    "refused as lwIP numbers it": OSError(61),
+    "refused as RP2 has it, or reset": OSError(ECONNRESET),
+    "CONNACK says no": Refused(5),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_of_any_kind_proves_the_radio(answer: str) -> None:
+    bench = LinkBench(cap_s=20)
+    bench.session.error = ANSWERS[answer]
+    bench.run_s(3 * 3600)
+    assert "power_cycle" not in bench.station.calls
+    assert bench.restarts_ms == []
+    assert len(bench.session.opened_ms) > 300
+    # From the last answer on the clock of the escalation runs anew.
+    bench.session.error = OSError(ETIMEDOUT)
+    bench.run_s(880)
+    assert "power_cycle" not in bench.station.calls
+    bench.run_s(60)
+    assert "power_cycle" in bench.station.calls
+
+
+def test_a_link_that_was_up_for_long_is_not_restarted_at_its_first_failure() -> None:
+    bench = LinkBench()
+    bench.run_s(5 * 3600)
+    bench.session.broken = bench.session.error = OSError(ETIMEDOUT)
+    bench.run_s(60)
+    assert "power_cycle" not in bench.station.calls
+    assert bench.restarts_ms == []
+
+
+# Reasons ---------------------------------------------------------------------------------------
+
+
+def test_a_wrong_password_and_a_missing_access_point_are_told_apart() -> None:
+    """Both are tried again, the wrong password not before half a minute."""
+    bench = LinkBench()
+    bench.station.state = "no such access point"
+    bench.run_s(1)
+    assert bench.link.failure == "no such access point"
+    absent = bench.station.calls.count("start")
+    bench.station.state = "wrong password"
+    bench.run_s(10)
+    assert bench.link.failure == "wrong password"
+    before = bench.station.calls.count("start")
+    bench.run_s(3600)
+    tries = bench.station.calls.count("start") - before
+    assert 10 <= tries <= 60
+    assert absent >= 1
+    assert bench.link.causes.keys() == {"no such access point", "wrong password"}
+    assert any("wrong password" in line for line in bench.lines)
+
+
+def test_a_refusal_is_tried_again_slowly_and_named() -> None:
+    bench = LinkBench()
+    bench.session.error = Refused(4)
+    bench.run_s(3600)
+    assert bench.link.failure == "bad user name or password"
+    assert min(bench.gaps_ms()) >= 30_000
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(ETIMEDOUT), "broker does not answer"),
+        (OSError(ECONNRESET), "connection reset"),
+        (OSError(ECONNREFUSED), "broker refuses connections"),
+        (OSError(EHOSTUNREACH), "broker not reachable"),
+        (OSError(-2), "name of the broker not found"),
+        (OSError(-202), "no memory for a socket"),
+        (OSError(23), "too many open sockets"),
+        (OSError(71, "index out of range"), "broker does not speak MQTT 3.1.1"),
+        (OSError(5), "connection lost (5)"),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_each_failure_is_named_and_leaves_nothing_open(error: BaseException, words: str) -> None:
+    bench = LinkBench()
+    bench.session.error = error
+    bench.link.step()
+    assert bench.link.failure == words
+    assert bench.link.causes == {words: 1}
+    assert bench.session.abandoned >= 1
+    assert bench.downs == 1
+    bench.session.error = None
+    bench.run_s(2)
+    assert bench.link.is_up
+    assert bench.link.failure is None
+
+
+def test_what_is_counted_of_failures_is_bounded() -> None:
+    bench = LinkBench(cap_s=1)
+    for code in range(200, 300):
+        bench.session.error = OSError(code)
+        bench.run_s(3)
+    assert len(bench.link.causes) == 16
+
+
+# While it is up --------------------------------------------------------------------------------
+
+
+def test_a_session_that_breaks_is_given_up_and_opened_again_with_the_ride() -> None:
+    bench = LinkBench()
+    ride = object()
+    bench.link.ride = ride
+    bench.run_s(10)
+    assert bench.session.rides == [ride]
+    bench.session.broken = OSError(ECONNRESET)
+    bench.link.step()
+    assert (bench.link.is_up, bench.link.reconnects, bench.downs) == (False, 1, 1)
+    assert bench.session.abandoned >= 1
+    bench.session.broken = None
+    bench.run_s(2)
+    assert bench.link.is_up
+    assert bench.session.rides == [ride, ride]
+
+
+@pytest.mark.parametrize("error", [OSError(ETIMEDOUT), MemoryError()])
+def test_work_that_fails_costs_the_session_and_not_the_node(error: BaseException) -> None:
+    bench = LinkBench()
+    bench.run_s(10)
+
+    def fail() -> int:
+        raise error
+
+    bench.link.work = fail
+    bench.link.step()
+    assert not bench.link.is_up
+    assert bench.session.abandoned >= 1
+    bench.link.work = lambda: 5000
+    bench.run_s(2)
+    assert bench.link.is_up
+
+
+def test_a_network_that_is_gone_ends_the_session_and_is_joined_again() -> None:
+    """Complaint 7: `isconnected()` stays True; the station is asked, and told to leave."""
+    bench = LinkBench()
+    bench.run_s(10)
+    bench.station.state = "joining"
+    bench.run_s(5)
+    assert not bench.link.is_up
+    assert bench.link.failure == "Wi-Fi lost"
+    assert bench.station.calls == ["start", "leave", "start"]
+    assert bench.session.abandoned >= 1
+    bench.station.state = "up"
+    bench.run_s(1)
+    assert bench.link.is_up
+
+
+def test_a_stale_network_is_left_after_three_sessions_that_failed() -> None:
+    """Complaint 7: a stale address, and a station that believes in it."""
+    bench = LinkBench()
+    bench.session.error = OSError(ETIMEDOUT)
+    while len(bench.session.opened_ms) < 6:
+        bench.run_s(0.2)
+    assert bench.station.calls[:3] == ["start", "leave", "start"]
+    assert bench.station.calls.count("leave") == 2
+
+
+def test_the_next_step_is_due_when_work_or_the_session_needs_it() -> None:
+    bench = LinkBench()
+    bench.link.step()
+    for work_ms, due_ms in ((5000, 1000), (30, 30), (0, 0)):
+        bench.link.work = lambda work_ms=work_ms: work_ms
+        assert bench.link.step() == due_ms
+    bench.station.state = "joining"
+    bench.link.step()
+    bench.run_s(2)
+    assert 0 < bench.link.step() <= 100  # joining: looked at often
+
+
+def test_close_ends_the_session_in_order_and_leaves_the_network() -> None:
+    bench = LinkBench()
+    bench.run_s(10)
+    bench.link.close()
+    assert (bench.session.closed, bench.link.is_up) == (1, False)
+    assert bench.station.calls == ["start", "leave"]
+    bench.link.close()
+    assert bench.session.closed == 1
+    bench.run_s(1)
+    assert bench.link.is_up
+
+
+# With a real session ---------------------------------------------------------------------------
+
+
+class Living:
+    """A link with a real session on the fake network, at work on an outbox."""
+
+    def __init__(self, client_id: str, broker_of: "Living | None" = None, seed: int = 1) -> None:
+        self.bench = bench = SessionBench(seed=seed)
+        if broker_of is not None:
+            # A second node in the same world, at the same broker.
+            other = broker_of.bench
+            bench.world, bench.net, bench.broker = other.world, other.net, other.broker
+            bench.stack = bench.net.node(f"node-{seed}", "unix")
+            bench.time = NodeTime(bench.world)
+            bench.wire = type(bench.wire)(bench.stack.socket, bench.stack.select, bench.time)
+        bench.start(client_id)
+        self.rng = random.Random(seed)
+        self.lines: list[str] = []
+        self.link = Link(
+            StubStation(),
+            bench.session,
+            Clock(bench.time),
+            RETRY,
+            lambda: self.rng.getrandbits(32),
+            self.lines.append,
+        )
+        self.link.ride = bench.ride
+        self.link.work = self._work
+
+    def _work(self) -> int:
+        return 0 if self.bench.delivery.pump() else 60_000
+
+    def run_s(self, duration_s: float) -> None:
+        end_ms = self.bench.world.now_ms + duration_s * 1000
+        while self.bench.world.now_ms < end_ms:
+            due_ms = min(self.link.step(), end_ms - self.bench.world.now_ms)
+            if self.bench.wire.is_open():
+                self.bench.wire.wait(int(due_ms))
+            else:
+                self.bench.time.sleep_ms(int(max(due_ms, 1)))
+
+
+def test_a_broker_that_restarts_has_every_reading_soon_after() -> None:
+    life = Living("node")
+    life.run_s(100)
+    readings = life.bench.put(20)
+    life.run_s(1)
+    for how in ("reset", "close", "dark"):
+        life.bench.broker.stop(how)
+        readings += life.bench.put(30)
+        life.run_s(120)
+        life.bench.broker.start()
+        life.run_s(300)
+        assert list(dict.fromkeys(life.bench.arrived)) == readings
+        assert life.bench.outbox.depth == 0
+        assert len(life.bench.stack.open_sockets) == 1
+    assert life.bench.broker.violations == []
+
+
+def test_13_two_nodes_with_one_client_id_end_in_a_clear_error_and_lose_nothing() -> None:
+    """Complaint 13: two nodes with one client id kick each other for ever."""
+    first = Living("twin")
+    second = Living("twin", first, seed=2)
+    second.bench.outbox.put(b"warm")  # the outboxes differ in what they hold
+    first.bench.put(30)
+    second.bench.put(30)
+    world = first.bench.world
+    life = world.spawn("second", lambda: second.run_s(3600))
+    first.run_s(3700)
+    assert life.done
+    world.close()
+    for node in (first, second):
+        assert any("does another client have this id?" in line for line in node.lines)
+        assert node.bench.outbox.depth == 0
+    # The backoff of both grows: after an hour of it they meet once in some minutes.
+    late = [time_us for time_us, _ in first.bench.broker.connects if time_us > 2400e6]
+    assert len(late) < 40
