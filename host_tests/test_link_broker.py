@@ -1,0 +1,86 @@
+"""The link with a real session, against a broker that restarts, or that another node uses."""
+
+import random
+
+from session_bench import SessionBench
+from test_link import RETRY, StubStation
+
+from fakes.world import NodeTime
+from firmware.clock import Clock
+from firmware.link import Link
+
+
+class Living:
+    """A link with a real session on the fake network, at work on an outbox."""
+
+    def __init__(self, client_id: str, broker_of: "Living | None" = None, seed: int = 1) -> None:
+        self.bench = bench = SessionBench(seed=seed)
+        if broker_of is not None:
+            # A second node in the same world, at the same broker.
+            other = broker_of.bench
+            bench.world, bench.net, bench.broker = other.world, other.net, other.broker
+            bench.stack = bench.net.node(f"node-{seed}", "unix")
+            bench.time = NodeTime(bench.world)
+            bench.wire = type(bench.wire)(bench.stack.socket, bench.stack.select, bench.time)
+        bench.start(client_id)
+        self.rng = random.Random(seed)
+        self.lines: list[str] = []
+        self.link = Link(
+            StubStation(),
+            bench.session,
+            Clock(bench.time),
+            RETRY,
+            lambda: self.rng.getrandbits(32),
+            self.lines.append,
+        )
+        self.link.ride = bench.ride
+        self.link.work = self._work
+
+    def _work(self) -> int:
+        return 0 if self.bench.delivery.pump() else 60_000
+
+    def run_s(self, duration_s: float) -> None:
+        end_ms = self.bench.world.now_ms + duration_s * 1000
+        while self.bench.world.now_ms < end_ms:
+            due_ms = min(self.link.step(), end_ms - self.bench.world.now_ms)
+            if self.bench.wire.is_open():
+                self.bench.wire.wait(int(due_ms))
+            else:
+                self.bench.time.sleep_ms(int(max(due_ms, 1)))
+
+
+def test_a_broker_that_restarts_has_every_reading_soon_after() -> None:
+    life = Living("node")
+    life.run_s(100)
+    readings = life.bench.put(20)
+    life.run_s(1)
+    for how in ("reset", "close", "dark"):
+        life.bench.broker.stop(how)
+        readings += life.bench.put(30)
+        life.run_s(120)
+        life.bench.broker.start()
+        life.run_s(300)
+        assert list(dict.fromkeys(life.bench.arrived)) == readings
+        assert life.bench.outbox.depth == 0
+        assert len(life.bench.stack.open_sockets) == 1
+    assert life.bench.broker.violations == []
+
+
+def test_13_two_nodes_with_one_client_id_end_in_a_clear_error_and_lose_nothing() -> None:
+    """Complaint 13: two nodes with one client id kick each other for ever."""
+    first = Living("twin")
+    second = Living("twin", first, seed=2)
+    second.bench.outbox.put(b"warm")  # the outboxes differ in what they hold
+    first.bench.put(30)
+    second.bench.put(30)
+    world = first.bench.world
+    life = world.spawn("second", lambda: second.run_s(3600))
+    first.run_s(3700)
+    assert life.done
+    world.close()
+    for node in (first, second):
+        assert any("does another client have this id?" in line for line in node.lines)
+        assert node.bench.outbox.depth == 0
+    # The backoff of both grows: after an hour of it they meet once in some minutes.
+    late = [time_us for time_us, _ in first.bench.broker.connects if time_us > 2400e6]
+    assert len(late) < 40
