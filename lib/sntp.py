@@ -113,7 +113,11 @@ class Sntp:
         if stratum == 0:
             raise OSError("time server refuses: " + _letters(answer[12:16]))
         received_s, received, sent_s, sent = struct.unpack("!4I", answer[32:48])
-        if stratum > _STRATUM_MAX or answer[0] >> 6 == _LEAP_UNSYNCHRONISED or sent_s == 0:
+        if (
+            stratum > _STRATUM_MAX
+            or answer[0] >> 6 == _LEAP_UNSYNCHRONISED
+            or not (sent_s or sent)
+        ):
             raise OSError("time server is not synchronised")
         round_trip_ms = self._clock.ticks_diff(now, self._asked)
         # What the server kept the question for is no part of the way.

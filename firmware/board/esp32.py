@@ -101,7 +101,7 @@ class Board(CommonBoard):
         data = machine.RTC().memory()
         if len(data) < _HEADER_BYTES:
             return b""
-        mark, size, crc = struct.unpack(_HEADER, data)
+        mark, size, crc = struct.unpack(_HEADER, data[:_HEADER_BYTES])
         body = data[_HEADER_BYTES : _HEADER_BYTES + size]
         if mark != _MARK or len(body) != size or binascii.crc32(body) != crc:
             return b""

@@ -117,10 +117,11 @@ class Chip:
                     self.read_uv = lambda: chip.readings_u16[self.name] * 3_100_000 // 65535
 
             def read_u16(self) -> int:
-                gated = self.name == 29 and not (
-                    29 not in chip.pins and chip.pins.get(25, SimpleNamespace(level=0)).level == 1
-                )
-                return 0 if gated else chip.readings_u16[self.name]
+                if self.name == 29 and not (chip.pins[25].level and not chip.network.powered):
+                    return (
+                        0  # The divider is not connected, or the radio chip's bus holds the pin.
+                    )
+                return chip.readings_u16[self.name]
 
         class WDT:
             def __init__(self, timeout: int) -> None:
