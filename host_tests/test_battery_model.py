@@ -163,9 +163,21 @@ def test_a_fast_rejoin_pays_for_the_ones_that_fail() -> None:
         radio_ma=exactly(100),
     )
     rejoin = node(on, join="rejoin", has_static_address=False)
-    assert awake_ms(delivering_wake(rejoin, "low")) == pytest.approx(500 + 0.1 * 4000)
+    # A lease of an hour, and a delivery every 10 minutes: each seventh asks DHCP again.
+    rejoin = replace(rejoin, lease_s=3600)
+    expected_ms = 500 + 1000 / 7 + 0.1 * 4000
+    assert awake_ms(delivering_wake(rejoin, "low")) == pytest.approx(expected_ms)
+    hourly = replace(rejoin, deliver_every=12)
+    expected_ms = 500 + 1000 + 0.1 * 4000
+    assert awake_ms(delivering_wake(hourly, "low")) == pytest.approx(expected_ms)
     fixed = replace(rejoin, has_static_address=True)
     assert awake_ms(delivering_wake(fixed, "low")) == pytest.approx(500 + 0.1 * 3000)
+
+
+def test_a_window_for_commands_is_paid_for_at_each_delivery() -> None:
+    on = board(listen_ma=exactly(90))
+    assert charge_mc(delivering_wake(node(on, listen_ms=200), "low")) == pytest.approx(18)
+    assert charge_mc(sampling_wake(node(on, listen_ms=200), "low")) == 0
 
 
 def test_a_switching_regulator_takes_the_same_power_at_any_voltage() -> None:
@@ -216,6 +228,8 @@ def any_node(source: random.Random) -> tuple[Node, Cell]:
         join=source.choice(["rejoin", "static", "scan"]),
         has_static_address=source.random() < 0.5,
         extra_ua=source.choice([0.0, 25.0]),
+        lease_s=source.choice([0, 3600, 86400]),
+        listen_ms=source.choice([0, 200]),
     )
     return found, cell
 

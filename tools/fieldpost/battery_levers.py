@@ -10,6 +10,7 @@ from fieldpost.battery_profiles import Cell, Range, Sensor, sensor
 # A current that a board made for batteries reaches (Seeed's XIAO ESP32C3: 43 to 115 uA).
 _GOOD_SLEEP_UA = 50
 _BATCH = 10
+_LONGEST_LEASE_S = 86400
 
 
 class Lever(NamedTuple):
@@ -45,6 +46,8 @@ def _changes(node: Node) -> Iterator[tuple[str, Node]]:
     yield f'"deliver_every": {many}', replace(node, deliver_every=many)
     doubled_s = min(node.sample_s * 2, 86400)
     yield f'"sample_s": {doubled_s:g}', replace(node, sample_s=doubled_s)
+    if node.listen_ms:
+        yield '"mqtt": {"clean": true}, without commands', replace(node, listen_ms=0.0)
     if node.measured_join_ms is None:
         yield from _joins(node)
     if node.board.sleep_ua.at("middle") > _GOOD_SLEEP_UA:
@@ -62,6 +65,9 @@ def _joins(node: Node) -> Iterator[tuple[str, Node]]:
     if not node.has_static_address:
         title = 'a fixed address ("wifi": {"static": …})'
         yield title, replace(node, has_static_address=True)
+        if node.join == "rejoin" and node.lease_s < _LONGEST_LEASE_S:
+            title = f'"lease_s": {_LONGEST_LEASE_S}, if the router lets addresses for so long'
+            yield title, replace(node, lease_s=_LONGEST_LEASE_S)
     if node.join != JOINS[0]:
         yield "a fast rejoin in place of a scan", replace(node, join=JOINS[0])
 

@@ -13,7 +13,8 @@ from fieldpost.battery_profiles import Board, Cell, Range, Sensor, sensor
 
 CASES = ("low", "middle", "high")
 JOINS = ("rejoin", "static", "scan")
-_DAY_S = 86400
+# As firmware/cycle.py has it.
+_LISTEN_MS = 200
 _YEAR_DAYS = 365.25
 
 
@@ -46,6 +47,10 @@ class Node:
     # "none", "performance", "powersave": the radio's power management in `always_on`.
     power: str
     awake_limit_s: float
+    # For how long an address from DHCP is used again.
+    lease_s: float = 0.0
+    # How long it waits for commands after a delivery.
+    listen_ms: float = 0.0
     # Whatever else hangs on the battery, in uA, always.
     extra_ua: float = 0.0
     # From a node's log: the whole join in ms, instead of the board's figures.
@@ -89,6 +94,9 @@ def node_from(
         has_static_address=wifi["static"] is not None,
         power=wifi["power"],
         awake_limit_s=settings["awake_limit_s"],
+        lease_s=settings["lease_s"],
+        # A clean session has no commands that waited.
+        listen_ms=0.0 if settings["mqtt"]["clean"] else _LISTEN_MS,
         extra_ua=extra_ua,
     )
 
@@ -119,11 +127,11 @@ def delivering_wake(node: Node, case: str) -> list[Phase]:
         # Joined, and the slowest sensor is not yet done.
         ma = board.idle_ma.at(case) + _sensors_ma(node, case, now_ms, slowest_ms)
         phases.append(Phase("sample", slowest_ms - now_ms, ma))
-    return [
-        *phases,
-        Phase("connect", board.connect_ms.at(case), radio_ma),
-        Phase("deliver", board.reading_ms.at(case) * node.deliver_every, radio_ma),
-    ]
+    phases.append(Phase("connect", board.connect_ms.at(case), radio_ma))
+    phases.append(Phase("deliver", board.reading_ms.at(case) * node.deliver_every, radio_ma))
+    if node.listen_ms:
+        phases.append(Phase("listen", node.listen_ms, board.listen_ma.at(case)))
+    return phases
 
 
 def awake_ms(phases: list[Phase]) -> float:
@@ -202,12 +210,15 @@ def _join_ms(node: Node, case: str) -> float:
     if node.measured_join_ms is not None:
         return node.measured_join_ms.at(case)
     board = node.board
-    full_ms = board.scan_ms.at(case)
-    if node.join != "static" and not node.has_static_address:
-        full_ms += board.dhcp_ms.at(case)
-    if node.join == "rejoin":
-        return board.rejoin_ms.at(case) + board.miss_share.at(case) * full_ms
-    return full_ms
+    has_address = node.join == "static" or node.has_static_address
+    dhcp_ms = 0.0 if has_address else board.dhcp_ms.at(case)
+    full_ms = board.scan_ms.at(case) + dhcp_ms
+    if node.join != "rejoin":
+        return full_ms
+    # The first delivery after the lease has run out asks again.
+    deliveries_a_lease = node.lease_s // (node.sample_s * node.deliver_every) + 1
+    rejoin_ms = board.rejoin_ms.at(case) + dhcp_ms / deliveries_a_lease
+    return rejoin_ms + board.miss_share.at(case) * full_ms
 
 
 def _sensors_ma(node: Node, case: str, from_ms: float, to_ms: float) -> float:
