@@ -5,11 +5,14 @@
 stands how many starts in a row came to nothing: after a few of them the node starts in safe mode.
 """
 
+from binascii import crc32
+
 from micropython import const
 
 from firmware import files as _files
 
 _PATH = "boot.count"
+_NONE_YET = b"0 0,%d" % crc32(b"0 0")
 # A count that cannot be read goes on from here: far above any that was ever given.
 _UNKNOWN = const(0x20000000)
 
@@ -34,10 +37,13 @@ class Identity:
         self.failed_starts = 0
         data = _files.read(_PATH, files)
         try:
-            parts = (data or b"0 0").split()
-            self.boot = int(parts[0]) + 1
-            self.failed_starts = int(parts[1])
-        except (ValueError, IndexError):
+            counts, checksum = (data or _NONE_YET).split(b",")
+            if int(checksum) != crc32(counts):
+                raise ValueError
+            boot, failed_starts = counts.split()
+            self.boot = int(boot) + 1
+            self.failed_starts = int(failed_starts)
+        except ValueError:
             self.boot = 0
         if self.boot < 1 or not self._write(self.failed_starts + 1):
             self.boot = _UNKNOWN + (random_u32() % _UNKNOWN if random_u32 else 0)
@@ -57,8 +63,10 @@ class Identity:
             self._write(0)
 
     def _write(self, failed_starts):
+        counts = b"%d %d" % (self.boot, failed_starts)
         try:
-            _files.write_atomic(_PATH, b"%d %d" % (self.boot, failed_starts), self._files)
+            # One spoilt bit must not make it a smaller number, which was given before.
+            _files.write_atomic(_PATH, b"%s,%d" % (counts, crc32(counts)), self._files)
         except OSError:
             return False
         return True
