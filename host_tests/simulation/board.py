@@ -1,0 +1,86 @@
+"""A `Board` for the firmware: one boot of a simulated machine."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fakes.world import Event
+from simulation.endings import Restarted
+
+if TYPE_CHECKING:
+    from simulation.machine import Machine
+
+WATCHDOG_MAX_MS = {"rp2": 8388}
+
+
+class SimulatedBoard:
+    """What `firmware/board` promises, on the world's time."""
+
+    retained_bytes = 0
+
+    def __init__(self, machine: "Machine", cause: str) -> None:
+        self.family = machine.scenario.port
+        self.watchdog_max_ms = WATCHDOG_MAX_MS.get(self.family)
+        self.socket = machine.stack.socket
+        self.select = machine.stack.select
+        self.time = machine.time
+        self.radio = machine.radio
+        self.random_u32: Callable[[], int] = lambda: machine.rng.getrandbits(32)
+        self.set_unix_s = machine.time.set_unix_s
+        self._machine = machine
+        self._cause = cause
+        self._world = machine.world
+        self._watchdog_us = 0
+        self._fed_us = 0
+        self._watch: Event | None = None
+
+    def reset_cause(self) -> str:
+        return self._cause
+
+    def uid(self) -> str:
+        return "0000000000000001"
+
+    def version(self) -> str:
+        return f"simulated {self.family}"
+
+    def led(self, on: bool) -> None:
+        """There is none."""
+
+    def start_watchdog(self, timeout_ms: int) -> int:
+        if self.watchdog_max_ms:
+            timeout_ms = min(timeout_ms, self.watchdog_max_ms)
+        self._watchdog_us = timeout_ms * 1000
+        self._fed_us = self._world.now_us
+        self._watch = self._world.after_ms(timeout_ms, self._look)
+        return timeout_ms
+
+    def feed(self) -> None:
+        self._fed_us = self._world.now_us
+
+    def _look(self) -> None:
+        due_us = self._fed_us + self._watchdog_us
+        if due_us <= self._world.now_us:
+            self._machine.bitten()
+        else:
+            self._watch = self._world.at(due_us, self._look)
+
+    def power_off(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def restart(self) -> None:
+        raise Restarted
+
+    def retained(self) -> bytes:
+        return b""
+
+    def retain(self, data: bytes) -> None:
+        """Keeps nothing: `retained_bytes` is 0."""
+
+    def supply_mv(self) -> int | None:
+        return 3300
+
+    def die_temperature_c(self) -> float | None:
+        return self._machine.measure()
+
+    def clock_is_set(self) -> bool:
+        return self.time.gmtime()[0] >= 2024

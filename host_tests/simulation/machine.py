@@ -1,0 +1,279 @@
+"""One board, its lives and its power: everything of a node that outlasts a boot."""
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from fakes.conditions import Conditions
+from fakes.connection import Connection
+from fakes.flash import FakeFlash, Operation, PowerCut
+from fakes.world import Life, NodeTime
+from firmware import app
+from firmware.clock import Clock
+from firmware.log import Log
+from simulation import segments
+from simulation.board import SimulatedBoard
+from simulation.checks import Checks
+from simulation.endings import Bitten, Restarted, Violation
+from simulation.ledger import Ledger
+from simulation.radio import AccessPoint, SimulatedRadio
+from simulation.scenario import NodeScenario
+
+if TYPE_CHECKING:
+    from simulation.run import Run
+
+_RESET_US = 300_000
+
+
+class Machine:
+    """Boots, runs until something ends the boot, and boots again."""
+
+    def __init__(self, run: "Run", scenario: NodeScenario) -> None:
+        self.run = run
+        self.scenario = scenario
+        self.name = scenario.name
+        self.world = run.world
+        self.rng = random.Random(f"{scenario.name} {run.scenario.seed}")
+        self.flash = FakeFlash(scenario.flash_bytes, self.rng, scenario.harsh)
+        self.stack = run.net.node(scenario.name, scenario.port)
+        self.access_point = AccessPoint()
+        self.radio = SimulatedRadio(self.world, self.stack, self.access_point, self.rng)
+        self.time = self._clock_from(0)
+        self.conditions = Conditions(2.0)
+        self.cut_next: str | None = None
+        self.sensor_error: Exception | None = None
+        self.sensor_stall_ms = 0
+        self.hanging = False
+        self.hung_us = 0  # in look-ups and sensors: waits that no firmware can bound
+        self._hang_us = 0  # of that, since the idle hook last asked
+        self.ledger = Ledger(self.name, self._dropped)
+        self.life: Life = self.world.main
+        self.node: Any = None
+        self.boots = self.bites = self.restarts = self.crashes = 0
+        self.longest_wait_ms = 0
+        self.settled_us: int | None = None
+        self._dropped_before = 0
+        self._running = False
+        self._powered = True
+        self._board: SimulatedBoard | None = None
+        self._resolve = self.stack.socket.getaddrinfo
+        self.stack.socket.getaddrinfo = self._look_up
+
+    # -- its lives -----------------------------------------------------------------------------
+
+    def live(self) -> None:
+        """Boot after boot, until the run ends."""
+        cause = "power-on"
+        while True:
+            try:
+                if not self._powered:
+                    self.world.wait_until(None, lambda: self._powered)
+                self._start()
+                self._boot(cause)
+            except PowerCut:
+                cause = "power-on"
+            except Restarted:
+                self.restarts += 1
+                cause = "hard"
+            except Bitten:
+                self.bites += 1
+                cause = "watchdog"
+            self._end_boot(cause)
+            self.world.wait_until(self.world.now_us + _RESET_US)
+
+    def _start(self) -> None:
+        self._running = True
+        self._hang_us = 0
+        self.flash.power_on()
+        self.stack.power_on(radio_up=False)
+        self.time.restart_ticks(self.scenario.ticks_ms)
+        self.boots += 1
+
+    def _boot(self, cause: str) -> None:
+        """What `firmware.app.run` does, with the parts of the simulation."""
+        settings = self.scenario.settings
+        board = self._board = SimulatedBoard(self, cause)
+        clock = Clock(board.time, board.clock_is_set())
+        log = Log(clock, self._line)
+        feed = board.feed if settings["watchdog_s"] else None
+        node = None
+        try:
+            node = app.build(
+                board, clock, settings, log, self.flash, self._fed if feed else None
+            )
+            self._watch(node)
+            if feed:
+                board.start_watchdog(int(settings["watchdog_s"] * 1000))
+            app.loop(node, clock, feed, self.flash)
+        except MemoryError as error:
+            self.crashes += 1
+            app.crashed(error, node, board, clock, log, self.flash)
+        except Exception as error:
+            raise Violation(f"{self.name}: {error!r} escaped") from error
+
+    def _watch(self, node: Any) -> None:
+        self.node = node
+        self._checks = Checks(self, node)
+        node.step = self._checks.step
+        if self.boots == 1:
+            node.link.session.pid = self.scenario.packet_id
+        outbox, ledger = node.outbox, self.ledger
+        ledger.begin_boot(node.identity.boot)
+        ledger.check_flash(segments.keys(self.flash.files))
+        put = outbox.put
+
+        def checked_put(record: bytes) -> bool:
+            ledger.trying(record)
+            kept = put(record)
+            if kept:
+                ledger.accepted()
+            else:
+                ledger.refused()
+            return kept
+
+        outbox.put = checked_put
+
+    def _end_boot(self, cause: str) -> None:
+        """Nothing of a boot survives but what is on flash."""
+        self.world.note(self.name, "ends", cause)
+        self._running = False
+        if self._board is not None:
+            self._board.power_off()
+        self.stack.power_off()
+        self.radio.power_off()
+        if self.flash.powered:
+            self.flash.power_off()
+        self.flash.decide = None
+        node, self.node = self.node, None
+        if node is None:
+            return
+        outbox = node.outbox
+        on_flash = segments.keys(self.flash.files)
+        self._note_lost(outbox, on_flash)
+        self._dropped_before += outbox.dropped
+        self.longest_wait_ms = max(self.longest_wait_ms, node.link.session.wire.longest_wait_ms)
+
+    def _note_lost(self, outbox: Any, on_flash: set[tuple[int, int]]) -> None:
+        in_ram = [record for record in outbox._ram if segments.key(record) not in on_flash]
+        gone = self.ledger.power_lost(in_ram)
+        excused = not outbox.write_through or outbox.flash_errors or not outbox._directory
+        if gone and not excused:
+            raise Violation(f"{self.name}: {gone} were in RAM alone, and are lost")
+
+    # -- what the firmware meets ---------------------------------------------------------------
+
+    def _line(self, line: str) -> None:
+        self.world.note(self.name, line)
+
+    def _fed(self) -> None:
+        self._checks.idle()
+        self._board.feed()
+
+    def _look_up(self, *arguments: Any) -> list[tuple]:
+        start_us = self._begin_hang()
+        try:
+            return self._resolve(*arguments)
+        finally:
+            self._end_hang(start_us)
+
+    def measure(self) -> float:
+        """A sensor's answer: it may fail, or take long."""
+        if self.sensor_stall_ms:
+            start_us = self._begin_hang()
+            try:
+                self.world.sleep_ms(self.sensor_stall_ms)
+            finally:
+                self._end_hang(start_us)
+        if self.sensor_error is not None:
+            raise self.sensor_error
+        return self.rng.randrange(-200, 600) / 10
+
+    def _begin_hang(self) -> int:
+        self.hanging = True
+        return self.world.now_us
+
+    def _end_hang(self, start_us: int) -> None:
+        self.hanging = False
+        took_us = self.world.now_us - start_us
+        self.hung_us += took_us
+        self._hang_us += took_us
+
+    def take_hang(self) -> int:
+        """Microseconds of hanging since the last call."""
+        taken, self._hang_us = self._hang_us, 0
+        return taken
+
+    def bitten(self) -> None:
+        """The watchdog fired."""
+        if not self.hanging:
+            raise Violation(f"{self.name}: the watchdog bit, and nothing hung")
+        self.world.interrupt(Bitten(), self.life)
+
+    def stepped(self) -> None:
+        """After each step; the run wants to know when all is delivered."""
+        if self.run.calm and self.settled_us is None:
+            node = self.node
+            if node.link.is_up and not node.outbox.depth:
+                self.settled_us = self.world.now_us
+                self.run.settled()
+
+    def _dropped(self) -> int:
+        return self._dropped_before + (self.node.outbox.dropped if self.node else 0)
+
+    def _clock_from(self, rtc_s: float) -> NodeTime:
+        scenario = self.scenario
+        return NodeTime(
+            self.world, scenario.ticks_ms, scenario.epoch_year, rtc_s, scenario.drift_ppm
+        )
+
+    # -- faults --------------------------------------------------------------------------------
+
+    def connections(self) -> list[Connection]:
+        """Those that are open."""
+        sockets = self.stack.open_sockets
+        return [socket.connection for socket in sockets if socket.connection is not None]
+
+    def conditions_for_next(self) -> Conditions:
+        """What the next connection meets."""
+        if self.cut_next is None or self.rng.random() < 0.3:
+            return self.conditions
+        return self.run.cut_conditions(self.conditions, self.cut_next, self.rng)
+
+    def cut_power(self) -> None:
+        """The power fails now."""
+        self._powered = False
+        if self._running:
+            self._running = False
+            self.flash.power_off()
+            self.world.interrupt(PowerCut("power cut"), self.life)
+
+    def restore_power(self) -> None:
+        self.flash.decide = None
+        self._powered = True
+
+    def cut_at_operation(self, count: int, when: str) -> None:
+        """The power fails at the `count`-th operation on flash from now."""
+        left = count
+
+        def decide(_operation: Operation) -> str | None:
+            nonlocal left
+            left -= 1
+            if left:
+                return None
+            self._powered = False
+            self._running = False
+            return when
+
+        self.flash.decide = decide
+
+    def spoil_flash(self) -> None:
+        """Some bytes of one file are not what they were. The power is off."""
+        names = sorted(name for name in self.flash.files if name.endswith((".seg", ".count")))
+        if not names:
+            return
+        before = segments.keys(self.flash.files)
+        name = self.rng.choice(names)
+        data = bytearray(self.flash.files[name])
+        for _ in range(self.rng.randint(1, 3) if data else 0):
+            data[self.rng.randrange(len(data))] ^= 1 << self.rng.randrange(8)
+        self.flash.files[name] = bytes(data)
+        self.ledger.spoil(before - segments.keys(self.flash.files))

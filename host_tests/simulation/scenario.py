@@ -1,0 +1,132 @@
+"""What a seed makes of a run: the nodes, their configuration, and when what goes wrong."""
+
+import math
+import random
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from firmware.config import check
+from simulation.faults import GROUPS, PER_NODE
+
+BROKER, TIME_SERVER = "broker.example", "time.example"
+_TICKS_PERIOD_MS = 1 << 30
+
+
+class Fault(NamedTuple):
+    start_s: float
+    duration_s: float
+    kind: str
+    node: int  # -1: all of them
+
+
+@dataclass
+class NodeScenario:
+    """One node: which port, which settings, what its flash is like, where its counters begin."""
+
+    name: str
+    port: str
+    settings: dict[str, Any]
+    harsh: bool
+    flash_bytes: int
+    epoch_year: int
+    ticks_ms: int
+    packet_id: int
+    drift_ppm: int
+
+
+@dataclass
+class Scenario:
+    """A whole run: faults until `calm_s`, then none."""
+
+    seed: int
+    calm_s: float
+    nodes: list[NodeScenario]
+    faults: list[Fault]
+    early: bool = True
+    password: str | None = None
+    largest_backlog: int = 0
+    groups: list[str] = field(default_factory=list)
+
+
+def make(seed: int, hours: float, nodes: int = 0, groups: list[str] | None = None) -> Scenario:
+    """The scenario of a seed. `nodes`, `groups`: in place of what the seed would choose."""
+    rng = random.Random(f"scenario {seed}")
+    calm_s = hours * 3600
+    password = rng.choice((None, "secret"))
+    count = nodes or rng.choice((1, 1, 1, 1, 1, 1, 2, 3))
+    made = [_node(f"node-{index}", rng, password) for index in range(count)]
+    chosen = groups if groups is not None else _choose_groups(rng)
+    scenario = Scenario(seed, calm_s, made, [], rng.random() < 0.9, password)
+    scenario.groups = chosen
+    for group in chosen:
+        targets = range(count) if group in PER_NODE else (-1,)
+        for target in targets:
+            scenario.faults += _faults(group, target, calm_s, rng)
+    scenario.faults.sort()
+    return scenario
+
+
+def _choose_groups(rng: random.Random) -> list[str]:
+    names = list(GROUPS)
+    return [name for name in names if rng.random() < 0.6] or [rng.choice(names)]
+
+
+def _faults(group: str, target: int, calm_s: float, rng: random.Random) -> list[Fault]:
+    """Faults of one group never overlap on one target."""
+    kinds = GROUPS[group]
+    gap_s = rng.choice((900, 3600, 3600, 14400))
+    faults = []
+    at_s = rng.expovariate(1 / gap_s)
+    while at_s < calm_s:
+        kind = rng.choice(list(kinds))
+        shortest_s, longest_s = kinds[kind].seconds
+        duration_s = math.exp(rng.uniform(math.log(shortest_s), math.log(longest_s)))
+        duration_s = min(duration_s, calm_s - at_s)
+        faults.append(Fault(at_s, duration_s, kind, target))
+        at_s += duration_s + rng.expovariate(1 / gap_s)
+    return faults
+
+
+def _node(name: str, rng: random.Random, password: str | None) -> NodeScenario:
+    port = rng.choice(("esp32", "rp2", "unix"))
+    flash_kib = rng.choice((256, 256, 256, 64, 32, 8, 0))
+    config = {
+        "node": name,
+        "sample_s": 60,
+        "health_s": rng.choice((300, 300, 3600)),
+        "watchdog_s": rng.choice((0, 0, 0, 8 if port == "rp2" else 30)),
+        "mqtt": {
+            "host": BROKER,
+            "keepalive_s": rng.choice((15, 60, 60, 60, 300)),
+            "clean": rng.random() < 0.7,
+            "early": rng.random() < 0.8,
+            "timeout_s": rng.choice((5, 10, 10, 14)),
+            "window": rng.choice((1, 8, 64, 512, 512)),
+        },
+        "outbox": {
+            "ram_readings": rng.choice((1, 8, 64, 64, 64)),
+            "flash_kib": flash_kib,
+            "durability": rng.choice(("outage", "outage", "reading")) if flash_kib else "outage",
+        },
+        "ntp": {"host": rng.choice((TIME_SERVER, TIME_SERVER, TIME_SERVER, None))},
+        "retry": {"cap_s": rng.choice((60, 300, 300))},
+        "sensors": [{"type": "internal"}, {"type": "simulated", "fail_every": rng.choice((0, 9))}],
+    }
+    secrets = {"wifi": [{"ssid": "greenhouse", "password": "12345678"}]}
+    if password:
+        secrets["mqtt"] = {"user": name, "password": password}
+    settings, errors = check(config, secrets)
+    assert not errors, errors
+    kept_bytes = settings["outbox"]["flash_kib"] * 1024
+    return NodeScenario(
+        name,
+        port,
+        settings,
+        harsh=rng.random() < 0.4,
+        # Now and then less flash than the outbox was promised.
+        flash_bytes=max(65536, kept_bytes * 2 if rng.random() < 0.9 else kept_bytes // 2),
+        epoch_year=1970 if port == "unix" or rng.random() < 0.3 else 2000,
+        ticks_ms=(_TICKS_PERIOD_MS - rng.randrange(int(8 * 3600e3))) % _TICKS_PERIOD_MS,
+        packet_id=rng.choice((0, 65535 - rng.randrange(300), rng.randrange(65536))),
+        drift_ppm=rng.choice((0, 20, -20)),
+    )
