@@ -230,11 +230,14 @@ class Cycle(Node):
 
     def _log_profile(self):
         times = {"boot_ms": self.boot_ms, "sample_ms": self._sampled_ms - self._woke_ms}
-        if self._up_ms is not None:
-            times["join_ms"] = self._up_ms - self._woke_ms
         report = self.last_delivery
+        if self._delivering:
+            # A wake that gave up counts what it spent on trying.
+            times["join_ms"] = (self._up_ms or self.clock.uptime_ms()) - self._woke_ms
+            times["readings"] = 0
         if self._done_ms is not None and report:
-            times["connect_ms"] = self._open_ms - self._up_ms
+            # CONNECT waits for the reading, which is the sensors' time and not the network's.
+            times["connect_ms"] = self._open_ms - max(self._up_ms, self._sampled_ms)
             times["deliver_ms"] = self._done_ms - self._open_ms
             times["readings"] = report["readings"]
         self._log("profile " + json.dumps(times))
