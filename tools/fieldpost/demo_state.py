@@ -17,12 +17,16 @@ _UPTIME = re.compile(r"^\s*\d+\.\d (.*)$")
 
 @dataclass(frozen=True)
 class Arrival:
-    """A reading as it arrived, `late_s` after it was taken (None: it does not say when)."""
+    """A reading as it arrived, `late_s` after it was taken (None: it does not say when).
+
+    `waited`: it was taken while there was no broker. `new`: it had not arrived before.
+    """
 
     seq: int
     ts: int | None
     fields: dict[str, Any]
     late_s: float | None
+    waited: bool
     new: bool
 
 
@@ -92,8 +96,8 @@ class DemoState:
             seq=content["seq"],
             ts=ts,
             fields={k: v for k, v in content.items() if k not in ("boot", "seq", "ts", "age_s")},
-            # `ts` is in whole seconds, so a late_s below one means nothing.
             late_s=None if ts is None else max(0.0, time.time() - ts),
+            waited=(content["boot"], content["seq"]) in self.taken_in_outage,
             new=new,
         )
         self.arrivals.append(arrival)

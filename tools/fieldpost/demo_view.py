@@ -23,8 +23,6 @@ _STEP_COUNT = 5
 _PICTURE_COLUMNS = 90
 _WIDEST = 110
 _BAR = 8
-# A reading that comes later than this waited for the broker. `ts` is in whole seconds.
-_LATE_S = 2.0
 
 
 class View(Protocol):
@@ -163,15 +161,17 @@ class Screen(Silent):
 
 def summary_lines(summary: dict[str, Any]) -> list[str]:
     """The account in words."""
+    repeats = summary["repeats"]
+    again = f"; {_count(repeats, 'message')} came twice, which the key removes" if repeats else ""
+    shuffled = summary["out_of_order"]
+    order = f"{shuffled} out of order" if shuffled else "all in order"
     lines = [
         f"taken {summary['taken']}, delivered {summary['delivered']}, "
         f"lost {summary['lost']}, duplicated {summary['duplicated']}",
-        f"{summary['recovered']} readings were taken without a broker and arrived after it "
-        f"returned, {_order(summary['out_of_order'])}; "
-        f"{summary['repeats']} messages came twice (the key removes them)",
+        f"{_count(summary['recovered'], 'reading')} of the outage came after it, {order}{again}",
     ]
     if delivery := summary["delivery"]:
-        lines.append(f"the backlog: {_delivery(delivery)}")
+        lines.append(f"the last backlog: {_delivery(delivery)}")
     return lines + [f"FAILED: {problem}" for problem in summary["problems"]]
 
 
@@ -224,13 +224,12 @@ def _readings(state: DemoState) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("arrived", justify="right", no_wrap=True)
     for arrival in shown:
-        late = arrival.late_s is not None and arrival.late_s >= _LATE_S
         table.add_row(
             str(arrival.seq),
             "?" if arrival.ts is None else time.strftime("%H:%M:%S", time.localtime(arrival.ts)),
             *(_value(arrival.fields.get(name)) for name in names),
             _late(arrival).strip() or "at once",
-            style="yellow" if late else "" if arrival.new else "red",
+            style="yellow" if arrival.waited else "" if arrival.new else "red",
         )
     for _ in range(_READING_ROWS - len(shown)):
         table.add_row("")
@@ -269,17 +268,20 @@ def _note(state: DemoState) -> RenderableType:
 
 
 def _delivery(delivery: dict[str, Any]) -> str:
-    return (
-        f"{delivery['readings']} readings in {delivery['round_trips']} round trips, "
-        f"{delivery['segments']} segments, {delivery['ms']} ms"
-    )
+    return ", ".join(_catch_up(delivery).splitlines())
 
 
 def _catch_up(delivery: dict[str, Any]) -> str:
-    return (
-        f"{delivery['readings']} readings in {delivery['ms']} ms\n"
-        f"{delivery['round_trips']} round trips, {delivery['segments']} segments"
+    """In two short lines."""
+    readings, round_trips, segments = (
+        _count(delivery[name], name.replace("_", " ").removesuffix("s"))
+        for name in ("readings", "round_trips", "segments")
     )
+    return f"{readings} in {delivery['ms']} ms\n{round_trips}, {segments}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _value(value: Any) -> str:
@@ -287,13 +289,9 @@ def _value(value: Any) -> str:
 
 
 def _late(arrival: Arrival) -> str:
-    if arrival.late_s is None or arrival.late_s < _LATE_S:
+    if not arrival.waited:
         return ""
-    return f"  {arrival.late_s:.0f} s late"
-
-
-def _order(out_of_order: int) -> str:
-    return f"{out_of_order} out of order" if out_of_order else "in order"
+    return "  late" if arrival.late_s is None else f"  {arrival.late_s:.0f} s late"
 
 
 def _print(line: str) -> None:
