@@ -217,6 +217,7 @@ class Cycle(Node):
         if self.delivery.pump():
             return 0
         self._note_delivery()
+        self._settle()
         return _POLL_MS
 
     def stay_awake(self, duration_ms):

@@ -124,14 +124,18 @@ class Node:
         if more:
             return 0
         self._note_delivery()
-        if self._crash_out and not self.link.session.waits():
-            self._crash_out = False
-            self._health.crash_published()
+        self._settle()
         now_ms = self.clock.uptime_ms()
         if now_ms >= self._next_health_ms and self._catching_up is None:
             self.publish_health()
             self._next_health_ms = now_ms + self._health_ms
         return self._next_health_ms - now_ms if self._catching_up is None else self._health_ms
+
+    def _settle(self):
+        """Forget the last crash once the broker has it."""
+        if self._crash_out and not self.link.session.waits():
+            self._crash_out = False
+            self._health.crash_published()
 
     def publish_health(self):
         """Publish `…/health` now (retained, QoS 0; QoS 1 while there is a crash to tell of)."""
@@ -144,7 +148,6 @@ class Node:
             return
         start_ms, round_trips, segments, delivered = self._catching_up
         wire = self.link.session.wire
-        self._crash_out = False
         self._catching_up = None
         self.last_delivery = {
             "readings": self.delivery.delivered - delivered,
