@@ -21,7 +21,7 @@ demo: setup
 	@$(BIN)/fieldpost demo
 
 test: setup-dev
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses auto $(TESTS)
 
 check: setup-dev
 	$(BIN)/ruff check .
