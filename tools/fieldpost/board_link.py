@@ -30,6 +30,8 @@ _WRITE_S = 5.0
 _IDLE_S = 0.25
 # How long a program gets to end by itself after Ctrl-C: a node writes to flash what it holds.
 _RETRY_S = 1.5
+# Heard from so shortly before the limit, a port is one that never stops.
+_CHATTY_S = 0.3
 _FRIENDLY = b">>> "
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
 _REBOOT = b"soft reboot\r\n"
@@ -77,6 +79,7 @@ class _LimitedSerial:
         self.port = port
         self._pending = b""
         self.deadline = 0.0
+        self.heard_at = 0.0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.port, name)
@@ -102,7 +105,10 @@ class _LimitedSerial:
         if self._pending:
             data, self._pending = self._pending, b""
             return data
-        return self.port.read(max(1, min(self.port.in_waiting, 4096)))
+        data = self.port.read(max(1, min(self.port.in_waiting, 4096)))
+        if data:
+            self.heard_at = time.monotonic()
+        return data
 
     def unread(self, data: bytes) -> None:
         self._pending = data + self._pending
@@ -147,23 +153,20 @@ class BoardLink:
         Tried again until the limit: a board that was just plugged in loses what is first sent to
         it. Raises NoAnswer.
         """
-        heard_at = 0.0
         with self._limited(limit_s, "answer"):
             self._serial.write(b"\r")
-            seen, _ = self._await(_FRIENDLY, _IDLE_S)
-            self.was_running = not seen
-            while True:
-                try:
+            self.was_running = not self._await(_FRIENDLY, _IDLE_S)
+            try:
+                while True:
                     # mpremote's own way in, but with a deadline, and more than once.
                     self._serial.write(b"\r\x03\r\x01")
-                    seen, heard = self._await(_RAW, _RETRY_S)
-                except _LimitReached:
-                    break
-                heard_at = time.monotonic() if heard else heard_at
-                if seen:
-                    self._in_raw = self._transport.in_raw_repl = True
-                    return
-        raise self._no_answer(limit_s, chatty=time.monotonic() - heard_at < 2 * _RETRY_S)
+                    if self._await(_RAW, _RETRY_S):
+                        self._in_raw = self._transport.in_raw_repl = True
+                        return
+            except _LimitReached:
+                pass
+        chatty = time.monotonic() - self._serial.heard_at < _CHATTY_S
+        raise self._no_answer(limit_s, chatty)
 
     def exec(
         self, code: str, limit_s: float = EXEC_S, on_output: Callable[[bytes], None] | None = None
@@ -198,7 +201,7 @@ class BoardLink:
         with self._limited(limit_s, "come back from a soft reset"):
             self._serial.write(b"\x04")
             for marker in (_REBOOT, _RAW):
-                while not self._await(marker, _RETRY_S)[0]:
+                while not self._await(marker, _RETRY_S):
                     pass
 
     def restart(self, limit_s: float = CONNECT_S) -> None:
@@ -207,7 +210,7 @@ class BoardLink:
             self._serial.write(b"\r\x02")
             self._await(_FRIENDLY, _RETRY_S)
             self._serial.write(b"\x04")
-            while not self._await(_REBOOT, _RETRY_S)[0]:
+            while not self._await(_REBOOT, _RETRY_S):
                 pass
         self._in_raw = False
 
@@ -234,8 +237,8 @@ class BoardLink:
                 if self.was_running:
                     self.restart(_RETRY_S * 2)
                 else:
-                    self._serial.deadline = time.monotonic() + _WRITE_S
-                    self._serial.write(b"\r\x02")
+                    with self._limited(_WRITE_S, "let go"):
+                        self._serial.write(b"\r\x02")
         except BoardError:
             pass  # it is gone, or busy: there is nobody to say goodbye to
         finally:
@@ -258,21 +261,18 @@ class BoardLink:
             )
         self._in_raw = False
 
-    def _await(self, marker: bytes, limit_s: float) -> tuple[bool, bool]:
-        """Whether `marker` came within the limit, and whether anything came."""
+    def _await(self, marker: bytes, limit_s: float) -> bool:
+        """Whether `marker` came within the limit."""
         end = time.monotonic() + limit_s
         tail = b""
-        heard = False
         while time.monotonic() < end:
-            data = self._serial.read_some()
-            heard = heard or bool(data)
-            tail += data
+            tail += self._serial.read_some()
             at = tail.find(marker)
             if at >= 0:
                 self._serial.unread(tail[at + len(marker) :])
-                return True, True
+                return True
             tail = tail[-len(marker) :]
-        return False, heard
+        return False
 
     @contextlib.contextmanager
     def _limited(self, limit_s: float, doing: str) -> Iterator[None]:

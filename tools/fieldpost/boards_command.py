@@ -49,7 +49,7 @@ def _show(found: "list[Board]") -> None:
 
     console = Console(highlight=False)
     if not found:
-        console.print(_NONE)
+        console.print(_NONE, soft_wrap=True)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("Port", "Chip", "Runs", "Node", "USB"):
@@ -62,7 +62,7 @@ def _show(found: "list[Board]") -> None:
     for board in found:
         if board.detail:
             # Plain text: what a board says is no mark-up.
-            console.print(Text(f"{board.port}: {board.detail}"))
+            console.print(Text(f"{board.port}: {board.detail}"), soft_wrap=True)
 
 
 def _runs(board: "Board") -> str:

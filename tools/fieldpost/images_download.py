@@ -62,14 +62,13 @@ def obtain(
             except ImageRefused as error:
                 tell(f"The copy in the cache is not usable and is fetched anew: {error}")
                 target.unlink()
+        partial = cache / (entry.file_name + ".partial")
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            partial = cache / (entry.file_name + ".partial")
             _download(entry, partial, on_progress or (lambda *_: None), pause_s)
+            _vouch(entry, images.examine(partial), cache, tell)
         except OSError as error:
             raise CommandError(f"cannot write to the cache {cache}: {error.strerror}") from None
-        try:
-            _vouch(entry, images.examine(partial), cache, tell)
         except ImageRefused:
             _forget(partial)
             raise
@@ -136,7 +135,7 @@ def _transfer(
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": tag.read_text()}
     with client.stream("GET", entry.url, headers=headers) as response:
-        if response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if response.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE:
             _forget(partial)
             raise _TryAgain("the server has not the rest of it")
         if response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
@@ -184,7 +183,8 @@ def _receive(
     if not have and validator and not validator.startswith("W/"):
         _tag_file(partial).write_text(validator)
     with partial.open("ab") as file:
-        for chunk in response.iter_bytes(64 * 1024):
+        # As it comes: gathered into larger pieces, the last would be lost when the line breaks.
+        for chunk in response.iter_raw():
             if not have and images.kind_of(chunk) is None:
                 raise ImageRefused(
                     f"{entry.url} sent something that is no image: it begins with "
@@ -192,7 +192,6 @@ def _receive(
                 )
             have += len(chunk)
             if have > images.LARGEST:
-                file.truncate(0)
                 raise ImageRefused(f"{entry.url} sends more than any board holds: given up")
             file.write(chunk)
             on_progress(have, total)

@@ -1,0 +1,119 @@
+"""An Espressif board in its bootloader: the packaged mock of the ROM, behind a line that may fail.
+
+esptool  <->  this proxy (`url`)  <->  esp32-mock-bootloader
+"""
+
+import contextlib
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+_CHANGE_BAUD = b"\xc0\x00\x0f"
+_START_S = 20.0
+_READ_S = 60.0
+
+
+class EspBoard:
+    """`chip` as esptool names it ("esp32c3").
+
+    good_baud: above this rate nothing arrives, as on a long cable. cut_after: the port goes away
+    for good after so many bytes from the tool.
+    """
+
+    def __init__(
+        self, chip: str, *, good_baud: int | None = None, cut_after: int | None = None
+    ) -> None:
+        self.chip = chip
+        self.good_baud = good_baud
+        self.cut_after = cut_after
+        self.bauds: list[int] = []
+        self.received = 0
+
+    def __enter__(self) -> "EspBoard":
+        self._mock_port = _free_port()
+        self._mock = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "esp32_mock_bootloader.cli", "run", "--chip", self.chip),
+                *("--port", str(self._mock_port), "--timeout", "120"),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        end = time.monotonic() + _START_S
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self._mock_port), 1).close()
+                break
+            assert time.monotonic() < end, "the mock bootloader did not start"
+            time.sleep(0.05)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        self._mock.kill()
+        self._mock.wait()
+
+    def read_back(self, address: int, size: int, file: Path) -> bytes:
+        """What is in its flash, by esptool."""
+        url = f"socket://127.0.0.1:{self._mock_port}"
+        command = [sys.executable, "-m", "esptool", "--chip", self.chip, "--port", url]
+        subprocess.run(
+            [*command, "read-flash", hex(address), hex(size), str(file)],
+            check=True,
+            capture_output=True,
+            timeout=_READ_S,
+        )
+        return file.read_bytes()
+
+    def _close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                tool, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connect(tool)
+
+    def _connect(self, tool: socket.socket) -> None:
+        rom = socket.create_connection(("127.0.0.1", self._mock_port))
+        back = threading.Thread(target=_pump, args=(rom, tool), daemon=True)
+        back.start()
+        baud = 115_200
+        with contextlib.suppress(OSError):
+            while data := tool.recv(4096):
+                self.received += len(data)
+                if self.cut_after is not None and self.received >= self.cut_after:
+                    self._close()
+                    break
+                if not (self.good_baud and baud > self.good_baud):
+                    rom.sendall(data)
+                at = data.find(_CHANGE_BAUD)
+                if at >= 0:
+                    (baud,) = struct.unpack_from("<I", data, at + 9)
+                    self.bauds.append(baud)
+        for end in (tool, rom):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(4096):
+            target.sendall(data)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
