@@ -62,6 +62,59 @@ def test_the_window_bounds_what_is_in_flight_and_keeps_the_order(version: str) -
     assert bench.broker.violations == []
 
 
+def test_a_reading_in_quiet_times_costs_one_segment(version: str) -> None:
+    bench = SessionBench(version)
+    bench.put(30)
+    bench.open()
+    bench.run_ms(1000)
+    segments = bench.connection.segments
+    for _ in range(20):
+        bench.put(1)
+        bench.run_ms(5000)
+    assert bench.outbox.depth == 0
+    assert bench.connection.segments - segments == 20
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_answers_that_a_broker_holds_back_are_asked_for(version: str, early: bool) -> None:
+    """Nagle's algorithm at the broker: after its first small segment it waits for an
+    acknowledgement, which TCP on a board delays for 250 ms unless something is to be sent."""
+    bench = SessionBench(version)
+    held: list[bytes] = []
+
+    def answer(name: str, data: bytes) -> bytes | None:
+        if name == "PUBACK":
+            held.append(data)
+            return None
+        if name == "PINGRESP":
+            data = b"".join(held) + data
+            held.clear()
+        return data
+
+    bench.broker.answer = answer
+    bench.start(early=early)
+    bench.open()
+    bench.session.close()
+    bench.put(20)
+    start_ms = bench.world.now_ms
+    bench.open()
+    bench.deliver()
+    assert bench.connection.round_trips == 3
+    assert bench.world.now_ms - start_ms <= 3 * 50 + 10
+    assert held == []
+
+
+def test_messages_beside_the_readings_are_bounded_too(version: str) -> None:
+    bench = SessionBench(version)
+    bench.broker.answer = lambda name, data: None if name == "PUBACK" else data
+    bench.open()
+    for _ in range(16):
+        bench.session.publish(b"fieldpost/bench/cmd/result", b"{}", False, 1)
+    with fails_with(ETIMEDOUT):
+        bench.session.publish(b"fieldpost/bench/cmd/result", b"{}", False, 1)
+    assert bench.stack.open_sockets == []
+
+
 def test_late_acknowledgements_are_awaited_up_to_the_deadline(version: str) -> None:
     bench = SessionBench(version)
     bench.broker.puback_delay_ms = TIMEOUT_MS - 200

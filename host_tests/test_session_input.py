@@ -39,6 +39,18 @@ def test_a_silent_link_is_pinged_and_given_up_when_no_answer_comes(
     assert bench.stack.open_sockets == []
 
 
+def test_what_a_node_sends_into_the_void_does_not_stand_for_an_answer(version: str) -> None:
+    bench = SessionBench(version)
+    bench.open()
+    bench.stack.radio(False)
+    start_ms = bench.world.now_ms
+    with fails_with(ETIMEDOUT):
+        for _ in range(100):
+            bench.session.publish(b"fieldpost/bench/health", b"well")  # QoS 0
+            bench.run_ms(5000)
+    assert bench.world.now_ms - start_ms <= 30_000 + TIMEOUT_MS + 5000
+
+
 def test_messages_that_come_in_do_not_stand_for_a_ping(version: str) -> None:
     """The broker counts only what it hears from the client (section 3.1.2.10)."""
     bench = SessionBench(version)
