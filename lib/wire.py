@@ -69,9 +69,12 @@ class Wire:
         self._deadline = self._armed = clock.ticks_ms()
         self._may_wait = True
         self._heard = False  # anything at all from this peer
+        # TCP stands, and TLS has not come to its first byte yet, or failed before.
+        self.handshaking = False
         self._asked = False  # sent something and has not had to wait since
-        self._tx = bytearray(_TX_BYTES)
-        self._tx_view = memoryview(self._tx)
+        # Public as `rx` is: a session writes the head of a packet where it leaves from.
+        self.tx = bytearray(_TX_BYTES)
+        self._tx_view = memoryview(self.tx)
         self._tx_end = 0
         # Received bytes not yet read are rx[rx_start:rx_end]: public, so that a session can
         # take in acknowledgements where they lie, without allocating.
@@ -90,7 +93,7 @@ class Wire:
     def socket(self, *_):
         """A new connection. The one before it, if any, is closed."""
         self.close()
-        self._heard = False
+        self._heard = self.handshaking = False
         self._sock = self._raw = self._socket.socket()
         self._sock.setblocking(False)
         self._poll.register(self._sock, _POLLIN)
@@ -164,16 +167,16 @@ class Wire:
         end = self._tx_end
         if end + size <= _TX_BYTES:
             if size == len(data):
-                self._tx[end : end + size] = data
+                self.tx[end : end + size] = data
             else:
-                self._tx[end : end + size] = memoryview(data)[:size]
+                self.tx[end : end + size] = memoryview(data)[:size]
             self._tx_end = end + size
             return size
         view = memoryview(data)
         start = 0
         while start < size:
             take = min(size - start, _TX_BYTES - self._tx_end)
-            self._tx[self._tx_end : self._tx_end + take] = view[start : start + take]
+            self.tx[self._tx_end : self._tx_end + take] = view[start : start + take]
             self._tx_end += take
             start += take
             if self._tx_end == _TX_BYTES:
@@ -268,6 +271,17 @@ class Wire:
         """Bytes that can be gathered before the next segment must leave."""
         return _TX_BYTES - self._tx_end
 
+    def claim(self, size):
+        """The place in `tx` of `size` more bytes, `_TX_BYTES` at most: the caller writes them
+        before anything else happens, and allocates nothing for it."""
+        if self._sock is None:
+            raise OSError(_ENOTCONN)
+        if self._tx_end + size > _TX_BYTES:
+            self.flush()
+        at = self._tx_end
+        self._tx_end = at + size
+        return at
+
     def available(self):
         """Bytes received and not yet read; takes in what is there without waiting."""
         if self.rx_start == self.rx_end:
@@ -333,6 +347,7 @@ class Wire:
             pass  # A port without the option only loses time.
 
     def _start_tls(self):
+        self.handshaking = True
         self._poll.unregister(self._sock)
         # The handshake runs in the first reads and writes, where the deadline can end it.
         self._sock = self._tls.wrap_socket(
@@ -381,6 +396,7 @@ class Wire:
         self.rx_start = 0
         self.rx_end = got
         self._heard = True
+        self.handshaking = False
         self.received_bytes += got
         return got
 
