@@ -17,20 +17,25 @@ _GOOD_MS = 60000
 def load_settings():
     """(settings, errors) of config.json and secrets.json; errors is a list of texts."""
     config = _read_json("config.json")
+    return check_settings(config)
+
+
+def check_settings(config):
+    """The same for a config.json that is at hand, as a dict, with the secrets of this board."""
     secrets = _read_json("secrets.json")
     errors = [found for found in (config, secrets) if isinstance(found, str)]
     if errors:
         return None, errors
     from firmware.config import check
 
-    settings, errors = check(config, secrets)
-    # The schema is needed once: its memory is the node's.
+    checked = check(config, secrets)
+    # The schema is needed once in a while: its memory is the node's.
     for name in ("config", "config_cross", "schema"):
         sys.modules.pop("firmware." + name, None)
         if hasattr(sys.modules["firmware"], name):
             delattr(sys.modules["firmware"], name)
     gc.collect()
-    return settings, errors
+    return checked
 
 
 def _read_json(path):
@@ -84,6 +89,9 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
 
     state, records: what a deep sleep kept of the node and of its outbox (firmware/sleep.py).
     """
+    from sntp import Sntp
+
+    from firmware import remote
     from firmware.delivery import Delivery
     from firmware.health import Health
     from firmware.identity import Identity
@@ -92,8 +100,8 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     from firmware.outbox import Outbox
     from firmware.sampler import Sampler
     from firmware.sensors import Sensors
+    from firmware.signals import Signals
     from firmware.timekeeper import Timekeeper
-    from sntp import Sntp
 
     station, session = connection(board, clock, settings, idle)
     kept = settings["outbox"]
@@ -103,7 +111,8 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         kept["ram_readings"],
         kept["flash_kib"] // 4,
     )
-    topic = topics(settings["mqtt"]["base"], settings["node"]) + b"telemetry"
+    base, name = settings["mqtt"]["base"], settings["node"]
+    topic = topics(base, name) + b"telemetry"
     link = Link(station, session, clock, settings["retry"], board.random_u32, log)
     delivery = Delivery(outbox, session, topic, None)
     for record in records:
@@ -153,6 +162,9 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         node = Node(*parts)
     delivery.render = node.render
     link.restart = restart
+    remote.attach(node, topics(base, name) + b"cmd", file_system, restart, check_settings, log)
+    if settings["led"]:
+        node.signals = Signals(board.led, clock)
     if in_safe_mode:
         node.state = b"safe_mode"
         log("safe mode: %d starts came to nothing" % identity.failed_starts)
@@ -163,7 +175,7 @@ def run():
     """The node's life. Returns only when a person interrupts it."""
     from firmware.board import Board
     from firmware.clock import Clock
-    from firmware.log import Log
+    from firmware.log import LEVELS, Log
 
     board = Board()
     clock = Clock(board.time, board.clock_is_set())
@@ -179,6 +191,7 @@ def run():
     if errors:
         _refuse(board, clock, log, errors)
         return
+    log.level = LEVELS.index(settings["log_level"])
     node = None
     try:
         _boot_window(board, clock, log, settings["boot_window_s"])

@@ -92,6 +92,11 @@ def check(config, secrets):
     if wifi["hostname"] is None:
         wifi["hostname"] = settings["node"].replace("_", "-").strip("-") or "fieldpost"
     wifi["networks"] = [(one["ssid"], one["password"]) for one in hidden["wifi"]]
+    is_on_mains = settings["mode"] == "always_on"
+    if settings["led"] is None:
+        settings["led"] = is_on_mains
+    if settings["mqtt"]["clean"] is None:
+        settings["mqtt"]["clean"] = is_on_mains
     settings["mqtt"]["user"] = hidden["mqtt"]["user"]
     settings["mqtt"]["password"] = hidden["mqtt"]["password"]
     return settings, errors

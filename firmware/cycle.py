@@ -17,8 +17,8 @@ from firmware.node import Node
 
 # After a delivery: for an answer from the time server, and for commands that waited at the broker.
 _LINGER_MS = const(3000)
-_LISTEN_MS = const(200)
-_POLL_MS = const(100)
+# What waited at the broker comes before the answers to what this wake sent; this is a margin.
+_LISTEN_MS = const(20)
 _BACKOFF_MAX = const(10)
 
 
@@ -133,12 +133,13 @@ class Cycle(Node):
 
     def _deliver(self, now_ms):
         due_ms = self.link.step()
+        self._step_trial()
         if self.link.station.is_up():
             if self._up_ms is None:
                 self._up_ms = now_ms
             due_ms = min(due_ms, self.timekeeper.step())
         left_ms = self._woke_ms + self._limit_ms - now_ms
-        return max(min(due_ms, left_ms, _POLL_MS if self._done_ms else left_ms), 0)
+        return max(min(due_ms, left_ms), 0)
 
     def _is_done(self):
         now_ms = self.clock.uptime_ms()
@@ -153,7 +154,7 @@ class Cycle(Node):
             self._done_ms = now_ms
             self._failed_wakes = self._deliver_at_ms = 0
         after_ms = now_ms - self._done_ms
-        if self.listens and after_ms < _LISTEN_MS:
+        if self.commands and (after_ms < _LISTEN_MS or not self.commands.is_idle()):
             return False
         return after_ms >= _LINGER_MS or not self.timekeeper.is_asking()
 
@@ -183,6 +184,21 @@ class Cycle(Node):
         sleep_ms = max(self._next_rtc_ms - now_rtc_ms, 1)
         self._log("asleep for %.1f s" % (sleep_ms / 1000))
         return sleep_ms
+
+    def apply(self, key, value):
+        """See `Node.apply`."""
+        super().apply(key, value)
+        self._sample_ms = self.settings["sample_s"] * 1000
+        self._deliver_every = self.settings["deliver_every"]
+        self._limit_ms = self.settings["awake_limit_s"] * 1000
+
+    def sample_now(self):
+        """Wake again at once after this wake's end."""
+        self._next_rtc_ms = self.clock.rtc_ms() - self._sample_ms * self._stretch + 1
+
+    def deliver_now(self):
+        """Deliver with the next reading, however few wait."""
+        self._first = True
 
     def _clock_stepped(self, step_ms):
         """The real-time clock was set: what was planned on it moves along."""
@@ -218,7 +234,9 @@ class Cycle(Node):
             return 0
         self._note_delivery()
         self._settle()
-        return _POLL_MS
+        if self.commands and self.commands.step():
+            return 0
+        return _LISTEN_MS
 
     def stay_awake(self, duration_ms):
         """In place of a sleep: nothing is done, but the console answers and RAM stays."""

@@ -55,6 +55,11 @@ class Identity:
         self.seq += 1
         return seq
 
+    def expect(self, failed_starts):
+        """Let the next start find so many failed ones before it."""
+        self._counted = False
+        self._write(failed_starts)
+
     def proven(self):
         """This start came to something: a delivery, a minute of running, or a sleep."""
         if self._counted:

@@ -67,6 +67,7 @@ class Link:
         self.hold = False  # join, but do not open a session yet
         self.reconnects = 0
         self.failures = 0
+        self.refused = False  # the last failure was the broker's own word
         self.causes = {}  # how often each failure happened
         self._wanted = False  # the station was started
         self._attempt = 0
@@ -98,7 +99,7 @@ class Link:
             self._failed(str(failure), slow=str(failure) == "wrong password")
         except Refused as refusal:
             self._proof_ms = self._clock.uptime_ms()
-            self._failed(str(refusal), slow=True)
+            self._failed(str(refusal), slow=True, refused=True)
         except (OSError, MemoryError) as error:
             self._session_failed(error)
         return max(self._retry_at_ms - self._clock.uptime_ms(), 0)
@@ -168,9 +169,10 @@ class Link:
             self._wanted = False
         self._failed(_WORDS.get(code, "connection lost (%s)" % code))
 
-    def _failed(self, why, slow=False):
+    def _failed(self, why, slow=False, refused=False):
         now_ms = self._clock.uptime_ms()
         self.failure = why
+        self.refused = refused
         self.failures += 1
         if why in self.causes or len(self.causes) < _CAUSES_MAX:
             self.causes[why] = self.causes.get(why, 0) + 1

@@ -7,6 +7,7 @@ there and nowhere else, so a test can drive months of a node's life on a fake cl
 import json
 
 from firmware import reading
+from firmware.log import LEVELS
 
 _STATE = b'{"state":"%s"}'
 _OFFLINE = _STATE % b"offline"
@@ -32,7 +33,9 @@ class Node:
 
     state = b"online"
     sleeping = False
-    listens = False  # for commands
+    commands = None  # firmware/commands.py, if the node listens for any
+    trial = None  # firmware/settings.py: a change of settings that has yet to prove itself
+    signals = None  # firmware/signals.py, if it has an LED to use
 
     def __init__(
         self, clock, sampler, outbox, delivery, link, timekeeper, identity, health, settings, log
@@ -67,7 +70,23 @@ class Node:
         due_ms = min(self.sampler.step(), self.link.step())
         if self.link.station.is_up():
             due_ms = min(due_ms, self.timekeeper.step())
+        self._step_trial()
+        if self.signals:
+            due_ms = min(due_ms, self.signals.step(self.mood()))
         return due_ms
+
+    def mood(self):
+        """What the LED tells: a key of `signals.PATTERNS`."""
+        link = self.link
+        if self.state == b"safe_mode":
+            return "safe mode"
+        if link.is_up:
+            return "connected"
+        if not link.station.is_up():
+            return "no network" if link.station.failure else "joining"
+        if link.refused:
+            return "refused"
+        return "no broker" if link.failure else "connecting"
 
     def stop(self):
         """Say that the node goes, and keep what has not been delivered."""
@@ -91,6 +110,42 @@ class Node:
         """The payload of a record, with what is known of the time by now."""
         return reading.payload(record, self.identity.boot, self.uptime_s(), self.clock.unix_s())
 
+    def _step_trial(self):
+        link, trial = self.link, self.trial
+        if trial and trial.is_open and trial.step(link.is_up, self.clock.uptime_ms(), link.failure):
+            link.restart()
+
+    # What commands ask for ----------------------------------------------------------------------
+
+    def apply(self, key, value):
+        """Put a setting into force that needs no restart."""
+        self.settings[key] = value
+        if key == "sample_s":
+            self.sampler.set_interval(value * 1000)
+        elif key == "health_s":
+            self._health_ms = value * 1000
+        elif key == "log_level":
+            self._log.level = LEVELS.index(value)
+
+    def sample_now(self):
+        """Take the next reading at once; the grid goes on from there."""
+        self.sampler.now()
+
+    def deliver_now(self):
+        """Nothing to do: an `always_on` node delivers as fast as it can."""
+
+    def forget_network(self):
+        """Leave, and join with nothing remembered."""
+        station = self.link.station
+        station.hint = station.lease = None
+        self.link.session.close()
+        station.leave()
+
+    def oldest(self):
+        """(boot, seq) of the oldest reading that waits, or None."""
+        record = self.outbox.peek(self.outbox.first) if self.outbox.depth else None
+        return reading.key(record) if record else None
+
     # The link's hooks --------------------------------------------------------------------------
 
     def _ride(self):
@@ -102,7 +157,10 @@ class Node:
             wire.segments,
             self.delivery.delivered,
         )
-        self.link.session.publish(self._status_topic, self.status(), True, 1)
+        session = self.link.session
+        session.publish(self._status_topic, self.status(), True, 1)
+        if self.commands:
+            session.subscribe(self.commands.topic)
         self.delivery.restart()
         self.delivery.pump_all()
 
@@ -125,6 +183,8 @@ class Node:
             return 0
         self._note_delivery()
         self._settle()
+        if self.commands and self.commands.step():
+            return 0
         now_ms = self.clock.uptime_ms()
         if now_ms >= self._next_health_ms and self._catching_up is None:
             self.publish_health()

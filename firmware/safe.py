@@ -22,6 +22,12 @@ class Rest:
         self._leave = leave
         self._until_ms = clock.uptime_ms() + _LEAVE_MS
 
+    def set_interval(self, interval_ms):
+        """Nothing is sampled here."""
+
+    def now(self):
+        """Nothing is sampled here."""
+
     def step(self):
         """Milliseconds until safe mode ends by itself."""
         left_ms = self._until_ms - self._clock.uptime_ms()

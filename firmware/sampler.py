@@ -45,6 +45,15 @@ class Sampler:
         self.finish()
         return max(self._next_ms - self._clock.uptime_ms(), 0)
 
+    def set_interval(self, interval_ms):
+        """A new grid, from now on."""
+        self.interval_ms = interval_ms
+        self._next_ms = self._clock.uptime_ms() + interval_ms
+
+    def now(self):
+        """Take the next reading at the next step."""
+        self._next_ms = self._clock.uptime_ms()
+
     def begin(self):
         """Start the sensors now; milliseconds until `finish` may be called."""
         return self._sensors.start()

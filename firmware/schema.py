@@ -81,9 +81,9 @@ MQTT = (
         65535,
         "0 would switch off the broker's check for dead nodes, and some brokers refuse it",
     ),
-    # Start each session afresh. false: the broker keeps subscriptions and commands for the node
-    # while it is away.
-    ("clean", "bool", True),
+    # Start each session afresh. false: the broker keeps commands for the node while it is away.
+    # null: true in "always_on", false in "duty_cycle".
+    ("clean", "bool", None),
     # First part of every topic: `<base>/<node>/telemetry` and so on.
     ("base", "topic", "fieldpost", 1, 64),
     # Send waiting readings together with CONNECT instead of after the broker's answer: one round
@@ -182,6 +182,10 @@ CONFIG = (
     ("ntp", "section", (), NTP),
     # How the node behaves while it cannot connect.
     ("retry", "section", (), RETRY),
+    # Lines of the log from this level on are shown and kept.
+    ("log_level", "one of", "info", ("debug", "info", "warning", "error")),
+    # Whether the LED tells the node's state. null: in "always_on" only.
+    ("led", "bool", None),
     # The hardware watchdog resets a node that is stuck this long. 0: off; else at least 5. A
     # Pico W takes 8 for anything longer.
     ("watchdog_s", "int", 0, 0, 3600),

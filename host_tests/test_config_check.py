@@ -63,6 +63,8 @@ def test_the_shortest_configuration_gets_every_default() -> None:
         "low_battery": None,
         "lease_s": 3600,
         "awake_pin": None,
+        "log_level": "info",
+        "led": True,
         "profile": False,
         "health_s": 300,
         "outbox": {"ram_readings": 64, "flash_kib": 256, "durability": "outage"},

@@ -1,0 +1,121 @@
+"""Changes of config.json while the node runs: stored whole, and taken back if they strand it.
+
+A change of network or broker is on trial: beside the new config.json lies `trial.json` with the
+old one, until the node has connected with the new. If it has not within `TRIAL_MS` of running, the
+old one comes back, and the node restarts and tells. Every step is one atomic write, so a power cut
+leaves the old settings, a trial, or the new ones.
+"""
+
+import json
+
+from micropython import const
+
+from firmware import files as _files
+
+CONFIG = "config.json"
+_TRIAL = "trial.json"
+TRIAL_MS = const(300000)
+# First parts of the keys that can cut a node off.
+_RISKY = ("node", "wifi", "mqtt", "mode", "ntp")
+
+
+def change(config, key, value):
+    """A copy of the dict `config` with `key` ("mqtt.keepalive_s", "sensors.0.pin") set to `value`.
+
+    ValueError if the path leads nowhere. Checking the value is the schema's part.
+    """
+    copy = json.loads(json.dumps(config))
+    *path, last = key.split(".")
+    at = copy
+    for part in path:
+        try:
+            at = at[int(part)] if isinstance(at, list) else at.setdefault(part, {})
+        except (ValueError, IndexError, AttributeError):
+            raise ValueError("no such key: %s" % key)
+    try:
+        at[int(last) if isinstance(at, list) else last] = value
+    except (ValueError, IndexError, TypeError):
+        raise ValueError("no such key: %s" % key)
+    return copy
+
+
+def value_of(settings, key):
+    """The value at `key` in the settings in force; ValueError if there is none."""
+    at = settings
+    for part in key.split("."):
+        try:
+            at = at[int(part)] if isinstance(at, list) else at[part]
+        except (KeyError, ValueError, IndexError, TypeError):
+            raise ValueError("no such key: %s" % key)
+    return at
+
+
+def store(config, key, command_id, files=_files):
+    """Write `config` as config.json; True if it is on trial, for `key` can cut the node off."""
+    risky = key.split(".")[0] in _RISKY
+    if risky:
+        old = _files.read(CONFIG, files)
+        note = {"id": command_id, "key": key, "old": old.decode()}
+        _files.write_atomic(_TRIAL, json.dumps(note).encode(), files)
+    _files.write_atomic(CONFIG, json.dumps(config).encode(), files)
+    return risky
+
+
+class Trial:
+    """What a start finds of a change: `is_open` (running on it), or `verdict` to be told, or none.
+
+    verdict: {"id", "key", "ok", "error"?} for the command that asked for the change.
+    """
+
+    def __init__(self, files=_files):
+        self._files = files
+        self.is_open = False
+        self.verdict = None
+        try:
+            self._note = json.loads(_files.read(_TRIAL, files) or b"null")
+        except ValueError:
+            self._note = None
+        if not self._note:
+            return
+        if "old" not in self._note:
+            self.verdict = self._note
+        elif self._note["old"].encode() == (_files.read(CONFIG, files) or b""):
+            self.close()  # The power failed before the new one was in place.
+        else:
+            self.is_open = True
+
+    def step(self, is_up, uptime_ms, why):
+        """While open: True once the old settings are back and the node must restart."""
+        if is_up:
+            self.passed()
+        elif uptime_ms >= TRIAL_MS:
+            self.failed(why or "no answer")
+            return True
+        return False
+
+    def passed(self):
+        """The node is connected on the new settings."""
+        self.is_open = False
+        self.verdict = {"id": self._note["id"], "key": self._note["key"], "ok": True}
+        # Told again after a power cut, rather than not at all.
+        _files.write_atomic(_TRIAL, json.dumps(self.verdict).encode(), self._files)
+
+    def failed(self, why):
+        """Bring the old settings back. The caller restarts."""
+        self.is_open = False
+        self.verdict = {
+            "id": self._note["id"],
+            "key": self._note["key"],
+            "ok": False,
+            "error": "not connected with it (%s): the setting before is back" % why,
+        }
+        _files.write_atomic(CONFIG, self._note["old"].encode(), self._files)
+        _files.write_atomic(_TRIAL, json.dumps(self.verdict).encode(), self._files)
+
+    def close(self):
+        """The verdict has been delivered."""
+        self.verdict = None
+        try:
+            self._files.remove(_TRIAL)
+        except OSError:
+            pass  # There was none.

@@ -1,0 +1,51 @@
+"""What the LED tells a person who stands before the board; docs/signals.md has the same table."""
+
+# Milliseconds on, off, on, off, …, again and again. Errors count their flashes.
+PATTERNS = {
+    "identify": (60, 60),
+    "joining": (100, 400),
+    "connecting": (400, 100),
+    "connected": (30, 4970),
+    "no network": (150, 250, 150, 1450),
+    "no broker": (150, 250, 150, 250, 150, 1450),
+    "refused": (150, 250, 150, 250, 150, 250, 150, 1450),
+    "configuration": (330, 330),
+    "safe mode": (1000, 200, 150, 650),
+}
+
+
+class Signals:
+    """Steps one pattern at a time on `led(on)`. clock: `uptime_ms`."""
+
+    def __init__(self, led, clock):
+        self._led = led
+        self._clock = clock
+        self._name = None
+        self._at = 0
+        self._due_ms = 0
+        self._identify_until_ms = 0
+
+    def identify(self, duration_s):
+        """Blink fast for so long, whatever else there is to say."""
+        self._identify_until_ms = self._clock.uptime_ms() + duration_s * 1000
+        self._name = None
+
+    def step(self, name):
+        """Show pattern `name` (None: dark); milliseconds until the LED changes."""
+        now_ms = self._clock.uptime_ms()
+        if now_ms < self._identify_until_ms:
+            name = "identify"
+        if name != self._name:
+            self._name = name
+            self._at = 0
+            self._due_ms = now_ms
+            if name is None:
+                self._led(False)
+        if name is None:
+            return 60000
+        pattern = PATTERNS[name]
+        while now_ms >= self._due_ms:
+            self._led(self._at % 2 == 0)
+            self._due_ms = now_ms + pattern[self._at]
+            self._at = (self._at + 1) % len(pattern)
+        return self._due_ms - now_ms
