@@ -31,8 +31,8 @@ class Clock:
 
         Ask at least every six days: past half of the ticks' period a difference changes its sign.
         """
-        now = self._time.ticks_ms()
-        self._uptime_ms += self._time.ticks_diff(now, self._last_ticks)
+        now = self.ticks_ms()
+        self._uptime_ms += self.ticks_diff(now, self._last_ticks)
         self._last_ticks = now
         return self._uptime_ms
 

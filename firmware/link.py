@@ -14,6 +14,7 @@ from firmware.session import Refused
 from firmware.station import JoinFailed
 
 _JOIN_POLL_MS = const(20)
+_JOIN_POLL_MAX_MS = const(500)
 _ENETDOWN = const(100)
 _ECONNRESET = const(104)
 _ECONNREFUSED = const(111)
@@ -70,6 +71,7 @@ class Link:
         self.refused = False  # the last failure was the broker's own word
         self.causes = {}  # how often each failure happened
         self._wanted = False  # the station was started
+        self._join_ms = 0
         self._attempt = 0
         self._failed_sessions = 0
         self._cut_short = 0
@@ -89,8 +91,11 @@ class Link:
             if not self._wanted:
                 self.station.start()
                 self._wanted = True
+                self._join_ms = now_ms
             if not self.station.step():
-                return _JOIN_POLL_MS
+                # Noticed a tenth of its time late at most: a long join need not be watched closely.
+                taken_ms = now_ms - self._join_ms
+                return min(max(taken_ms // 10, _JOIN_POLL_MS), _JOIN_POLL_MAX_MS)
             if self.hold:
                 return _JOIN_POLL_MS
             self._open()
