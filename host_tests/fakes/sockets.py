@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _AGAIN = 11
 _BAD_DESCRIPTOR = 9
 _BROKEN_PIPE = 32
+_NOTHING: list = []
 
 
 class FakePoll:
@@ -38,25 +39,30 @@ class FakePoll:
         self._masks.pop(socket, None)
 
     def poll(self, timeout_ms: int = -1) -> list[tuple["FakeSocket", int]]:
-        world = self._world
-        if timeout_ms == 0:
-            self._look()
-        else:
+        if timeout_ms:
+            world = self._world
             until_us = None if timeout_ms < 0 else world.now_us + timeout_ms * 1000
             world.wait_until(until_us, self._look)
+        else:
+            self._look()
         return self._found
 
     def ipoll(self, timeout_ms: int = -1, _flags: int = 0) -> Iterator[tuple["FakeSocket", int]]:
         return iter(self.poll(timeout_ms))
 
     def _look(self) -> bool:
-        found = []
         for socket, mask in self._masks.items():
-            events = socket.events(mask)
-            if events:
-                found.append((socket, events))
-        self._found = found
-        return bool(found)
+            if socket.events(mask):
+                break
+        else:
+            self._found = _NOTHING
+            return False
+        self._found = [
+            (socket, events)
+            for socket, mask in self._masks.items()
+            if (events := socket.events(mask))
+        ]
+        return True
 
 
 class FakeSocket:
@@ -151,6 +157,9 @@ class FakeSocket:
         return data
 
     def readinto(self, buffer: Any, size: int = -1) -> int | None:
+        if self._timeout_us == 0 and not self._received and self.state == "connected":
+            if not self._ended and not self._error:
+                return None
         if size < 0 or size > len(buffer):
             size = len(buffer)
         data = self.read(size)

@@ -117,7 +117,8 @@ class World:
             return True
         limit_us = self.now_us + self.hang_after_us if until_us is None else until_us
         if not self.lives and not (self._heap and self._heap[0][0] <= limit_us):
-            self.now_us = max(limit_us, self.now_us)  # the usual case: nothing happens
+            if limit_us > self.now_us:
+                self.now_us = limit_us  # the usual case: nothing happens
             reached = False
         elif self.lives:
             reached = self._wait_among_others(limit_us, ready)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 # What a wait may take beyond its deadline, and what a step does beside waiting.
 _SLACK_MS = 50
 _STEPS_AT_ONCE_MAX = 5000
-_IDLE_MAX_MS = 500
+_IDLE_US_MAX = (500 + _SLACK_MS) * 1000
 _OTHERS_MAX = 16
 
 
@@ -20,7 +20,6 @@ class Checks:
     def __init__(self, machine: "Machine", node: Any) -> None:
         settings = machine.scenario.settings
         self._machine = machine
-        self._node = node
         self._step = node.step
         self._timeout_ms = int(settings["mqtt"]["timeout_s"] * 1000)
         # A step may poll to the deadline, and then flush to another one.
@@ -31,19 +30,24 @@ class Checks:
         self._due_ms_max = max(settings["sample_s"], settings["health_s"], 3600) * 1000
         self._same_time = 0
         self._last_us = -1
+        self._world = machine.world
         self._fed_us = machine.world.now_us
-        self.longest_step_ms = 0
+        self._hung_us = machine.hung_us
+        self._outbox, self._link = node.outbox, node.link
+        self._session, self._wire = node.link.session, node.link.session.wire
+        self._sockets, self._files = machine.stack.open_sockets, machine.flash.open_files
 
     def step(self) -> int:
         machine = self._machine
-        world = machine.world
+        world = self._world
         start_us = self._fed_us = world.now_us
-        hung_us = machine.hung_us
+        hung_us = self._hung_us = machine.hung_us
         due_ms = self._step()
         now_us = world.now_us
-        took_us = now_us - start_us - (machine.hung_us - hung_us)
-        if took_us > self._step_us_max:
-            self._fail(f"a step took {took_us // 1000} ms")
+        if now_us - start_us > self._step_us_max:
+            took_us = now_us - start_us - (machine.hung_us - hung_us)
+            if took_us > self._step_us_max:
+                self._fail(f"a step took {took_us // 1000} ms")
         if now_us == self._last_us:
             self._same_time += 1
             if self._same_time > _STEPS_AT_ONCE_MAX:
@@ -54,25 +58,23 @@ class Checks:
         if not 0 <= due_ms <= self._due_ms_max:
             self._fail(f"the next step is due in {due_ms} ms")
         self._check_bounds()
+        if machine.run.calm:
+            machine.stepped()
         self._fed_us = now_us
-        machine.stepped()
         return due_ms
 
     def idle(self) -> None:
         """The idle hook of a node with a watchdog: how long was the wait before it?"""
-        now_us = self._machine.world.now_us
-        waited_us = now_us - self._fed_us - self._machine.take_hang()
-        if waited_us > (_IDLE_MAX_MS + _SLACK_MS) * 1000:
-            self._fail(f"{waited_us // 1000} ms without a call of the idle hook")
+        now_us = self._world.now_us
+        if now_us - self._fed_us > _IDLE_US_MAX:
+            waited_us = now_us - self._fed_us - (self._machine.hung_us - self._hung_us)
+            if waited_us > _IDLE_US_MAX:
+                self._fail(f"{waited_us // 1000} ms without a call of the idle hook")
         self._fed_us = now_us
+        self._hung_us = self._machine.hung_us
 
     def _check_bounds(self) -> None:
-        node = self._node
-        machine = self._machine
-        outbox, link = node.outbox, node.link
-        session = link.session
-        if session.wire.longest_wait_ms > self._timeout_ms + _SLACK_MS:
-            self._fail(f"a wait of {session.wire.longest_wait_ms} ms")
+        outbox, link, session = self._outbox, self._link, self._session
         in_ram = len(outbox._ram)
         if in_ram > self._ram_max:
             self._fail(f"{in_ram} readings in RAM, {self._ram_max} allowed")
@@ -82,15 +84,18 @@ class Checks:
             self._fail(f"{len(outbox._starts)} segments")
         if len(outbox._holes) > self._segments_max + 1:
             self._fail(f"{len(outbox._holes)} holes")
-        if session.in_flight > self._window or not 0 <= session._resent <= session.in_flight:
+        if not 0 <= session._resent <= session.in_flight <= self._window:
             self._fail(f"{session.in_flight} in flight, {session._resent} on this connection")
         if len(session._others) > _OTHERS_MAX or len(link.causes) > _OTHERS_MAX:
             self._fail("a list grows")
+        wait_ms = self._wire.longest_wait_ms
+        if wait_ms > self._timeout_ms + _SLACK_MS:
+            self._fail(f"a wait of {wait_ms} ms")
         # The session's, and the time server's.
-        if len(machine.stack.open_sockets) > 2:
-            self._fail(f"{len(machine.stack.open_sockets)} descriptors")
-        if len(machine.flash.open_files) > 2:
-            self._fail(f"{len(machine.flash.open_files)} open files")
+        if len(self._sockets) > 2:
+            self._fail(f"{len(self._sockets)} descriptors")
+        if len(self._files) > 2:
+            self._fail(f"{len(self._files)} open files")
 
     def _fail(self, what: str) -> None:
         raise Violation(f"{self._machine.name}: {what}")

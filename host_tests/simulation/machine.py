@@ -44,7 +44,6 @@ class Machine:
         self.sensor_stall_ms = 0
         self.hanging = False
         self.hung_us = 0  # in look-ups and sensors: waits that no firmware can bound
-        self._hang_us = 0  # of that, since the idle hook last asked
         self.ledger = Ledger(self.name, self._dropped)
         self.life: Life = self.world.main
         self.node: Any = None
@@ -82,7 +81,6 @@ class Machine:
 
     def _start(self) -> None:
         self._running = True
-        self._hang_us = 0
         self.flash.power_on()
         self.stack.power_on(radio_up=False)
         self.time.restart_ticks(self.scenario.ticks_ms)
@@ -195,12 +193,6 @@ class Machine:
         self.hanging = False
         took_us = self.world.now_us - start_us
         self.hung_us += took_us
-        self._hang_us += took_us
-
-    def take_hang(self) -> int:
-        """Microseconds of hanging since the last call."""
-        taken, self._hang_us = self._hang_us, 0
-        return taken
 
     def bitten(self) -> None:
         """The watchdog fired."""
@@ -209,8 +201,8 @@ class Machine:
         self.world.interrupt(Bitten(), self.life)
 
     def stepped(self) -> None:
-        """After each step; the run wants to know when all is delivered."""
-        if self.run.calm and self.settled_us is None:
+        """After each step since the faults ended: is everything delivered?"""
+        if self.settled_us is None:
             node = self.node
             if node.link.is_up and not node.outbox.depth:
                 self.settled_us = self.world.now_us

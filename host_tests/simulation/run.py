@@ -250,11 +250,13 @@ def _stand_ins() -> Iterator[None]:
     """MicroPython's `gc` and `sys.print_exception`: the host's would cost time, and tell paths."""
     stand_in = SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000)
     health.gc = link.gc = stand_in
+    gc.disable()
     sys.print_exception = lambda error, file: file.write(f"Traceback: {error!r}\n")
     try:
         yield
     finally:
         health.gc = link.gc = gc
+        gc.enable()
         del sys.print_exception
 
 

@@ -94,10 +94,10 @@ def _node(name: str, rng: random.Random, password: str | None) -> NodeScenario:
         "node": name,
         "sample_s": 60,
         "health_s": rng.choice((300, 300, 3600)),
-        "watchdog_s": rng.choice((0, 0, 0, 8 if port == "rp2" else 30)),
+        "watchdog_s": 0 if rng.random() < 0.9 else 8 if port == "rp2" else 30,
         "mqtt": {
             "host": BROKER,
-            "keepalive_s": rng.choice((15, 60, 60, 60, 300)),
+            "keepalive_s": 60 if rng.random() < 0.8 else rng.choice((15, 300)),
             "clean": rng.random() < 0.7,
             "early": rng.random() < 0.8,
             "timeout_s": rng.choice((5, 10, 10, 14)),
@@ -109,6 +109,7 @@ def _node(name: str, rng: random.Random, password: str | None) -> NodeScenario:
             "durability": rng.choice(("outage", "outage", "reading")) if flash_kib else "outage",
         },
         "ntp": {"host": rng.choice((TIME_SERVER, TIME_SERVER, TIME_SERVER, None))},
+        "led": rng.random() < 0.05,
         "retry": {"cap_s": rng.choice((60, 300, 300))},
         "sensors": [{"type": "internal"}, {"type": "simulated", "fail_every": rng.choice((0, 9))}],
     }
