@@ -61,16 +61,22 @@ class EspBoard:
         self._mock.wait()
 
     def read_back(self, address: int, size: int, file: Path) -> bytes:
-        """What is in its flash, by esptool."""
+        """What is in its flash, read by esptool: some kilobytes, for that is slow."""
+        self._esptool("--no-stub", "read-flash", hex(address), hex(size), str(file))
+        return file.read_bytes()
+
+    def verify(self, address: int, file: Path) -> bool:
+        """Whether all of `file` is in its flash, by the hash that the chip makes of it."""
+        return "erification successful" in self._esptool("verify-flash", hex(address), str(file))
+
+    def _esptool(self, *arguments: str) -> str:
         url = f"socket://127.0.0.1:{self._mock_port}"
         command = [sys.executable, "-m", "esptool", "--chip", self.chip, "--port", url]
-        subprocess.run(
-            [*command, "read-flash", hex(address), hex(size), str(file)],
-            check=True,
-            capture_output=True,
-            timeout=_READ_S,
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=_READ_S
         )
-        return file.read_bytes()
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def _close(self) -> None:
         with contextlib.suppress(OSError):

@@ -82,7 +82,7 @@ def identify(port: str, *, reset: bool = True) -> EspChip:
     status, text = _run([*_connection(port, None, reset), "flash-id"], _ASK_S)
     found = re.search(r"Connected to (\S+) on ", text)
     if status or not found:
-        raise EspError(_explain(port, text, reset))
+        raise EspError(_explain(port, _reason(text) or _last_line(text), reset))
     name = found[1]
     if name not in chip_table():
         raise EspError(f"the chip on {port} is {name}, which this esptool has no table for")
@@ -123,8 +123,8 @@ def write(
                 "lost: its bootloader can't be overwritten. Check the cable, plug it in again, "
                 "and repeat the command."
             )
-        if last or not _worth_another_try(text):
-            raise EspError(_explain(port, text, reset, tried=rates[: number + 1]))
+        if last or not _worth_another_try(reason):
+            raise EspError(_explain(port, reason, reset, tried=rates[: number + 1]))
         tell(f"Writing at {rate} baud failed ({reason}); trying {rates[number + 1]} baud.")
     raise AssertionError("unreachable: the last rate returns or raises")
 
@@ -186,14 +186,16 @@ def _reason(text: str) -> str:
     return found[-1].strip().rstrip(".") if found else ""
 
 
-def _worth_another_try(text: str) -> bool:
-    reason = _reason(text).lower()
+def _worth_another_try(reason: str) -> bool:
     final = ("could not open", "is not an", "doesn't fit", "permission", "busy", "no such file")
-    return not any(word in reason for word in final)
+    return not any(word in reason.lower() for word in final)
 
 
-def _explain(port: str, text: str, reset: bool, tried: list[int] | None = None) -> str:
-    reason = _reason(text) or (text.strip().splitlines() or ["it said nothing"])[-1]
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1]
+
+
+def _explain(port: str, reason: str, reset: bool, tried: list[int] | None = None) -> str:
     lowered = reason.lower()
     head = f"esptool on {port}: {reason}"
     if tried:

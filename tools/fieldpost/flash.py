@@ -96,6 +96,8 @@ def flash(target: str, wish: Wish, screen: Screen) -> Outcome:
     """Write to the board at a port or UF2 volume, and check what answers. Raises nothing."""
     begin = time.monotonic()
     try:
+        if wish.image:
+            images.examine(wish.image)  # before the board is so much as asked
         folder = Path(target)
         if folder.is_dir():
             outcome = _flash_volume(folder, wish, screen)
