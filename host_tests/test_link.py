@@ -375,7 +375,7 @@ def test_the_next_step_is_due_when_work_or_the_session_needs_it() -> None:
     bench.station.state = "joining"
     bench.link.step()
     bench.run_s(2)
-    assert 0 < bench.link.step() <= 100  # joining: looked at often
+    assert 0 < bench.link.step() <= 200  # a join of 2 s is noticed a tenth of that late at most
 
 
 def test_close_ends_the_session_in_order_and_leaves_the_network() -> None:
