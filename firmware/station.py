@@ -62,7 +62,7 @@ class Station:
         self.lease = None
         self._preferred = 0
         self._waiting = None  # networks still to try; None: not joining
-        self._index = None  # of the network now being tried, or last tried
+        self._index = -1  # of the network now being tried, or last tried; -1: none yet
         self._second = False
         self._hinted = False
         self._reason = None  # why the network now being tried failed at first
@@ -150,7 +150,7 @@ class Station:
             self.failure = (named or self._reasons)[0]
             raise JoinFailed(self.failure)
         index = self._waiting.pop(0)
-        if self._index is not None and index != self._index:
+        if self._index not in (-1, index):
             # RP2 keeps the address of the network before, and would show it as this one's.
             self._radio.off()
             self._stale = False

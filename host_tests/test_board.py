@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from micropython_port import ROOT, SCRIPTS, micropython, port_environment
-from port_modules import SelectModule, SocketModule, TimeModule
+from port_modules import SelectModule, Socket, SocketModule, TimeModule
 
 from firmware.board import Board
 
@@ -82,10 +82,10 @@ def test_how_it_ended_is_the_exit_status(run, ending: str, expected: int) -> Non
     assert ("watchdog: not fed for more than 30 ms" in text) == (ending == "watchdog")
 
 
-def connected() -> tuple[socket.socket, socket.socket]:
+def connected() -> tuple[Socket, socket.socket]:
     """One of the adapter's sockets, non-blocking, and its plain peer."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        sock = SocketModule.socket()
+        sock = Socket()
         sock.connect(listener.getsockname())
         peer, _ = listener.accept()
     sock.setblocking(False)

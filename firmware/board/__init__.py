@@ -6,7 +6,7 @@ Only the module of this port is loaded; the others would fail to import, and cos
 import sys
 
 if sys.implementation.name == "cpython":
-    from board_cpython import Board
+    from board_cpython import Board  # type: ignore  # of tools/, so on no board's path
 elif sys.platform == "esp32":
     from firmware.board.esp32 import Board
 elif sys.platform == "rp2":

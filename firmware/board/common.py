@@ -76,7 +76,7 @@ class CommonRadio:
             self._wlan.ifconfig(tuple(static))  # the one call that stops DHCP first on both
         elif self._is_static:
             # Not ifconfig("dhcp"): on RP2 that waits ten seconds for an address.
-            self._wlan.ifconfig((_NO_ADDRESS,) * 4)
+            self._wlan.ifconfig((_NO_ADDRESS, _NO_ADDRESS, _NO_ADDRESS, _NO_ADDRESS))
             self._wlan.ipconfig(dhcp4=True)
         self._is_static = bool(static)
         try:
@@ -193,15 +193,11 @@ class CommonBoard:
 
     def pin(self, number, mode=None, pull=None):
         """mode: "in", "out", "open-drain" or None (as it is); pull: "up", "down" or None."""
-        modes = {
-            "in": machine.Pin.IN,
-            "out": machine.Pin.OUT,
-            "open-drain": machine.Pin.OPEN_DRAIN,
-        }
         if mode is None:
             return machine.Pin(number)
-        pulls = {"up": machine.Pin.PULL_UP, "down": machine.Pin.PULL_DOWN}
-        return machine.Pin(number, modes[mode], pulls[pull] if pull else None)
+        name = {"in": "IN", "out": "OUT", "open-drain": "OPEN_DRAIN"}[mode]
+        options = {"pull": getattr(machine.Pin, "PULL_" + pull.upper())} if pull else {}
+        return machine.Pin(number, getattr(machine.Pin, name), **options)
 
     def i2c(self, bus, scl, sda, freq_hz):
         return machine.I2C(bus, scl=machine.Pin(scl), sda=machine.Pin(sda), freq=freq_hz)
@@ -225,16 +221,22 @@ class CommonBoard:
         """Whether the real-time clock can be believed: without NTP it starts at 2000 or 2021."""
         return time.gmtime()[0] >= _YEAR_MIN
 
-    def tls_context(self, ca):
-        """A context that verifies its peer against `ca`, one certificate in DER.
+    def tls_context(self, ca, own=None):
+        """A context that verifies its peer against `ca`, one certificate in DER; None: not at all.
 
-        MicroPython's own default is not to verify. The clock must be set before it is used.
+        own: (certificate, key) in DER, to show to the peer. MicroPython's own default is not to
+        verify. The clock must be set before it is used.
         """
         import ssl
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=ca)
+        if ca is None:
+            context.verify_mode = ssl.CERT_NONE
+        else:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cadata=ca)
+        if own:
+            context.load_cert_chain(*own)
         return context
 
     def random_u32(self):

@@ -121,14 +121,11 @@ class Board(CommonBoard):
 
     def die_temperature_c(self):
         """Degrees Celsius inside the chip, some 20 above its surroundings with the radio on."""
-        try:
-            return float(esp32.mcu_temperature())
-        except AttributeError:
-            pass
-        try:
-            return (esp32.raw_temperature() - 32) / 1.8  # classic ESP32: Fahrenheit
-        except AttributeError:
-            return None
+        celsius = getattr(esp32, "mcu_temperature", None)
+        if celsius:
+            return float(celsius())
+        fahrenheit = getattr(esp32, "raw_temperature", None)  # the classic ESP32 alone
+        return (fahrenheit() - 32) / 1.8 if fahrenheit else None
 
     def adc(self, pin):
         return _Adc(pin)

@@ -50,12 +50,12 @@ class Radio(CommonRadio):
             self.powered = False
 
     def _connect(self, ssid, password, bssid, channel):
-        if bssid and channel:
-            self._wlan.connect(ssid, password, bssid=bssid, channel=channel)
-        elif bssid:
-            self._wlan.connect(ssid, password, bssid=bssid)
-        else:
-            self._wlan.connect(ssid, password)  # a channel counts only with a BSSID
+        where = {}
+        if bssid:
+            where["bssid"] = bssid
+            if channel:
+                where["channel"] = channel  # counts only with a BSSID
+        self._wlan.connect(ssid, password, **where)
 
     def state(self):
         if not self._wlan.active():

@@ -84,7 +84,6 @@ class Radio:
 
     def lease(self):
         """None: what the host has is not the node's to keep."""
-        return None
 
     def rssi(self):
         return None
@@ -201,13 +200,18 @@ class Board:
     def clock_is_set(self):
         return self.time.time() >= _YEAR_2024_S
 
-    def tls_context(self, ca):
-        """A context that verifies its peer against `ca`, one certificate in DER."""
+    def tls_context(self, ca, own=None):
+        """As a board's (firmware/board/common.py)."""
         import ssl
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=ca)
+        if ca is None:
+            context.verify_mode = ssl.CERT_NONE
+        else:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(cadata=ca)
+        if own:
+            context.load_cert_chain(*own)
         return context
 
     def random_u32(self):

@@ -10,6 +10,7 @@ import select as _select
 import socket as _socket
 import ssl as _ssl
 import time as _time
+from typing import cast
 
 _TICKS_PERIOD = 1 << 30
 _POLLIN, _POLLOUT, _POLLNVAL = 1, 4, 32
@@ -56,7 +57,8 @@ class _Stream:
         """MicroPython's: write(data), write(data, length), write(data, offset, length)."""
         view = memoryview(buffer)
         if limits:
-            view = view[limits[-2] if len(limits) > 1 else 0 :][: limits[-1]]
+            *offset, length = limits
+            view = view[sum(offset) :][:length]
         return self._attempt(lambda: self._send(view))
 
     def _attempt(self, operation) -> int | None:
@@ -96,10 +98,10 @@ class Socket(_Stream, _socket.socket):
         return self.send(view)
 
 
-class TlsSocket(_Stream, _ssl.SSLSocket):
+class TlsSocket(_Stream, _ssl.SSLSocket):  # type: ignore  # MicroPython's methods, on purpose
     # Read and written through SSLSocket's own methods of the same names as ours.
     def _receive(self, view: memoryview) -> int:
-        return _ssl.SSLSocket.read(self, len(view), view)
+        return cast(int, _ssl.SSLSocket.read(self, len(view), view))
 
     def _send(self, view: memoryview) -> int:
         return _ssl.SSLSocket.write(self, view)
