@@ -14,6 +14,10 @@ _TICK_MS = 500
 _GOOD_MS = 60000
 
 
+class ConfigError(Exception):
+    """What the schema cannot see is wrong with the configuration: the text begins with the key."""
+
+
 def load_settings():
     """(settings, errors) of config.json and secrets.json; errors is a list of texts."""
     config = _read_json("config.json")
@@ -35,7 +39,12 @@ def check_settings(config):
         if hasattr(sys.modules["firmware"], name):
             delattr(sys.modules["firmware"], name)
     gc.collect()
-    return checked
+    settings, errors = checked
+    if settings and settings["mqtt"]["tls"]:
+        from firmware import tls
+
+        errors = tls.check_files(settings["mqtt"]["tls"])
+    return settings, errors
 
 
 def _read_json(path):
@@ -49,7 +58,10 @@ def _read_json(path):
 
 
 def connection(board, clock, settings, idle=None):
-    """(station, session): what a node, or a single publish, connects with."""
+    """(station, session, security): what a node, or a single publish, connects with.
+
+    security: a firmware/tls.py, or None. Raises ConfigError.
+    """
     from firmware import node
     from firmware.session import Session
     from firmware.station import Station
@@ -67,8 +79,20 @@ def connection(board, clock, settings, idle=None):
         wifi["power"],
         (static["address"], static["mask"], static["gateway"], static["dns"]) if static else None,
     )
+    security = context = name = None
+    if mqtt["tls"]:
+        from firmware.tls import Tls
+
+        try:
+            security = Tls(board, clock, settings)
+        except ValueError as error:
+            raise ConfigError(str(error))
+        context, name = security.context, security.server_name
+    wire = Wire(board.socket, board.select, clock, idle, context, name)
+    if security:
+        security.wire = wire
     session = Session(
-        Wire(board.socket, board.select, clock, idle),
+        wire,
         settings["node"],
         mqtt["host"],
         mqtt["port"],
@@ -81,7 +105,7 @@ def connection(board, clock, settings, idle=None):
         mqtt["early"],
         mqtt["window"],
     )
-    return station, session
+    return station, session, security
 
 
 def build(board, clock, settings, log, file_system=files, idle=None, state=None, records=()):
@@ -103,7 +127,7 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     from firmware.signals import Signals
     from firmware.timekeeper import Timekeeper
 
-    station, session = connection(board, clock, settings, idle)
+    station, session, security = connection(board, clock, settings, idle)
     kept = settings["outbox"]
     outbox = Outbox(
         file_system,
@@ -114,6 +138,12 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     base, name = settings["mqtt"]["base"], settings["node"]
     topic = topics(base, name) + b"telemetry"
     link = Link(station, session, clock, settings["retry"], board.random_u32, log)
+    link.security = security
+    if security:
+        from firmware.log import ERROR
+
+        for notice in security.notices:
+            log("TLS: " + notice, ERROR)
     delivery = Delivery(outbox, session, topic, None)
     for record in records:
         outbox.put(record)
@@ -201,6 +231,8 @@ def run():
         if feed:
             board.start_watchdog(int(settings["watchdog_s"] * 1000))
         loop(node, clock, feed)
+    except ConfigError as error:
+        _refuse(board, clock, log, [str(error)])
     except KeyboardInterrupt:
         if node:
             node.stop()

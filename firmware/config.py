@@ -97,6 +97,8 @@ def check(config, secrets):
         settings["led"] = is_on_mains
     if settings["mqtt"]["clean"] is None:
         settings["mqtt"]["clean"] = is_on_mains
+    if settings["mqtt"]["port"] is None:
+        settings["mqtt"]["port"] = 8883 if settings["mqtt"]["tls"] else 1883
     settings["mqtt"]["user"] = hidden["mqtt"]["user"]
     settings["mqtt"]["password"] = hidden["mqtt"]["password"]
     return settings, errors

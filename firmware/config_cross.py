@@ -34,6 +34,11 @@ def check(settings, parse_ip):
     if watchdog_s and watchdog_s < 5:
         text = f"watchdog_s: found {watchdog_s}, must be 0 (off), or 5 to 3600"
         errors.append(text + " (a name look-up alone can take some seconds)")
+    tls = _at(settings, "mqtt.tls")
+    if tls and tls["ca_file"] is None and tls["insecure_skip_verify"] is False:
+        errors.append("mqtt.tls.ca_file: missing, must be a file on the board (docs/tls.md)")
+    if tls and (tls["cert_file"] is None) != (tls["key_file"] is None):
+        errors.append("mqtt.tls: cert_file and key_file need each other")
     static = _at(settings, "wifi.static")
     if static and None not in (static["address"], static["mask"], static["gateway"]):
         _check_static(static, parse_ip, errors)

@@ -51,6 +51,8 @@ class Health:
             report["delivery"] = node.last_delivery
         if node.sampler.errors:
             report["sensor_errors"] = node.sampler.errors
+        if link.security and link.security.notices:
+            report["tls"] = link.security.notices
         if self.crash:
             report["crash"] = self.crash
         return report

@@ -15,6 +15,7 @@ from firmware.station import JoinFailed
 
 _JOIN_POLL_MS = const(20)
 _JOIN_POLL_MAX_MS = const(500)
+_WAIT_MS = const(500)
 _ENETDOWN = const(100)
 _ECONNRESET = const(104)
 _ECONNREFUSED = const(111)
@@ -62,6 +63,7 @@ class Link:
         self._stable_ms = int(retry["stable_s"] * 1000)
         self._radio_ms = int(retry["radio_s"] * 1000)
         self._reset_ms = int(retry["reset_s"] * 1000)
+        self.security = None  # firmware/tls.py, if it is used
         self.ride = self.work = self.on_up = self.on_down = self.restart = None
         self.is_up = False
         self.failure = None  # why it is down, in words
@@ -98,6 +100,9 @@ class Link:
                 return min(max(taken_ms // 10, _JOIN_POLL_MS), _JOIN_POLL_MAX_MS)
             if self.hold:
                 return _JOIN_POLL_MS
+            reason = self.security.waits() if self.security else None
+            if reason:
+                return self._wait(reason, now_ms)
             self._open()
         except JoinFailed as failure:
             self._wanted = False
@@ -150,11 +155,26 @@ class Link:
         self.reconnects += 1
         self.session.abandon()
 
+    def _wait(self, reason, now_ms):
+        """No session yet, for a reason that is told once."""
+        if reason != self.failure:
+            self.failure = reason
+            self._log("link: " + reason)
+            if self.on_down:
+                self.on_down()
+        self._escalate(now_ms)
+        return _WAIT_MS
+
     def _session_failed(self, error):
         self.session.abandon()
+        why, final = (self.security and self.security.explain(error)) or (None, False)
+        if final:
+            self._proof_ms = self._clock.uptime_ms()
+            self._failed(why, slow=True, refused=True)
+            return
         if isinstance(error, MemoryError):
             gc.collect()
-            self._failed("out of memory")
+            self._failed(why or "out of memory")
             return
         code = error.args[0]
         if code in (_ECONNREFUSED, _ECONNREFUSED_LWIP):
@@ -172,7 +192,7 @@ class Link:
             # The station may believe in an access point that is gone.
             self.station.leave()
             self._wanted = False
-        self._failed(_WORDS.get(code, "connection lost (%s)" % code))
+        self._failed(why or _WORDS.get(code, "connection lost (%s)" % code))
 
     def _failed(self, why, slow=False, refused=False):
         now_ms = self._clock.uptime_ms()

@@ -2,6 +2,8 @@
 
 from firmware import app
 
+_TIME_MS = 30000
+
 
 def publish(topic, message, qos, retain):
     """See `firmware.publish`."""
@@ -17,12 +19,14 @@ def publish(topic, message, qos, retain):
     settings["node"] += "-repl"
     settings["mqtt"]["keepalive_s"] = 30
     settings["mqtt"]["clean"] = True
-    station, session = app.connection(board, clock, settings)
+    station, session, security = app.connection(board, clock, settings)
     session.lw_topic = None  # A person at the REPL who goes away is no news.
     try:
         station.start()
         while not station.step():
             clock.sleep_ms(100)
+        if security:
+            _await_time(board, clock, settings["ntp"], security)
         session.open()
         print("connected to %s:%d" % (session.server, session.port))
         print("publishing to %s: %s" % (topic, message))
@@ -35,6 +39,24 @@ def publish(topic, message, qos, retain):
     finally:
         session.close()
         print("disconnected")
+
+
+def _await_time(board, clock, ntp, security):
+    """Let the clock be set, if the broker's certificate cannot be checked otherwise."""
+    from sntp import Sntp
+
+    from firmware.timekeeper import Timekeeper
+
+    server = Sntp(board.socket, board.select, clock)
+    timekeeper = Timekeeper(server, clock, board, ntp["host"], ntp["interval_s"], print)
+    end_ms = clock.uptime_ms() + _TIME_MS
+    while True:
+        reason = security.waits()
+        if not reason:
+            return
+        if clock.uptime_ms() > end_ms:
+            raise OSError(reason)
+        clock.sleep_ms(min(timekeeper.step(), 1000))
 
 
 def _bytes(value):

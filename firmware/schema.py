@@ -67,11 +67,28 @@ WIFI = (
     ("static", "section", None, STATIC),
 )
 
+TLS = (
+    # File on the board with the certificate of the authority that signed the broker's: DER, which
+    # `fieldpost certs` makes, or PEM. Required, unless nothing is to be checked.
+    ("ca_file", "text", None, 1, 64),
+    # File with the node's own certificate, for a broker that asks for one.
+    ("cert_file", "text", None, 1, 64),
+    # File with the key of that certificate, without a password.
+    ("key_file", "text", None, 1, 64),
+    # The name that the broker's certificate must bear. null: `mqtt.host`.
+    ("server_name", "host", None, 1, 253),
+    # INSECURE: true accepts any certificate, so that anybody between node and broker can read
+    # and change everything. The node says so at each start and in its health reports.
+    ("insecure_skip_verify", "bool", False),
+)
+
 MQTT = (
     # Host name or address of the broker. An address spares the look-up at each connection.
     ("host", "host", ..., 1, 253, "without mqtt:// before it; credentials go into secrets.json"),
-    # TCP port of the broker.
-    ("port", "int", 1883, 1, 65535),
+    # TCP port of the broker. null: 1883, with TLS 8883.
+    ("port", "int", None, 1, 65535),
+    # TLS to the broker (docs/tls.md). null: none.
+    ("tls", "section", None, TLS),
     # The broker declares the node offline after one and a half times this without a packet.
     (
         "keepalive_s",

@@ -46,6 +46,7 @@ def test_the_shortest_configuration_gets_every_default() -> None:
         "mqtt": {
             "host": "192.168.1.10",
             "port": 1883,
+            "tls": None,
             "keepalive_s": 60,
             "clean": True,
             "base": "fieldpost",

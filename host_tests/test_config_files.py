@@ -152,8 +152,8 @@ def test_every_key_and_every_sensor_type_has_a_text() -> None:
 
 def test_the_reference_has_the_schemas_values() -> None:
     rows = {row.key: row for row in config_files.reference()}
-    assert rows["mqtt.port"][1:4] == ("integer", "1883", "a whole number from 1 to 65535")
-    assert rows["mqtt.port"].text == "TCP port of the broker."
+    assert rows["mqtt.port"][1:4] == ("integer", "null", "a whole number from 1 to 65535, or null")
+    assert rows["mqtt.port"].text == "TCP port of the broker. null: 1883, with TLS 8883."
     assert rows["node"].default == "required"
     assert rows["ntp.host"].allowed.endswith(", or null")
     assert rows["sensors[].model (dht)"].default == '"DHT22"'
