@@ -30,6 +30,7 @@ class Checks:
         self._due_ms_max = max(settings["sample_s"], settings["health_s"], 3600) * 1000
         self._same_time = 0
         self._last_us = -1
+        self.wrote_through = False
         self._world = machine.world
         self._fed_us = machine.world.now_us
         self._hung_us = machine.hung_us
@@ -42,6 +43,7 @@ class Checks:
         world = self._world
         start_us = self._fed_us = world.now_us
         hung_us = self._hung_us = machine.hung_us
+        self.wrote_through = self._outbox.write_through
         due_ms = self._step()
         now_us = world.now_us
         if now_us - start_us > self._step_us_max:

@@ -53,7 +53,7 @@ def _set(target: object, **values: Any) -> End:
     return end
 
 
-# -- Wi-Fi -----------------------------------------------------------------------------------------
+# -- Wi-Fi ---------------------------------------------------------------------------------------
 
 
 def _access_point(machine: "Machine", silently: bool, **changes: Any) -> End:
@@ -97,7 +97,7 @@ def _slow(run: "Run", machine: "Machine") -> End:
     return _access_point(machine, False, slow_ms=machine.rng.randint(2000, 15000))
 
 
-# -- connections -----------------------------------------------------------------------------------
+# -- connections ---------------------------------------------------------------------------------
 
 
 def _network(machine: "Machine", conditions: Conditions) -> End:
@@ -173,7 +173,7 @@ def _stalls(run: "Run", machine: "Machine") -> None:
         connection._stalls.append((byte, rng.choice((500, 20_000))))
 
 
-# -- names -----------------------------------------------------------------------------------------
+# -- names ---------------------------------------------------------------------------------------
 
 
 def _names(run: "Run", fault: NameFault) -> End:
@@ -198,7 +198,7 @@ def _name_late(run: "Run", _target: None) -> End:
     return _names(run, NameFault(None, run.rng.choice((1000, 7000, 12_000))))
 
 
-# -- the broker as a process -----------------------------------------------------------------------
+# -- the broker as a process ---------------------------------------------------------------------
 
 
 def _restarts(how: str, keep: bool) -> Begin:
@@ -227,7 +227,7 @@ def _kicks(run: "Run", _target: None) -> None:
         run.broker.kick(client_id, run.rng.choice(("close", "reset")))
 
 
-# -- what the broker answers -----------------------------------------------------------------------
+# -- what the broker answers ---------------------------------------------------------------------
 
 
 @_kind("answers", "broker answers CONNECT late", _LONG)
@@ -302,7 +302,7 @@ def _length(size: int) -> bytes:
     return bytes((size,)) if size < 128 else bytes((size & 127 | 128, size >> 7))
 
 
-# -- power and flash -------------------------------------------------------------------------------
+# -- power and flash -----------------------------------------------------------------------------
 
 
 @_kind("power", "power cut", (2, 3600))
@@ -331,7 +331,7 @@ def _flash_refuses(run: "Run", machine: "Machine") -> End:
     return _set(machine.flash, write_error=machine.rng.choice((5, 28)))
 
 
-# -- sensors and clocks ----------------------------------------------------------------------------
+# -- sensors and clocks --------------------------------------------------------------------------
 
 
 @_kind("sensor", "sensor raises", _LONG)

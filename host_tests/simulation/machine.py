@@ -95,9 +95,7 @@ class Machine:
         feed = board.feed if settings["watchdog_s"] else None
         node = None
         try:
-            node = app.build(
-                board, clock, settings, log, self.flash, self._fed if feed else None
-            )
+            node = app.build(board, clock, settings, log, self.flash, self._fed if feed else None)
             self._watch(node)
             if feed:
                 board.start_watchdog(int(settings["watchdog_s"] * 1000))
@@ -153,7 +151,9 @@ class Machine:
     def _note_lost(self, outbox: Any, on_flash: set[tuple[int, int]]) -> None:
         in_ram = [record for record in outbox._ram if segments.key(record) not in on_flash]
         gone = self.ledger.power_lost(in_ram)
-        excused = not outbox.write_through or outbox.flash_errors or not outbox._directory
+        # Where the step began with everything on flash, nothing may be in RAM alone at its end.
+        bound = self._checks.wrote_through and outbox.write_through and outbox._directory
+        excused = not bound or outbox.flash_errors
         if gone and not excused:
             raise Violation(f"{self.name}: {gone} were in RAM alone, and are lost")
 

@@ -38,7 +38,10 @@ class Failed(AssertionError):
 
 @dataclass
 class Result:
-    """What one run came to; add them up with `+=`."""
+    """What one run came to; add them up with `+=`.
+
+    `lost`, `doubled` (after the key) and `late_waits` are 0, or the run has Failed.
+    """
 
     runs: int = 0
     node_days: float = 0.0
@@ -51,6 +54,7 @@ class Result:
     spoilt: int = 0
     repeats: int = 0
     doubled: int = 0
+    late_waits: int = 0
     boots: int = 0
     bites: int = 0
     restarts: int = 0
@@ -183,9 +187,7 @@ class Run:
     def _plan(self, stack: Stack, _listener: Listener, _number: int) -> Conditions:
         return self._by_stack[stack].conditions_for_next()
 
-    def cut_conditions(
-        self, conditions: Conditions, how: str, rng: random.Random
-    ) -> Conditions:
+    def cut_conditions(self, conditions: Conditions, how: str, rng: random.Random) -> Conditions:
         """The same, and cut at some byte: often one of the first, where the handshakes are."""
         cut = Cut(rng.choice((rng.randrange(40), rng.randrange(200), rng.randrange(3000))), how)
         return replace(conditions, up=cut) if rng.random() < 0.5 else replace(conditions, down=cut)
@@ -260,8 +262,6 @@ def _stand_ins() -> Iterator[None]:
         del sys.print_exception
 
 
-def run(
-    seed: int, hours: float, nodes: int = 0, groups: list[str] | None = None
-) -> Result:
+def run(seed: int, hours: float, nodes: int = 0, groups: list[str] | None = None) -> Result:
     """Play one seed. Raises Failed, whose text says how to see it again."""
     return Run(scenarios.make(seed, hours, nodes, groups)).play()

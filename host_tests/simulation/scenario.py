@@ -10,6 +10,8 @@ from simulation.faults import GROUPS, PER_NODE
 
 BROKER, TIME_SERVER = "broker.example", "time.example"
 _TICKS_PERIOD_MS = 1 << 30
+_ONE_SENSOR = [{"type": "internal"}]
+_TWO_SENSORS = [*_ONE_SENSOR, {"type": "simulated", "fail_every": 9}]
 
 
 class Fault(NamedTuple):
@@ -74,7 +76,7 @@ def _choose_groups(rng: random.Random) -> list[str]:
 def _faults(group: str, target: int, calm_s: float, rng: random.Random) -> list[Fault]:
     """Faults of one group never overlap on one target."""
     kinds = GROUPS[group]
-    gap_s = rng.choice((900, 3600, 3600, 14400))
+    gap_s = calm_s / rng.choice((2, 6, 6, 20))
     faults = []
     at_s = rng.expovariate(1 / gap_s)
     while at_s < calm_s:
@@ -111,7 +113,7 @@ def _node(name: str, rng: random.Random, password: str | None) -> NodeScenario:
         "ntp": {"host": rng.choice((TIME_SERVER, TIME_SERVER, TIME_SERVER, None))},
         "led": rng.random() < 0.05,
         "retry": {"cap_s": rng.choice((60, 300, 300))},
-        "sensors": [{"type": "internal"}, {"type": "simulated", "fail_every": rng.choice((0, 9))}],
+        "sensors": rng.choice((_ONE_SENSOR, _ONE_SENSOR, _TWO_SENSORS)),
     }
     secrets = {"wifi": [{"ssid": "greenhouse", "password": "12345678"}]}
     if password:

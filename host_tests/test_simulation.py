@@ -1,0 +1,152 @@
+"""Whole nodes under seeded faults: nothing lost, nothing twice after the key, nothing hangs."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from simulation import scenario
+from simulation.endings import Violation
+from simulation.faults import GROUPS
+from simulation.ledger import Ledger
+from simulation.run import Failed, Result, Run, run
+
+from fieldpost.paths import ROOT
+
+_SEEDS = 240
+_HOURS = 3.0
+_BATCH = 10
+
+_TRACE = """
+import conftest
+from simulation import scenario
+from simulation.run import Run
+played = Run(scenario.make({seed}, 4.0, {nodes}))
+result = played.play()
+for line in played.world.trace:
+    print(*line)
+print(result, played.net.totals)
+"""
+
+
+@pytest.mark.parametrize("first", range(1, _SEEDS + 1, _BATCH))
+def test_no_seed_breaks_an_invariant(first: int) -> None:
+    total = Result()
+    for seed in range(first, first + _BATCH):
+        total += run(seed, _HOURS)
+    assert total.lost == total.doubled == total.late_waits == 0
+    assert total.delivered > 500
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_kind_of_fault_happens_and_ends(group: str) -> None:
+    total = Result()
+    for seed in range(1, 31):
+        total += run(seed, 3.0, 1, [group])
+        if set(GROUPS[group]) <= set(total.faults):
+            break
+    assert set(GROUPS[group]) == set(total.faults)
+
+
+def _trace(seed: int, nodes: int, hash_seed: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", _TRACE.format(seed=seed, nodes=nodes)],
+        cwd=ROOT / "host_tests",
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_one_seed_gives_one_run_exactly(nodes: int) -> None:
+    first = _trace(5, nodes, "1")
+    assert first.count("\n") > 1000
+    assert first == _trace(5, nodes, "2")
+    assert first != _trace(6, nodes, "1")
+
+
+def test_a_failure_prints_the_seed_the_command_that_replays_it_and_the_last_events() -> None:
+    played = Run(scenario.make(7, 2.0))
+    arrived = played.machines[0].ledger.arrived
+
+    def forged(payload: bytes) -> None:
+        arrived(payload.replace(b'"seq":9,', b'"seq":99999,'))
+
+    played.machines[0].ledger.arrived = forged
+    played.broker._watches.clear()
+    played.broker.watch("fieldpost/+/telemetry", lambda record: forged(record.payload))
+    with pytest.raises(Failed) as caught:
+        played.play()
+    text = str(caught.value)
+    assert text.startswith("seed 7: ")
+    assert "soak.py --replay 7 --hours 2" in text
+    assert "sample" in text and "down" in text
+
+
+def _record(boot: int, seq: int, fields: bytes = b'"t":1') -> bytes:
+    return b"".join(number.to_bytes(4, "little") for number in (boot, seq, 0)) + b"\1" + fields
+
+
+def _payload(boot: int, seq: int, fields: bytes = b'"t":1') -> bytes:
+    return b'{"boot":%d,"seq":%d,"ts":0,%s}' % (boot, seq, fields)
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    """Three readings of boot 1 accepted, nothing dropped."""
+    made = Ledger("node", lambda: 0)
+    made.begin_boot(1)
+    for seq in range(3):
+        made.trying(_record(1, seq))
+        made.accepted()
+    return made
+
+
+def test_the_ledger_takes_repeats_and_nothing_else_twice(ledger: Ledger) -> None:
+    for seq in (0, 1, 1, 0, 2, 2):
+        ledger.arrived(_payload(1, seq))
+    ledger.finish()
+    assert (ledger.delivered, ledger.repeats) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "payloads",
+    [
+        [_payload(1, 1)],  # one is missing
+        [_payload(1, 0), _payload(1, 2), _payload(1, 1)],
+        [_payload(1, 0, b'"t":2')],
+        [_payload(1, 3)],
+        [_payload(2, 0)],
+        [b"{}"],
+        [],
+    ],
+)
+def test_the_ledger_notices(ledger: Ledger, payloads: list[bytes]) -> None:
+    with pytest.raises(Violation):
+        for payload in payloads:
+            ledger.arrived(payload)
+        ledger.finish()
+
+
+def test_the_ledger_notices_a_gap_in_seq_and_a_boot_number_given_twice(ledger: Ledger) -> None:
+    ledger.trying(_record(1, 4))
+    with pytest.raises(Violation):
+        ledger.accepted()
+    with pytest.raises(Violation):
+        ledger.begin_boot(1)
+
+
+def test_what_was_only_in_ram_is_excused_by_a_power_cut_and_by_nothing_else(
+    ledger: Ledger,
+) -> None:
+    ledger.arrived(_payload(1, 0))
+    assert ledger.power_lost([_record(1, 2)]) == [(1, 2)]
+    with pytest.raises(Violation):
+        ledger.finish()
+    ledger.arrived(_payload(1, 1))
+    ledger.finish()
+    assert ledger.lost_with_power == 1
