@@ -62,7 +62,7 @@ def test_tools_1_a_silent_port_ends_at_its_limit() -> None:
         begin = time.monotonic()
         with pytest.raises(NoAnswer, match="fieldpost flash") as raised:
             open_link(port, 1)
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 4
         assert not raised.value.chatty
 
 
@@ -71,7 +71,7 @@ def test_tools_1_a_chatty_port_ends_at_its_limit() -> None:
         begin = time.monotonic()
         with pytest.raises(NoAnswer, match="without end") as raised:
             open_link(port, 1)
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 4
         assert raised.value.chatty
 
 
@@ -80,7 +80,7 @@ def test_tools_1_a_program_that_prints_and_ignores_ctrl_c_ends_at_the_limit(make
     begin = time.monotonic()
     with pytest.raises(NoAnswer) as raised:
         open_link(board.port, 1.5)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 5
     assert raised.value.chatty
 
 
@@ -243,7 +243,7 @@ def test_a_cable_pulled_out_while_writing_leaves_the_old_file_whole(
     with pytest.raises(LinkLost, match="cable"):
         board_files.write_file(link, "/config.json", b"n" * 8_000)
     link.close()
-    assert time.monotonic() - begin < 8
+    assert time.monotonic() - begin < 15
     assert (board.folder / "config.json").read_text() == "old"
     left = {file.name for file in board.folder.iterdir()}
     assert left <= {"config.json", "config.json" + board_files.TEMPORARY}

@@ -217,7 +217,7 @@ def test_a_hand_is_guided_to_bootsel_and_waited_for_no_longer_than_said(
     begin = time.monotonic()
     wish = Wish(volume=tmp_path / "none", limits=Limits(hand_s=1))
     outcome = flash.flash_by_hand(wish, screen)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 6
     assert not outcome.ok and "--volume" in outcome.text
     assert any("BOOTSEL" in text for text in screen.said)
 
@@ -258,4 +258,4 @@ def test_of_two_new_volumes_the_user_chooses(tmp_path: Path) -> None:
 def test_the_drives_of_this_platform_are_looked_at_without_harm() -> None:
     begin = time.monotonic()
     uf2_volume.find()
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 5

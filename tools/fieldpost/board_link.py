@@ -7,6 +7,7 @@ wait ends: on a silent port, on one that never stops printing, on one that has g
 
 import ast
 import contextlib
+import math
 import os
 import sys
 import time
@@ -130,10 +131,9 @@ class BoardLink:
         # Whether a program ran when we came: close() then starts it again.
         self.was_running = False
         self._transport = transport
-        self._serial = _LimitedSerial(transport.serial)
-        transport.serial.timeout = _SLICE_S
-        transport.serial.write_timeout = _WRITE_S
-        transport.serial = self._serial
+        port_itself: Any = transport.serial
+        port_itself.write_timeout = _WRITE_S
+        self._serial = transport.serial = _LimitedSerial(port_itself)
         self._in_raw = False
 
     def __enter__(self) -> Self:
@@ -184,7 +184,7 @@ class BoardLink:
         with self._limited(limit_s, "finish"):
             try:
                 said, raised = self._transport.exec_raw(
-                    code, timeout=None, data_consumer=consume if on_output else None
+                    code, timeout=math.ceil(limit_s), data_consumer=consume if on_output else None
                 )
             except TransportExecError as error:
                 raise self._program_error(error.error_output) from None

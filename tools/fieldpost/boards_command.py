@@ -62,7 +62,9 @@ def _show(found: "list[Board]") -> None:
     for board in found:
         if board.detail:
             # Plain text: what a board says is no mark-up.
-            console.print(Text(f"{board.port}: {board.detail}"), soft_wrap=True)
+            named = board.port in board.detail
+            text = board.detail if named else f"{board.port}: {board.detail}"
+            console.print(Text(text), soft_wrap=True)
 
 
 def _runs(board: "Board") -> str:

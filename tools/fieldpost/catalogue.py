@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fieldpost.errors import CommandError
 
@@ -30,10 +31,7 @@ class Entry:
 def load(file: Path = FILE) -> list[Entry]:
     """Every image, in the order of the file."""
     rows = tomllib.loads(file.read_text(encoding="utf-8"))["image"]
-    return [
-        Entry(**{key: None if value == _UNKNOWN else value for key, value in row.items()})
-        for row in rows
-    ]
+    return [Entry(**{key: _known(value) for key, value in row.items()}) for row in rows]
 
 
 def choose(
@@ -71,6 +69,10 @@ def choose(
             )
         candidates = of_version
     return max(candidates, key=lambda entry: _number(entry.version))
+
+
+def _known(value: Any) -> Any:
+    return None if value == _UNKNOWN else value
 
 
 def _number(version: str) -> tuple[int, ...]:
