@@ -20,6 +20,8 @@ _LINGER_MS = const(3000)
 # What waited at the broker comes before the answers to what this wake sent; this is a margin.
 _LISTEN_MS = const(20)
 _BACKOFF_MAX = const(10)
+# After a light sleep RP2 takes its time from a clock of whole seconds: a wake may seem early.
+_CLOCK_STEP_MS = const(1500)
 
 
 class Cycle(Node):
@@ -175,7 +177,8 @@ class Cycle(Node):
         now_rtc_ms = self.clock.rtc_ms()
         interval_ms = self._sample_ms * self._stretch
         self._next_rtc_ms += interval_ms
-        if not now_rtc_ms < self._next_rtc_ms <= now_rtc_ms + interval_ms:
+        early_ms = max(interval_ms // 2, _CLOCK_STEP_MS)
+        if not now_rtc_ms < self._next_rtc_ms <= now_rtc_ms + interval_ms + early_ms:
             # Late by more than an interval, or the clock was set: to the grid's next point.
             self._next_rtc_ms = now_rtc_ms + interval_ms - (
                 (now_rtc_ms - self._next_rtc_ms) % interval_ms
