@@ -144,9 +144,9 @@ class Session(simple.MQTTClient):
             closed = error.args[0] in (_ECONNRESET, _EPIPE)
             self._rode_in_vain = early and not wire.rider and closed
             raise
-        # CONNACK is an answer, too.
         self._heard_ms = wire.now_ms()
-        self._answered = True
+        # CONNACK is the first answer to what rode with CONNECT, and to nothing else.
+        self._answered = bool(early)
         self._nudged = False
         # Until an answer to them proves that the broker has taken its early packets.
         self._rode_in_vain = early and self.waits()
