@@ -1,0 +1,136 @@
+"""The command: all benchmarks in one run, results as JSON, tables and plots into docs/."""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import (
+    footprint,
+    namespaces,
+    parts,
+    plots,
+    recovery,
+    report,
+    scaling,
+    targets,
+    throughput,
+    wake,
+)
+from fieldpost.brokers import Broker
+from fieldpost.emulator import find_image, require_package
+from fieldpost.errors import CommandError
+from fieldpost.paths import ROOT
+
+NAMES = ("wake", "namespaces", "throughput", "footprint", "scaling", "recovery")
+_PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """All that was asked for. Raises CommandError if a part is missing that every one needs."""
+    wanted = options.only or NAMES
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="fieldpost-bench-") as folder:
+        found = parts.gather(Path(folder), options.umqtt_robust, options.mqtt_as)
+        with Broker("mosquitto") as broker:
+            results: dict[str, Any] = {
+                "date": time.strftime("%Y-%m-%d"),
+                "quick": options.quick,
+                "versions": {**found.versions, "broker": broker.name},
+                "not_run": dict(found.missing),
+            }
+            for name, version in results["versions"].items():
+                say(f"{name}: {version}")
+            if "wake" in wanted:
+                results["wake"] = wake.measure(found, broker, options.quick, say)
+            if "throughput" in wanted:
+                results["throughput"] = throughput.measure(found, broker, options.quick, say)
+                results["bursts"] = throughput.bursts(found, broker, say)
+            if "scaling" in wanted:
+                results["scaling"] = scaling.measure(found, broker, options.quick, say)
+            if "footprint" in wanted:
+                _footprint(results, found, broker, options, say)
+        if options.namespaces and "namespaces" in wanted:
+            why = namespaces.why_not()
+            if why:
+                results["not_run"]["real TCP all the way"] = why
+            else:
+                results["namespaces"] = namespaces.measure(found, options.quick, say)
+        elif "namespaces" in wanted:
+            results["not_run"]["real TCP all the way"] = "needs --namespaces, and root"
+        if "recovery" in wanted:
+            results["recovery"] = recovery.measure(options.quick, say)
+    results["targets"] = targets.judge(results)
+    return results
+
+
+def _footprint(
+    results: dict[str, Any],
+    found: parts.Parts,
+    broker: Broker,
+    options: argparse.Namespace,
+    say: Any,
+) -> None:
+    try:
+        require_package()
+        image = find_image(options.image)
+    except CommandError:
+        results["not_run"]["footprint on the Pico W"] = "no emulator, or no image for it"
+        return
+    results["footprint"] = footprint.measure(found, broker, image, options.quick, say)
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="once each, the short cases only")
+    parser.add_argument("--only", nargs="+", choices=NAMES, help="of the benchmarks, just these")
+    parser.add_argument("--image", help="Pico W image: a path, or a version in the cache")
+    parser.add_argument("--mqtt-as", type=Path, metavar="DIR", help="a checkout of mqtt_as")
+    parser.add_argument(
+        "--umqtt-robust", type=Path, metavar="FILE", help="its archive or robust.py"
+    )
+    parser.add_argument(
+        "--namespaces", action="store_true", help="also over real TCP all the way; needs root"
+    )
+    parser.add_argument("--output", type=Path, help="results as JSON; docs/ stays as it is")
+    parser.add_argument(
+        "--render", type=Path, metavar="JSON", help="measure nothing: tables and plots of a file"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0 if everything that was asked for ran; a missed target is a result."""
+    options = _options(arguments)
+    try:
+        if options.render:
+            results = json.loads(options.render.read_text())
+            results["targets"] = targets.judge(results)
+        else:
+            results = run(options)
+    except CommandError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    if options.output:
+        options.output.write_text(json.dumps(results, indent=1) + "\n")
+    else:
+        pictures = ROOT / "docs" / "benchmarks"
+        pictures.mkdir(exist_ok=True)
+        (pictures / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+        plots.draw(pictures, results)
+        report.write(_PAGE, results)
+    for row in results["targets"]:
+        mark = {True: "met", False: "MISSED", None: "not run"}[row["met"]]
+        print(f"{mark:8} {row['target']}: {row['measured']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

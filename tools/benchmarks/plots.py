@@ -1,0 +1,121 @@
+"""The pictures of docs/benchmarks.md."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Row, straightness
+from benchmarks.wake import CLIENTS
+
+_COLOURS = dict(zip(CLIENTS, ("#d1495b", "#3a6ea5", "#7fa8d1", "#2a9d5c", "#8fcf9f"), strict=True))
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+}
+
+
+def draw(folder: Path, results: dict[str, Any]) -> None:
+    """Write a PNG for each benchmark that has one, if it was run."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    with matplotlib.rc_context(_STYLE):
+        if results.get("wake"):
+            _wake(folder / "wake.png", results["wake"])
+        if results.get("scaling"):
+            _scaling(folder / "scaling.png", results["scaling"])
+        if results.get("recovery"):
+            _recovery(folder / "recovery.png", results["recovery"])
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import pyplot
+
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+def _wake(path: Path, rows: list[Row]) -> None:
+    from matplotlib import pyplot
+
+    delays = sorted({row["round_trip_ms"] for row in rows} - {0})
+    figure, all_axes = pyplot.subplots(
+        1, len(delays), figsize=(10.5, 4.4), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, delay in zip(all_axes[0], delays, strict=True):
+        for name, colour in _COLOURS.items():
+            mine = [r for r in rows if r["client"] == name and r["round_trip_ms"] == delay]
+            points = sorted((r["readings"], r["ms"]) for r in mine if "not_run" not in r)
+            if points:
+                axes.plot(*zip(*points, strict=True), "o-", color=colour, label=name, markersize=5)
+        axes.axhline(2 * delay, color="#555555", linestyle=":", linewidth=1)
+        axes.text(1, 1.9 * delay, "two round trips", fontsize=8, color="#555555", va="top")
+        axes.set(xscale="log", yscale="log", title=f"{delay:g} ms round trip", xlabel="readings")
+        counts = sorted({row["readings"] for row in rows})
+        axes.set_xticks(counts, [str(count) for count in counts])
+        axes.minorticks_off()
+    all_axes[0][0].set_ylabel("ms from link-up to disconnected")
+    ticks = (30, 100, 300, 1000, 3000, 10_000, 30_000)
+    all_axes[0][0].set_yticks(ticks, [f"{tick:,}" for tick in ticks])
+    handles, labels = all_axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    _save(figure, path)
+
+
+def _scaling(path: Path, rows: list[Row]) -> None:
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.5, 4), layout="constrained")
+    counts = [row["readings"] for row in rows]
+    times = [row["ms"] for row in rows]
+    spread = [
+        [row["ms"] - row["ms_min"] for row in rows],
+        [row["ms_max"] - row["ms"] for row in rows],
+    ]
+    slope, start, _ = straightness(list(zip(counts, times, strict=True)))
+    ends = [0, counts[-1]]
+    left.plot(
+        ends, [start + slope * x for x in ends], "--", color="#555555", label="straight line"
+    )
+    left.errorbar(counts, times, spread, fmt="o", color="#d1495b", capsize=3, label="measured")
+    left.set(title="Time to deliver", xlabel="readings that wait on flash", ylabel="ms")
+    left.xaxis.set_major_formatter("{x:,.0f}")
+    left.yaxis.set_major_formatter("{x:,.0f}")
+    left.legend(loc="upper left")
+    right.plot(counts, [row["heap"] / 1000 for row in rows], "o-", color="#3a6ea5")
+    right.set(title="Heap in use at most", xlabel="readings that wait on flash", ylabel="kB")
+    right.set(xscale="log", ylim=(0, None))
+    right.set_xticks(counts, [f"{count:,}" for count in counts])
+    right.minorticks_off()
+    _save(figure, path)
+
+
+def _recovery(path: Path, rows: list[Row]) -> None:
+    from matplotlib import pyplot
+
+    outages = sorted({row["outage_s"] for row in rows})
+    figure, all_axes = pyplot.subplots(
+        1, len(outages), figsize=(10.5, 4), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, outage_s in zip(all_axes[0], outages, strict=True):
+        for row, colour in zip(
+            (row for row in rows if row["outage_s"] == outage_s),
+            ("#2a9d5c", "#3a6ea5", "#d1495b"),
+            strict=False,
+        ):
+            seconds = row["seconds"]
+            shares = [100 * (n + 1) / len(seconds) for n in range(len(seconds))]
+            runs = f", {row['runs']} runs" if row["runs"] > 1 else ""
+            label = f"{row['nodes']} node{'s' if row['nodes'] > 1 else ''}{runs}"
+            axes.step([0, *seconds], [0, *shares], where="post", color=colour, label=label)
+        axes.set(title=f"After an outage of {outage_s} s", xlabel="s since the broker is back")
+        axes.set_xlim(0, None)
+    all_axes[0][0].set(ylabel="% of nodes with nothing left to deliver", ylim=(0, 102))
+    all_axes[0][0].legend(loc="lower right")
+    _save(figure, path)

@@ -1,0 +1,229 @@
+"""docs/benchmarks.md, between its two markers, from the results."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import namespaces, throughput, wake
+from benchmarks.figures import Row, pick, straightness
+from benchmarks.targets import loaded_bytes, taken
+
+BEGIN = "<!-- measured: written by make bench, do not edit -->"
+END = "<!-- end of measured -->"
+
+
+def write(path: Path, results: dict[str, Any]) -> None:
+    """Put the tables between the markers of the page, which must be there."""
+    page = path.read_text()
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    if not rest or END not in rest:
+        raise ValueError(f"{path.name} has lost its markers")
+    path.write_text(f"{before}{BEGIN}\n\n{render(results)}\n{END}{after}")
+
+
+def render(results: dict[str, Any]) -> str:
+    """The tables as Markdown."""
+    parts = [_versions(results), _targets(results["targets"])]
+    if results.get("wake"):
+        parts.append(_wake(results["wake"]))
+    if results.get("namespaces"):
+        parts.append(_namespaces(results["namespaces"]))
+    if results.get("throughput"):
+        parts.append(_throughput(results))
+    if results.get("footprint"):
+        parts.append(_footprint(results["footprint"]))
+    if results.get("scaling"):
+        parts.append(_scaling(results["scaling"]))
+    if results.get("recovery"):
+        parts.append(_recovery(results["recovery"]))
+    for name, why in results["not_run"].items():
+        parts.append(f"Not run: {name}: {why}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table; the first column to the left, the others to the right."""
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _versions(results: dict[str, Any]) -> str:
+    said = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    quick = " A quick run: once each, the short cases only." if results["quick"] else ""
+    return f"Run of {results['date']}, in one go on one machine: {said}.{quick}"
+
+
+def _targets(rows: list[Row]) -> str:
+    words = {True: "met", False: "**missed**", None: "not run"}
+    lines = [(row["target"], row["measured"], words[row["met"]]) for row in rows]
+    return "### Targets\n\n" + table(("target", "measured", ""), lines)
+
+
+def _ms(row: Row | None) -> str:
+    if row is None or "not_run" in row:
+        return "not run"
+    return f"{row['ms']:,.0f}"
+
+
+def _wake(rows: list[Row]) -> str:
+    delays = sorted({row["round_trip_ms"] for row in rows})
+    counts = sorted({row["readings"] for row in rows})
+    lines = []
+    for count in counts:
+        for name in wake.CLIENTS:
+            same = {"client": name, "readings": count}
+            cells = [_ms(pick(rows, round_trip_ms=delay, **same)) for delay in delays]
+            lines.append((name, count, *cells))
+    head = ("client", "readings", *(f"{delay:g} ms" for delay in delays))
+    text = "### 1. Wake to delivered\n\nMilliseconds, by round trip time.\n\n" + table(head, lines)
+    at = 50 if 50 in delays else delays[-1]
+    lines = []
+    for count in counts:
+        for name in wake.CLIENTS:
+            row = pick(rows, client=name, readings=count, round_trip_ms=at)
+            if row:
+                spread = f"{row['ms_min']:,.0f} to {row['ms_max']:,.0f}"
+                names = ("round_trips", "segments", "sent_bytes", "received_bytes")
+                figures = [f"{row[figure]:,.0f}" for figure in names]
+                trips = f"{row['ms'] / at:.2f}"
+                lines.append((name, count, *figures, trips, spread, row["runs"]))
+    head = ("client", "readings", "round trips", "segments", "bytes sent", "received")
+    head += ("ms / round trip", "least to most ms", "runs")
+    text += f"\n\nAt {at:g} ms:\n\n" + table(head, lines)
+    left_out = sorted({f"{row['client']}: {row['not_run']}" for row in rows if "not_run" in row})
+    if left_out:
+        text += "\n\nNot run: " + "; ".join(left_out) + "."
+    return text + "\n\n![Wake to delivered](benchmarks/wake.png)"
+
+
+def _namespaces(rows: list[Row]) -> str:
+    counts = sorted({row["readings"] for row in rows if "readings" in row})
+    lines = []
+    for no_delay in (False, True):
+        for name in namespaces.VARIANTS:
+            same = {"client": name, "broker_no_delay": no_delay}
+            cells = [_ms(pick(rows, readings=count, **same)) for count in counts]
+            cells.append(_ms(pick([row for row in rows if "burst" in row], **same)))
+            lines.append((name, "true" if no_delay else "false, the default", *cells))
+    head = ("client", "set_tcp_nodelay", *(f"{count} readings" for count in counts))
+    return (
+        "### 1b. The same over real TCP all the way\n\n"
+        f"Milliseconds at {namespaces.ROUND_TRIP_MS} ms; the last column is a burst of 50 "
+        "readings on a connection that is open already.\n\n" + table((*head, "burst"), lines)
+    )
+
+
+def _throughput(results: dict[str, Any]) -> str:
+    rows = results["throughput"]
+    lines = []
+    for name in throughput.CLIENTS:
+        cells: list[str] = []
+        for qos in (1, 0):
+            row = pick(rows, client=name, qos=qos)
+            if row:
+                heap = f"{row['heap']:,.0f}"
+                if row.get("heap_with_outbox", row["heap"]) != row["heap"]:
+                    heap += f" ({row['heap_with_outbox']:,.0f})"
+                cells += [f"{row['per_s']:,.0f}", heap]
+            else:
+                cells += ["not run", ""]
+        lines.append((name, *cells))
+    head = ("client", "QoS 1 per second", "bytes of heap each")
+    head += ("QoS 0 per second", "bytes of heap each")
+    text = "### 2. Throughput and heap per publish\n\n" + table(head, lines)
+    text += (
+        "\n\nIn brackets: from the outbox to its acknowledgement, with the payload made of the "
+        "record. Bytes are those of a 64-bit machine, twice a board's."
+    )
+    if results.get("bursts"):
+        said = "; ".join(f"{row['client']} {row['ms']:.1f} ms" for row in results["bursts"])
+        text += f" A burst of 50 readings on a quiet connection, on loopback: {said}."
+    return text
+
+
+def _footprint(board: dict[str, Any]) -> str:
+    text = f"### 3. Footprint on the Pico W\n\nImage {board['image']}, in {board['emulator']}.\n\n"
+    lines = []
+    for name, stages in board["heap"].items():
+        last = "steady" if "steady" in stages else "connected"
+        after_import = next(s for s in ("imported", "app imported") if s in stages)
+        imported = stages["start"]["free"] - stages[after_import]["free"]
+        lines.append(
+            (
+                name,
+                f"{imported:,}",
+                f"{taken(board['heap'], name, last):,}",
+                f"{stages[last]['free']:,}",
+                f"{stages[last]['block']:,}",
+            )
+        )
+    head = ("client", "after import", "connected", "left free", "largest piece")
+    text += table(head, lines)
+    lines = []
+    for row in board["segments"]:
+        if "not_run" in row:
+            lines.append((row["client"], row["readings"], "not run", "", ""))
+            continue
+        each = row["sent_data_segments"] / row["readings"]
+        sent, got = row["sent_data_segments"], row["sent_segments"]
+        lines.append((row["client"], row["readings"], sent, f"{each:.2f}", got))
+    head = ("client", "readings", "segments with payload", "per reading", "all that it sent")
+    text += "\n\n" + table(head, lines)
+    left_out = {f"{r['client']}: {r['not_run']}" for r in board["segments"] if "not_run" in r}
+    if left_out:
+        text += "\n\nNot run: " + "; ".join(sorted(left_out)) + "."
+    sizes, loaded = board["mpy_bytes"], board["loaded"]
+    lines = [(f"`{name}`", f"{sizes[name]:,}") for name in loaded]
+    lines.append(("all that the node loads", f"{loaded_bytes(board):,}"))
+    lines += [
+        (f"`{name}`, for comparison", f"{sizes[name]:,}")
+        for name in ("mqtt_as.mpy",)
+        if name in sizes
+    ]
+    return text + "\n\n" + table(("module", "bytes of .mpy"), lines)
+
+
+def _scaling(rows: list[Row]) -> str:
+    lines = [
+        (
+            f"{row['readings']:,}",
+            f"{row['ms']:,.1f}",
+            f"{row['ms_min']:,.1f} to {row['ms_max']:,.1f}",
+            f"{row['ms_per_reading']:.3f}",
+            f"{row['recover_ms']:.1f}",
+            f"{row['heap']:,.0f}",
+        )
+        for row in rows
+    ]
+    head = ("readings", "ms to deliver", "least to most", "ms each", "ms to find them")
+    slope, _, squared = straightness([(row["readings"], row["ms"]) for row in rows])
+    return (
+        "### 4. Scaling\n\n"
+        + table((*head, "heap in use at most, bytes"), lines)
+        + f"\n\nThe line through them rises {slope:.3f} ms per reading, R² = {squared:.4f}."
+        + "\n\n![Scaling](benchmarks/scaling.png)"
+    )
+
+
+def _recovery(rows: list[Row]) -> str:
+    lines = [
+        (
+            row["nodes"],
+            row["outage_s"],
+            row["waiting"],
+            row["median_s"],
+            row["p90_s"],
+            row["last_s"],
+            row["busiest_second"],
+            row["runs"],
+        )
+        for row in rows
+    ]
+    head = ("nodes", "outage, s", "readings waiting", "median, s", "90 %, s", "last, s")
+    return (
+        "### 5. Recovery\n\n"
+        + table((*head, "most connections in a second", "runs"), lines)
+        + "\n\n![Recovery](benchmarks/recovery.png)"
+    )

@@ -1,0 +1,90 @@
+"""What the project set itself, against what was measured."""
+
+from typing import Any
+
+from benchmarks.figures import Row, pick, ratio
+
+_KB = 1000
+
+
+def judge(results: dict[str, Any]) -> list[Row]:
+    """One row for each target: `target`, `measured` in words, `met`, None if it was not run."""
+    rows: list[Row] = []
+
+    def add(target: str, value: float | None, limit: float, form: str, least: bool) -> None:
+        met = None if value is None else value >= limit if least else value <= limit
+        said = "not run" if value is None else form.format(value)
+        rows.append({"target": target, "measured": said, "met": met})
+
+    wake = results.get("wake", [])
+    at_50 = {"round_trip_ms": 50, "readings": 50}
+    ours, theirs = (pick(wake, client=name, **at_50) for name in ("Fieldpost", "umqtt.simple"))
+    add(
+        "wake to delivered, 50 ms, 50 readings: 20 times faster than umqtt.simple",
+        *(ratio("ms", theirs, ours), 20, "{:.1f} times", True),
+    )
+    trips = ours["ms"] / 50 if ours else None
+    add(
+        "the same: at most 2.2 round trips, as time by round trip time",
+        *(trips, 2.2, "{:.2f}", False),
+    )
+    others = ("umqtt.simple", "umqtt.robust", "mqtt_as, one by one", "mqtt_as, gathered")
+    one = {"round_trip_ms": 50, "readings": 1}
+    found = [row for name in others if (row := pick(wake, client=name, **one))]
+    best = min(found, key=lambda row: row["ms"], default=None)
+    add(
+        "wake to delivered, 50 ms, 1 reading: 1.4 times faster than the best other client",
+        *(ratio("ms", best, pick(wake, client="Fieldpost", **one)), 1.4, "{:.2f} times", True),
+    )
+    _judge_board(results.get("footprint") or {}, add)
+    return rows
+
+
+def _judge_board(board: dict[str, Any], add: Any) -> None:
+    part, count = _segments(board.get("segments", []))
+    add(
+        "TCP segments per reading from the Pico W: a fifth of the best other client's",
+        *(part, 0.2, f"{{:.2f}}, at {count} readings", False),
+    )
+    heap = board.get("heap", {})
+    client, mqtt_as = taken(heap, "Fieldpost's client"), taken(heap, "mqtt_as")
+    add(
+        "client heap, connected, on the Pico W: half of mqtt_as's",
+        *(client / mqtt_as if client and mqtt_as else None, 0.5, "{:.2f}", False),
+    )
+    node = heap.get("Fieldpost's whole node")
+    free = node["steady"]["free"] / _KB if node else None
+    add(
+        "the whole node with two sensors leaves 120 kB of the image's heap",
+        *(free, 120, "{:.0f} kB", True),
+    )
+    loaded = loaded_bytes(board)
+    add(
+        ".mpy of everything that the default node loads: under 45 kB",
+        *(loaded and loaded / _KB, 45, "{:.1f} kB", False),
+    )
+
+
+def _segments(rows: list[Row]) -> tuple[float | None, int]:
+    """(ours by the best other client's, at how many readings: the most that another one did)."""
+    figure = "sent_data_segments"
+    others = [row for row in rows if row["client"] != "Fieldpost" and figure in row]
+    count = max((row["readings"] for row in others), default=0)
+    ours = pick(rows, client="Fieldpost", readings=count)
+    best = min((row[figure] for row in others if row["readings"] == count), default=0)
+    return (ours[figure] / best if ours and best else None), count
+
+
+def taken(heap: dict[str, Any], client: str, stage: str = "connected") -> int | None:
+    """Bytes of heap that a client takes from its start to a stage."""
+    stages = heap.get(client)
+    if not stages or stage not in stages:
+        return None
+    return stages["start"]["free"] - stages[stage]["free"]
+
+
+def loaded_bytes(board: dict[str, Any]) -> int | None:
+    """Bytes of the .mpy files that the node loads, those it gives back included."""
+    if "loaded" not in board:
+        return None
+    return sum(board["mpy_bytes"][name] for name in board["loaded"])
