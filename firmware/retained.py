@@ -17,17 +17,20 @@ def pack(state, records, limit_bytes):
 
 
 def unpack(block):
-    """(state, records) of a block; ({}, []) of one that is empty or none of ours."""
+    """(state, records) of a block; ({}, []) of one that is empty or none of ours.
+
+    A state that cannot be read is {}, and costs no record.
+    """
     parts = []
     at = 0
     while at + 2 <= len(block):
         size = block[at] | block[at + 1] << 8
         parts.append(bytes(block[at + 2 : at + 2 + size]))
         at += 2 + size
+    if at != len(block) or not parts:
+        return {}, []
     try:
         state = json.loads(parts[0])
-    except (ValueError, IndexError):
-        return {}, []
-    if at != len(block) or not isinstance(state, dict):
-        return {}, []
-    return state, parts[1:]
+    except ValueError:
+        state = {}
+    return state if isinstance(state, dict) else {}, parts[1:]

@@ -21,7 +21,9 @@ def make_cycle(board, state, parts):
         cycle.boot_ms = board.time.ticks_ms()  # Ticks began with the board.
     cycle.sleep = lambda sleep_ms: sleep(cycle, board, sleep_ms)
     station, wire = cycle.link.station, cycle.link.session.wire
-    station.hint = state.get("hint")
+    hint = state.get("hint")
+    if hint:
+        station.hint = (hint[0], bytes.fromhex(hint[1]), hint[2])
     station.lease = state.get("lease")
     if state.get("broker"):
         wire.remember(settings["mqtt"]["host"], settings["mqtt"]["port"], state["broker"])
@@ -51,7 +53,9 @@ def sleep(node, board, sleep_ms):
         return
     station = node.link.station
     state = node.freeze()
-    state["hint"] = station.hint
+    hint = station.hint
+    # JSON has no bytes: MicroPython writes what it cannot read again.
+    state["hint"] = (hint[0], hint[1].hex(), hint[2]) if hint else None
     state["lease"] = station.lease
     state["broker"] = node.link.session.wire.known()
     block = retained.pack(state, outbox.in_ram(), board.retained_bytes)
