@@ -40,6 +40,7 @@ class Cycle(Node):
         settings = self.settings
         self._profile = settings["profile"]
         self._lease_ms = settings["lease_s"] * 1000
+        self.link.station.keeps_lease = self._lease_ms > 0
         self._lease_at_ms = state.get("lease_at", 0)
         self._board = board
         self._alarms = alarms
@@ -103,7 +104,8 @@ class Cycle(Node):
         supply_mv = self._board.supply_mv()
         self._supply_mv = supply_mv
         self._stretch = 1
-        may_deliver = self.clock.rtc_ms() >= self._deliver_at_ms
+        # Further ahead than any backoff: somebody has set the clock back.
+        may_deliver = not 0 < self._deliver_at_ms - self.clock.rtc_ms() <= self._cap_ms
         if supply_mv is not None and supply_mv < self._low["below_mv"]:
             self._stretch = self._low["stretch"]
             may_deliver = may_deliver and supply_mv >= self._low["stop_mv"]

@@ -60,6 +60,7 @@ class Station:
         self.failure = None
         self.hint = None
         self.lease = None
+        self.keeps_lease = False  # for a node that sleeps: awake, DHCP renews its leases itself
         self._preferred = 0
         self._waiting = None  # networks still to try; None: not joining
         self._index = -1  # of the network now being tried, or last tried; -1: none yet
@@ -166,7 +167,7 @@ class Station:
         self._hinted = bool(hint and hint[0] == ssid)
         self._joined = self._clock.ticks_ms()
         static = self._static
-        if not static and self.lease and self.lease[0] == ssid:
+        if not static and self.keeps_lease and self.lease and self.lease[0] == ssid:
             static = self.lease[1]
         try:
             self._radio.on(hostname=self._hostname, country=self._country, power=self._power)

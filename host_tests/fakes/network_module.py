@@ -78,6 +78,8 @@ class FakeNetwork:
                 network.powered = network.powered or on
                 if not on:
                     network._joined_ms = None
+                    if chip.is_esp32:
+                        network._address = "0.0.0.0"  # esp_netif_down() clears it.
                 return None
 
             def config(self, *names: str, **values: Any) -> Any:

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from fieldpost import __version__
+from fieldpost import (
+    __version__,
+    battery_command,
+    boards_command,
+    emulate_command,
+    flash_command,
+)
 from fieldpost.brokers import Program
 from fieldpost.errors import CommandError
 from fieldpost.mqtt_url import DEFAULT_URL
@@ -99,17 +105,53 @@ def publish(
 
 @app.command()
 def listen(
-    topic: Annotated[str, typer.Argument(help="+ and # allowed.")],
+    topic: Annotated[
+        str | None, typer.Argument(help="+ and # allowed; with --telemetry, all nodes' readings.")
+    ] = None,
+    telemetry: Annotated[
+        bool, typer.Option(help="Judge readings by node, boot and seq: order, gaps, repeats.")
+    ] = False,
     count: Annotated[int | None, typer.Option(min=1, help="End after so many messages.")] = None,
     timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
     qos: QosOption = 0,
     as_json: JsonOption = False,
     broker: BrokerOption = DEFAULT_URL,
 ) -> None:
-    """Print each message that arrives, topic first. Status 1 if COUNT did not come in time."""
+    """Print each message that arrives, topic first. Status 1 if COUNT did not come in time.
+
+    With --telemetry, status 1 if a reading is missing.
+    """
+    if telemetry:
+        from fieldpost.telemetry_command import verify_command
+
+        wanted = topic or "fieldpost/+/telemetry"
+        raise typer.Exit(
+            verify_command(
+                wanted, broker=broker, count=count, timeout_s=timeout, as_json=as_json
+            )
+        )
+    if topic is None:
+        raise typer.BadParameter("give a topic, or --telemetry for all nodes' readings")
     from fieldpost.listen import listen_command
 
     listen_command(topic, broker=broker, qos=qos, count=count, timeout_s=timeout, as_json=as_json)
+
+
+@app.command()
+def cmd(
+    node: Annotated[str, typer.Argument(help="Name of the node.")],
+    do: Annotated[str, typer.Argument(help="get, set, sample, deliver, identify, restart, …")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="NAME=VALUE, such as key=sample_s value=60.")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
+    as_json: JsonOption = False,
+    broker: BrokerOption = DEFAULT_URL,
+) -> None:
+    """Tell a node something and print its answer; one that sleeps is waited for."""
+    from fieldpost.cmd import cmd_command
+
+    raise typer.Exit(cmd_command(node, do, arguments or [], broker, timeout, as_json))
 
 
 @app.command()
@@ -122,6 +164,12 @@ def setup(
     from fieldpost import umqtt as umqtt_module
 
     typer.echo(umqtt_module.install(umqtt))
+
+
+app.command()(battery_command.battery)
+app.command()(boards_command.boards)
+app.command()(flash_command.flash)
+app.command()(emulate_command.emulate)
 
 
 @config_app.command()
