@@ -2,11 +2,13 @@
 
 rp2040py's emulated radio hands each Ethernet frame of the board to a `NatBridge`, which dials
 whatever address the board asks for on the real network. Here that is confined: of all addresses
-only the gateway, 10.0.0.1, answers, on the ports given, and it is this machine's loopback. UDP
-other than DHCP is dropped, so no name is looked up and no time server asked.
+only the gateway, 10.0.0.1, answers, on the ports given, and it is this machine's loopback. Of UDP
+only DHCP and the gateway's own time server answer; the rest is dropped, so no name is looked up.
 """
 
 import asyncio
+import struct
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +20,11 @@ GATEWAY = "10.0.0.1"
 LOOPBACK = "127.0.0.1"
 # Finished connections that are remembered; the totals go on counting.
 _REMEMBERED = 200
+_DHCP_PORT = 67
+_NTP_PORT = 123
+_NTP_BYTES = 48
+_NTP_SERVER = 0x24  # version 4, mode 4 (RFC 5905, section 7.3)
+_NTP_EPOCH_S = 2208988800  # 1970 in seconds since 1900
 
 Dialled = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -159,8 +166,7 @@ class Network:
         self._count("sent", frame)
         if self.silent:
             return
-        if not self._open_network and _is_datagram_other_than_dhcp(frame):
-            self.dropped_datagrams += 1
+        if not self._open_network and self._is_datagram(frame):
             return
         self._bridge.handle_outbound_ethernet_frame(frame)
 
@@ -183,6 +189,34 @@ class Network:
         if not self.silent:
             self._count("received", frame)
             self._queue_frame(frame)
+
+    def _is_datagram(self, frame: bytes) -> bool:
+        """Whether it is UDP other than DHCP, which is then answered here or not at all."""
+        ethernet = net.parse_ethernet(frame)
+        if ethernet is None or ethernet.ethertype != net.ETHERTYPE_IPV4:
+            return False
+        packet = net.parse_ipv4(ethernet.payload)
+        if packet is None or packet.proto != net.IP_PROTO_UDP:
+            return False
+        datagram = net.parse_udp(packet.payload)
+        if datagram is not None and datagram.dst_port == _DHCP_PORT:
+            return False
+        if (
+            datagram is None
+            or datagram.dst_port != _NTP_PORT
+            or _text(packet.dst_ip) != GATEWAY
+            or len(datagram.payload) < _NTP_BYTES
+        ):
+            self.dropped_datagrams += 1
+            return True
+        answer = net.pack_udp(
+            packet.dst_ip, packet.src_ip, _NTP_PORT, datagram.src_port, _time(datagram.payload)
+        )
+        answer = net.pack_ipv4(packet.dst_ip, packet.src_ip, net.IP_PROTO_UDP, answer)
+        self._to_board(
+            net.pack_ethernet(ethernet.src_mac, ethernet.dst_mac, net.ETHERTYPE_IPV4, answer)
+        )
+        return True
 
     async def _dial(self, host: str, port: int) -> Dialled:
         if self._open_network and host != GATEWAY:
@@ -227,12 +261,8 @@ def _text(address: bytes) -> str:
     return ".".join(str(byte) for byte in address)
 
 
-def _is_datagram_other_than_dhcp(frame: bytes) -> bool:
-    ethernet = net.parse_ethernet(frame)
-    if ethernet is None or ethernet.ethertype != net.ETHERTYPE_IPV4:
-        return False
-    packet = net.parse_ipv4(ethernet.payload)
-    if packet is None or packet.proto != net.IP_PROTO_UDP:
-        return False
-    datagram = net.parse_udp(packet.payload)
-    return datagram is None or datagram.dst_port != 67
+def _time(question: bytes) -> bytes:
+    """The time server's answer: this machine's clock."""
+    now = struct.pack(">Q", int((time.time() + _NTP_EPOCH_S) * (1 << 32)))
+    head = struct.pack(">BBbbIII", _NTP_SERVER, 1, question[2], -20, 0, 0, 0x4C4F434C)  # LOCL
+    return head + now + question[40:48] + now + now
