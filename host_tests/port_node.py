@@ -184,8 +184,8 @@ class Witness:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.loop_stop()
         self._client.disconnect()
+        self._client.loop_stop()
 
     def _message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         if message.topic.endswith("/telemetry"):
