@@ -208,9 +208,9 @@ def test_the_right_password_is_decoded_and_never_shown() -> None:
 @pytest.mark.parametrize(
     ("url", "told"),
     [
-        (f"ann:{PASSWORD}@host", "no mqtt:// in front"),
+        (f"ann:{PASSWORD}@host", "no mqtt:// or mqtts:// in front"),
         (f"http://ann:{PASSWORD_ENCODED}@host", "begins with http://"),
-        (f"mqtts://ann:{PASSWORD_ENCODED}@host", "TLS"),
+        (f"mqtts://ann:{PASSWORD_ENCODED}@", "names no host"),
         (f"mqtt://ann:{PASSWORD_ENCODED}@", "names no host"),
         (f"mqtt://ann:{PASSWORD_ENCODED}@host:x", "port must be a number from 1 to 65535"),
         (f"mqtt://ann:{PASSWORD_ENCODED}@host:0", "port must be a number from 1 to 65535"),

@@ -9,6 +9,7 @@ import time
 from paho.mqtt.client import MQTTMessage
 
 from fieldpost import mqtt_url
+from fieldpost.certs_client import ClientFiles
 from fieldpost.errors import CommandError
 from fieldpost.mqtt_client import TIMEOUT_S, Connection, check_filter
 
@@ -21,13 +22,14 @@ def listen_command(
     count: int | None = None,
     timeout_s: float | None = None,
     as_json: bool = False,
+    tls: ClientFiles | None = None,
 ) -> None:
     """Print messages until `count` came, `timeout_s` passed, or Ctrl-C.
 
     Raises CommandError if `count` was given and fewer came. Without it, an end by time-out is as
     good as any. A lost connection is reported and dialled again.
     """
-    address = mqtt_url.parse(broker)
+    address = mqtt_url.parse(broker, tls)
     check_filter(topic)
     arrived: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
     first = True

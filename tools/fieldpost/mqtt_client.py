@@ -1,6 +1,7 @@
 """An MQTT connection on paho-mqtt: every wait is bounded, every failure is explained."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
+from fieldpost import certs_client
 from fieldpost.errors import CommandError
 from fieldpost.mqtt_url import BrokerAddress
 
@@ -63,6 +65,8 @@ class Connection:
         self._client.reconnect_delay_set(min(1.0, retry_s), retry_s)  # pyright: ignore[reportArgumentType]
         if address.user is not None:
             self._client.username_pw_set(address.user, address.password)
+        if address.tls:
+            self._client.tls_set_context(address.tls.context())
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_publish = self._published
@@ -84,9 +88,9 @@ class Connection:
                 f"the broker at {self.address} refused us: {_refusal(str(answer), self.address)}"
             )
         if lost:
-            raise CommandError(
-                f"{self.address} closed the connection at once: is it an MQTT broker?"
-            )
+            tls = self.address.tls
+            doubt = certs_client.closed(tls) if tls else "is it an MQTT broker?"
+            raise CommandError(f"{self.address} closed the connection at once: {doubt}")
         raise CommandError(
             f"{self.address} accepted the connection but did not answer within {timeout_s:g} s: "
             "is it an MQTT broker?"
@@ -236,6 +240,8 @@ def _refusal(reason: str, address: BrokerAddress) -> str:
 def _explain(error: OSError, address: BrokerAddress, timeout_s: float) -> str:
     if isinstance(error, socket.gaierror):
         return f"no host is named {address.host}: check the spelling, or give its IP address"
+    if isinstance(error, ssl.SSLError) and address.tls:
+        return certs_client.explain(error, str(address), address.tls)
     if isinstance(error, ConnectionRefusedError):
         return (
             f"nothing listens at {address}: start a broker there (`mosquitto` does for a test), "

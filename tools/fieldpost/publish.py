@@ -3,6 +3,7 @@
 import sys
 
 from fieldpost import mqtt_url
+from fieldpost.certs_client import ClientFiles
 from fieldpost.mqtt_client import TIMEOUT_S, Connection, check_topic
 
 DEFAULT_MESSAGE = "Hello from Fieldpost"
@@ -16,9 +17,10 @@ def publish_command(
     qos: int = 0,
     retain: bool = False,
     timeout_s: float = TIMEOUT_S,
+    tls: ClientFiles | None = None,
 ) -> None:
     """Publish and print each step. Raises CommandError unless it was delivered."""
-    address = mqtt_url.parse(broker)
+    address = mqtt_url.parse(broker, tls)
     check_topic(topic)
     connection = Connection(address, on_lost=_report_lost)
     connection.open(timeout_s)
