@@ -109,7 +109,7 @@ class Session(simple.MQTTClient):
         self._waiting_since_ms = 0
         self._heard_ms = self._spoke_ms = 0
         self._sent_bytes = 0  # the wire's count when `_spoke_ms` was noted
-        self._rode_in_vain = False
+        self.rode_in_vain = False
         self._nudged = self._answered = False
         self.repeats = 0  # readings sent again since the start
 
@@ -128,8 +128,8 @@ class Session(simple.MQTTClient):
         self._others.clear()
         self._resent = 0
         self._ping_ms = None
-        early = self.early and ride and not self._rode_in_vain
-        self._rode_in_vain = self._nudged = False
+        early = self.early and ride and not self.rode_in_vain
+        self.rode_in_vain = self._nudged = False
         self._heard_ms = self._spoke_ms = self._waiting_since_ms = wire.now_ms()
         wire.arm(self.timeout_ms)
         wire.rider = ride if early else None
@@ -142,14 +142,14 @@ class Session(simple.MQTTClient):
             raise OSError(_EPROTO if code != _SERVER_UNAVAILABLE else _ENOTCONN)
         except OSError as error:
             closed = error.args[0] in (_ECONNRESET, _EPIPE)
-            self._rode_in_vain = early and not wire.rider and closed
+            self.rode_in_vain = early and not wire.rider and closed
             raise
         self._heard_ms = wire.now_ms()
         # CONNACK is the first answer to what rode with CONNECT, and to nothing else.
         self._answered = bool(early)
         self._nudged = False
         # Until an answer to them proves that the broker has taken its early packets.
-        self._rode_in_vain = early and self.waits()
+        self.rode_in_vain = early and self.waits()
         if not early and ride:
             ride()
             wire.flush()
@@ -412,7 +412,7 @@ class Session(simple.MQTTClient):
             else:
                 return  # Nothing of ours: a late answer to what was given up.
         self._waiting_since_ms = self.wire.now_ms()
-        self._rode_in_vain = False
+        self.rode_in_vain = False
 
     def _release(self):
         ring = self._ring

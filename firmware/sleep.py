@@ -25,6 +25,7 @@ def make_cycle(board, state, parts):
     if hint:
         station.hint = (hint[0], bytes.fromhex(hint[1]), hint[2])
     station.lease = state.get("lease")
+    cycle.link.session.early = state.get("early", settings["mqtt"]["early"])
     if state.get("broker"):
         wire.remember(settings["mqtt"]["host"], settings["mqtt"]["port"], state["broker"])
     return cycle
@@ -57,7 +58,10 @@ def sleep(node, board, sleep_ms):
     # JSON has no bytes: MicroPython writes what it cannot read again.
     state["hint"] = (hint[0], hint[1].hex(), hint[2]) if hint else None
     state["lease"] = station.lease
-    state["broker"] = node.link.session.wire.known()
+    session = node.link.session
+    state["broker"] = session.wire.known()
+    # A broker that closes on what comes before CONNACK would do so at every wake.
+    state["early"] = session.early and not session.rode_in_vain
     block = retained.pack(state, outbox.in_ram(), board.retained_bytes)
     if block is None:
         outbox.spill()
