@@ -11,7 +11,8 @@ fails, the descriptor is closed.
     client.connect()
 
 Errors are `OSError` with `ETIMEDOUT` at the deadline, `ECONNRESET` when the peer closes or
-promises more than `READ_LIMIT` bytes, `ENOTCONN` on a closed wire, or whatever the port raised.
+promises more than `READ_LIMIT` bytes, `EPROTO` and the reason for a certificate that cannot be
+believed, `ENOTCONN` on a closed wire, or whatever the port raised.
 
 The buffers are made once and used by every later connection: a heap that has room at start-up
 has room for every reconnect.
@@ -26,6 +27,7 @@ _EAGAIN = const(11)
 _ECONNRESET = const(104)
 _ENOTCONN = const(107)
 _ETIMEDOUT = const(110)
+_EPROTO = const(71)
 _POLLIN = const(1)
 _POLLOUT = const(4)
 _POLLERR_POLLHUP = const(24)
@@ -305,6 +307,9 @@ class Wire:
         except OSError:
             self._fail()
             raise
+        except ValueError as error:
+            self._fail()
+            raise _untrusted(error)
         self._tx_end = 0
         if end:
             self._asked = True
@@ -388,6 +393,9 @@ class Wire:
                 return 0
             self._fail()
             raise
+        except ValueError as error:
+            self._fail()
+            raise _untrusted(error)
         if got is None:
             return 0
         if got == 0:
@@ -422,3 +430,8 @@ class Wire:
                 self.longest_wait_ms = waited_ms
             if event == _POLLOUT and self._sock is not None:
                 poll.modify(self._sock, _POLLIN)
+
+
+def _untrusted(error):
+    """MicroPython's TLS has a ValueError for a certificate that it does not believe."""
+    return OSError(_EPROTO, str(error))
