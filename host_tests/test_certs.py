@@ -341,6 +341,16 @@ def test_publish_goes_over_tls_with_files_from_the_environment(
     assert "nothing listens" in done.stderr
 
 
+def test_publish_and_listen_take_the_files_as_options(made: Authority, broker: TlsBroker) -> None:
+    own = client_files(made, "alice")
+    files = ("--ca", str(own.ca), "--cert", str(own.cert), "--key", str(own.key))
+    address = ("--broker", f"mqtts://{HOST}:{broker.port}", *files)
+    done = fieldpost("publish", "fieldpost/kept/status", "hello", "--retain", *address)
+    assert done.returncode == 0, done.stderr
+    done = fieldpost("listen", "fieldpost/kept/#", "--count", "1", "--timeout", "10", *address)
+    assert (done.returncode, done.stdout) == (0, "fieldpost/kept/status hello\n"), done.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -15,6 +15,7 @@ from fieldpost import (
     flash_command,
 )
 from fieldpost.brokers import Program
+from fieldpost.certs_client import ClientFiles
 from fieldpost.errors import CommandError
 from fieldpost.mqtt_url import DEFAULT_URL
 from fieldpost.node_process import Interpreter
@@ -32,12 +33,18 @@ app.add_typer(config_app, name="config")
 BrokerOption = Annotated[
     str,
     typer.Option(
-        help="mqtt://\\[user:password@]host\\[:port]. A password is safer in the variable, "
+        help="mqtt\\[s]://\\[user:password@]host\\[:port]. A password is safer in the variable, "
         "where other users of this machine do not see it.",
         envvar="FIELDPOST_BROKER",
         metavar="URL",
     ),
 ]
+CaOption = Annotated[
+    Path | None,
+    typer.Option(help="For mqtts://: the authority that signed the broker's certificate, as PEM."),
+]
+CertOption = Annotated[Path | None, typer.Option(help="For mqtts://: our certificate, as PEM.")]
+KeyOption = Annotated[Path | None, typer.Option(help="Its key. docs/tls.md has the variables.")]
 QosOption = Annotated[int, typer.Option(min=0, max=2, help="0 at most once, 1 at least once.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
@@ -96,11 +103,15 @@ def publish(
     qos: QosOption = 0,
     retain: Annotated[bool, typer.Option(help="The broker keeps it for who comes later.")] = False,
     broker: BrokerOption = DEFAULT_URL,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Publish one message and wait until it is delivered."""
     from fieldpost.publish import publish_command
 
-    publish_command(topic, message, broker=broker, qos=qos, retain=retain)
+    tls = ClientFiles(ca, cert, key)
+    publish_command(topic, message, broker=broker, qos=qos, retain=retain, tls=tls)
 
 
 @app.command()
@@ -116,25 +127,31 @@ def listen(
     qos: QosOption = 0,
     as_json: JsonOption = False,
     broker: BrokerOption = DEFAULT_URL,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Print each message that arrives, topic first. Status 1 if COUNT did not come in time.
 
     With --telemetry, status 1 if a reading is missing.
     """
+    tls = ClientFiles(ca, cert, key)
     if telemetry:
         from fieldpost.telemetry_command import verify_command
 
         wanted = topic or "fieldpost/+/telemetry"
         raise typer.Exit(
             verify_command(
-                wanted, broker=broker, count=count, timeout_s=timeout, as_json=as_json
+                wanted, broker=broker, count=count, timeout_s=timeout, as_json=as_json, tls=tls
             )
         )
     if topic is None:
         raise typer.BadParameter("give a topic, or --telemetry for all nodes' readings")
     from fieldpost.listen import listen_command
 
-    listen_command(topic, broker=broker, qos=qos, count=count, timeout_s=timeout, as_json=as_json)
+    listen_command(
+        topic, broker=broker, qos=qos, count=count, timeout_s=timeout, as_json=as_json, tls=tls
+    )
 
 
 @app.command()

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from fieldpost import mqtt_url
+from fieldpost.certs_client import ClientFiles
 from fieldpost.mqtt_client import TIMEOUT_S, Connection
 from fieldpost.telemetry import Kind, Verdict, Verifier
 
@@ -31,12 +32,13 @@ def verify_command(
     count: int | None = None,
     timeout_s: float | None = None,
     as_json: bool = False,
+    tls: ClientFiles | None = None,
 ) -> int:
     """Judge readings until `count` came, `timeout_s` passed, or Ctrl-C; then print the account.
 
     Status 0 if no reading is missing and no key came with two readings.
     """
-    address = mqtt_url.parse(broker)
+    address = mqtt_url.parse(broker, tls)
     arrived: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
     connection = Connection(
         address,
