@@ -8,6 +8,7 @@ import pytest
 from simulation.run import Failed, run
 
 from firmware import outbox
+from firmware.cycle import Cycle
 from firmware.delivery import Delivery
 from firmware.identity import Identity
 from firmware.session import Session
@@ -68,12 +69,19 @@ def _no_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Identity, "__init__", uncounted)
 
 
+def _no_seq(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The boot goes on after a deep sleep, and its readings count from 0 again."""
+    freeze = Cycle.freeze
+    monkeypatch.setattr(Cycle, "freeze", lambda self: {**freeze(self), "seq": 0})
+
+
 # What is switched off, the faults in which that shows, and what the simulation then says.
 _SABOTAGES = {
     "CRC check": (_no_checksum, ["power", "broker"], "arrived as|was never taken|no reading"),
     "resending after a reconnect": (_no_resending, ["connection"], "lost|later one"),
     "deadline of an acknowledgement": (_no_deadline, ["answers"], "not delivered"),
     "wrap of the packet id": (_no_wrap, [], "escaped"),
+    "seq kept across deep sleep": (_no_seq, ["broker"], "after"),
     "boot counted at each start": (_no_counting, ["power"], "given twice"),
 }
 _SEEDS = 30
@@ -85,12 +93,13 @@ def test_the_simulation_misses_a_protection(
 ) -> None:
     sabotage, groups, expected = _SABOTAGES[protection]
     sabotage(monkeypatch)
+    sleeps = "sleep" in protection
     for seed in range(1, _SEEDS + 1):
         try:
-            run(seed, _HOURS, 1, groups)
+            run(seed, _HOURS, 1, groups, sleeps)
         except Failed as failure:
             assert re.search(expected, str(failure).splitlines()[0]), str(failure)
             monkeypatch.undo()
-            run(seed, _HOURS, 1, groups)  # With it, the same seed holds.
+            run(seed, _HOURS, 1, groups, sleeps)  # With it, the same seed holds.
             return
     pytest.fail(f"{_SEEDS} seeds, and nobody misses the {protection}")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fakes.world import Event
-from simulation.endings import Restarted
+from simulation.endings import Restarted, Slept
 
 if TYPE_CHECKING:
     from simulation.machine import Machine
@@ -15,11 +15,10 @@ WATCHDOG_MAX_MS = {"rp2": 8388}
 class SimulatedBoard:
     """What `firmware/board` promises, on the world's time."""
 
-    retained_bytes = 0
-
     def __init__(self, machine: "Machine", cause: str) -> None:
         self.family = machine.scenario.port
         self.watchdog_max_ms = WATCHDOG_MAX_MS.get(self.family)
+        self.retained_bytes = 2048 if self.family == "esp32" else 0
         self.socket = machine.stack.socket
         self.select = machine.stack.select
         self.time = machine.time
@@ -71,10 +70,22 @@ class SimulatedBoard:
         raise Restarted
 
     def retained(self) -> bytes:
-        return b""
+        return self._machine.retained
 
     def retain(self, data: bytes) -> None:
-        """Keeps nothing: `retained_bytes` is 0."""
+        assert len(data) <= self.retained_bytes
+        self._machine.retained = bytes(data)
+
+    def deep_sleep(self, ms: int) -> None:
+        raise Slept(ms)
+
+    def light_sleep(self, ms: int) -> None:
+        end_us = self._world.now_us + ms * 1000
+        while self._world.now_us < end_us:
+            self.feed()
+            slice_us = self._watchdog_us // 2 or end_us
+            self._world.wait_until(min(end_us, self._world.now_us + slice_us))
+        self.feed()
 
     def supply_mv(self) -> int | None:
         return 3300

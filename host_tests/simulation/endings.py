@@ -5,6 +5,14 @@ class Restarted(BaseException):
     """The firmware called `machine.reset()`."""
 
 
+class Slept(BaseException):
+    """The firmware called `machine.deepsleep(duration_ms)`."""
+
+    def __init__(self, duration_ms: int) -> None:
+        super().__init__(duration_ms)
+        self.duration_ms = duration_ms
+
+
 class Bitten(BaseException):
     """The watchdog reset the board."""
 

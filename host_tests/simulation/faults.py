@@ -28,6 +28,7 @@ class Kind(NamedTuple):
 GROUPS: dict[str, dict[str, Kind]] = {}
 PER_NODE = ("radio", "network", "connection", "power", "flash", "sensor", "clock")
 _LONG = (30.0, 14400.0)
+_HOUR = (30.0, 3600.0)
 _SHORT = (1.0, 600.0)
 _MOMENT = (1.0, 2.0)
 
@@ -230,27 +231,27 @@ def _kicks(run: "Run", _target: None) -> None:
 # -- what the broker answers ---------------------------------------------------------------------
 
 
-@_kind("answers", "broker answers CONNECT late", _LONG)
+@_kind("answers", "broker answers CONNECT late", _HOUR)
 def _late_connack(run: "Run", _target: None) -> End:
     return _set(run.broker, connack_delay_ms=lambda: run.rng.choice((100, 3000, 9000, 40_000)))
 
 
-@_kind("answers", "broker acknowledges late", _LONG)
+@_kind("answers", "broker acknowledges late", _HOUR)
 def _late_puback(run: "Run", _target: None) -> End:
     return _set(run.broker, puback_delay_ms=lambda: run.rng.choice((10, 500, 4000, 12_000)))
 
 
-@_kind("answers", "broker acknowledges out of order", _LONG)
+@_kind("answers", "broker acknowledges out of order", _HOUR)
 def _shuffled(run: "Run", _target: None) -> End:
     return _set(run.broker, shuffle_pubacks=True)
 
 
-@_kind("answers", "broker takes and answers nothing", _LONG)
+@_kind("answers", "broker takes and answers nothing", _HOUR)
 def _mute(run: "Run", _target: None) -> End:
     return _set(run.broker, mute=True)
 
 
-@_kind("answers", "broker answers pings alone", _LONG)
+@_kind("answers", "broker answers pings alone", _HOUR)
 def _no_pubacks(run: "Run", _target: None) -> End:
     def answer(name: str, data: bytes) -> bytes | None:
         return None if name == "PUBACK" else data

@@ -7,13 +7,13 @@ from fakes.conditions import Conditions
 from fakes.connection import Connection
 from fakes.flash import FakeFlash, Operation, PowerCut
 from fakes.world import Life, NodeTime
-from firmware import app
+from firmware import app, retained, sleep
 from firmware.clock import Clock
 from firmware.log import Log
 from simulation import segments
 from simulation.board import SimulatedBoard
 from simulation.checks import Checks
-from simulation.endings import Bitten, Restarted, Violation
+from simulation.endings import Bitten, Restarted, Slept, Violation
 from simulation.ledger import Ledger
 from simulation.radio import AccessPoint, SimulatedRadio
 from simulation.scenario import NodeScenario
@@ -47,7 +47,8 @@ class Machine:
         self.ledger = Ledger(self.name, self._dropped)
         self.life: Life = self.world.main
         self.node: Any = None
-        self.boots = self.bites = self.restarts = self.crashes = 0
+        self.retained = b""
+        self.boots = self.wakes = self.bites = self.restarts = self.crashes = 0
         self.longest_wait_ms = 0
         self.settled_us: int | None = None
         self._dropped_before = 0
@@ -63,10 +64,11 @@ class Machine:
         """Boot after boot, until the run ends."""
         cause = "power-on"
         while True:
+            pause_us = _RESET_US
             try:
                 if not self._powered:
                     self.world.wait_until(None, lambda: self._powered)
-                self._start()
+                self._start(cause)
                 self._boot(cause)
             except PowerCut:
                 cause = "power-on"
@@ -76,27 +78,53 @@ class Machine:
             except Bitten:
                 self.bites += 1
                 cause = "watchdog"
+            except Slept as sleep:
+                cause = "deep-sleep"
+                pause_us = sleep.duration_ms * 1000
             self._end_boot(cause)
-            self.world.wait_until(self.world.now_us + _RESET_US)
+            self.world.wait_until(self.world.now_us + pause_us, lambda: not self._powered)
+            if not self._powered:
+                cause = "power-on"
 
-    def _start(self) -> None:
+    def _start(self, cause: str) -> None:
         self._running = True
+        if cause == "power-on":
+            self._forget()
         self.flash.power_on()
         self.stack.power_on(radio_up=False)
         self.time.restart_ticks(self.scenario.ticks_ms)
-        self.boots += 1
+        self.boots += cause != "deep-sleep"
+        self.wakes += cause == "deep-sleep"
+
+    def _forget(self) -> None:
+        """RTC memory and the real-time clock are gone with the power."""
+        self.time.set_unix_s(self.time.epoch_s)
+        if self.retained:
+            on_flash = segments.keys(self.flash.files)
+            records = [one for one in self._in_rtc() if segments.key(one) not in on_flash]
+            self.ledger.power_lost(records)
+            self.retained = b""
+
+    def _in_rtc(self) -> list[bytes]:
+        return retained.unpack(self.retained)[1]
 
     def _boot(self, cause: str) -> None:
         """What `firmware.app.run` does, with the parts of the simulation."""
         settings = self.scenario.settings
         board = self._board = SimulatedBoard(self, cause)
         clock = Clock(board.time, board.clock_is_set())
+        state: dict = {}
+        records: Any = ()
+        if board.retained_bytes and board.retained():
+            state, records, uptime_ms = sleep.wake(board, clock.rtc_ms())
+            clock = Clock(board.time, board.clock_is_set(), uptime_ms)
         log = Log(clock, self._line)
         feed = board.feed if settings["watchdog_s"] else None
         node = None
         try:
-            node = app.build(board, clock, settings, log, self.flash, self._fed if feed else None)
-            self._watch(node)
+            idle = self._fed if feed else None
+            node = app.build(board, clock, settings, log, self.flash, idle, state, records)
+            self._watch(node, bool(state))
             if feed:
                 board.start_watchdog(int(settings["watchdog_s"] * 1000))
             app.loop(node, clock, feed, self.flash)
@@ -106,15 +134,17 @@ class Machine:
         except Exception as error:
             raise Violation(f"{self.name}: {error!r} escaped") from error
 
-    def _watch(self, node: Any) -> None:
+    def _watch(self, node: Any, wakes: bool) -> None:
         self.node = node
         self._checks = Checks(self, node)
         node.step = self._checks.step
         if self.boots == 1:
             node.link.session.pid = self.scenario.packet_id
         outbox, ledger = node.outbox, self.ledger
-        ledger.begin_boot(node.identity.boot)
-        ledger.check_flash(segments.keys(self.flash.files))
+        if not wakes:
+            ledger.begin_boot(node.identity.boot)
+        kept = segments.keys(self.flash.files) | {segments.key(one) for one in self._in_rtc()}
+        ledger.check_flash(kept)
         put = outbox.put
 
         def checked_put(record: bytes) -> bool:
@@ -143,13 +173,13 @@ class Machine:
         if node is None:
             return
         outbox = node.outbox
-        on_flash = segments.keys(self.flash.files)
-        self._note_lost(outbox, on_flash)
+        kept = segments.keys(self.flash.files) | {segments.key(one) for one in self._in_rtc()}
+        self._note_lost(outbox, kept)
         self._dropped_before += outbox.dropped
         self.longest_wait_ms = max(self.longest_wait_ms, node.link.session.wire.longest_wait_ms)
 
-    def _note_lost(self, outbox: Any, on_flash: set[tuple[int, int]]) -> None:
-        in_ram = [record for record in outbox._ram if segments.key(record) not in on_flash]
+    def _note_lost(self, outbox: Any, kept: set[tuple[int, int]]) -> None:
+        in_ram = [record for record in outbox._ram if segments.key(record) not in kept]
         gone = self.ledger.power_lost(in_ram)
         # Where the step began with everything on flash, nothing may be in RAM alone at its end.
         bound = self._checks.wrote_through and outbox.write_through and outbox._directory

@@ -56,6 +56,7 @@ class Result:
     doubled: int = 0
     late_waits: int = 0
     boots: int = 0
+    wakes: int = 0
     bites: int = 0
     restarts: int = 0
     crashes: int = 0
@@ -176,7 +177,9 @@ class Run:
             self._ends.pop(number)()
         self.calm = True
         caps_s = [one.settings["retry"]["cap_s"] for one in self.scenario.nodes]
-        bound_s = 2 * max(caps_s) + _CRASH_PAUSE_S + _JOIN_AND_CONNECT_S
+        # A node with a duty cycle delivers when it has enough.
+        rests_s = [one.settings["deliver_every"] * 60 for one in self.scenario.nodes]
+        bound_s = 2 * max(caps_s) + max(rests_s) + _CRASH_PAUSE_S + _JOIN_AND_CONNECT_S
         self.world.after_ms(bound_s * 1000, self._overdue, bound_s)
 
     def _overdue(self, bound_s: float) -> None:
@@ -216,6 +219,7 @@ class Run:
             spoilt=sum(one.spoilt for one in ledgers),
             repeats=sum(one.repeats for one in ledgers),
             boots=sum(machine.boots for machine in self.machines),
+            wakes=sum(machine.wakes for machine in self.machines),
             bites=sum(machine.bites for machine in self.machines),
             restarts=sum(machine.restarts for machine in self.machines),
             crashes=sum(machine.crashes for machine in self.machines),
@@ -262,6 +266,12 @@ def _stand_ins() -> Iterator[None]:
         del sys.print_exception
 
 
-def run(seed: int, hours: float, nodes: int = 0, groups: list[str] | None = None) -> Result:
+def run(
+    seed: int,
+    hours: float,
+    nodes: int = 0,
+    groups: list[str] | None = None,
+    sleeps: bool | None = None,
+) -> Result:
     """Play one seed. Raises Failed, whose text says how to see it again."""
-    return Run(scenarios.make(seed, hours, nodes, groups)).play()
+    return Run(scenarios.make(seed, hours, nodes, groups, sleeps)).play()

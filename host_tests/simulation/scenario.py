@@ -50,13 +50,19 @@ class Scenario:
     groups: list[str] = field(default_factory=list)
 
 
-def make(seed: int, hours: float, nodes: int = 0, groups: list[str] | None = None) -> Scenario:
-    """The scenario of a seed. `nodes`, `groups`: in place of what the seed would choose."""
+def make(
+    seed: int,
+    hours: float,
+    nodes: int = 0,
+    groups: list[str] | None = None,
+    sleeps: bool | None = None,
+) -> Scenario:
+    """The scenario of a seed. The rest: in place of what the seed would choose."""
     rng = random.Random(f"scenario {seed}")
     calm_s = hours * 3600
     password = rng.choice((None, "secret"))
     count = nodes or rng.choice((1, 1, 1, 1, 1, 1, 2, 3))
-    made = [_node(f"node-{index}", rng, password) for index in range(count)]
+    made = [_node(f"node-{index}", rng, password, sleeps) for index in range(count)]
     chosen = groups if groups is not None else _choose_groups(rng)
     scenario = Scenario(seed, calm_s, made, [], rng.random() < 0.9, password)
     scenario.groups = chosen
@@ -89,10 +95,12 @@ def _faults(group: str, target: int, calm_s: float, rng: random.Random) -> list[
     return faults
 
 
-def _node(name: str, rng: random.Random, password: str | None) -> NodeScenario:
+def _node(
+    name: str, rng: random.Random, password: str | None, sleeps: bool | None
+) -> NodeScenario:
     port = rng.choice(("esp32", "rp2", "unix"))
     flash_kib = rng.choice((256, 256, 256, 64, 32, 8, 0))
-    config = {
+    config: dict[str, Any] = {
         "node": name,
         "sample_s": 60,
         "health_s": rng.choice((300, 300, 3600)),
@@ -115,6 +123,12 @@ def _node(name: str, rng: random.Random, password: str | None) -> NodeScenario:
         "retry": {"cap_s": rng.choice((60, 300, 300))},
         "sensors": rng.choice((_ONE_SENSOR, _ONE_SENSOR, _TWO_SENSORS)),
     }
+    if sleeps or (sleeps is None and rng.random() < 0.2):
+        config["mode"] = "duty_cycle"
+        # An outbox without flash may be too small to hold five.
+        config["deliver_every"] = rng.choice((1, 1, 5)) if flash_kib else 1
+        config["watchdog_s"] = 0
+        config["led"] = None
     secrets = {"wifi": [{"ssid": "greenhouse", "password": "12345678"}]}
     if password:
         secrets["mqtt"] = {"user": name, "password": password}

@@ -75,6 +75,9 @@ def soak(
     ),
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     replay: Annotated[int, typer.Option(help="Play this seed alone, with its trace.")] = -1,
+    document: Annotated[
+        Path | None, typer.Option(help="Write the report into this page, between its marks.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
 ) -> None:
     """Simulate nodes under faults, seed after seed, and check that nothing is lost."""
@@ -112,6 +115,8 @@ def soak(
         print(json.dumps(report))
     else:
         _print(report)
+    if document and not failure:
+        _write(document, report)
     if failure:
         print(failure, file=sys.stderr)
         raise typer.Exit(1)
@@ -146,6 +151,7 @@ _ROWS = (
     ("longest_wait_ms", "longest wait, ms (deadlines: 5,000 to 14,000)"),
     ("longest_catch_up_s", "longest catching up after the last fault, s"),
     ("boots", "boots"),
+    ("wakes", "wakes from deep sleep"),
     ("bites", "watchdog resets, all in a hang"),
     ("restarts", "restarts by the firmware"),
     ("connections", "connections tried"),
@@ -161,6 +167,20 @@ def _print(report: dict) -> None:
     for kind, number in report["faults_by_kind"].items():
         table.add_row(f"  {kind}", f"{number:,}")
     Console().print(table)
+
+
+def _write(page: Path, report: dict) -> None:
+    """The report as a table, in the place of the one before."""
+    start, end = "<!-- soak -->\n", "<!-- end of soak -->"
+    before, _, rest = page.read_text().partition(start)
+    rows = [
+        f"| {text} | {report[name]:,.0f} |"
+        for name, text in _ROWS
+        if "processor" not in text and "core" not in text
+    ]
+    rows += [f"| {kind} | {number:,} |" for kind, number in report["faults_by_kind"].items()]
+    table = "\n".join(["| of the last soak written here | |", "|---|---|", *rows])
+    page.write_text(before + start + table + "\n" + end + rest.partition(end)[2])
 
 
 if __name__ == "__main__":
