@@ -33,8 +33,8 @@ app.add_typer(config_app, name="config")
 BrokerOption = Annotated[
     str,
     typer.Option(
-        help="mqtt\\[s]://\\[user:password@]host\\[:port]. A password is safer in the variable, "
-        "where other users of this machine do not see it.",
+        help="mqtt://\\[user:password@]host\\[:port], or mqtts:// for TLS. A password is safer "
+        "in the variable, where other users of this machine do not see it.",
         envvar="FIELDPOST_BROKER",
         metavar="URL",
     ),
