@@ -38,7 +38,7 @@ class Ledger:
         self._boot = self._seq = -1
         self._trying: bytes | None = None
         self.taken = self.delivered = self.repeats = self.passed_over = 0
-        self.lost_with_power = self.spoilt = 0
+        self.lost_with_power = self.spoilt = self.waiting = 0
 
     # -- what the node does --------------------------------------------------------------------
 
@@ -149,11 +149,17 @@ class Ledger:
                 f" ({self.passed_over} missing, {self._dropped()} dropped by policy)"
             )
 
-    def finish(self) -> None:
-        """Nothing more will come: whatever has not arrived must be excused."""
+    def finish(self, kept: set[Key] | None = None) -> None:
+        """The run is over: what has not arrived must be among what the node has `kept`, taken
+        since it had delivered everything, or be excused."""
+        waiting = 0
         for index in range(self._next, len(self._states)):
             if self._states[index] == WAITING:
-                self._pass_over(index)
-        known = self.delivered + self.passed_over + self.lost_with_power + self.spoilt
+                if kept and self._keys[index] in kept:
+                    waiting += 1
+                else:
+                    self._pass_over(index)
+        known = self.delivered + self.passed_over + self.lost_with_power + self.spoilt + waiting
         if known != len(self._states) - self._states.count(IN_DOUBT):
             raise Violation(f"{self.name}: the ledger does not add up")
+        self.waiting = waiting

@@ -105,6 +105,20 @@ class Machine:
             self.ledger.power_lost(records)
             self.retained = b""
 
+    def finish(self) -> None:
+        """The run is over."""
+        kept = self._kept()
+        node = self.node
+        if node is not None:
+            kept.update(segments.key(record) for record in node.outbox._ram)
+            wait_ms = node.link.session.wire.longest_wait_ms
+            self.longest_wait_ms = max(self.longest_wait_ms, wait_ms)
+        self.ledger.finish(kept)
+
+    def _kept(self) -> set[tuple[int, int]]:
+        """What would survive a reset."""
+        return segments.keys(self.flash.files) | {segments.key(one) for one in self._in_rtc()}
+
     def _in_rtc(self) -> list[bytes]:
         return retained.unpack(self.retained)[1]
 
@@ -143,8 +157,7 @@ class Machine:
         outbox, ledger = node.outbox, self.ledger
         if not wakes:
             ledger.begin_boot(node.identity.boot)
-        kept = segments.keys(self.flash.files) | {segments.key(one) for one in self._in_rtc()}
-        ledger.check_flash(kept)
+        ledger.check_flash(self._kept())
         put = outbox.put
 
         def checked_put(record: bytes) -> bool:
@@ -173,8 +186,7 @@ class Machine:
         if node is None:
             return
         outbox = node.outbox
-        kept = segments.keys(self.flash.files) | {segments.key(one) for one in self._in_rtc()}
-        self._note_lost(outbox, kept)
+        self._note_lost(outbox, self._kept())
         self._dropped_before += outbox.dropped
         self.longest_wait_ms = max(self.longest_wait_ms, node.link.session.wire.longest_wait_ms)
 

@@ -48,6 +48,7 @@ class Result:
     faults: Counter = field(default_factory=Counter)
     taken: int = 0
     delivered: int = 0
+    waiting: int = 0
     lost: int = 0
     dropped: int = 0
     lost_with_power: int = 0
@@ -137,17 +138,11 @@ class Run:
     def settled(self) -> None:
         """A machine has delivered everything since the faults ended."""
         if all(machine.settled_us is not None for machine in self.machines):
-            # The last acknowledgements may still be on their way to the ledger: none is, for a
-            # reading leaves the outbox after the broker had it.
             self.world.interrupt(EndOfRun(), self.world.main)
 
     def _finish(self) -> None:
         for machine in self.machines:
-            machine.ledger.finish()
-            node = machine.node
-            if node is not None:
-                wait_ms = node.link.session.wire.longest_wait_ms
-                machine.longest_wait_ms = max(machine.longest_wait_ms, wait_ms)
+            machine.finish()
         # A broker that lets nobody send before CONNACK is one of the scenarios.
         if self.scenario.early and self.broker.violations:
             raise Violation(f"against the protocol: {self.broker.violations[0]}")
@@ -214,6 +209,7 @@ class Run:
             faults=self.faults,
             taken=sum(one.taken for one in ledgers),
             delivered=sum(one.delivered for one in ledgers),
+            waiting=sum(one.waiting for one in ledgers),
             dropped=sum(one.passed_over for one in ledgers),
             lost_with_power=sum(one.lost_with_power for one in ledgers),
             spoilt=sum(one.spoilt for one in ledgers),

@@ -141,6 +141,7 @@ _ROWS = (
     ("node_days_per_minute_of_processor_time", "node-days per minute of processor time"),
     ("taken", "readings taken"),
     ("delivered", "delivered"),
+    ("waiting", "taken at the end, and waiting"),
     ("lost", "lost"),
     ("doubled", "duplicated after the key"),
     ("repeats", "duplicated on the wire"),
