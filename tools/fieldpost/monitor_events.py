@@ -1,0 +1,96 @@
+"""What a monitor is told: console lines, MQTT messages, and what became of the connections.
+
+Everything that happens goes through one bounded queue, in the order in which it happened.
+"""
+
+import codecs
+import queue
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+# A line longer than that is shown in pieces: what prints without a line's end is shown too.
+LINE_MAX = 1000
+_WAITING_MAX = 10_000
+
+Source = Literal["console", "mqtt", "notice"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """at: Unix seconds. text: of MQTT, the payload. topic and retained: of MQTT alone."""
+
+    source: Source
+    text: str
+    topic: str = ""
+    retained: bool = False
+    at: float = field(default_factory=time.time)
+
+
+class Events:
+    """The queue. Who is too slow to read it misses events, and is told how many."""
+
+    def __init__(self, waiting_max: int = _WAITING_MAX) -> None:
+        self._queue: queue.Queue[Event] = queue.Queue(waiting_max)
+        self._lock = threading.Lock()
+        self._missed = 0
+
+    def put(self, event: Event) -> None:
+        """Never waits."""
+        try:
+            self._queue.put_nowait(event)
+        except queue.Full:
+            with self._lock:
+                self._missed += 1
+
+    def notice(self, text: str) -> None:
+        """Something that the user must know of the monitor itself."""
+        self.put(Event("notice", text))
+
+    def get(self, limit_s: float) -> Event | None:
+        """The next event; None if there was none within the limit."""
+        with self._lock:
+            missed, self._missed = self._missed, 0
+        if missed:
+            return Event("notice", f"{missed} lines came faster than they could be shown")
+        try:
+            return self._queue.get(timeout=limit_s)
+        except queue.Empty:
+            return None
+
+
+class Lines:
+    """Bytes of a console, in whatever pieces they come, to lines without their ends."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that are complete now."""
+        text = self._rest + self._decoder.decode(data)
+        *whole, self._rest = text.split("\n")
+        while len(self._rest) > LINE_MAX:
+            whole.append(self._rest[:LINE_MAX])
+            self._rest = self._rest[LINE_MAX:]
+        return [
+            line[at : at + LINE_MAX].removesuffix("\r")
+            for line in whole
+            for at in range(0, max(len(line), 1), LINE_MAX)
+        ]
+
+    def flush(self) -> list[str]:
+        """What stands there without an end, such as a prompt."""
+        rest, self._rest = self._rest.removesuffix("\r"), ""
+        return [rest] if rest.strip() else []
+
+
+def neutral(text: str) -> str:
+    """`text` without what would drive a terminal: control sequences, bidirectional marks."""
+    text = text.expandtabs(4)
+    return (
+        text
+        if text.isprintable()
+        else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    )
