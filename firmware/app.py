@@ -225,17 +225,22 @@ def run():
     node = None
     try:
         _boot_window(board, clock, log, settings["boot_window_s"])
-        feed = board.feed if settings["watchdog_s"] else None
+        watchdog_s = settings["watchdog_s"]
+        if watchdog_s is None:
+            watchdog_s = board.watchdog_s
+        feed = board.feed if watchdog_s else None
         node = build(board, clock, settings, log, files, feed, state, records)
         log("ready: %s, boot %d" % (settings["node"], node.identity.boot))
         if feed:
-            board.start_watchdog(int(settings["watchdog_s"] * 1000))
+            board.start_watchdog(watchdog_s * 1000)
+            node.link.session.wire.patient = node.timekeeper.patient = board.patient
         loop(node, clock, feed)
     except ConfigError as error:
         _refuse(board, clock, log, [str(error)])
     except KeyboardInterrupt:
         if node:
             node.stop()
+        board.let_go()
         log("stopped by hand; %d readings kept" % (node.outbox.on_flash if node else 0))
     except Exception as error:
         crashed(error, node, board, clock, log)

@@ -203,9 +203,10 @@ CONFIG = (
     ("log_level", "one of", "info", ("debug", "info", "warning", "error")),
     # Whether the LED tells the node's state. null: in "always_on" only.
     ("led", "bool", None),
-    # The hardware watchdog resets a node that is stuck this long. 0: off; else at least 5. A
-    # Pico W takes 8 for anything longer.
-    ("watchdog_s", "int", 0, 0, 3600),
+    # The hardware watchdog resets a node that is stuck this long. 0: off; else at least 5, of
+    # which a Pico W takes 8. null: 60 on an ESP32; off on a Pico W, whose watchdog cannot be
+    # stopped again and would cut a person off who works on the board.
+    ("watchdog_s", "int", None, 0, 3600),
     # The sensors, read in this order. Left out: the chip's own temperature.
     ("sensors", "sensors", "internal", 0, 16),
 )

@@ -2,6 +2,8 @@
 
 from micropython import const
 
+# Bound of a name look-up, which on no port takes one: all its retries, and then some.
+LOOK_UP_MS = const(30000)
 _RETRY_MIN_MS = const(15000)
 _RETRY_MAX_MS = const(900000)
 
@@ -24,6 +26,7 @@ class Timekeeper:
         self._retry_ms = _RETRY_MIN_MS
         self.due_ms = 0
         self.on_step = None
+        self.patient = None  # patient(limit_ms): see Wire
 
     def is_asking(self):
         """Whether an answer is awaited, or the question is due."""
@@ -39,7 +42,13 @@ class Timekeeper:
         try:
             if not self._asking:
                 self._asking = True
-                self._sntp.start(self._host)
+                if self.patient:
+                    self.patient(LOOK_UP_MS)
+                try:
+                    self._sntp.start(self._host)
+                finally:
+                    if self.patient:
+                        self.patient(0)
             unix_s = self._sntp.poll()
         except OSError as error:
             self._asking = False

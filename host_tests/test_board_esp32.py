@@ -183,3 +183,11 @@ def test_a_new_attempt_is_not_judged_by_the_last_ones_reason() -> None:
     radio.join("home", "password1")
     chip.time.sleep_ms(9000)
     assert radio.state() == "no-ap"
+
+
+def test_a_person_who_took_over_is_not_reset() -> None:
+    chip = Chip("ESP32")
+    board = load_board(chip)
+    board.start_watchdog(60_000)
+    board.let_go()
+    assert not chip.block(3_600_000)

@@ -202,3 +202,24 @@ def test_back_to_dhcp_after_a_static_address_does_not_keep_it(chip: Chip) -> Non
     chip.time.sleep_ms(1000)
     assert radio.state() == "up"
     assert radio.address() == "192.168.1.7"
+
+
+def test_a_name_look_up_longer_than_the_watchdog_is_fed_through_and_not_for_ever(
+    chip: Chip,
+) -> None:
+    board = load_board(chip)
+    board.start_watchdog(8000)
+    assert chip.block(12_000), "without patience it bites"
+    board.feed()
+    board.patient(30_000)
+    assert not chip.block(25_000)
+    assert chip.block(30_000)
+    board.patient(0)
+    assert chip.timers == []
+
+
+def test_a_person_who_took_over_is_not_reset(chip: Chip) -> None:
+    board = load_board(chip)
+    board.start_watchdog(8000)
+    board.let_go()
+    assert not chip.block(600_000)

@@ -71,7 +71,7 @@ def test_the_shortest_configuration_gets_every_default() -> None:
         "outbox": {"ram_readings": 64, "flash_kib": 256, "durability": "outage"},
         "ntp": {"host": "pool.ntp.org", "interval_s": 86400},
         "retry": {"base_s": 1, "cap_s": 300, "stable_s": 60, "radio_s": 900, "reset_s": 3600},
-        "watchdog_s": 0,
+        "watchdog_s": None,
         "sensors": [{"type": "internal", "name": "internal", "prefix": ""}],
     }
 

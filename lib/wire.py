@@ -35,6 +35,7 @@ _POLLERR_POLLHUP = const(24)
 _SLICE_MS = const(500)
 # Without a hook there is nothing to wake for; less than half of the ticks' period.
 _WHOLE_MS = const(86400000)
+_LOOK_UP_MS = const(30000)
 # A TCP segment on Wi-Fi carries 1,460 bytes at most, 1,440 on ESP32's lwIP; TLS adds about 30.
 _TX_BYTES = const(1400)
 # 64 PUBACKs of four bytes: one system call takes in what a burst of readings was answered with.
@@ -86,6 +87,9 @@ class Wire:
         # Called before the first wait for an answer on a new connection: its owner may append
         # packets to the segment that is about to leave.
         self.rider = None
+        # Called with `_LOOK_UP_MS` before a name look-up, which nothing can feed a watchdog in,
+        # and with 0 after it.
+        self.patient = None
         self.segments = self.round_trips = 0
         self.sent_bytes = self.received_bytes = 0
         self.longest_wait_ms = 0
@@ -112,6 +116,8 @@ class Wire:
             if self._idle:
                 self._idle()
             net = self._socket
+            if self.patient:
+                self.patient(_LOOK_UP_MS)
             try:
                 found = net.getaddrinfo(host, port, net.AF_INET, net.SOCK_STREAM)
                 if not found:
@@ -119,6 +125,9 @@ class Wire:
             except OSError:
                 self._fail()
                 raise
+            finally:
+                if self.patient:
+                    self.patient(0)
             self._addresses.clear()
             self._addresses[key] = found
             if self._clock.ticks_diff(self._deadline, self._clock.ticks_ms()) <= 0:

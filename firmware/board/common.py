@@ -125,6 +125,7 @@ class CommonBoard:
     select = select
     time = time
     watchdog_max_ms = None
+    watchdog_s = 0  # armed if the configuration does not say
     retained_bytes = 0
     _sleep_max_ms = 0x3FFFFFFF
 
@@ -157,6 +158,13 @@ class CommonBoard:
     def feed(self):
         if self._watchdog:
             self._watchdog.feed()
+
+    def patient(self, limit_ms):
+        """For a call that cannot feed, such as a name look-up: keep an armed watchdog quiet for
+        `limit_ms` at most. 0: the call is over. Nothing to do where its time-out is long."""
+
+    def let_go(self):
+        """A person has taken over: an armed watchdog must not reset the board under them."""
 
     def restart(self):
         machine.reset()

@@ -22,6 +22,7 @@ _WRONG_PASSWORD = (202, 15, 204, 14)
 # status() keeps the reason of the last failure until the next attempt succeeds or fails.
 _STALE_MS = const(8000)
 
+_DAY_MS = const(86400000)
 _RTC_BYTES = const(2048)
 _HEADER = "<HHI"  # mark, length, CRC-32
 _HEADER_BYTES = const(8)
@@ -84,6 +85,7 @@ class _Adc:
 class Board(CommonBoard):
     family = "esp32"
     retained_bytes = _RTC_BYTES - _HEADER_BYTES
+    watchdog_s = 60
 
     def __init__(self):
         super().__init__(Radio())
@@ -91,6 +93,11 @@ class Board(CommonBoard):
             self._led = machine.Pin("LED", machine.Pin.OUT)
         except (ValueError, TypeError):
             self._led = None  # Only some boards name their LED; the plain image cannot know.
+
+    def let_go(self):
+        """The watchdog cannot be stopped, but a new one takes its place: a day is long enough."""
+        if self._watchdog:
+            self._watchdog = machine.WDT(timeout=_DAY_MS)
 
     def led(self, on):
         if self._led:

@@ -30,6 +30,8 @@ _ARMED = const(0x6AB73121)
 _ASLEEP = const(0x0F1E1D05)
 _SEEN = const(0x0F1E1D06)
 
+_FEED_MS = const(2000)
+_FOR_EVER_MS = const(0x3FFFFFFF)
 _VOLTS_FULL_UV = const(3300000)
 
 
@@ -103,6 +105,8 @@ class Board(CommonBoard):
         rp2350 = "RP2350" in sys.implementation._machine
         self._scratch0 = (_WATCHDOG_RP2350 if rp2350 else _WATCHDOG_RP2040) + _SCRATCH0
         self._scratch4 = self._scratch0 + _SCRATCH4 - _SCRATCH0
+        self._feeder = None
+        self._feed_ms = 0
         self._cause = self._find_cause()
         if self._cause == "soft":
             self.radio.powered = True  # A soft reset leaves the radio as it was.
@@ -111,6 +115,27 @@ class Board(CommonBoard):
 
     def reset_cause(self):
         return self._cause
+
+    def patient(self, limit_ms):
+        """A timer feeds the watchdog for so long: lwIP may look for a name for ten seconds, and
+        the watchdog knows no more than eight."""
+        if not self._watchdog:
+            return
+        if self._feeder:
+            self._feeder.deinit()
+            self._feeder = None
+        self._feed_ms = limit_ms
+        if limit_ms:
+            self._feeder = machine.Timer(period=_FEED_MS, callback=self._feed_on)
+
+    def _feed_on(self, _):
+        self._feed_ms -= _FEED_MS
+        if self._feed_ms >= 0:
+            self._watchdog.feed()
+
+    def let_go(self):
+        """Feed from a timer until the next reset; a soft reset ends it, and then the board."""
+        self.patient(_FOR_EVER_MS)
 
     def _find_cause(self):
         """machine.reset_cause() calls every reset but power-on a watchdog's; this tells more.

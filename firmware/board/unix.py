@@ -98,6 +98,7 @@ class Radio:
 class Board:
     family = "unix"
     watchdog_max_ms = None
+    watchdog_s = 0
     retained_bytes = 0
     socket = socket
     select = select
@@ -147,6 +148,12 @@ class Board:
             print(f"watchdog: not fed for more than {self._watchdog_ms} ms")
             raise SystemExit(EXIT_WATCHDOG)
         self._fed = now
+
+    def patient(self, limit_ms):
+        """Nothing: see `firmware/board/common.py`."""
+
+    def let_go(self):
+        self._watchdog_ms = None
 
     def restart(self):
         raise SystemExit(EXIT_RESTART)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -38,6 +39,7 @@ class Chip:
         self.pins: dict[Any, SimpleNamespace] = {}
         self.watchdog_ms: int | None = None
         self.fed_at = 0
+        self.timers: list[Any] = []
         self.sleep_stops: list[int] = []  # how long the next light sleeps last; then in full
         self.deep_slept_ms: int | None = None
         self.network = FakeNetwork(self)
@@ -74,6 +76,18 @@ class Chip:
         self.network = FakeNetwork(self)
 
     # What the modules do ----------------------------------------------------------------------
+
+    def block(self, duration_ms: int) -> bool:
+        """A call that returns only after so long, timers running; True if the watchdog bit."""
+        end = self.time.elapsed_ms + duration_ms
+        while self.time.elapsed_ms < end:
+            self.time.advance_ms(1000)
+            for timer in list(self.timers):
+                if self.time.elapsed_ms % timer.period == 0:
+                    timer.callback(timer)
+            if self.watchdog_ms and self.time.elapsed_ms - self.fed_at > self.watchdog_ms:
+                return True
+        return False
 
     def light_sleep(self, duration_ms: int) -> None:
         limit = 0x7FFFFFFF if self.is_esp32 else 4_294_966
@@ -134,6 +148,16 @@ class Chip:
 
             def feed(self) -> None:
                 chip.fed_at = chip.time.elapsed_ms
+
+        class Timer:
+            def __init__(self, period: int, callback: Callable[[Any], None]) -> None:
+                self.period, self.callback = period, callback
+                chip.timers.append(self)
+
+            def deinit(self) -> None:
+                chip.timers.remove(self)
+
+        module.Timer = Timer
 
         class RTC:
             def memory(self, data: bytes | None = None) -> bytes | None:
