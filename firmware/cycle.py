@@ -20,7 +20,8 @@ _LINGER_MS = const(3000)
 # What waited at the broker comes before the answers to what this wake sent; this is a margin.
 _LISTEN_MS = const(20)
 _BACKOFF_MAX = const(10)
-# After a light sleep RP2 takes its time from a clock of whole seconds: a wake may seem early.
+# By a clock of whole seconds a wake may seem early: then it is this wake's point of the grid, not
+# one more before it.
 _CLOCK_STEP_MS = const(1500)
 
 

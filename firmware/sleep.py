@@ -14,6 +14,11 @@ def make_cycle(board, state, parts):
     """A `Cycle` that goes on from `state` ({}: a cold start). parts: those of a `Node`."""
     settings = parts[-2]
     limits = {alarm["field"]: alarm for alarm in settings["alarms"]}
+    if not board.retained_bytes:
+        # RAM and ticks go on in a light sleep. RP2's real-time clock counts whole seconds there,
+        # and was seen to lose parts of them: by it, samples would drift off their grid.
+        clock = parts[0]
+        clock.rtc_ms = clock.uptime_ms
     cycle = Cycle(board, Alarms(limits, state.get("alarms")), state, *parts)
     if settings["awake_pin"] is not None:
         cycle.awake_pin = board.pin(settings["awake_pin"], "in", "up")
