@@ -193,6 +193,11 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     delivery.render = node.render
     link.restart = restart
     remote.attach(node, topics(base, name) + b"cmd", file_system, restart, check_settings, log)
+    if settings["home_assistant"]:
+        from firmware.discovery import Discovery
+
+        node.discovery = Discovery(session, settings, lambda: sampler.fields, board.version())
+        node.discovery.is_due = not state  # A wake from deep sleep has nothing new to announce.
     if settings["led"]:
         node.signals = Signals(board.led, clock)
     if in_safe_mode:

@@ -240,6 +240,8 @@ class Cycle(Node):
             return 0
         self._note_delivery()
         self._settle()
+        if self.discovery:
+            self.discovery.step()
         if self.commands and self.commands.step():
             return 0
         return _LISTEN_MS

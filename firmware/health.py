@@ -35,6 +35,8 @@ class Health:
             "failed_starts": node.identity.failed_starts,
             "reset": self._reset_cause,
             "uptime_s": node.uptime_s(),
+            "sample_s": node.settings["sample_s"],
+            "log_level": node.settings["log_level"],
             "rssi": self._board.radio.rssi(),
             "free": gc.mem_free() if hasattr(gc, "mem_free") else None,
             "outbox": outbox.depth,

@@ -35,6 +35,7 @@ class Node:
     sleeping = False
     commands = None  # firmware/commands.py, if the node listens for any
     trial = None  # firmware/settings.py: a change of settings that has yet to prove itself
+    discovery = None  # firmware/discovery.py, if Home Assistant is to find the node
     signals = None  # firmware/signals.py, if it has an LED to use
 
     def __init__(
@@ -161,6 +162,8 @@ class Node:
         session.publish(self._status_topic, self.status(), True, 1)
         if self.commands:
             session.subscribe(self.commands.topic)
+        if self.discovery:
+            session.subscribe(self.discovery.birth_topic)
         self.delivery.restart()
         self.delivery.pump_all()
 
@@ -183,6 +186,8 @@ class Node:
             return 0
         self._note_delivery()
         self._settle()
+        if self.discovery:
+            self.discovery.step()
         if self.commands and self.commands.step():
             return 0
         now_ms = self.clock.uptime_ms()

@@ -43,4 +43,10 @@ def attach(node, topic, files, restart, check, log):
     actions = Actions(node, files, restart, check)
     node.commands = Commands(node, topic, actions, trial, log, files)
     node.trial = trial
-    node.link.session.on_message = node.commands.receive
+
+    def receive(topic, payload, retained):
+        node.commands.receive(topic, payload, retained)
+        if node.discovery:
+            node.discovery.receive(topic, payload, retained)
+
+    node.link.session.on_message = receive

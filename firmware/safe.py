@@ -16,6 +16,7 @@ class Rest:
 
     taken = late = 0
     errors = {}
+    fields = ()
 
     def __init__(self, clock, leave):
         self._clock = clock

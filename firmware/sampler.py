@@ -25,6 +25,7 @@ class Sampler:
         self.taken = 0
         self.late = 0
         self.errors = {}
+        self.fields = ()  # names of the last reading's fields
 
     def step(self):
         """Start or collect, if due; milliseconds until the next of the two."""
@@ -67,6 +68,7 @@ class Sampler:
     def _store(self, fields, errors):
         parts = ['"%s":%s' % (name, format_value(value)) for name, value in fields]
         self.errors = dict(errors)
+        self.fields = [name for name, _ in fields]
         if errors:
             parts.append('"failed":' + json.dumps([name for name, _ in errors]))
         for name, text in errors:

@@ -64,6 +64,7 @@ def test_the_shortest_configuration_gets_every_default() -> None:
         "low_battery": None,
         "lease_s": 3600,
         "awake_pin": None,
+        "home_assistant": None,
         "log_level": "info",
         "led": True,
         "profile": False,

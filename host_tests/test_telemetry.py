@@ -16,7 +16,9 @@ TOPIC = "fieldpost/roof/telemetry"
 
 
 def reading(boot: int, seq: int, **fields: Any) -> bytes:
-    return json.dumps({"boot": boot, "seq": seq, "ts": 1, "temperature": seq / 10, **fields}).encode()
+    return json.dumps(
+        {"boot": boot, "seq": seq, "ts": 1, "temperature": seq / 10, **fields}
+    ).encode()
 
 
 def kinds(*keys: tuple[int, int]) -> list[Kind]:

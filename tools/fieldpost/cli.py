@@ -29,6 +29,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="A node's configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+ha_app = typer.Typer(help="Home Assistant.", no_args_is_help=True)
+app.add_typer(ha_app, name="ha")
 
 BrokerOption = Annotated[
     str,
@@ -187,6 +189,19 @@ app.command()(battery_command.battery)
 app.command()(boards_command.boards)
 app.command()(flash_command.flash)
 app.command()(emulate_command.emulate)
+
+
+@ha_app.command()
+def remove(
+    node: str,
+    prefix: Annotated[str, typer.Option(help="Where Home Assistant looks.")] = "homeassistant",
+    broker: BrokerOption = DEFAULT_URL,
+) -> None:
+    """Take a node out of Home Assistant: clears what it left with the broker."""
+    from fieldpost import home_assistant
+
+    home_assistant.remove(node, broker=broker, prefix=prefix)
+    typer.echo(f"{node} is removed; a node that still runs announces itself at its next start")
 
 
 @config_app.command()
