@@ -119,7 +119,7 @@ def _node(
             "durability": rng.choice(("outage", "outage", "reading")) if flash_kib else "outage",
         },
         "ntp": {"host": rng.choice((TIME_SERVER, TIME_SERVER, TIME_SERVER, None))},
-        "led": rng.random() < 0.05,
+        "led": rng.random() < 0.02,
         "retry": {"cap_s": rng.choice((60, 300, 300))},
         "sensors": rng.choice((_ONE_SENSOR, _ONE_SENSOR, _TWO_SENSORS)),
     }
