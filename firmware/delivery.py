@@ -35,9 +35,7 @@ class Delivery:
         """Gather as many waiting readings as the window and one step allow; True if more could
         go at once."""
         outbox, session = self._outbox, self._session
-        for _ in range(_BATCH):
-            if self._next >= outbox.end or not session.window():
-                return False
+        for _ in range(min(_BATCH, session.window(), outbox.end - self._next)):
             record = outbox.peek(self._next) if self._next >= outbox.first else None
             if record is None:
                 session.skip_reading()

@@ -96,7 +96,6 @@ class Session(simple.MQTTClient):
             self.set_last_will(will[0], will[1], True, 1)
         self.set_callback(self._received)
         self._retained = False
-        self._head = bytearray(7)
         # Packet ids of the readings in flight, oldest first, in a ring; 0: done, but an older
         # one is not. They outlive the connection: what went out again keeps its id.
         self._ring = array("H", bytearray(2 * window))
@@ -175,6 +174,7 @@ class Session(simple.MQTTClient):
 
     def publish(self, topic, msg, retain=False, qos=0):
         """Gather one PUBLISH of bytes `msg` to bytes `topic`; it leaves on `flush` or a wait.
+        ValueError for a topic longer than a segment.
 
         QoS 1 is acknowledged in its time or the connection is given up; it is not sent again.
         """
@@ -184,8 +184,9 @@ class Session(simple.MQTTClient):
                 self._lost(OSError(_ETIMEDOUT))
             pid = self._next_pid()
             self._expect()
-            self._others.append(pid)
         self._put(retain | qos << 1, topic, msg, pid)
+        if qos:
+            self._others.append(pid)
 
     def window(self):
         """How many more readings may be sent before an acknowledgement is needed."""
@@ -222,8 +223,8 @@ class Session(simple.MQTTClient):
         """Gather a SUBSCRIBE to bytes `topic`. Refusal by the broker is an `OSError` later."""
         pid = self._next_pid()
         self._expect()
-        self._others.append(pid)
         self._put(0x82, topic, bytes((qos,)), pid, True)
+        self._others.append(pid)
 
     def flush(self):
         """Send all that was gathered, within the deadline."""
@@ -321,27 +322,34 @@ class Session(simple.MQTTClient):
     def _put(self, flags, topic, body, pid, subscribe=False):
         """One PUBLISH, or SUBSCRIBE (whose packet id comes before the topic), into the wire."""
         wire = self.wire
-        head = self._head
-        size = 2 + len(topic) + len(body) + (2 if pid else 0)
-        head[0] = flags if subscribe else _PUBLISH | flags
-        at = 1
+        tx = wire.tx
+        length = len(topic)
+        head = 2 + length + (2 if pid else 0)
+        rest = size = head + len(body)
+        while rest > 0x7F:
+            head += 1
+            rest >>= 7
+        at = wire.claim(head + 2)
+        tx[at] = flags if subscribe else _PUBLISH | flags
+        at += 1
         while size > 0x7F:
-            head[at] = size & 0x7F | 0x80
+            tx[at] = size & 0x7F | 0x80
             size >>= 7
             at += 1
-        head[at] = size
+        tx[at] = size
+        at += 1
         if subscribe:
-            head[at + 1] = pid >> 8
-            head[at + 2] = pid & 0xFF
+            tx[at] = pid >> 8
+            tx[at + 1] = pid & 0xFF
             at += 2
-        head[at + 1] = len(topic) >> 8
-        head[at + 2] = len(topic) & 0xFF
-        wire.write(head, at + 3)
-        wire.write(topic)
+        tx[at] = length >> 8
+        tx[at + 1] = length & 0xFF
+        at += 2
+        tx[at : at + length] = topic
         if pid and not subscribe:
-            head[0] = pid >> 8
-            head[1] = pid & 0xFF
-            wire.write(head, 2)
+            at += length
+            tx[at] = pid >> 8
+            tx[at + 1] = pid & 0xFF
         wire.write(body)
 
     def _take_pubacks(self):

@@ -388,3 +388,4 @@ def test_close_ends_the_session_in_order_and_leaves_the_network() -> None:
     assert bench.session.closed == 1
     bench.run_s(1)
     assert bench.link.is_up
+    assert bench.station.calls == ["start", "leave", "leave", "start"]

@@ -3,7 +3,7 @@
 import random
 
 from session_bench import SessionBench
-from test_link import RETRY, StubStation
+from test_link import ECONNRESET, RETRY, LinkBench, StubStation
 
 from fakes.world import NodeTime
 from firmware.clock import Clock
@@ -84,3 +84,21 @@ def test_13_two_nodes_with_one_client_id_end_in_a_clear_error_and_lose_nothing()
     # The backoff of both grows: after an hour of it they meet once in some minutes.
     late = [time_us for time_us, _ in first.bench.broker.connects if time_us > 2400e6]
     assert len(late) < 40
+
+
+def test_a_broker_that_ends_stable_sessions_is_not_taken_for_a_twin() -> None:
+    bench = LinkBench()
+    for _ in range(5):
+        bench.run_s(70)
+        bench.session.broken = OSError(ECONNRESET)
+        bench.link.step()
+        bench.session.broken = None
+        bench.run_s(3)
+    assert bench.link.causes == {"connection reset": 5}
+    for _ in range(3):
+        bench.run_s(5)
+        bench.session.broken = OSError(ECONNRESET)
+        bench.run_s(1)
+        bench.session.broken = None
+        bench.run_s(10)
+    assert "does another client have this id?" in " ".join(bench.link.causes)

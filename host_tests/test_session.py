@@ -284,6 +284,22 @@ def test_publish_carries_topic_payload_qos_and_retain_of_any_size(version: str, 
     assert bench.broker.violations == []
 
 
+@pytest.mark.parametrize("qos", [0, 1])
+def test_a_topic_longer_than_a_segment_is_refused_and_harms_nothing(
+    version: str, qos: int
+) -> None:
+    bench = SessionBench(version)
+    bench.open()
+    readings = bench.put(3)
+    with pytest.raises(ValueError):
+        bench.session.publish(b"t" * 1399, b"x", False, qos)
+    bench.session.publish(b"t" * 1300, b"x" * 3000, False, qos)
+    bench.run_ms(15_000)
+    assert bench.arrived == readings
+    assert bench.broker.records[0].payload == b"x" * 3000
+    assert bench.broker.violations == []
+
+
 # Ends -------------------------------------------------------------------------------------------
 
 

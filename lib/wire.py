@@ -283,10 +283,13 @@ class Wire:
         return _TX_BYTES - self._tx_end
 
     def claim(self, size):
-        """The place in `tx` of `size` more bytes, `_TX_BYTES` at most: the caller writes them
-        before anything else happens, and allocates nothing for it."""
+        """The place in `tx` of `size` more bytes: the caller writes them before anything else
+        happens, and allocates nothing for it. ValueError for more than a segment holds."""
         if self._sock is None:
             raise OSError(_ENOTCONN)
+        if size > _TX_BYTES:
+            # Written all the same they would make `tx` grow, away from under its view.
+            raise ValueError("no room for %d bytes" % size)
         if self._tx_end + size > _TX_BYTES:
             self.flush()
         at = self._tx_end
