@@ -3,11 +3,8 @@
 The only module that knows all the others.
 """
 
-import gc
-import json
-import sys
-
 from firmware import VERSION, crash, files, safe
+from firmware.loading import check_settings, load_settings
 
 _TICK_MS = 500
 # A node that has run so long starts well (ESPHome counts a boot as good after the same minute).
@@ -16,45 +13,6 @@ _GOOD_MS = 60000
 
 class ConfigError(Exception):
     """What the schema cannot see is wrong with the configuration: the text begins with the key."""
-
-
-def load_settings():
-    """(settings, errors) of config.json and secrets.json; errors is a list of texts."""
-    config = _read_json("config.json")
-    return check_settings(config)
-
-
-def check_settings(config):
-    """The same for a config.json that is at hand, as a dict, with the secrets of this board."""
-    secrets = _read_json("secrets.json")
-    errors = [found for found in (config, secrets) if isinstance(found, str)]
-    if errors:
-        return None, errors
-    from firmware.config import check
-
-    checked = check(config, secrets)
-    # The schema is needed once in a while: its memory is the node's.
-    for name in ("config", "config_cross", "schema"):
-        sys.modules.pop("firmware." + name, None)
-        if hasattr(sys.modules["firmware"], name):
-            delattr(sys.modules["firmware"], name)
-    gc.collect()
-    settings, errors = checked
-    if settings and settings["mqtt"]["tls"]:
-        from firmware import tls
-
-        errors = tls.check_files(settings["mqtt"]["tls"])
-    return settings, errors
-
-
-def _read_json(path):
-    data = files.read(path)
-    if data is None:
-        return "%s: there is no such file on this board" % path
-    try:
-        return json.loads(data)
-    except ValueError:
-        return "%s: is not JSON (fieldpost config check shows where)" % path
 
 
 def connection(board, clock, settings, idle=None):

@@ -9,6 +9,8 @@ import json
 
 from micropython import const
 
+from firmware import files as _files
+from firmware import safe
 from firmware import settings as _settings
 
 _BYTES_MAX = const(512)
@@ -39,7 +41,6 @@ class Commands:
         self._seen = []
         self._overflow = 0
         self._then = None  # done once the answer has arrived
-        self.stay_awake_until_ms = 0
 
     def receive(self, topic, payload, retained):
         """Called by the session. Keeps the message for `step`; a full queue drops it, counted."""
@@ -175,7 +176,7 @@ class Commands:
         minutes = command.get("minutes")
         if not isinstance(minutes, int) or not 0 <= minutes <= _STAY_AWAKE_MIN_MAX:
             raise ValueError("minutes must be a whole number from 0 to %d" % _STAY_AWAKE_MIN_MAX)
-        self.stay_awake_until_ms = self._node.clock.uptime_ms() + minutes * 60000
+        self._node.stay_awake_until_ms = self._node.clock.uptime_ms() + minutes * 60000
         return {"minutes": minutes}
 
     def do_log(self, command):
@@ -203,6 +204,42 @@ class Commands:
     def do_forget_network(self, command):
         """Drop what is remembered of the access point, address and broker; join anew."""
         self._then = self._node.forget_network
+
+
+class Actions:
+    """What commands ask for beyond the node itself. See `Commands`."""
+
+    def __init__(self, node, files, restart, check):
+        self._node = node
+        self._check = check
+        self._files = files
+        self.restart = restart
+
+    def load_config(self):
+        """config.json as a dict, as it stands on the board."""
+        return json.loads(_files.read(_settings.CONFIG, self._files))
+
+    def check(self, config):
+        """Errors of a changed config.json, by the same schema as at the start."""
+        return self._check(config)[1]
+
+    def identify(self, duration_s):
+        """Blink."""
+        if self._node.signals is None:
+            raise ValueError("no LED in use on this node")
+        self._node.signals.identify(duration_s)
+
+    def safe_mode(self, on):
+        """Restart into safe mode, or out of it."""
+        self._node.identity.expect(safe.FAILED_STARTS if on else 0)
+        self.restart()
+
+
+def make(node, topic, files, restart, check, log):
+    """Commands for `node`, and the trial of a changed setting, if there is one."""
+    node.trial = _settings.Trial(files)
+    actions = Actions(node, files, restart, check)
+    return Commands(node, topic, actions, node.trial, log, files)
 
 
 def _text(command, name):

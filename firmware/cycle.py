@@ -150,14 +150,17 @@ class Cycle(Node):
         now_ms = self.clock.uptime_ms()
         if self.link.failures != self._failures:
             return True
+        if self.link.is_up and self._done_ms is None and not self._owes():
+            self._done_ms = now_ms
+            self._failed_wakes = self._deliver_at_ms = 0
+        if self._stays():
+            # Until the next reading is due, which is then taken without a sleep.
+            return self.clock.rtc_ms() >= self._next_rtc_ms + self._sample_ms * self._stretch
         if now_ms - self._woke_ms >= self._limit_ms:
             self._log("awake for %d s: the rest must wait" % (self._limit_ms // 1000))
             return True
-        if not self.link.is_up or self.outbox.depth or self.link.session.waits():
+        if self._done_ms is None or self._owes():
             return False
-        if self._done_ms is None:
-            self._done_ms = now_ms
-            self._failed_wakes = self._deliver_at_ms = 0
         after_ms = now_ms - self._done_ms
         if self.commands and (after_ms < _LISTEN_MS or not self.commands.is_idle()):
             return False
@@ -174,8 +177,10 @@ class Cycle(Node):
         station = self.link.station
         if self._delivering and self._done_ms is None:
             station.lease = None  # Perhaps somebody else has the address by now.
-        self.link.close()
-        station.power_cycle()
+        stays = self._stays() and self.link.is_up
+        if not stays:
+            self.link.close()
+            station.power_cycle()
         self._delivering = False
         now_rtc_ms = self.clock.rtc_ms()
         interval_ms = self._sample_ms * self._stretch
@@ -186,10 +191,21 @@ class Cycle(Node):
             self._next_rtc_ms = now_rtc_ms + interval_ms - (
                 (now_rtc_ms - self._next_rtc_ms) % interval_ms
             )
+        if stays:
+            self._first = True
+            self._begin()
+            return 0
         self.sleeping = True
         sleep_ms = max(self._next_rtc_ms - now_rtc_ms, 1)
         self._log("asleep for %.1f s" % (sleep_ms / 1000))
         return sleep_ms
+
+    def _owes(self):
+        return bool(self.outbox.depth) or self.link.session.waits()
+
+    def _stays(self):
+        """Whether a command keeps the node awake and connected."""
+        return self.clock.uptime_ms() < self.stay_awake_until_ms
 
     def apply(self, key, value):
         """See `Node.apply`."""

@@ -95,7 +95,7 @@ class Link:
                 self._wanted = True
                 self._join_ms = now_ms
             if not self.station.step():
-                # Noticed a tenth of its time late at most: a long join need not be watched closely.
+                # Noticed a tenth of its time late at most: a long join need no closer watch.
                 taken_ms = now_ms - self._join_ms
                 return min(max(taken_ms // 10, _JOIN_POLL_MS), _JOIN_POLL_MAX_MS)
             if self.hold:

@@ -33,7 +33,8 @@ class Node:
 
     state = b"online"
     sleeping = False
-    commands = None  # firmware/commands.py, if the node listens for any
+    commands = None  # firmware/remote.py's Inbox, if the node listens for any
+    stay_awake_until_ms = 0  # uptime, by command
     trial = None  # firmware/settings.py: a change of settings that has yet to prove itself
     discovery = None  # firmware/discovery.py, if Home Assistant is to find the node
     signals = None  # firmware/signals.py, if it has an LED to use
@@ -113,8 +114,9 @@ class Node:
 
     def _step_trial(self):
         link, trial = self.link, self.trial
-        if trial and trial.is_open and trial.step(link.is_up, self.clock.uptime_ms(), link.failure):
-            link.restart()
+        if trial and trial.is_open:
+            if trial.step(link.is_up, self.clock.uptime_ms(), link.failure):
+                link.restart()
 
     # What commands ask for ----------------------------------------------------------------------
 

@@ -1,48 +1,58 @@
-"""Puts commands on a node: what they may do to the board, and a changed setting's trial."""
+"""Where commands come in. What does them is loaded when the first one has come."""
 
-import json
+from micropython import const
 
 from firmware import files as _files
-from firmware import safe
-from firmware.commands import Commands
-from firmware.settings import CONFIG, Trial
+
+_TRIAL = "trial.json"
+_WAITING_MAX = const(8)
 
 
-class Actions:
-    """What commands ask for beyond the node itself. See `Commands`."""
+class Inbox:
+    """Takes messages on `topic` in while the session is polled, and does one per `step`.
 
-    def __init__(self, node, files, restart, check):
-        self._node = node
-        self._check = check
-        self._files = files
-        self.restart = restart
+    make() -> firmware/commands.py's Commands. A message more than may wait is told as too many.
+    """
 
-    def load_config(self):
-        """config.json as a dict, as it stands on the board."""
-        return json.loads(_files.read(CONFIG, self._files))
+    def __init__(self, topic, make):
+        self.topic = topic
+        self._make = make
+        self._commands = None
+        self._waiting = []
 
-    def check(self, config):
-        """Errors of a changed config.json, by the same schema as at the start."""
-        return self._check(config)[1]
+    def receive(self, topic, payload, retained):
+        """Called by the session, for every message."""
+        if topic == self.topic and len(self._waiting) <= _WAITING_MAX:
+            self._waiting.append((payload, retained))
 
-    def identify(self, duration_s):
-        """Blink."""
-        if self._node.signals is None:
-            raise ValueError("no LED in use on this node")
-        self._node.signals.identify(duration_s)
+    def step(self):
+        """Do one command; True if there is more to do at once."""
+        if self._commands is None:
+            if not self._waiting:
+                return False
+            self._commands = self._make()
+        while self._waiting:
+            payload, retained = self._waiting.pop(0)
+            self._commands.receive(self.topic, payload, retained)
+        return self._commands.step()
 
-    def safe_mode(self, on):
-        """Restart into safe mode, or out of it."""
-        self._node.identity.expect(safe.FAILED_STARTS if on else 0)
-        self.restart()
+    def is_idle(self):
+        """Nothing to do and nothing to tell."""
+        return not self._waiting and (self._commands is None or self._commands.is_idle())
 
 
 def attach(node, topic, files, restart, check, log):
     """Let `node` take commands on `topic`. check(config) -> (settings, errors)."""
-    trial = Trial(files)
-    actions = Actions(node, files, restart, check)
-    node.commands = Commands(node, topic, actions, trial, log, files)
-    node.trial = trial
+
+    def make():
+        from firmware import commands
+
+        return commands.make(node, topic, files, restart, check, log)
+
+    node.commands = Inbox(topic, make)
+    if _files.read(_TRIAL, files):
+        # A changed setting has to prove itself, or its verdict to be told.
+        node.commands._commands = make()
 
     def receive(topic, payload, retained):
         node.commands.receive(topic, payload, retained)

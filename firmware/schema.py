@@ -199,8 +199,8 @@ CONFIG = (
     ("ntp", "section", (), NTP),
     # How the node behaves while it cannot connect.
     ("retry", "section", (), RETRY),
-    # Prefix under which Home Assistant looks for devices, "homeassistant" as a rule. null: the node
-    # does not announce itself.
+    # Prefix under which Home Assistant looks for devices, "homeassistant" as a rule. null: the
+    # node does not announce itself.
     ("home_assistant", "topic", None, 1, 64),
     # Lines of the log from this level on are shown and kept.
     ("log_level", "one of", "info", ("debug", "info", "warning", "error")),

@@ -1,20 +1,17 @@
 """Changes of config.json while the node runs: stored whole, and taken back if they strand it.
 
 A change of network or broker is on trial: beside the new config.json lies `trial.json` with the
-old one, until the node has connected with the new. If it has not within `TRIAL_MS` of running, the
-old one comes back, and the node restarts and tells. Every step is one atomic write, so a power cut
+old one, until the node has connected with the new. If it has not within five minutes of running,
+the old one comes back, and the node restarts and tells. Every step is one atomic write, so a power cut
 leaves the old settings, a trial, or the new ones.
 """
 
 import json
 
-from micropython import const
-
 from firmware import files as _files
 
 CONFIG = "config.json"
 _TRIAL = "trial.json"
-TRIAL_MS = const(300000)
 # First parts of the keys that can cut a node off.
 _RISKY = ("node", "wifi", "mqtt", "mode", "ntp")
 
@@ -67,6 +64,8 @@ class Trial:
     verdict: {"id", "key", "ok", "error"?} for the command that asked for the change.
     """
 
+    LIMIT_MS = 300000
+
     def __init__(self, files=_files):
         self._files = files
         self.is_open = False
@@ -88,7 +87,7 @@ class Trial:
         """While open: True once the old settings are back and the node must restart."""
         if is_up:
             self.passed()
-        elif uptime_ms >= TRIAL_MS:
+        elif uptime_ms >= self.LIMIT_MS:
             self.failed(why or "no answer")
             return True
         return False
