@@ -31,7 +31,7 @@ def fieldpost(*arguments: str, **environment: str) -> "subprocess.CompletedProce
         [sys.executable, "-m", "fieldpost", *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         env={**os.environ, "PYTHONPATH": str(ROOT / "tools"), **environment},
     )
 
@@ -48,7 +48,7 @@ def mosquitto() -> Iterator[Broker]:
 def witness(broker: Broker, topic: str, count: int) -> Iterator[Iterator[str]]:
     """What mosquitto_sub prints of `count` messages; it is subscribed when the block begins."""
     command = ["mosquitto_sub", "-p", str(broker.port), "-t", topic, "-v", "-d"]
-    command += ["-C", str(count), "-W", "10", "-q", "2"]
+    command += ["-C", str(count), "-W", "60", "-q", "2"]
     # To a pipe it would print all at its end; to a terminal it prints each line at once.
     ours, its = pty.openpty()
     process = subprocess.Popen(command, stdout=its)
