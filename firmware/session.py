@@ -374,7 +374,7 @@ class Session(simple.MQTTClient):
         elif first == _PINGRESP:
             self.wait_msg()
             self._ping_ms = None
-        elif first == _PUBACK or first == _SUBACK or first == _UNSUBACK:
+        elif first in (_PUBACK, _SUBACK, _UNSUBACK):
             self.wait_msg()
             size = 3 if first == _SUBACK else 2
             answer = wire.read(size + 1)

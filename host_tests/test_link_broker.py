@@ -2,11 +2,16 @@
 
 import random
 
+import pytest
 from session_bench import SessionBench
 from test_link import ECONNRESET, RETRY, LinkBench, StubStation
 
+from fakes.flash import FakeFlash
 from fakes.world import NodeTime
+from firmware import app
+from firmware.board.unix import Radio
 from firmware.clock import Clock
+from firmware.config import check
 from firmware.link import Link
 
 
@@ -102,3 +107,53 @@ def test_a_broker_that_ends_stable_sessions_is_not_taken_for_a_twin() -> None:
         bench.session.broken = None
         bench.run_s(10)
     assert "does another client have this id?" in " ".join(bench.link.causes)
+
+
+class DarkBoard:
+    """A board whose network is there and whose broker is not."""
+
+    family = "esp32"
+    retained_bytes = 0
+
+    def __init__(self, bench: SessionBench) -> None:
+        self.socket, self.select, self.time = bench.stack.socket, bench.stack.select, bench.time
+        self.radio = Radio()
+        self.random_u32 = lambda: random.getrandbits(32)
+        self.set_unix_s = bench.time.set_unix_s
+        self.restarts = 0
+
+    def reset_cause(self) -> str:
+        return "power-on"
+
+    def version(self) -> str:
+        return "dark"
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="the link's last means is a reset, also of a node whose readings are in RAM alone",
+)
+def test_the_last_means_costs_no_reading_that_has_nowhere_to_go() -> None:
+    bench = SessionBench()
+    bench.broker.stop("dark")
+    board = DarkBoard(bench)
+    config = {
+        "node": "dark",
+        "mqtt": {"host": "broker"},
+        "outbox": {"flash_kib": 0},
+        "ntp": {"host": None},
+        "led": False,
+        "sensors": [{"type": "simulated"}],
+    }
+    settings, errors = check(config, {"wifi": [{"ssid": "desk", "password": "no-password"}]})
+    assert errors == []
+    clock = Clock(bench.time)
+    node = app.build(board, clock, settings, lambda *_: None, FakeFlash())
+    while bench.world.now_ms < 3 * 3600 * 1000 and not board.restarts:
+        bench.time.sleep_ms(max(node.step(), 1))
+    assert node.outbox.depth > 0
+    assert board.restarts == 0
