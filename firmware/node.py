@@ -114,9 +114,10 @@ class Node:
 
     def _step_trial(self):
         link, trial = self.link, self.trial
-        if trial and trial.is_open:
-            if trial.step(link.is_up, self.clock.uptime_ms(), link.failure):
-                link.restart()
+        if not trial or not trial.is_open:
+            return
+        if trial.step(link.is_up, self.clock.uptime_ms(), link.failure):
+            link.restart()
 
     # What commands ask for ----------------------------------------------------------------------
 

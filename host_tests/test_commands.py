@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from micropython_port import ROOT, micropython, port_environment
+
 from fieldpost import brokers, mqtt_url
 from fieldpost.cmd import parse_arguments, send
 from fieldpost.errors import CommandError
 from fieldpost.mqtt_client import Connection
-from micropython_port import ROOT, micropython, port_environment
 
 SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}], "mqtt": {}}
 RESTART = 3  # exit status with which the unix board asks to be started again
@@ -294,8 +295,18 @@ def test_arguments_are_json_or_text_and_mistakes_are_named() -> None:
 
 def test_a_node_that_nobody_has_heard_of_is_said_so(broker: brokers.Broker) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "fieldpost", "cmd", "ghost", "outbox", "--timeout", "0.5"]
-        + ["--broker", broker.url],
+        [
+            sys.executable,
+            "-m",
+            "fieldpost",
+            "cmd",
+            "ghost",
+            "outbox",
+            "--timeout",
+            "0.5",
+            "--broker",
+            broker.url,
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,
