@@ -77,7 +77,9 @@ def files(authority: Authority, node: str = "kitchen") -> Path:
 
 def health_of(arrived: list[paho.MQTTMessage]) -> list[bytes]:
     """The health reports of the node that runs; what the broker kept is of another test's."""
-    return [m.payload for m in arrived if m.topic == "fieldpost/kitchen/health" and not m.retain]
+    return [
+        bytes(m.payload) for m in arrived if m.topic == "fieldpost/kitchen/health" and not m.retain
+    ]
 
 
 # Let through -----------------------------------------------------------------------------------
@@ -102,7 +104,7 @@ def test_the_right_authority_lets_readings_through(
             return len(found) >= 2
 
         assert wait_until(enough)
-        assert readings([m.payload for m in found])[:2] == [0, 1]
+        assert readings([bytes(m.payload) for m in found])[:2] == [0, 1]
         assert wait_until(lambda: health_of(arrived))
         assert b'"tls"' not in health_of(arrived)[0]
         assert node.count("TLS:") == 0

@@ -135,7 +135,8 @@ def check_command(path: Path, as_json: bool) -> int:
     settings, errors = load(path)
     shown = _without_secrets(settings) if settings else None
     if as_json:
-        result = {"ok": not errors, "errors": errors, "settings": shown}
+        warnings = _warnings(shown) if shown else []
+        result = {"ok": not errors, "errors": errors, "warnings": warnings, "settings": shown}
         print(json.dumps(result, indent=2, ensure_ascii=False))
         return 1 if errors else 0
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -150,6 +151,8 @@ def check_command(path: Path, as_json: bool) -> int:
     login = "with a login" if shown["mqtt"]["user"] else "without a login"
     console.print(f"✓ node {shown['node']} is configured without errors", style="green")
     console.print(f"  broker   {broker}, {login}")
+    for line in _warnings(shown):
+        console.print("! " + line, style="yellow")
     console.print(f"  Wi-Fi    {shown['wifi']['networks']} network(s)")
     console.print(f"  sensors  {sensors}, every {shown['sample_s']} s")
     return 0
@@ -173,6 +176,18 @@ def show_command(as_json: bool) -> int:
             console.print(line)
             console.print(Padding(Text(f"{row.text} Allowed: {row.allowed}."), (0, 0, 0, 6)))
     return 0
+
+
+def _warnings(settings: dict[str, Any]) -> list[str]:
+    """What is allowed, and yet keeps a node from its broker or its broker from being checked."""
+    tls = settings["mqtt"]["tls"]
+    if not tls:
+        return []
+    if tls["insecure_skip_verify"]:
+        return ["mqtt.tls.insecure_skip_verify: the broker's certificate is NOT checked"]
+    if settings["ntp"]["host"] is None:
+        return ["ntp.host: null; without the time a board can't check the broker's certificate"]
+    return []
 
 
 def _without_secrets(settings: dict[str, Any]) -> dict[str, Any]:
