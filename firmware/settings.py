@@ -2,8 +2,8 @@
 
 A change of network or broker is on trial: beside the new config.json lies `trial.json` with the
 old one, until the node has connected with the new. If it has not within five minutes of running,
-the old one comes back, and the node restarts and tells. Every step is one atomic write, so a power cut
-leaves the old settings, a trial, or the new ones.
+the old one comes back, and the node restarts and tells. Every step is one atomic write, so a power
+cut leaves the old settings, a trial, or the new ones.
 """
 
 import json

@@ -23,7 +23,12 @@ from fieldpost.mqtt_client import Connection
 SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}], "mqtt": {}}
 RESTART = 3  # exit status with which the unix board asks to be started again
 # A trial of two seconds instead of five minutes; nothing else differs.
-RUN = "from firmware import settings; settings.Trial.LIMIT_MS = 2000; from firmware.app import run; run()"
+RUN = """
+from firmware import settings
+settings.Trial.LIMIT_MS = 2000
+from firmware.app import run
+run()
+"""
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ _OVERDUE_S = 60.0
 
 
 def parse_arguments(words: list[str]) -> dict[str, Any]:
-    """["key=sample_s", "value=60"] -> {"key": "sample_s", "value": 60}; values are JSON or text."""
+    """["key=a", "value=60"] -> {"key": "a", "value": 60}; a value is JSON, else text."""
     found: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
