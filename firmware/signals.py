@@ -1,4 +1,4 @@
-"""What the LED tells a person who stands before the board; docs/signals.md has the same table."""
+"""What the LED tells a person who stands before the board; docs/commands.md has the same table."""
 
 # Milliseconds on, off, on, off, …, again and again. Errors count their flashes.
 PATTERNS = {
