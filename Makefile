@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: demo test check setup setup-dev lock clean
+.PHONY: demo test check lint format types setup setup-dev lock clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -23,10 +23,17 @@ demo: setup
 test: setup-dev
 	@$(BIN)/python -m pytest --numprocesses auto $(TESTS)
 
-check: setup-dev
+# With -k, make tells of all three.
+check: lint format types
+
+lint: setup-dev
 	$(BIN)/ruff check .
+
+format: setup-dev
 	$(BIN)/ruff format --check .
-	@if [ -f tools/typecheck.py ]; then $(BIN)/python tools/typecheck.py; fi
+
+types: setup-dev
+	$(BIN)/python tools/typecheck.py
 
 setup: $(VENV)/.fieldpost-setup lib/umqtt/simple.py
 setup-dev: $(VENV)/.fieldpost-setup-dev lib/umqtt/simple.py
