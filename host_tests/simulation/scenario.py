@@ -61,7 +61,7 @@ def make(
     rng = random.Random(f"scenario {seed}")
     calm_s = hours * 3600
     password = rng.choice((None, "secret"))
-    count = nodes or rng.choice((1, 1, 1, 1, 1, 1, 2, 3))
+    count = nodes or rng.choice((1, 1, 1, 1, 1, 1, 1, 1, 2, 3))
     made = [_node(f"node-{index}", rng, password, sleeps) for index in range(count)]
     chosen = groups if groups is not None else _choose_groups(rng)
     scenario = Scenario(seed, calm_s, made, [], rng.random() < 0.9, password)
