@@ -30,6 +30,11 @@ def check(settings, parse_ip):
         errors.append('outbox.durability: found "reading", but outbox.flash_kib is 0')
     if flash_kib and flash_kib < 8:
         errors.append(f"outbox.flash_kib: found {flash_kib}, must be 0 (none), or 8 to 8192")
+    ram_readings = _at(settings, "outbox.ram_readings")
+    batch = settings["deliver_every"]
+    if flash_kib == 0 and ram_readings and batch and batch > ram_readings:
+        text = f"deliver_every: found {batch}, must be at most outbox.ram_readings, which is"
+        errors.append(f"{text} {ram_readings}, as outbox.flash_kib is 0")
     watchdog_s = settings["watchdog_s"]
     if watchdog_s and watchdog_s < 5:
         text = f"watchdog_s: found {watchdog_s}, must be 0 (off), or 5 to 3600"

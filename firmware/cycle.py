@@ -61,6 +61,7 @@ class Cycle(Node):
         self.timekeeper.due_ms = state.get("ntp", 0)
         self.timekeeper.on_step = self._clock_stepped
         self._first = not state
+        self._dropped = 0
         self._begin()
 
     def step(self):
@@ -112,7 +113,10 @@ class Cycle(Node):
             may_deliver = may_deliver and supply_mv >= self._low["stop_mv"]
         self._may_deliver = may_deliver
         self._collect_at_ms = self._woke_ms + self.sampler.begin()
-        enough = self.outbox.depth + 1 >= self._deliver_every or self._first
+        # An outbox that drops readings cannot wait for its batch to be complete.
+        full = self.outbox.dropped != self._dropped
+        self._dropped = self.outbox.dropped
+        enough = self.outbox.depth + 1 >= self._deliver_every or self._first or full
         self._delivering = may_deliver and enough
         self._first = False
         station = self.link.station

@@ -6,13 +6,22 @@ A module rather than `os` itself, so that a test can hand in a flash on which po
 from builtins import open
 from os import listdir, mkdir, remove, rename, stat
 
+from micropython import const
 
-def read(path, files=None):
-    """The bytes of a file, or None if there is none."""
+_ENOENT = const(2)
+
+
+def read(path, files=None, strict=False):
+    """The bytes of a file, or None if there is none or flash does not give them.
+
+    strict: OSError in the second case, for whom it makes a difference.
+    """
     try:
         with (files.open if files else open)(path, "rb") as file:
             return file.read()
-    except OSError:
+    except OSError as error:
+        if strict and error.args[0] != _ENOENT:
+            raise
         return None
 
 

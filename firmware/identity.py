@@ -35,15 +35,16 @@ class Identity:
         self._counted = True
         self.seq = 0
         self.failed_starts = 0
-        data = _files.read(_PATH, files)
         try:
-            counts, checksum = (data or _NONE_YET).split(b",")
+            # A count that is there and cannot be read is not a first start.
+            data = _files.read(_PATH, files, True)
+            counts, checksum = (_NONE_YET if data is None else data).split(b",")
             if int(checksum) != crc32(counts):
                 raise ValueError
             boot, failed_starts = counts.split()
             self.boot = int(boot) + 1
             self.failed_starts = int(failed_starts)
-        except ValueError:
+        except (OSError, ValueError):
             self.boot = 0
         if self.boot < 1 or not self._write(self.failed_starts + 1):
             self.boot = _UNKNOWN + (random_u32() % _UNKNOWN if random_u32 else 0)
