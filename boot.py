@@ -1,3 +1,59 @@
-# Nothing has to run before main.py: MicroPython has mounted the file system and opened the REPL
-# by now, and a fault in a line here would lock the owner out. The file is kept because it takes
-# the place of the one that an ESP32 image writes, and of any that a board had before.
+"""On the board: completes a deployment that was committed, and does nothing else (docs/deploy.md).
+
+Nothing but this has to run before main.py: MicroPython has mounted the file system and opened the
+REPL by now. What raises here keeps main.py from running, and leaves the REPL to the owner.
+"""
+
+
+def _complete():
+    """Bring every file of the journal to its place; begun anew as often as power fails in it."""
+    from os import remove, rename, rmdir, stat
+
+    folder = "/.deploy/"
+
+    def is_there(path):
+        try:
+            stat(path)
+            return True
+        except OSError as error:
+            if error.errno == 2:
+                return False
+            raise
+
+    def move(name, path):
+        try:
+            rename(folder + name, path)
+        except OSError:
+            # FAT does not replace. Should power fail between these two, the journal remains.
+            remove(path)
+            rename(folder + name, path)
+
+    try:
+        # Where power failed in a rename, littlefs (2.11) hides a neighbour of the file, too, until
+        # something asks to write: then it first puts itself in order.
+        remove(folder + "none")
+    except OSError:
+        pass  # As ever.
+    if not is_there(folder + "commit"):
+        return
+    with open(folder + "commit") as journal:
+        lines = journal.read().split("\n")
+    for line in lines[1:-1]:
+        name, path = line.split(" ", 1)
+        if name != "-":
+            # One that is not there has been in its place before.
+            if is_there(folder + name):
+                move(name, path)
+        else:
+            if is_there(path):
+                remove(path)
+            try:
+                # A package that is now a module: even empty, its folder would be found first.
+                rmdir(path.rsplit("/", 1)[0])
+            except OSError:
+                pass  # It holds more than that, or has gone before.
+    move("commit", folder + "installed")
+
+
+_complete()
+del _complete
