@@ -10,6 +10,8 @@ from array import array
 from micropython import const
 from umqtt import simple
 
+from wire import READ_LIMIT
+
 _PUBLISH = const(0x30)
 _PUBACK = const(0x40)
 _SUBACK = const(0x90)
@@ -44,6 +46,10 @@ class Refused(Exception):
     def __init__(self, code):
         super().__init__(_REASONS[code])
         self.code = code
+
+
+class _TooLarge(Exception):
+    """A message was read past."""
 
 
 class Session(simple.MQTTClient):
@@ -95,7 +101,8 @@ class Session(simple.MQTTClient):
         if will:
             self.set_last_will(will[0], will[1], True, 1)
         self.set_callback(self._received)
-        self._retained = False
+        self._flags = 0  # first byte of the message that comes in
+        self.oversized = 0  # messages of more than READ_LIMIT bytes, which were read past
         # Packet ids of the readings in flight, oldest first, in a ring; 0: done, but an older
         # one is not. They outlive the connection: what went out again keeps its id.
         self._ring = array("H", bytearray(2 * window))
@@ -369,8 +376,11 @@ class Session(simple.MQTTClient):
         if kind == _PUBLISH:
             if first & 4:
                 raise OSError(_EPROTO)  # QoS 2 was not asked for, and there is no QoS 3.
-            self._retained = bool(first & 1)
-            self.wait_msg()
+            self._flags = first
+            try:
+                self.wait_msg()
+            except _TooLarge:
+                self.oversized += 1
         elif first == _PINGRESP:
             self.wait_msg()
             self._ping_ms = None
@@ -393,13 +403,33 @@ class Session(simple.MQTTClient):
             byte = self.wire.read(1)[0]
             size |= (byte & 0x7F) << shift
             if byte < 0x80:
+                if size > READ_LIMIT:
+                    self._pass_over(size)
                 return size
             shift += 7
         raise OSError(_EPROTO)
 
+    def _pass_over(self, size):
+        """Take a message out of the way that is too large to keep, and for good: one that ended
+        the connection would come again with the next, and readings would never get through."""
+        wire = self.wire
+        length = wire.read(2)
+        length = length[0] << 8 | length[1]
+        wire.skip(length)
+        size -= 2 + length
+        if self._flags & _QOS1:
+            pid = wire.read(2)
+            size -= 2
+        if size < 0:
+            raise OSError(_EPROTO)
+        wire.skip(size)
+        if self._flags & _QOS1:
+            wire.write(b"\x40\2" + pid)
+        raise _TooLarge
+
     def _received(self, topic, msg):
         if self.on_message:
-            self.on_message(topic, msg, self._retained)
+            self.on_message(topic, msg, bool(self._flags & 1))
 
     def _acknowledged(self, pid):
         ring = self._ring
