@@ -225,6 +225,13 @@ SENSOR = (
     ("prefix", "prefix", False),
 )
 
+# What several types have in common; the rows are those of a sensor on I2C.
+_CLIMATE = ("temperature", "humidity")
+_BUS = ("bus", "int", 0, 0, 1)
+_SCL = ("scl", "scl", ...)
+_SDA = ("sda", "sda", ...)
+_FREQ_HZ = ("freq_hz", "bus hz", 100000, 10000, 1000000)
+
 # A sensor type: its fields, the shortest sample_s it bears, its own rows. A field `{key}` is named
 # by that key's value; one that ends in `*` stands for any number of fields.
 SENSORS = {
@@ -261,7 +268,7 @@ SENSORS = {
     ),
     # DHT11 and DHT22 (AM2302): degrees Celsius and percent relative humidity.
     "dht": (
-        ("temperature", "humidity"),
+        _CLIMATE,
         2,
         (
             # The data pin.
@@ -291,20 +298,54 @@ SENSORS = {
         1,
         (
             # Number of the I2C bus.
-            ("bus", "int", 0, 0, 1),
+            _BUS,
             # The clock pin; the same for every sensor on this bus.
-            ("scl", "scl", ...),
+            _SCL,
             # The data pin; the same for every sensor on this bus.
-            ("sda", "sda", ...),
+            _SDA,
             # Address on the bus: 118 ("0x76") with SDO low, 119 ("0x77") with SDO high.
             ("address", "address", 0x76, (0x76, 0x77)),
             # Clock of the bus; the same for every sensor on it.
-            ("freq_hz", "bus hz", 100000, 10000, 1000000),
+            _FREQ_HZ,
+        ),
+    ),
+    # SHT30, SHT31 and SHT35 on I2C: degrees Celsius, percent relative humidity.
+    "sht3x": (
+        _CLIMATE,
+        1,
+        (
+            # Number of the I2C bus.
+            _BUS,
+            # The clock pin; the same for every sensor on this bus.
+            _SCL,
+            # The data pin; the same for every sensor on this bus.
+            _SDA,
+            # Address on the bus: 68 ("0x44") with ADDR low, 69 ("0x45") with ADDR high.
+            ("address", "address", 0x44, (0x44, 0x45)),
+            # Clock of the bus; the same for every sensor on it.
+            _FREQ_HZ,
+        ),
+    ),
+    # SHT40, SHT41 and SHT45 on I2C: degrees Celsius, percent relative humidity.
+    "sht4x": (
+        _CLIMATE,
+        1,
+        (
+            # Number of the I2C bus.
+            _BUS,
+            # The clock pin; the same for every sensor on this bus.
+            _SCL,
+            # The data pin; the same for every sensor on this bus.
+            _SDA,
+            # Address on the bus, by the part number: 68 ("0x44") for A, 69 for B, 70 for C.
+            ("address", "address", 0x44, (0x44, 0x45, 0x46)),
+            # Clock of the bus; the same for every sensor on it.
+            _FREQ_HZ,
         ),
     ),
     # No hardware: a daily curve with noise, to try a node before its sensors have come.
     "simulated": (
-        ("temperature", "humidity"),
+        _CLIMATE,
         1,
         (
             # The same seed makes the same readings.

@@ -51,7 +51,7 @@ def _ds18x20(driver, config, board):
     return driver(board.onewire(config["pin"]), config["resolution"], config["devices"])
 
 
-def _bme280(driver, config, board):
+def _on_i2c(driver, config, board):
     bus = board.i2c(config["bus"], config["scl"], config["sda"], config["freq_hz"])
     return driver(bus, config["address"])
 
@@ -71,7 +71,9 @@ _TYPES = {
     "analog": ("analog", "Analog", _analog),
     "dht": ("dhtxx", "DHT", _dht),
     "ds18x20": ("ds18b20", "DS18B20", _ds18x20),
-    "bme280": ("bme280", "BME280", _bme280),
+    "bme280": ("bme280", "BME280", _on_i2c),
+    "sht3x": ("sht3x", "SHT3x", _on_i2c),
+    "sht4x": ("sht4x", "SHT4x", _on_i2c),
     "simulated": ("simulated", "Simulated", _simulated),
 }
 

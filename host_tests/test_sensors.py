@@ -8,6 +8,7 @@ import pytest
 from fakes.adc import FakeAdc
 from fakes.dht import FakeDht
 from fakes.i2c import FakeBme280, FakeI2C
+from fakes.i2c_commands import CommandI2C, FakeSht3x, FakeSht4x
 from fakes.onewire import FakeThermometer, FakeWire
 from fakes.sensor_board import SensorBoard, stand_in_modules
 from firmware import config, schema, sensors
@@ -84,6 +85,11 @@ ONE_OF_EACH = (
     {"type": "bme280", "scl": 22, "sda": 21, "prefix": "air"},
     {"type": "simulated", "prefix": True},
 )
+_WIRES = {"scl": 22, "sda": 21, "prefix": True}
+ON_ONE_BUS = (
+    {"type": "sht3x", **_WIRES},
+    {"type": "sht4x", "address": "0x45", **_WIRES},
+)
 
 
 def equipped_board():
@@ -91,14 +97,21 @@ def equipped_board():
     board.adcs[34] = FakeAdc(1_500_000)
     board.pins[15] = FakeDht(21.5, 40.1)
     board.wires[4] = FakeWire([FakeThermometer(board.now_ms, 1, 18.5)])
-    board.buses[0] = FakeI2C({0x76: FakeBme280(board.now_ms)})
+    board.buses[0] = CommandI2C(
+        {
+            0x76: FakeBme280(board.now_ms),
+            0x44: FakeSht3x(board.now_ms),
+            0x45: FakeSht4x(board.now_ms),
+        }
+    )
     return board
 
 
 def test_every_type_that_the_configuration_allows_is_read_as_it_is_described():
-    assert {one["type"] for one in ONE_OF_EACH} == set(schema.SENSORS) == set(sensors._TYPES)
+    every = (*ONE_OF_EACH, *ON_ONE_BUS)
+    assert {one["type"] for one in every} == set(schema.SENSORS) == set(sensors._TYPES)
     board = equipped_board()
-    for one in checked(*ONE_OF_EACH):
+    for one in [one for kind in every for one in checked(kind)]:
         fields, errors = measure(Sensors([one], board), board)
         assert errors == []
         described = [
@@ -129,6 +142,18 @@ def test_all_types_together_make_one_short_reading():
         "air_humidity": 38.27,
         "simulated_temperature": dict(fields)["simulated_temperature"],
         "simulated_humidity": dict(fields)["simulated_humidity"],
+    }
+
+
+def test_the_sensors_of_one_bus_share_it():
+    board = equipped_board()
+    fields, errors = measure(Sensors(checked(*ON_ONE_BUS), board), board)
+    assert errors == []
+    assert dict(fields) == {
+        "sht3x_temperature": 25,
+        "sht3x_humidity": 50,
+        "sht4x_temperature": 25,
+        "sht4x_humidity": 56.5,
     }
 
 
