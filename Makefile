@@ -24,10 +24,10 @@ demo: setup
 test: setup-dev
 	@$(BIN)/python -m pytest --numprocesses auto $(TESTS)
 
-# With -k, make tells of all three.
 soak: setup-dev
 	@$(BIN)/python host_tests/simulation/soak.py $(SOAK)
 
+# With -k, make tells of all three.
 check: lint format types
 
 lint: setup-dev
