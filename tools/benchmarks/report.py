@@ -92,7 +92,12 @@ def _wake(rows: list[Row]) -> str:
     head = ("client", "readings", "round trips", "segments", "bytes sent", "received")
     head += ("ms / round trip", "least to most ms", "runs")
     text += f"\n\nAt {at:g} ms:\n\n" + table(head, lines)
-    left_out = sorted({f"{row['client']}: {row['not_run']}" for row in rows if "not_run" in row})
+    left_out = [
+        f"{row['client']}, {row['readings']} readings at {row['round_trip_ms']:g} ms "
+        f"({row['not_run']})"
+        for row in rows
+        if "not_run" in row
+    ]
     if left_out:
         text += "\n\nNot run: " + "; ".join(left_out) + "."
     return text + "\n\n![Wake to delivered](benchmarks/wake.png)"
@@ -107,7 +112,11 @@ def _namespaces(rows: list[Row]) -> str:
             cells = [_ms(pick(rows, readings=count, **same)) for count in counts]
             cells.append(_ms(pick([row for row in rows if "burst" in row], **same)))
             lines.append((name, "true" if no_delay else "false, the default", *cells))
-    head = ("client", "set_tcp_nodelay", *(f"{count} readings" for count in counts))
+    head = (
+        "client",
+        "set_tcp_nodelay",
+        *(f"{count} reading{'s' * (count > 1)}" for count in counts),
+    )
     return (
         "### 1b. The same over real TCP all the way\n\n"
         f"Milliseconds at {namespaces.ROUND_TRIP_MS} ms; the last column is a burst of 50 "
@@ -138,7 +147,10 @@ def _throughput(results: dict[str, Any]) -> str:
         "record. Bytes are those of a 64-bit machine, twice a board's."
     )
     if results.get("bursts"):
-        said = "; ".join(f"{row['client']} {row['ms']:.1f} ms" for row in results["bursts"])
+        said = "; ".join(
+            f"{row['client']} {row['ms']:.1f} ms, at worst {row['ms_max']:.1f} ms"
+            for row in results["bursts"]
+        )
         text += f" A burst of 50 readings on a quiet connection, on loopback: {said}."
     return text
 

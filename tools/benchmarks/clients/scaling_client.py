@@ -44,7 +44,7 @@ class Flash:
 
 
 class Files:
-    """firmware/files.py below the mount point, which counts what the outbox does."""
+    """firmware/files.py, below the mount point."""
 
     def open(self, path, mode):
         return open("/flash/" + path, mode)
