@@ -192,8 +192,8 @@ class Cycle(Node):
         early_ms = max(interval_ms // 2, _CLOCK_STEP_MS)
         if not now_rtc_ms < self._next_rtc_ms <= now_rtc_ms + interval_ms + early_ms:
             # Late by more than an interval, or the clock was set: to the grid's next point.
-            self._next_rtc_ms = now_rtc_ms + interval_ms - (
-                (now_rtc_ms - self._next_rtc_ms) % interval_ms
+            self._next_rtc_ms = (
+                now_rtc_ms + interval_ms - ((now_rtc_ms - self._next_rtc_ms) % interval_ms)
             )
         if stays:
             self._first = True

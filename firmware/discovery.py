@@ -97,9 +97,7 @@ def document(settings, fields, board):
         }
     parts["sample_s"] = _setting(root, node, "number", "sample_s", "Interval", "{{ value }}")
     parts["sample_s"].update({"min": 1, "max": 86400, "unit_of_meas": "s", "mode": "box"})
-    parts["log_level"] = _setting(
-        root, node, "select", "log_level", "Log level", '"{{ value }}"'
-    )
+    parts["log_level"] = _setting(root, node, "select", "log_level", "Log level", '"{{ value }}"')
     parts["log_level"]["ops"] = ["debug", "info", "warning", "error"]
     found = {
         "dev": {

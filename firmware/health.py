@@ -44,6 +44,7 @@ class Health:
             "corrupt": outbox.corrupt,
             "delivered": node.delivery.delivered,
             "repeats": link.session.repeats,
+            "oversized": link.session.oversized,
             "late_samples": node.sampler.late,
             "reconnects": link.reconnects,
             "causes": link.causes,

@@ -49,7 +49,8 @@ class Link:
 
     retry: `base_s, cap_s, stable_s, radio_s, reset_s` (firmware/config.py). random_u32() -> int.
     ride(): publishes what travels with CONNECT. work(): called at each step while up; may raise
-    OSError. on_down(): a session ended or could not be had. restart(): the last means.
+    OSError. on_down(): a session ended or could not be had. restart(): the last means;
+    may_restart() -> whether it would cost no reading.
     """
 
     def __init__(self, station, session, clock, retry, random_u32, log):
@@ -65,6 +66,7 @@ class Link:
         self._reset_ms = int(retry["reset_s"] * 1000)
         self.security = None  # firmware/tls.py, if it is used
         self.ride = self.work = self.on_up = self.on_down = self.restart = None
+        self.may_restart = lambda: True
         self.is_up = False
         self.failure = None  # why it is down, in words
         self.hold = False  # join, but do not open a session yet
@@ -215,7 +217,7 @@ class Link:
 
     def _escalate(self, now_ms):
         silent_ms = now_ms - self._proof_ms
-        if silent_ms >= self._reset_ms and self.restart:
+        if silent_ms >= self._reset_ms and self.restart and self.may_restart():
             self._log("link: nothing for %d min, restarting" % (silent_ms // 60000))
             self.restart()
         elif silent_ms >= self._radio_ms and now_ms - self._cycled_ms >= self._radio_ms:

@@ -66,6 +66,7 @@ class Node:
         link.work = self._work
         link.on_up = self._on_up
         link.on_down = self._on_down
+        link.may_restart = self._is_safe
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
@@ -149,6 +150,11 @@ class Node:
         """(boot, seq) of the oldest reading that waits, or None."""
         record = self.outbox.peek(self.outbox.first) if self.outbox.depth else None
         return reading.key(record) if record else None
+
+    def _is_safe(self):
+        """Whether a restart would cost no reading: all that waits is on flash."""
+        self.outbox.spill()
+        return self.outbox.depth == self.outbox.on_flash
 
     # The link's hooks --------------------------------------------------------------------------
 

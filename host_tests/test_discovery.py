@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fieldpost import brokers
-from fieldpost.home_assistant import problems
 from micropython_port import ROOT, micropython, port_environment
 from paho.mqtt import subscribe as paho_subscribe
 
+from fieldpost import brokers
+from fieldpost.home_assistant import problems
 from firmware import config, schema
 from firmware.discovery import Discovery, document, quantity
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fakes.flash import FakeFlash
 
+from fakes.flash import FakeFlash
 from firmware.identity import Identity
 
 

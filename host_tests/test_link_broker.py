@@ -2,7 +2,6 @@
 
 import random
 
-import pytest
 from session_bench import SessionBench
 from test_link import ECONNRESET, RETRY, LinkBench, StubStation
 
@@ -132,11 +131,6 @@ class DarkBoard:
         self.restarts += 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the link's last means is a reset, also of a node whose readings are in RAM alone",
-)
 def test_the_last_means_costs_no_reading_that_has_nowhere_to_go() -> None:
     bench = SessionBench()
     bench.broker.stop("dark")

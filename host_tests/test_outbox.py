@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from fakes.flash import FakeFlash
 from fakes.flash_file import PowerCut
-
 from firmware.outbox import RECORD_BYTES_MAX, Outbox
 
 SEGMENTS = 8
@@ -182,7 +182,9 @@ def test_any_sequence_of_events_keeps_order_and_every_accepted_reading(seed: int
                 owed = [one for one in owed if one not in set(taken)]
                 outbox.acknowledge(outbox.first + count - 1)
             elif action < 0.95:
-                flash.cut_at(flash.operations + rng.randint(1, 6), rng.choice(["before", "within"]))
+                flash.cut_at(
+                    flash.operations + rng.randint(1, 6), rng.choice(["before", "within"])
+                )
             else:
                 outbox = opened(flash, segments=64)
         except PowerCut:

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import pytest
+
 from fieldpost import brokers
 from fieldpost.telemetry import Kind, Verifier
 
@@ -90,8 +91,19 @@ def test_listen_telemetry_tells_a_gap_and_fails() -> None:
         pytest.skip("Mosquitto is not installed")
     with brokers.Broker("mosquitto") as broker:
         listener = subprocess.Popen(
-            [sys.executable, "-m", "fieldpost", "listen", "--telemetry", "--count", "3"]
-            + ["--timeout", "20", "--broker", broker.url],
+            [
+                sys.executable,
+                "-m",
+                "fieldpost",
+                "listen",
+                "--telemetry",
+                "--count",
+                "3",
+                "--timeout",
+                "20",
+                "--broker",
+                broker.url,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,13 +1,12 @@
 """Power cuts in real littlefs: the outbox on a RAM block device that stops at its nth write.
 
-Runs in MicroPython's unix port, where VfsLfs2 is the boards' own code. For every write of a session
-that appends, delivers and rotates (and for both ways a block can be left: untouched or half
-written), cut there, mount again, recover, compare. Prints one line of JSON.
+Runs in MicroPython's unix port, where VfsLfs2 is the boards' own code. For every write of a
+session that appends, delivers and rotates (and for both ways a block can be left: untouched or
+half written), cut there, mount again, recover, compare. Prints one line of JSON.
 """
 
 import json
 import os
-import sys
 
 import vfs
 
@@ -38,6 +37,7 @@ class Flash:
             return -5
         at = block * _BLOCK_BYTES + offset
         buffer[:] = self.data[at : at + len(buffer)]
+        return None
 
     def writeblocks(self, block, buffer, offset=0):
         if self.gone:
@@ -50,6 +50,7 @@ class Flash:
                 self.data[at : at + half] = buffer[:half]
             raise PowerCut()
         self.data[at : at + len(buffer)] = buffer
+        return None
 
     def ioctl(self, request, argument):
         if request == 4:

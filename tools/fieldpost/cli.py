@@ -11,6 +11,7 @@ from fieldpost import (
     __version__,
     battery_command,
     boards_command,
+    certs_command,
     emulate_command,
     flash_command,
 )
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="A node's configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(certs_command.app, name="certs")
 ha_app = typer.Typer(help="Home Assistant.", no_args_is_help=True)
 app.add_typer(ha_app, name="ha")
 

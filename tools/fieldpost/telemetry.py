@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """node, boot, seq: None where the message does not tell. missing: how many a gap leaves out."""
+    """node, boot, seq: None where the message does not tell. missing: the size of a gap."""
 
     kind: Kind
     node: str

@@ -1,4 +1,4 @@
-"""`fieldpost listen --telemetry`: readings as they arrive, each gap and repeat said beside them."""
+"""`fieldpost listen --telemetry`: readings as they arrive, each gap and repeat named."""
 
 import json
 import queue
