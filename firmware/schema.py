@@ -343,6 +343,94 @@ SENSORS = {
             _FREQ_HZ,
         ),
     ),
+    # AHT20, AHT21 and AHT30 on I2C: degrees Celsius, percent relative humidity.
+    "aht": (
+        _CLIMATE,
+        1,
+        (
+            # Number of the I2C bus.
+            _BUS,
+            # The clock pin; the same for every sensor on this bus.
+            _SCL,
+            # The data pin; the same for every sensor on this bus.
+            _SDA,
+            # Its address on the bus, the only one.
+            ("address", "address", 0x38, (0x38,)),
+            # Clock of the bus; the same for every sensor on it.
+            _FREQ_HZ,
+        ),
+    ),
+    # BH1750 on I2C: illuminance in lux.
+    "bh1750": (
+        ("illuminance",),
+        1,
+        (
+            # Number of the I2C bus.
+            _BUS,
+            # The clock pin; the same for every sensor on this bus.
+            _SCL,
+            # The data pin; the same for every sensor on this bus.
+            _SDA,
+            # Address on the bus: 35 ("0x23") with ADDR low, 92 ("0x5c") with ADDR high.
+            ("address", "address", 0x23, (0x23, 0x5C)),
+            # Clock of the bus; the same for every sensor on it.
+            _FREQ_HZ,
+        ),
+    ),
+    # SCD40, SCD41 and SCD43 on I2C: carbon dioxide in ppm, degrees Celsius, percent relative
+    # humidity.
+    "scd4x": (
+        ("co2", "temperature", "humidity"),
+        10,
+        (
+            # Number of the I2C bus.
+            _BUS,
+            # The clock pin; the same for every sensor on this bus.
+            _SCL,
+            # The data pin; the same for every sensor on this bus.
+            _SDA,
+            # Its address on the bus, the only one.
+            ("address", "address", 0x62, (0x62,)),
+            # Clock of the bus; the same for every sensor on it.
+            _FREQ_HZ,
+        ),
+    ),
+    # INA219 on I2C: volts and amperes of a load.
+    "ina219": (
+        ("voltage", "current"),
+        1,
+        (
+            # Number of the I2C bus.
+            _BUS,
+            # The clock pin; the same for every sensor on this bus.
+            _SCL,
+            # The data pin; the same for every sensor on this bus.
+            _SDA,
+            # Address on the bus: 64 ("0x40"); one more with A0 bridged, four more with A1.
+            ("address", "address", 0x40, (0x40, 0x41, 0x44, 0x45)),
+            # Clock of the bus; the same for every sensor on it.
+            _FREQ_HZ,
+            # The shunt in milliohms: 100 on most modules ("R100").
+            ("shunt_mohm", "float", 100.0, 0.1, 100000),
+        ),
+    ),
+    # SGP40 on I2C: the raw signal of the gas sensor, lower in worse air.
+    "sgp40": (
+        ("voc_raw",),
+        1,
+        (
+            # Number of the I2C bus.
+            _BUS,
+            # The clock pin; the same for every sensor on this bus.
+            _SCL,
+            # The data pin; the same for every sensor on this bus.
+            _SDA,
+            # Its address on the bus, the only one.
+            ("address", "address", 0x59, (0x59,)),
+            # Clock of the bus; the same for every sensor on it.
+            _FREQ_HZ,
+        ),
+    ),
     # No hardware: a daily curve with noise, to try a node before its sensors have come.
     "simulated": (
         _CLIMATE,

@@ -51,9 +51,20 @@ def _ds18x20(driver, config, board):
     return driver(board.onewire(config["pin"]), config["resolution"], config["devices"])
 
 
+def _bus(config, board):
+    return board.i2c(config["bus"], config["scl"], config["sda"], config["freq_hz"])
+
+
 def _on_i2c(driver, config, board):
-    bus = board.i2c(config["bus"], config["scl"], config["sda"], config["freq_hz"])
-    return driver(bus, config["address"])
+    return driver(_bus(config, board), config["address"])
+
+
+def _on_i2c_with_pauses(driver, config, board):
+    return driver(_bus(config, board), config["address"], board.time.sleep_ms)
+
+
+def _ina219(driver, config, board):
+    return driver(_bus(config, board), config["address"], config["shunt_mohm"])
 
 
 def _simulated(driver, config, board):
@@ -74,6 +85,11 @@ _TYPES = {
     "bme280": ("bme280", "BME280", _on_i2c),
     "sht3x": ("sht3x", "SHT3x", _on_i2c),
     "sht4x": ("sht4x", "SHT4x", _on_i2c),
+    "aht": ("aht20", "AHT20", _on_i2c_with_pauses),
+    "bh1750": ("bh1750", "BH1750", _on_i2c),
+    "scd4x": ("scd4x", "SCD4x", _on_i2c_with_pauses),
+    "ina219": ("ina219", "INA219", _ina219),
+    "sgp40": ("sgp40", "SGP40", _on_i2c),
     "simulated": ("simulated", "Simulated", _simulated),
 }
 

@@ -135,7 +135,7 @@ def test_every_error_is_reported_at_once_and_there_are_no_settings() -> None:
         ({"sensors": {}}, "sensors: found an object, must be a list of 0 to 16 objects"),
         ({"sensors": [1] * 17}, "sensors: found a list, must be a list of 0 to 16 objects"),
         (sensors("dht"), 'sensors[0]: found "dht", must be an object with keys type, name, pref'),
-        (sensors({"pin": 4}), "sensors[0].type: missing, must be one of analog, bme280, dht"),
+        (sensors({"pin": 4}), "sensors[0].type: missing, must be one of aht, analog, bh1750"),
         (sensors({"type": "dht"}), "sensors[0].pin: missing, must be a GPIO number from 0 to 56"),
         (sensors({"type": "dht", "pin": 57}), "sensors[0].pin: found 57, must be a GPIO number"),
     ],

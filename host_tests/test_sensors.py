@@ -8,7 +8,16 @@ import pytest
 from fakes.adc import FakeAdc
 from fakes.dht import FakeDht
 from fakes.i2c import FakeBme280, FakeI2C
-from fakes.i2c_commands import CommandI2C, FakeSht3x, FakeSht4x
+from fakes.i2c_commands import (
+    CommandI2C,
+    FakeAht20,
+    FakeBh1750,
+    FakeIna219,
+    FakeScd4x,
+    FakeSgp40,
+    FakeSht3x,
+    FakeSht4x,
+)
 from fakes.onewire import FakeThermometer, FakeWire
 from fakes.sensor_board import SensorBoard, stand_in_modules
 from firmware import config, schema, sensors
@@ -88,7 +97,12 @@ ONE_OF_EACH = (
 _WIRES = {"scl": 22, "sda": 21, "prefix": True}
 ON_ONE_BUS = (
     {"type": "sht3x", **_WIRES},
-    {"type": "sht4x", "address": "0x45", **_WIRES},
+    {"type": "sht4x", "address": "0x46", **_WIRES},
+    {"type": "aht", **_WIRES},
+    {"type": "bh1750", **_WIRES},
+    {"type": "scd4x", **_WIRES},
+    {"type": "ina219", "shunt_mohm": 2, **_WIRES},
+    {"type": "sgp40", **_WIRES},
 )
 
 
@@ -101,7 +115,12 @@ def equipped_board():
         {
             0x76: FakeBme280(board.now_ms),
             0x44: FakeSht3x(board.now_ms),
-            0x45: FakeSht4x(board.now_ms),
+            0x46: FakeSht4x(board.now_ms),
+            0x38: FakeAht20(board.now_ms),
+            0x23: FakeBh1750(board.now_ms),
+            0x62: FakeScd4x(board.now_ms),
+            0x40: FakeIna219(board.now_ms),
+            0x59: FakeSgp40(board.now_ms),
         }
     )
     return board
@@ -154,6 +173,15 @@ def test_the_sensors_of_one_bus_share_it():
         "sht3x_humidity": 50,
         "sht4x_temperature": 25,
         "sht4x_humidity": 56.5,
+        "aht_temperature": 25,
+        "aht_humidity": 50,
+        "bh1750_illuminance": 28066.7,
+        "scd4x_co2": 500,
+        "scd4x_temperature": 25,
+        "scd4x_humidity": 37,
+        "ina219_voltage": 11.98,
+        "ina219_current": 10,
+        "sgp40_voc_raw": 31891,
     }
 
 

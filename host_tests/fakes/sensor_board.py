@@ -10,6 +10,9 @@ class _Time:
     def time(self):
         return self._board.unix_s + self._board.elapsed_ms // 1000
 
+    def sleep_ms(self, duration_ms):
+        self._board.sleep_ms(duration_ms)
+
 
 class SensorBoard:
     """`pins`, `adcs`, `wires` and `buses` map a number to a fake; `elapsed_ms` is its clock."""
