@@ -4,6 +4,7 @@
 #   make demo    a node, a broker and an outage, in front of your eyes
 #   make test    the test suite
 #   make soak    thousands of simulated node-days of faults; SOAK="--minutes 30" for longer
+#   make bench   against umqtt.simple and others; BENCH="--quick" for less
 #   make check   ruff, and the type check against the boards
 #   make lock    after changing a pin in pyproject.toml: write the requirement files anew
 #
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: demo test soak check lint format types setup setup-dev lock clean
+.PHONY: demo test soak bench check lint format types setup setup-dev lock clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -26,6 +27,9 @@ test: setup-dev
 
 soak: setup-dev
 	@$(BIN)/python host_tests/simulation/soak.py $(SOAK)
+
+bench: setup-dev
+	@PYTHONPATH=tools $(BIN)/python -m benchmarks $(BENCH)
 
 # With -k, make tells of all three.
 check: lint format types

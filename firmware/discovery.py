@@ -58,10 +58,10 @@ def document(settings, fields, board):
     interval_s = settings["sample_s"] * (settings["deliver_every"] if sleeps else 1)
     # Two deliveries may fail before a value counts as unknown.
     expiry_s = 3 * interval_s + _EXPIRY_SPARE_S
-    parts = {}
+    parts: dict = {}
     for field in fields:
         device_class, unit = quantity(field)
-        part = {
+        part: dict = {
             "p": "sensor",
             "uniq_id": "%s_%s" % (node, field),
             "name": _title(field),
@@ -74,7 +74,7 @@ def document(settings, fields, board):
             part["unit_of_meas"] = unit
         parts[field] = part
     for key, name, device_class, unit in _DIAGNOSTICS:
-        part = {
+        part: dict = {
             "p": "sensor",
             "uniq_id": "%s_%s" % (node, key),
             "name": name,
@@ -95,10 +95,12 @@ def document(settings, fields, board):
             "cmd_tpl": _COMMAND % (do, ""),
             "ent_cat": "config",
         }
-    parts["sample_s"] = _setting(root, node, "number", "sample_s", "Interval", "{{ value }}")
-    parts["sample_s"].update({"min": 1, "max": 86400, "unit_of_meas": "s", "mode": "box"})
-    parts["log_level"] = _setting(root, node, "select", "log_level", "Log level", '"{{ value }}"')
-    parts["log_level"]["ops"] = ["debug", "info", "warning", "error"]
+    interval = _setting(root, node, "number", "sample_s", "Interval", "{{ value }}")
+    interval.update({"min": 1, "max": 86400, "unit_of_meas": "s", "mode": "box"})
+    level = _setting(root, node, "select", "log_level", "Log level", '"{{ value }}"')
+    level["ops"] = ["debug", "info", "warning", "error"]
+    parts["sample_s"] = interval
+    parts["log_level"] = level
     found = {
         "dev": {
             "ids": "fieldpost_" + node,
@@ -119,7 +121,7 @@ def document(settings, fields, board):
     return found
 
 
-def _setting(root, node, kind, key, name, value):
+def _setting(root, node, kind, key, name, value) -> dict:
     return {
         "p": kind,
         "uniq_id": "%s_%s" % (node, key),

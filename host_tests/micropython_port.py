@@ -24,7 +24,7 @@ def micropython() -> str:
 
 
 def port_environment(*first: Path) -> dict[str, str]:
-    """The environment in which the port finds `firmware/` and `lib/`, after the folders `first`."""
+    """An environment in which the port finds `first`, then `firmware/` and `lib/`."""
     folders = [*(str(one) for one in first), str(ROOT), str(ROOT / "lib"), ".frozen"]
     return {**os.environ, "MICROPYPATH": os.pathsep.join(folders)}
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from micropython_port import ROOT, SCRIPTS, micropython, port_environment
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from session_bench import umqtt_file
 
 from fieldpost.account import Account, Key
+from micropython_port import ROOT, SCRIPTS, micropython, port_environment
 
 LIMIT_S = 20.0
 HEAP = "384K"  # a 64-bit word for each 32-bit word of a Pico W's heap

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from benchmarks import figures, parts, port, report, scaling, targets, wake
 
+from benchmarks import figures, parts, port, report, scaling, targets, wake
 from fieldpost.brokers import HOST, Broker, find_mosquitto
 from fieldpost.node_process import find_micropython
 from fieldpost.proxy import Proxy

@@ -11,10 +11,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from micropython_port import ROOT, SCRIPTS, micropython, port_environment
 from port_modules import SelectModule, Socket, SocketModule, TimeModule
 
 from firmware.board import Board
+from micropython_port import ROOT, SCRIPTS, micropython, port_environment
 
 CPYTHON_PATH = [ROOT, ROOT / "lib", ROOT / "tools" / "fieldpost" / "cpython"]
 POLLIN, POLLOUT = 1, 4

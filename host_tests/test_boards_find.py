@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from micropython_port import ROOT, micropython
 from serial.tools.list_ports_common import ListPortInfo
 from typer.testing import CliRunner
 
@@ -23,6 +22,7 @@ from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import chatty_port, silent_port
 from fakes.uf2_drive import Uf2Drive
 from fieldpost import boards, boards_command, ports
+from micropython_port import ROOT, micropython
 
 _EMULATOR_S = 30
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from micropython_port import micropython
 
 from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import chatty_port, silent_port
@@ -23,6 +22,7 @@ from fieldpost.board_link import (
     ProgramError,
     open_link,
 )
+from micropython_port import micropython
 
 Make = Callable[..., RawReplBoard]
 ALIVE = "import time\nn = 0\nwhile True:\n    n += 1\n    time.sleep_ms(10)\n"

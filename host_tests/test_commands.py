@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from micropython_port import ROOT, micropython, port_environment
 
 from fieldpost import brokers, mqtt_url
 from fieldpost.cmd import parse_arguments, send
 from fieldpost.errors import CommandError
 from fieldpost.mqtt_client import Connection
+from micropython_port import ROOT, micropython, port_environment
 
 SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}], "mqtt": {}}
 RESTART = 3  # exit status with which the unix board asks to be started again
@@ -180,7 +180,8 @@ def test_credentials_are_told_in_no_answer(node: Node) -> None:
 def test_malformed_oversized_retained_and_repeated_commands_are_refused(
     node: Node, broker: brokers.Broker
 ) -> None:
-    from paho.mqtt.client import CallbackAPIVersion, Client
+    from paho.mqtt.client import Client
+    from paho.mqtt.enums import CallbackAPIVersion
 
     answers: list[dict[str, Any]] = []
     client = Client(CallbackAPIVersion.VERSION2)

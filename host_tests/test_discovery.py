@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from micropython_port import ROOT, micropython, port_environment
 from paho.mqtt import subscribe as paho_subscribe
 
 from fieldpost import brokers
 from fieldpost.home_assistant import problems
 from firmware import config, schema
 from firmware.discovery import Discovery, document, quantity
+from micropython_port import ROOT, micropython, port_environment
 
 SECRETS: dict[str, Any] = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
 NEEDED = {"pin": 4, "scl": 22, "sda": 21}
@@ -24,7 +24,7 @@ NEEDED = {"pin": 4, "scl": 22, "sda": 21}
 def settings_of(**keys: Any) -> dict[str, Any]:
     found = {"node": "roof", "mqtt": {"host": "h"}, "home_assistant": "homeassistant", **keys}
     settings, errors = config.check(found, SECRETS)
-    assert errors == []
+    assert settings and errors == []
     return settings
 
 

@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from micropython_port import SCRIPTS, micropython, port_environment, run_port
-from paho.mqtt.client import CallbackAPIVersion, Client
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
 from fieldpost import brokers
 from fieldpost.account import Account
 from fieldpost.proxy import Fault, Proxy
+from micropython_port import SCRIPTS, micropython, port_environment, run_port
 
 READINGS = 3
 TIMEOUT_MS = 150

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from micropython_port import run_port
 from port_node import library_of
 from session_bench import VERSIONS
 from test_session_input import mutated
+
+from micropython_port import run_port
 
 CONNECTIONS = 800
 CONNACK = b"\x20\x02\x00\x00"

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from micropython_port import run_port
 from port_node import SECRETS, PortNode, Witness, configuration, library_of, wait_until
 from session_bench import VERSIONS
 
 from fieldpost.brokers import Broker, find_mosquitto
+from micropython_port import run_port
 
 
 def mosquitto(**options: bool) -> Broker:

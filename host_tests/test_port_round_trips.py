@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from micropython_port import run_port
 from port_node import library_of
 from session_bench import VERSIONS
 
 from fieldpost.brokers import Broker, find_mosquitto
 from fieldpost.proxy import Connection, Proxy
+from micropython_port import run_port
 
 ROUND_TRIP_MS = 50
 SEGMENT_BYTES = 1400

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from micropython_port import run_port
 
 TIMEOUT_MS = 1500

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from micropython_port import run_port
 
 from firmware import reading
+from micropython_port import run_port
 
 UNIX_S = 1_795_368_917
 FIELDS = '"temperature":21.5,"note":"grün"'.encode()

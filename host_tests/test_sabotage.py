@@ -5,13 +5,13 @@ import struct
 from typing import Any
 
 import pytest
-from simulation.run import Failed, run
 
 from firmware import outbox
 from firmware.cycle import Cycle
 from firmware.delivery import Delivery
 from firmware.identity import Identity
 from firmware.session import Session
+from simulation.run import Failed, run
 
 _HOURS = 6.0
 

@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from micropython_port import SCRIPTS
 from tls_bench import HOST, INTERPRETERS, Node, TlsBroker, need, wait_until
 
 from fieldpost import mqtt_url, node_process
@@ -26,6 +25,7 @@ from fieldpost.brokers import Broker, find_mosquitto
 from fieldpost.certs import Authority
 from fieldpost.mqtt_client import Connection
 from fieldpost.node_process import Interpreter, NodeProcess
+from micropython_port import SCRIPTS
 
 ROOT = Path(__file__).resolve().parents[1]
 WIFI = "wifi-Marker@9/4 q"

@@ -5,13 +5,13 @@ import subprocess
 import sys
 
 import pytest
+
+from fieldpost.paths import ROOT
 from simulation import scenario
 from simulation.endings import Violation
 from simulation.faults import GROUPS
 from simulation.ledger import Ledger
 from simulation.run import Failed, Result, Run, run
-
-from fieldpost.paths import ROOT
 
 _SEEDS = 240
 _HOURS = 3.0

@@ -12,8 +12,9 @@ from typing import Any
 
 import port_modules
 import pytest
-from micropython_port import run_port
 from sntp import Sntp
+
+from micropython_port import run_port
 
 UNIX_S = 1_795_368_917
 EPOCH_S = 2_208_988_800  # from 1900 to 1970

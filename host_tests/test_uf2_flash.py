@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from micropython_port import micropython
 from test_flash_esp import Screen
 
 from fakes.board_images import RP2040, RP2350_ARM, esp_image, real_pico_w, uf2_image
@@ -18,6 +17,7 @@ from fieldpost import flash, uf2_volume
 from fieldpost.errors import CommandError
 from fieldpost.flash import Limits, Wish
 from fieldpost.ports import Port
+from micropython_port import micropython
 
 PICO_2_W = "Raspberry Pi Pico 2 W with RP2350"
 QUICK = Limits(volume_s=5, hand_s=2, gone_s=5, answer_s=15)

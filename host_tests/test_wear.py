@@ -1,9 +1,9 @@
 """What docs/reliability.md says of the flash's life is what the outbox does to it."""
 
 import pytest
-from simulation import wear
 
 from fieldpost.paths import ROOT
+from simulation import wear
 
 
 def test_the_table_in_the_manual_is_the_one_that_is_measured() -> None:

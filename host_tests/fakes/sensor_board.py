@@ -20,7 +20,7 @@ class SensorBoard:
     def __init__(self):
         self.elapsed_ms = 0
         self.unix_s = 1795368900
-        self.die_c = 33.3
+        self.die_c: float | None = 33.3
         self.millivolts = 4987
         self.pins = {}
         self.adcs = {}

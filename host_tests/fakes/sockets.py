@@ -157,9 +157,9 @@ class FakeSocket:
         return data
 
     def readinto(self, buffer: Any, size: int = -1) -> int | None:
-        if self._timeout_us == 0 and not self._received and self.state == "connected":
-            if not self._ended and not self._error:
-                return None
+        idle = self._timeout_us == 0 and not self._received and self.state == "connected"
+        if idle and not self._ended and not self._error:
+            return None
         if size < 0 or size > len(buffer):
             size = len(buffer)
         data = self.read(size)

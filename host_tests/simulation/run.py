@@ -91,7 +91,7 @@ class Run:
         self.broker = Broker(self.world, self.rng, early=scenario.early)
         if scenario.password:
             self.broker.users = {node.name: scenario.password for node in scenario.nodes}
-        self.broker.records = _Nothing()
+        self.broker.records = _Nothing()  # pyright: ignore[reportAttributeAccessIssue]
         self.broker.serve(self.net, scenarios.BROKER)
         self.time_server = NtpServer(self.world)
         self.time_server.serve(self.net, scenarios.TIME_SERVER)

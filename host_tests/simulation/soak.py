@@ -10,7 +10,7 @@ Exit status 0 only if no invariant was broken. The first seed that breaks one en
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import count
 from pathlib import Path
@@ -43,7 +43,7 @@ def play(seed: int, hours: float) -> tuple[int, Result | str, float]:
 
 
 def _results(
-    first: int, hours: float, jobs: int, goes_on: object
+    first: int, hours: float, jobs: int, goes_on: Callable[[int], bool]
 ) -> Iterator[tuple[int, Result | str, float]]:
     """Results as they come, until `goes_on(seed)` is False; then of those that still run."""
     seeds = count(first)

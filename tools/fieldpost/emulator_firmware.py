@@ -41,7 +41,7 @@ def compile_module(source: Path, name: str) -> bytes:
             process.wait()
             raise CommandError(f"mpy-cross took longer than {_LIMIT_S} s for {name}") from None
         if process.returncode:
-            raise CommandError(f"{name} does not compile: {said.decode(errors='replace').strip()}")
+            raise CommandError(f"{name} does not compile: {bytes(said).decode(errors='replace').strip()}")
         return target.read_bytes()
 
 

@@ -72,9 +72,9 @@ def read_answers(path: Path) -> Answers:
             f'{path} is not {kind}. Lines such as ssid = "my network", and password, broker and '
             "node, are what it should have"
         ) from None
-    if not isinstance(found, dict) or (unknown := set(found) - set(VARIABLES)):
+    count = len(set(found) - set(VARIABLES)) if isinstance(found, dict) else 1
+    if count:
         # What is not known may be a secret in the wrong place: it is not repeated.
-        count = len(unknown) if isinstance(found, dict) else 1
         raise CommandError(f"{path} has {count} key(s) that are none of: {', '.join(VARIABLES)}")
     for name, value in found.items():
         if not isinstance(value, str):

@@ -60,7 +60,8 @@ def verify_command(
             except queue.Empty:
                 break
             seen += 1
-            _print(verifier.feed(message.topic, message.payload), message.payload, as_json)
+            payload = bytes(message.payload)
+            _print(verifier.feed(message.topic, payload), payload, as_json)
     except KeyboardInterrupt:
         pass
     finally:
