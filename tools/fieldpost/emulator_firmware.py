@@ -41,7 +41,8 @@ def compile_module(source: Path, name: str) -> bytes:
             process.wait()
             raise CommandError(f"mpy-cross took longer than {_LIMIT_S} s for {name}") from None
         if process.returncode:
-            raise CommandError(f"{name} does not compile: {bytes(said).decode(errors='replace').strip()}")
+            text = said if isinstance(said, str) else said.decode(errors="replace")
+            raise CommandError(f"{name} does not compile: {text.strip()}")
         return target.read_bytes()
 
 
