@@ -1,0 +1,68 @@
+"""Avia Semiconductor HX711: a load cell's amplifier, on a clock and a data pin.
+
+Data sheet: HX711, 'Serial interface', 'Reset and power-down sequence'. Powered down in between.
+"""
+
+from micropython import const
+
+# Settling time after power-up, at 10 samples per second.
+_SETTLING_MS = const(400)
+_PULSES = const(25)
+_POWER_DOWN_US = const(60)
+_ETIMEDOUT = const(110)
+
+
+class HX711:
+    """`clock` is an output and `data` an input as `machine.Pin`; `time` has ticks_us(),
+    ticks_diff() and sleep_us(). Channel A, gain 128.
+
+    Field: (raw - offset) / scale, to `decimals` places; raw is signed and has 24 bits. Raises
+    OSError if the chip does not answer, ValueError if the load cell is beyond its range or
+    the bits were disturbed. There is no checksum.
+    """
+
+    def __init__(self, clock, data, time, scale=1, offset=0, field="weight", decimals=1):
+        if not scale:
+            raise ValueError("scale is 0")
+        self._clock = clock
+        self._data = data
+        self._time = time
+        self._scale = scale
+        self._offset = offset
+        self._decimals = decimals
+        self.FIELDS = (field,)
+
+    def start(self):
+        """Wake the chip; returns the ms until it has settled."""
+        # A chip that is awake is reset, so that it never holds an old value.
+        self._clock.value(1)
+        self._time.sleep_us(2 * _POWER_DOWN_US)
+        self._clock.value(0)
+        return _SETTLING_MS
+
+    def read(self):
+        """(weight,), and powers the chip down."""
+        clock, data = self._clock, self._data
+        if data.value():
+            raise OSError(_ETIMEDOUT, "not ready, or not there")
+        time = self._time
+        raw = longest_us = 0
+        # The 25th pulse asks for gain 128 again, and the chip lets go of the line.
+        for _ in range(_PULSES):
+            begun_us = time.ticks_us()
+            clock.value(1)
+            clock.value(0)
+            longest_us = max(longest_us, time.ticks_diff(time.ticks_us(), begun_us))
+            raw = raw << 1 | data.value()
+        clock.value(1)
+        # The chip takes a pulse that an interrupt has stretched for the order to power down.
+        if longest_us > _POWER_DOWN_US:
+            raise ValueError("disturbed by an interrupt")
+        if not raw & 1:
+            raise ValueError("data is held low, or a bit was lost")
+        raw >>= 1
+        if raw & 0x800000:
+            raw -= 0x1000000
+        if raw in (-0x800000, 0x7FFFFF):
+            raise ValueError("load cell is beyond its range, or not wired")
+        return (round((raw - self._offset) / self._scale, self._decimals),)
