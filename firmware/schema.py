@@ -431,6 +431,97 @@ SENSORS = {
             _FREQ_HZ,
         ),
     ),
+    # A digital input, such as a door contact or a motion sensor: 1 or 0, as it is when it is read.
+    "digital": (
+        ("{field}",),
+        1,
+        (
+            # The pin.
+            ("pin", "pin", ...),
+            # The board's own resistor: "up" to 3.3 V for a switch to ground, "down" to ground.
+            ("pull", "one of", None, ("up", "down")),
+            # 0 V means 1, as of a switch to ground.
+            ("active_low", "bool", False),
+            # Name of the published field.
+            ("field", "field", "active", 1, 24),
+        ),
+    ),
+    # A capacitive soil probe at an ADC pin: percent between two points of your own.
+    "soil": (
+        ("{field}",),
+        1,
+        (
+            # The ADC pin.
+            ("pin", "adc", ...),
+            # Millivolts at the pin with the probe in dry soil: 0 %.
+            ("dry_mv", "int", 2600, 0, 5000),
+            # Millivolts at the pin with the probe in water: 100 %. Unlike dry_mv.
+            ("wet_mv", "int", 1000, 0, 5000),
+            # Measurements averaged into one reading.
+            ("oversample", "int", 16, 1, 256),
+            # Name of the published field.
+            ("field", "field", "soil_moisture", 1, 24),
+        ),
+    ),
+    # Pulses to ground since the last reading, as of a rain gauge or a meter; not those during a
+    # deep sleep.
+    "pulses": (
+        ("{field}",),
+        1,
+        (
+            # The pin; it is pulled up.
+            ("pin", "pin", ...),
+            # What one pulse stands for.
+            ("scale", "float", 1.0, -1000000, 1000000),
+            # A pulse so soon after the last one is contact bounce.
+            ("debounce_ms", "int", 10, 0, 1000),
+            # Name of the published field.
+            ("field", "field", "pulses", 1, 24),
+        ),
+    ),
+    # HC-SR04 and JSN-SR04T: distance in centimetres by ultrasound.
+    "hcsr04": (
+        ("distance",),
+        1,
+        (
+            # The trigger pin.
+            ("trigger", "pin", ...),
+            # The echo pin, behind a divider if the sensor runs on 5 V.
+            ("echo", "pin", ...),
+            # Measurements, 60 ms apart, of which the median is published.
+            ("samples", "int", 3, 1, 9),
+        ),
+    ),
+    # HX711: a load cell's weight in the unit of your calibration.
+    "hx711": (
+        ("{field}",),
+        1,
+        (
+            # The clock pin (SCK).
+            ("clock", "pin", ...),
+            # The data pin (DT).
+            ("data", "pin", ...),
+            # Counts for one unit of weight; negative if the cell is mounted the other way.
+            ("scale", "float", 1.0, -10000000, 10000000),
+            # Counts with nothing on the cell.
+            ("offset", "float", 0.0, -8388608, 8388607),
+            # Name of the published field.
+            ("field", "field", "weight", 1, 24),
+        ),
+    ),
+    # PMS5003 and its kin on a UART: particles up to 1, 2.5 and 10 micrometres, in ug/m3.
+    "pms5003": (
+        ("pm1", "pm25", "pm10"),
+        3,
+        (
+            # Number of the UART; on an ESP32 number 0 is the console.
+            ("uart", "int", 1, 0, 2),
+            # The board's transmit pin, to the sensor's RXD.
+            ("tx", "pin", ...),
+            # The board's receive pin, to the sensor's TXD.
+            ("rx", "pin", ...),
+        ),
+    ),
     # No hardware: a daily curve with noise, to try a node before its sensors have come.
     "simulated": (
         _CLIMATE,

@@ -67,6 +67,36 @@ def _ina219(driver, config, board):
     return driver(_bus(config, board), config["address"], config["shunt_mohm"])
 
 
+def _digital(driver, config, board):
+    pin = board.pin(config["pin"], "in", config["pull"])
+    return driver(pin, config["active_low"], config["field"])
+
+
+def _soil(driver, config, board):
+    adc = board.adc(config["pin"])
+    return driver(adc, config["dry_mv"], config["wet_mv"], config["oversample"], config["field"])
+
+
+def _pulses(driver, config, board):
+    pin = board.pin(config["pin"], "in", "up")
+    return driver(pin, board.time, config["scale"], config["debounce_ms"], config["field"])
+
+
+def _hcsr04(driver, config, board):
+    trigger = board.pin(config["trigger"], "out")
+    return driver(trigger, board.pin(config["echo"], "in"), board.time, config["samples"])
+
+
+def _hx711(driver, config, board):
+    clock = board.pin(config["clock"], "out")
+    data = board.pin(config["data"], "in", "up")
+    return driver(clock, data, board.time, config["scale"], config["offset"], config["field"])
+
+
+def _pms5003(driver, config, board):
+    return driver(board.uart(config["uart"], 9600, config["tx"], config["rx"]))
+
+
 def _simulated(driver, config, board):
     return driver(board.time.time, config["seed"], config["period_s"], config["fail_every"])
 
@@ -90,6 +120,12 @@ _TYPES = {
     "scd4x": ("scd4x", "SCD4x", _on_i2c_with_pauses),
     "ina219": ("ina219", "INA219", _ina219),
     "sgp40": ("sgp40", "SGP40", _on_i2c),
+    "digital": ("digital", "Digital", _digital),
+    "soil": ("soil", "Soil", _soil),
+    "pulses": ("pulses", "Pulses", _pulses),
+    "hcsr04": ("hcsr04", "HCSR04", _hcsr04),
+    "hx711": ("hx711", "HX711", _hx711),
+    "pms5003": ("pms5003", "PMS5003", _pms5003),
     "simulated": ("simulated", "Simulated", _simulated),
 }
 

@@ -7,6 +7,7 @@ import pytest
 
 from fakes.adc import FakeAdc
 from fakes.dht import FakeDht
+from fakes.hx711 import FakeHx711
 from fakes.i2c import FakeBme280, FakeI2C
 from fakes.i2c_commands import (
     CommandI2C,
@@ -19,7 +20,10 @@ from fakes.i2c_commands import (
     FakeSht4x,
 )
 from fakes.onewire import FakeThermometer, FakeWire
+from fakes.pin import FakePin
 from fakes.sensor_board import SensorBoard, stand_in_modules
+from fakes.uart import FakePms5003
+from fakes.ultrasound import FakeUltrasound
 from firmware import config, schema, sensors
 from firmware.sensors import Sensors, describe, format_value
 
@@ -104,12 +108,29 @@ ON_ONE_BUS = (
     {"type": "ina219", "shunt_mohm": 2, **_WIRES},
     {"type": "sgp40", **_WIRES},
 )
+AT_PINS = (
+    {"type": "digital", "pin": 5, "active_low": True, "field": "door"},
+    {"type": "soil", "pin": 34},
+    {"type": "pulses", "pin": 6},
+    {"type": "hcsr04", "trigger": 7, "echo": 8},
+    {"type": "hx711", "clock": 9, "data": 10},
+    {"type": "pms5003", "tx": 11, "rx": 12},
+)
 
 
 def equipped_board():
     board = SensorBoard()
     board.adcs[34] = FakeAdc(1_500_000)
     board.pins[15] = FakeDht(21.5, 40.1)
+    board.pins[5] = FakePin(0)
+    board.pins[6] = FakePin(1)
+    ultrasound = FakeUltrasound([5800])
+    board.pins[7], board.pins[8] = ultrasound.trigger, ultrasound.echo
+    chip = FakeHx711(board.now_ms, 4711)
+    board.pins[9], board.pins[10] = chip.clock, chip.data
+    board.uarts[1, 9600, 11, 12] = FakePms5003(board.now_ms)
+    board.time.ticks_us, board.time.ticks_diff = ultrasound.ticks_us, ultrasound.ticks_diff
+    board.time.sleep_us = lambda us: (ultrasound.sleep_us(us), chip.sleep_us(us))
     board.wires[4] = FakeWire([FakeThermometer(board.now_ms, 1, 18.5)])
     board.buses[0] = CommandI2C(
         {
@@ -127,7 +148,7 @@ def equipped_board():
 
 
 def test_every_type_that_the_configuration_allows_is_read_as_it_is_described():
-    every = (*ONE_OF_EACH, *ON_ONE_BUS)
+    every = (*ONE_OF_EACH, *ON_ONE_BUS, *AT_PINS)
     assert {one["type"] for one in every} == set(schema.SENSORS) == set(sensors._TYPES)
     board = equipped_board()
     for one in [one for kind in every for one in checked(kind)]:
@@ -182,6 +203,23 @@ def test_the_sensors_of_one_bus_share_it():
         "ina219_voltage": 11.98,
         "ina219_current": 10,
         "sgp40_voc_raw": 31891,
+    }
+
+
+def test_the_sensors_at_pins_are_read_together():
+    board = equipped_board()
+    fields, errors = measure(Sensors(checked(*AT_PINS), board), board)
+    assert errors == []
+    found = dict(fields)
+    assert found.pop("distance") == pytest.approx(100, abs=0.5)
+    assert found == {
+        "door": 1,
+        "soil_moisture": 68.7,
+        "pulses": 0,
+        "weight": 4711,
+        "pm1": 5,
+        "pm25": 8,
+        "pm10": 9,
     }
 
 

@@ -15,7 +15,8 @@ class _Time:
 
 
 class SensorBoard:
-    """`pins`, `adcs`, `wires` and `buses` map a number to a fake; `elapsed_ms` is its clock."""
+    """`pins`, `adcs`, `wires` and `buses` map a number to a fake, `uarts` a number, baud rate, tx
+    and rx; `elapsed_ms` is its clock, and `time` can be another's."""
 
     def __init__(self):
         self.elapsed_ms = 0
@@ -26,6 +27,7 @@ class SensorBoard:
         self.adcs = {}
         self.wires = {}
         self.buses = {}
+        self.uarts = {}
         self.time = _Time(self)
 
     def now_ms(self):
@@ -43,8 +45,11 @@ class SensorBoard:
     def adc(self, pin):
         return self.adcs[pin]
 
-    def pin(self, number):
+    def pin(self, number, mode=None, pull=None):
         return self.pins[number]
+
+    def uart(self, bus, baud, tx, rx):
+        return self.uarts[bus, baud, tx, rx]
 
     def onewire(self, pin):
         from onewire import OneWire
