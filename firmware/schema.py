@@ -522,6 +522,28 @@ SENSORS = {
             ("rx", "pin", ...),
         ),
     ),
+    # Any other driver by name, which is given an I2C bus or a pin. N stands for the names in its
+    # FIELDS; give it a prefix beside other sensors.
+    "driver": (
+        ("*",),
+        1,
+        (
+            # Module and class, as in "package.module:Class".
+            ("driver", "text", ..., 3, 64),
+            # Number of the I2C bus.
+            _BUS,
+            # The clock pin of its I2C bus. null: it is at a pin.
+            ("scl", "scl", None),
+            # The data pin of its I2C bus. null: it is at a pin.
+            ("sda", "sda", None),
+            # Address on the bus, as a number. null: the driver knows it.
+            ("address", "int", None, 8, 119),
+            # Clock of the bus; the same for every sensor on it.
+            _FREQ_HZ,
+            # Its pin, if it is on no bus.
+            ("pin", "pin", None),
+        ),
+    ),
     # No hardware: a daily curve with noise, to try a node before its sensors have come.
     "simulated": (
         _CLIMATE,

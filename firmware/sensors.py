@@ -101,6 +101,16 @@ def _simulated(driver, config, board):
     return driver(board.time.time, config["seed"], config["period_s"], config["fail_every"])
 
 
+def _by_name(driver, config, board):
+    module, name = config["driver"].split(":")
+    # The fourth argument makes it the module itself and not the package around it.
+    driver = getattr(__import__(module, None, None, (name,)), name)
+    if config["scl"] is not None and config["sda"] is not None:
+        bus = _bus(config, board)
+        return driver(bus) if config["address"] is None else driver(bus, config["address"])
+    return driver() if config["pin"] is None else driver(board.pin(config["pin"]))
+
+
 def _load(module, driver):
     return getattr(__import__(module), driver)
 
@@ -126,6 +136,7 @@ _TYPES = {
     "hcsr04": ("hcsr04", "HCSR04", _hcsr04),
     "hx711": ("hx711", "HX711", _hx711),
     "pms5003": ("pms5003", "PMS5003", _pms5003),
+    "driver": (None, None, _by_name),
     "simulated": ("simulated", "Simulated", _simulated),
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,7 @@ from fakes.ultrasound import FakeUltrasound
 from firmware import config, schema, sensors
 from firmware.sensors import Sensors, describe, format_value
 
+ROOT = Path(__file__).resolve().parents[1]
 DRIVERS = ("analog", "bme280", "dhtxx", "ds18b20", "simulated")
 
 
@@ -149,7 +151,10 @@ def equipped_board():
 
 def test_every_type_that_the_configuration_allows_is_read_as_it_is_described():
     every = (*ONE_OF_EACH, *ON_ONE_BUS, *AT_PINS)
-    assert {one["type"] for one in every} == set(schema.SENSORS) == set(sensors._TYPES)
+    # "driver" can be anything, and has tests of its own below.
+    assert (
+        {one["type"] for one in every} | {"driver"} == set(schema.SENSORS) == set(sensors._TYPES)
+    )
     board = equipped_board()
     for one in [one for kind in every for one in checked(kind)]:
         fields, errors = measure(Sensors([one], board), board)
@@ -221,6 +226,47 @@ def test_the_sensors_at_pins_are_read_together():
         "pm25": 8,
         "pm10": 9,
     }
+
+
+def test_any_driver_can_be_named_by_the_configuration():
+    board = equipped_board()
+    by_name = checked(
+        {"type": "driver", "driver": "sht3x:SHT3x", "scl": 22, "sda": 21, "prefix": "a"},
+        {"type": "driver", "driver": "digital:Digital", "pin": 5, "name": "b", "prefix": True},
+        {"type": "driver", "driver": "bme280:BME280", "scl": 22, "sda": 21, "address": 119}
+        | {"name": "c", "prefix": True},
+        {"type": "driver", "driver": "nowhere.at_all:Thing", "name": "d", "prefix": True},
+        {"type": "driver", "driver": "digital", "name": "e", "prefix": True},
+    )
+    board.buses[0].devices[0x77] = board.buses[0].devices[0x76]
+    fields, errors = measure(Sensors(by_name, board), board)
+    found = dict(fields)
+    assert (found["a_temperature"], found["b_active"], found["c_pressure"]) == (25, 0, 1006.53)
+    assert [name for name, _ in errors] == ["d", "e"]
+    assert "nowhere" in errors[0][1]
+    assert "ValueError" in errors[1][1]
+
+
+def test_the_worked_example_of_a_driver_in_a_package_works(tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "sensors.md").read_text(encoding="utf-8")
+    source, rest = page.partition("```python\n")[2].split("```", 1)
+    example = json.loads(rest.partition("```json\n")[2].partition("```")[0])
+    (tmp_path / "greenhouse").mkdir()
+    (tmp_path / "greenhouse" / "tmp117.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    board = equipped_board()
+
+    class Tmp117:
+        """Its result register holds 25 degC in 128ths (data sheet SNOSD82)."""
+
+        def read_registers(self, at, count):
+            return b"\x0c\x80" if at == 0 else b"\x00\x00"
+
+    board.buses[0].devices[0x48] = Tmp117()
+    fields, errors = measure(Sensors(checked(example), board), board)
+    assert errors == []
+    published = json.loads(rest.split("```json\n")[2].partition("```")[0])
+    assert dict(fields) == published
 
 
 def test_a_supply_behind_a_divider_is_in_millivolts():
