@@ -3,6 +3,7 @@
 #
 #   make demo    a node, a broker and an outage, in front of your eyes
 #   make test    the test suite
+#   make proof   the longer tests: the emulated board, real images, cables pulled
 #   make soak    thousands of simulated node-days of faults; SOAK="--minutes 30" for longer
 #   make bench   against umqtt.simple and others; BENCH="--quick" for less
 #   make check   ruff, and the type check against the boards
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: demo test soak bench check lint format types setup setup-dev lock clean
+.PHONY: demo test proof soak bench check lint format types setup setup-dev lock clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -24,6 +25,9 @@ demo: setup
 
 test: setup-dev
 	@$(BIN)/python -m pytest --numprocesses auto $(TESTS)
+
+proof: setup-dev
+	@$(BIN)/python -m pytest --numprocesses auto -m slow $(TESTS)
 
 soak: setup-dev
 	@$(BIN)/python host_tests/simulation/soak.py $(SOAK)

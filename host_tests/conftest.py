@@ -6,7 +6,16 @@ The stand-ins for MicroPython's own module names come last, so nothing of CPytho
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 for folder in ("host_tests", "tools", "lib", "."):
     sys.path.insert(0, str(ROOT / folder))
 sys.path.append(str(ROOT / "tools" / "fieldpost" / "cpython"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever boots the emulated board is among the longer proofs: a start takes seconds."""
+    for item in items:
+        if item.get_closest_marker("board"):
+            item.add_marker(pytest.mark.slow)

@@ -205,6 +205,7 @@ def test_no_board_at_all_says_what_to_try(monkeypatch: pytest.MonkeyPatch) -> No
     assert json.loads(run("--json")[1]) == []
 
 
+@pytest.mark.board
 def test_the_genuine_pico_w_image_is_recognised() -> None:
     pytest.importorskip("rp2040py", reason="the emulated Pico W is not installed")
     command = [sys.executable, "-m", "rp2040py", "micropython", "--board", "pico_w", "--pty"]

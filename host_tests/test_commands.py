@@ -215,19 +215,20 @@ def test_malformed_oversized_retained_and_repeated_commands_are_refused(
 def test_a_retained_command_is_refused_at_the_next_connection(
     tmp_path: Path, broker: brokers.Broker
 ) -> None:
-    from paho.mqtt import publish, subscribe
+    from paho.mqtt import publish
 
     topic = "fieldpost/kept/cmd"
     kept = json.dumps({"id": "r", "do": "restart"})
     publish.single(topic, kept, qos=1, retain=True, port=broker.port)
     node = Node(tmp_path, "kept", broker)
-    node.start()
     try:
-        answer = subscribe.simple(f"{topic}/result", port=broker.port, qos=1)
+        with Results("kept", broker) as results:
+            node.start()
+            answer = results.next()
     finally:
         node.close()
         publish.single(topic, b"", qos=1, retain=True, port=broker.port)
-    assert "retained" in json.loads(answer.payload)["error"]
+    assert "retained" in answer["error"]
 
 
 def test_a_mistyped_broker_strands_no_node(node: Node, broker: brokers.Broker) -> None:

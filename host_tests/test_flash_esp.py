@@ -75,6 +75,7 @@ def test_the_real_esp32_image_is_written_verified_and_reads_back(
     assert written == sorted(written) and written[-1] == 1000 and len(written) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chip", CHIPS)
 def test_each_chip_gets_its_image_at_its_own_address(
     chip: str, screen: Screen, tmp_path: Path
@@ -124,6 +125,7 @@ def test_tools_5_a_broken_image_or_a_web_page_does_not_reach_the_port(
     assert time.monotonic() - begin < 1, "the board was asked first"
 
 
+@pytest.mark.slow
 def test_tools_5_a_line_too_bad_for_the_rate_is_tried_again_at_a_lower_one(
     screen: Screen, tmp_path: Path
 ) -> None:
@@ -138,6 +140,7 @@ def test_tools_5_a_line_too_bad_for_the_rate_is_tried_again_at_a_lower_one(
     assert any("Written at 230400 baud" in text for text in screen.said)
 
 
+@pytest.mark.slow
 def test_tools_5_a_port_lost_in_the_middle_is_a_failure_that_says_so(
     screen: Screen, tmp_path: Path
 ) -> None:
@@ -204,6 +207,7 @@ def test_several_boards_are_written_at_once_and_one_failure_stops_no_other(
     assert [outcome["ok"] for outcome in outcomes] == [True, False, True]
 
 
+@pytest.mark.slow
 def test_a_port_where_no_chip_answers_ends_with_what_to_press(screen: Screen) -> None:
     with silent_port() as port:
         outcome = flash.flash(port, Wish(limits=Limits(answer_s=1)), screen)

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from deploy_bench import Bench
-from micropython_port import ROOT, run_port
 
 from fieldpost import deploy_package
 from fieldpost.deploy_build import project_version
+from micropython_port import ROOT, run_port
 
 _PACKAGE = ROOT / "package.json"
 _REMEDY = "run: PYTHONPATH=tools python -m fieldpost.deploy_package"
@@ -45,6 +46,7 @@ def test_both_files_are_as_they_are_made_from_the_tree() -> None:
     assert (ROOT / "manifest.py").read_text() == deploy_package.manifest(), _REMEDY
 
 
+@pytest.mark.slow
 def test_mpremote_installs_the_repository_and_the_board_imports_it(tmp_path: Path) -> None:
     # A copy without what mip would fetch from its index, for tests stay on this machine.
     package = json.loads(_PACKAGE.read_text())
