@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from micropython_port import micropython
 
 from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import chatty_port, silent_port
@@ -23,6 +22,7 @@ from fieldpost.monitor_sources import ConsoleSource
 from fieldpost.mqtt_client import Connection
 from fieldpost.mqtt_url import parse
 from fieldpost.ports import Port
+from micropython_port import micropython
 
 COMMAND = "import typer, fieldpost.monitor_command as m; typer.run(m.monitor)"
 TICKS = (
