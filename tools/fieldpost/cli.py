@@ -10,10 +10,16 @@ import typer
 from fieldpost import (
     __version__,
     battery_command,
+    board_commands,
     boards_command,
     certs_command,
+    deploy_command,
+    doctor_command,
     emulate_command,
     flash_command,
+    fleet_command,
+    monitor_command,
+    provision_command,
 )
 from fieldpost.brokers import Program
 from fieldpost.certs_client import ClientFiles
@@ -190,7 +196,19 @@ def setup(
 app.command()(battery_command.battery)
 app.command()(boards_command.boards)
 app.command()(flash_command.flash)
+app.command()(provision_command.provision)
+app.command()(deploy_command.deploy)
+app.command()(monitor_command.monitor)
+app.command()(fleet_command.fleet)
+app.command()(doctor_command.doctor)
 app.command()(emulate_command.emulate)
+for thin in (
+    board_commands.shell,
+    board_commands.reset,
+    board_commands.pull,
+    board_commands.erase,
+):
+    app.command()(thin)
 
 
 @ha_app.command()
