@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from micropython_port import ROOT, micropython
 
 from fakes.raw_repl import RawReplBoard
 from fieldpost.deploy import Outcome, Wish, deploy
+from micropython_port import ROOT, micropython
 
 _APP = """
 import json

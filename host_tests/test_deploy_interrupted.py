@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from deploy_bench import Bench, project
-from micropython_port import ROOT, run_port
 
 from fieldpost import deploy, deploy_send
 from fieldpost.board_link import BoardError
+from micropython_port import ROOT, run_port
 
 OLD, NEW = ["one"] * 5, ["two"] * 5
 
@@ -249,14 +249,7 @@ def test_a_full_flash_is_refused_before_anything_is_sent(
 ) -> None:
     root = project(tmp_path / "one", "one")
     with Bench(tmp_path) as bench:
-        real = deploy.survey
-
-        def nearly_full(link: object) -> object:
-            from dataclasses import replace
-
-            return replace(real(link), free=40960, block=4096)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(deploy, "survey", nearly_full)
+        monkeypatch.setattr(deploy.board_files, "free_bytes", lambda _: 40960)
         done = bench.deploy(root)
         assert not done.ok and "40 KiB free" in done.text and "fieldpost pull" in done.text
         assert json.loads((bench.folder / "config.json").read_text())

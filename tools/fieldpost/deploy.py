@@ -13,7 +13,7 @@ from fieldpost import board_files, boards
 from fieldpost.board_link import BoardError, LinkLost, NoAnswer, ProgramError
 from fieldpost.deploy_build import Build, build, check_mpy, find_umqtt
 from fieldpost.deploy_link import DeployLink, open_link
-from fieldpost.deploy_plan import Plan, plan, to_hash
+from fieldpost.deploy_plan import Plan, check_space, plan, to_hash, to_read
 from fieldpost.deploy_send import WINDOW_UART, WINDOW_USB, send
 from fieldpost.deploy_survey import COMMIT, FOLDER, Survey, survey
 from fieldpost.errors import CommandError
@@ -168,18 +168,20 @@ def _compare(link: DeployLink, wish: Wish) -> tuple[Survey, Build, Plan]:
         umqtt = find_umqtt(wish.root, wish.umqtt)
     wanted = build(found.platform, wish.root, umqtt)
     hashes = board_files.hash_files(link, to_hash(found, wanted))
-    return found, wanted, plan(found, wanted, hashes)
+    texts = {path: board_files.read_file(link, path) for path in to_read(found)}
+    return found, wanted, plan(found, wanted, hashes, texts)
 
 
 def _bring(link: DeployLink, found: Survey, todo: Plan, screen: Screen) -> None:
     """Stage, commit, complete."""
     port = link.port
+    for path in todo.leftovers:
+        board_files.remove_file(link, path)
+    check_space(found, todo, board_files.free_bytes(link))
     folders = {path.rpartition("/")[0] for path in todo.staged}
     missing = {one for one in folders if one and f"/{one}/" not in found.files}
     for folder in sorted(missing | ({FOLDER[1:-1]} if FOLDER not in found.files else set())):
         board_files.make_folder(link, "/" + folder)
-    for path in todo.leftovers:
-        board_files.remove_file(link, path)
     if todo.keep:
         copies = [("/" + old, "/" + new) for old, new in todo.keep.items()]
         link.exec(_COPY.format(copies=copies), _COMPLETE_S)
@@ -192,7 +194,6 @@ def _bring(link: DeployLink, found: Survey, todo: Plan, screen: Screen) -> None:
             link,
             fresh,
             window=WINDOW_UART if bridge else WINDOW_USB,
-            compressed=found.deflate,
             on_progress=lambda done, total: screen.progress(port, "sending", done, total),
         )
         if todo.boot_first:

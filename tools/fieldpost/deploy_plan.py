@@ -13,10 +13,12 @@ from fieldpost.deploy_build import AS_SOURCE, Build, sha256
 from fieldpost.deploy_survey import FOLDER, Survey
 
 KEPT = ".before"
+# littlefs on every board; FAT on an ESP32 has blocks of this size, too.
+_BLOCK = 4096
 # Blocks for the journal, for folders, and for what littlefs itself must have to rename at all.
 _SPARE_BLOCKS = 10
 # By this a board's boot.py shows that it completes what was committed.
-_CAPABLE = "/.deploy/"
+_CAPABLE = b"/.deploy/"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Plan:
         return not (self.send or self.removals or self.leftovers)
 
 
+def to_read(survey: Survey) -> list[str]:
+    """Which files of the board a plan needs the text of: those that may be somebody's own."""
+    return ["/" + path for path in AS_SOURCE if survey.has(path) and path not in survey.installed]
+
+
 def to_hash(survey: Survey, build: Build) -> list[str]:
     """Which files of the board a plan needs the hashes of: those that may be right, or foreign."""
     wanted = [
@@ -58,10 +65,10 @@ def to_hash(survey: Survey, build: Build) -> list[str]:
     return ["/" + path for path in wanted] + staged
 
 
-def plan(survey: Survey, build: Build, hashes: dict[str, str | None]) -> Plan:
-    """hashes: what the board says of `to_hash`, by absolute path. Raises BoardError if it can't
-    be done.
-    """
+def plan(
+    survey: Survey, build: Build, hashes: dict[str, str | None], texts: dict[str, bytes]
+) -> Plan:
+    """hashes, texts: what the board says of `to_hash` and of `to_read`, by absolute path."""
     send = {
         path: data for path, data in build.files.items() if hashes.get("/" + path) != sha256(data)
     }
@@ -74,7 +81,7 @@ def plan(survey: Survey, build: Build, hashes: dict[str, str | None]) -> Plan:
         # By its content, so that a deployment that is repeated keeps it once.
         path: f"{path}{KEPT}-{(hashes.get('/' + path) or '')[:6]}"
         for path in [*send, *twins]
-        if _is_foreign(survey, build, path, hashes)
+        if _is_foreign(survey, build, path, hashes, texts)
     }
     keep = {path: copy for path, copy in keep.items() if not survey.has(copy)}
     staged = _names(send)
@@ -88,10 +95,11 @@ def plan(survey: Survey, build: Build, hashes: dict[str, str | None]) -> Plan:
         for path in survey.files
         if path.startswith(FOLDER) and not path.endswith("/") and path not in needed
     ]
-    boot_first = "boot.py" in send and _CAPABLE not in (survey.boot or "")
+    boot = texts.get("/boot.py", b"" if "boot.py" not in survey.installed else _CAPABLE)
+    boot_first = "boot.py" in send and _CAPABLE not in boot
     if boot_first:
         del staged["boot.py"]
-    found = Plan(
+    return Plan(
         send=send,
         staged=staged,
         resumed=resumed,
@@ -102,8 +110,6 @@ def plan(survey: Survey, build: Build, hashes: dict[str, str | None]) -> Plan:
         journal=_journal(build, staged, removals),
         warnings=_shadows(survey, build, removals),
     )
-    _check_space(survey, found)
-    return found
 
 
 def _names(send: dict[str, bytes]) -> dict[str, str]:
@@ -132,16 +138,22 @@ def _twins(survey: Survey, build: Build) -> list[str]:
     return [path for path in sources if survey.has(path)]
 
 
-def _is_foreign(survey: Survey, build: Build, path: str, hashes: dict[str, str | None]) -> bool:
+def _is_foreign(
+    survey: Survey,
+    build: Build,
+    path: str,
+    hashes: dict[str, str | None],
+    texts: dict[str, bytes],
+) -> bool:
     """Whether a file in the way is somebody else's work."""
     if not survey.has(path) or path in survey.installed or path.startswith("firmware/"):
         return False
     if hashes.get("/" + path) == build.sources.get(path):
         return False
     if path in AS_SOURCE:
-        text = (survey.boot if path == "boot.py" else survey.main) or ""
         # An ESP32 image writes a boot.py of comments.
-        return any(line.strip() and not line.startswith("#") for line in text.splitlines())
+        lines = texts.get("/" + path, b"").splitlines()
+        return any(line.strip() and not line.startswith(b"#") for line in lines)
     return survey.files["/" + path] > 0
 
 
@@ -166,17 +178,15 @@ def _shadows(survey: Survey, build: Build, removals: list[str]) -> list[str]:
     return warnings
 
 
-def _check_space(survey: Survey, found: Plan) -> None:
+def check_space(survey: Survey, found: Plan, free: int) -> None:
+    """Raises BoardError unless the new files fit in `free` bytes, beside the old ones."""
     pieces = [len(found.send[path]) for path in found.send if path not in found.resumed]
     pieces += [survey.files["/" + path] for path in found.keep]
-    blocks = sum(math.ceil(size / survey.block) for size in pieces) + _SPARE_BLOCKS
-    # What was left over is removed first; inline files may have taken no block of their own.
-    freed = sum(survey.files[path] // survey.block for path in found.leftovers)
-    need = (blocks - freed) * survey.block
-    if found.send and need > survey.free:
+    blocks = sum(math.ceil(size / _BLOCK) for size in pieces) + _SPARE_BLOCKS
+    if found.send and blocks * _BLOCK > free:
         raise BoardError(
-            f"the board's flash has {survey.free // 1024} KiB free, and the new files need "
-            f"{need // 1024} KiB beside the old ones, which stay whole until the change is "
-            "complete. Nothing was changed. Remove what you do not need, or start afresh: "
-            "fieldpost pull, then fieldpost erase"
+            f"the board's flash has {free // 1024} KiB free, and the new files need "
+            f"{blocks * _BLOCK // 1024} KiB beside the old ones, which stay whole until the "
+            "change is complete. Nothing was changed. Remove what you do not need, or start "
+            "afresh: fieldpost pull, then fieldpost erase"
         )

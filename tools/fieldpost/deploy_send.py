@@ -25,12 +25,11 @@ _START_S = 30.0
 Progress = Callable[[int, int], None]
 
 _RECEIVE = """
-def _receive(files, window, compressed):
+def _receive(files, window):
     import gc, hashlib, sys
     from binascii import a2b_base64, hexlify
+    from deflate import ZLIB, DeflateIO
     from io import BytesIO
-    if compressed:
-        from deflate import ZLIB, DeflateIO
     stdin = sys.stdin.buffer
     for name, blocks in files:
         path = "/.deploy/" + name
@@ -41,10 +40,7 @@ def _receive(files, window, compressed):
                 for at in range(0, size, window):
                     print("+", end="")
                     stdin.readinto(view[at : at + window])
-                block = a2b_base64(block)
-                if compressed:
-                    block = DeflateIO(BytesIO(block), ZLIB).read()
-                f.write(block)
+                f.write(DeflateIO(BytesIO(a2b_base64(block)), ZLIB).read())
         digest = hashlib.sha256()
         block = bytearray(512)
         view = memoryview(block)
@@ -58,7 +54,7 @@ def _receive(files, window, compressed):
             print("!", end="")
             return
         gc.collect()
-_receive({files!r}, {window}, {compressed})
+_receive({files!r}, {window})
 del _receive
 """
 
@@ -68,7 +64,6 @@ def send(
     files: dict[str, bytes],
     *,
     window: int = WINDOW_USB,
-    compressed: bool = True,
     on_progress: Progress | None = None,
 ) -> None:
     """Put files below `/.deploy/`, which must exist: contents by name, and each name begins with
@@ -76,7 +71,7 @@ def send(
 
     on_progress gets bytes sent and their total. Raises BoardError.
     """
-    blocks = {name: _blocks(data, compressed) for name, data in files.items()}
+    blocks = {name: _blocks(data) for name, data in files.items()}
     windows = [
         block[at : at + window]
         for parts in blocks.values()
@@ -98,7 +93,7 @@ def send(
                 on_progress(sent, total)
 
     listed = [(name, [len(block) for block in parts]) for name, parts in blocks.items()]
-    code = _RECEIVE.format(files=listed, window=window, compressed=compressed)
+    code = _RECEIVE.format(files=listed, window=window)
     link.converse(code, answer, _START_S + total / _SLOWEST_BYTES_PER_S)
     if damaged:
         raise BoardError(
@@ -107,9 +102,9 @@ def send(
         )
 
 
-def _blocks(data: bytes, compressed: bool) -> list[bytes]:
+def _blocks(data: bytes) -> list[bytes]:
     pieces = [data[at : at + BLOCK] for at in range(0, len(data), BLOCK)]
-    return [base64.b64encode(_compress(one) if compressed else one) for one in pieces]
+    return [base64.b64encode(_compress(one)) for one in pieces]
 
 
 def _compress(data: bytes) -> bytes:

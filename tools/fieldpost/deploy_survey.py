@@ -31,13 +31,11 @@ def _survey():
         at = 0x400D8000 if "RP2350" in i._machine else 0x40058000
         machine.mem32[at] &= ~(1 << 30)
     r = {"platform": sys.platform, "mpy": getattr(i, "_mpy", None), "release": i.version[:3]}
-    texts = r["texts"] = {}
-    for path in ("/boot.py", "/main.py", "/.deploy/installed"):
-        try:
-            with open(path) as f:
-                texts[path] = f.read(16384)
-        except (OSError, UnicodeError):
-            pass
+    try:
+        with open("/.deploy/installed") as f:
+            r["installed"] = f.read()
+    except OSError:
+        r["installed"] = ""
     r["version"] = None
     try:
         from firmware import VERSION
@@ -58,17 +56,9 @@ def _survey():
     for name in ("umqtt.simple", "umqtt"):
         sys.modules.pop(name, None)
     try:
-        import deflate
-        r["deflate"] = True
-    except ImportError:
-        r["deflate"] = False
-    try:
         os.remove("/.deploy/none")  # see boot.py
     except OSError:
         pass
-    s = os.statvfs("/")
-    r["block"] = s[0]
-    r["free"] = s[0] * s[3]
     files = r["files"] = {}
     def walk(folder):
         for entry in os.ilistdir(folder or "/"):
@@ -90,7 +80,7 @@ del _survey
 @dataclass(frozen=True)
 class Survey:
     """files: size by absolute path; folders end in '/'. installed: what deploy last put there,
-    as paths without a leading slash. version: Fieldpost's, None without. boot, main: their text.
+    as paths without a leading slash. version: Fieldpost's, None without.
     """
 
     platform: str
@@ -98,13 +88,8 @@ class Survey:
     micropython: str
     version: str | None
     frozen_umqtt: bool
-    deflate: bool
-    free: int
-    block: int
     files: dict[str, int]
     installed: frozenset[str]
-    boot: str | None
-    main: str | None
 
     @property
     def is_committed(self) -> bool:
@@ -129,20 +114,14 @@ def survey(link: BoardLink) -> Survey:
         raise
     except (ValueError, IndexError):
         raise BoardError(f"what the board on {link.port} says makes no sense") from None
-    texts = said["texts"]
     return Survey(
         platform=said["platform"],
         mpy=said["mpy"],
         micropython=".".join(map(str, said["release"])),
         version=said["version"],
         frozen_umqtt=said["frozen_umqtt"],
-        deflate=said["deflate"],
-        free=said["free"],
-        block=said["block"],
         files=said["files"],
-        installed=frozenset(parse_installed(texts.get(INSTALLED, ""))),
-        boot=texts.get("/boot.py"),
-        main=texts.get("/main.py"),
+        installed=frozenset(parse_installed(said["installed"])),
     )
 
 
