@@ -98,8 +98,8 @@ def erase(
                 link.exec(f"import os\nos.rmdir({folder.rstrip('/')!r})")
             except BoardError:
                 continue  # something is left in it
-        # Otherwise it would be "started again", without a program.
-        link.close(resume=False)
+        # What was loaded is gone from its memory, too.
+        link.restart()
     _tell(as_json, {"port": where, "removed": order}, f"{where}: {len(order)} files removed")
 
 
