@@ -146,7 +146,8 @@ class Cycle(Node):
         if self.link.station.is_up():
             if self._up_ms is None:
                 self._up_ms = now_ms
-            due_ms = min(due_ms, self.timekeeper.step())
+            if self._catching_up is None:
+                due_ms = min(due_ms, self.timekeeper.step())
         left_ms = self._woke_ms + self._limit_ms - now_ms
         return max(min(due_ms, left_ms), 0)
 

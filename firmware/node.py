@@ -71,7 +71,8 @@ class Node:
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
         due_ms = min(self.sampler.step(), self.link.step())
-        if self.link.station.is_up():
+        if self.link.station.is_up() and self._catching_up is None:
+            # Not before the backlog is delivered: to look up the server's name can take seconds.
             due_ms = min(due_ms, self.timekeeper.step())
         self._step_trial()
         if self.signals:
