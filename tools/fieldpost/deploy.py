@@ -121,7 +121,7 @@ def deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
 def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
     screen.progress(port, "comparing", 0, None)
     with open_link(port) as link:
-        found, wanted, todo = _compare(link, wish)
+        found, wanted, todo = compare(link, wish)
         if not todo.is_empty:
             _bring(link, found, todo, screen)
         outcome = Outcome(
@@ -151,7 +151,7 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
         return _start(link, wish, screen, outcome)
 
 
-def _compare(link: DeployLink, wish: Wish) -> tuple[Survey, Build, Plan]:
+def compare(link: DeployLink, wish: Wish) -> tuple[Survey, Build, Plan]:
     found = survey(link)
     if found.is_committed:
         # Cut short after its commit, and the board has not booted since: that comes first.

@@ -168,7 +168,10 @@ class Network:
             return
         if not self._open_network and self._is_datagram(frame):
             return
-        self._bridge.handle_outbound_ethernet_frame(frame)
+        try:
+            self._bridge.handle_outbound_ethernet_frame(frame)
+        except OSError:
+            pass  # The board closes a connection whose peer on this machine has gone already.
 
     def reset(self) -> None:
         """The board has left its access point."""

@@ -106,7 +106,7 @@ def _firmware(link: deploy_link.DeployLink, found: deploy_survey.Survey, source:
     if found.is_committed:
         return "firmware: the rest of a deployment that was cut short"
     wish = deploy.Wish(source.root, source.umqtt)
-    found, wanted, todo = deploy._compare(link, wish)
+    found, wanted, todo = deploy.compare(link, wish)
     if todo.is_empty:
         return ""
     parts = [f"{len(todo.send)} files"] if todo.send else []
