@@ -152,6 +152,7 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
 
 
 def compare(link: DeployLink, wish: Wish) -> tuple[Survey, Build, Plan]:
+    """What is on the board, what should be, and what that takes."""
     found = survey(link)
     if found.is_committed:
         # Cut short after its commit, and the board has not booted since: that comes first.
