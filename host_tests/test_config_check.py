@@ -417,7 +417,15 @@ def test_every_default_is_itself_allowed() -> None:
         }
 
     required = {"scl": 22, "sda": 21, "pin": 4}
-    required |= {"trigger": 5, "echo": 6, "clock": 7, "data": 8, "tx": 9, "rx": 10, "driver": "m:C"}
+    required |= {
+        "trigger": 5,
+        "echo": 6,
+        "clock": 7,
+        "data": 8,
+        "tx": 9,
+        "rx": 10,
+        "driver": "m:C",
+    }
     explicit = written_out(schema.CONFIG) | {"node": "n"}
     explicit["mqtt"]["host"] = "h"
     for kind, (_, least_s, rows) in schema.SENSORS.items():

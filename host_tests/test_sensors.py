@@ -131,8 +131,8 @@ def equipped_board():
     chip = FakeHx711(board.now_ms, 4711)
     board.pins[9], board.pins[10] = chip.clock, chip.data
     board.uarts[1, 9600, 11, 12] = FakePms5003(board.now_ms)
-    board.time.ticks_us, board.time.ticks_diff = ultrasound.ticks_us, ultrasound.ticks_diff
-    board.time.sleep_us = lambda us: (ultrasound.sleep_us(us), chip.sleep_us(us))
+    board.time.ticks_us, board.time.ticks_diff = ultrasound.ticks_us, ultrasound.ticks_diff  # pyright: ignore[reportAttributeAccessIssue]
+    board.time.sleep_us = lambda us: (ultrasound.sleep_us(us), chip.sleep_us(us))  # pyright: ignore[reportAttributeAccessIssue]
     board.wires[4] = FakeWire([FakeThermometer(board.now_ms, 1, 18.5)])
     board.buses[0] = CommandI2C(
         {

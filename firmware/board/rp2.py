@@ -126,7 +126,7 @@ class Board(CommonBoard):
             self._feeder = None
         self._feed_ms = limit_ms
         if limit_ms:
-            self._feeder = machine.Timer(period=_FEED_MS, callback=self._feed_on)
+            self._feeder = machine.Timer(-1, period=_FEED_MS, callback=self._feed_on)
 
     def _feed_on(self, _):
         self._feed_ms -= _FEED_MS

@@ -150,7 +150,9 @@ class Chip:
                 chip.fed_at = chip.time.elapsed_ms
 
         class Timer:
-            def __init__(self, period: int, callback: Callable[[Any], None]) -> None:
+            def __init__(
+                self, _number: int, *, period: int, callback: Callable[[Any], None]
+            ) -> None:
                 self.period, self.callback = period, callback
                 chip.timers.append(self)
 
