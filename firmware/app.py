@@ -106,7 +106,7 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     for record in records:
         outbox.put(record)
     resume = (state["boot"], state["seq"]) if state else None
-    identity = Identity(file_system, board.random_u32, resume)
+    identity = Identity(file_system, board.random_u32, resume, board.reset_cause())
     in_safe_mode = identity.failed_starts >= safe.FAILED_STARTS
 
     def restart():

@@ -32,6 +32,7 @@ class Health:
             "board": self._board.version(),
             "state": node.state.decode(),
             "boot": node.identity.boot,
+            "resets": node.identity.resets,
             "failed_starts": node.identity.failed_starts,
             "reset": self._reset_cause,
             "uptime_s": node.uptime_s(),

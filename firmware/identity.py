@@ -22,11 +22,13 @@ class Identity:
 
     A cold start takes its boot number, and counts as failed until `proven`, before anything else
     happens. A power cut may skip a boot number, and never gives one twice.
+    cause: of this start (`Board.reset_cause()`); `resets` counts the cold starts by cause.
     resume: (boot, seq) of the boot that goes on, after deep sleep: nothing is read or written.
     """
 
-    def __init__(self, files=_files, random_u32=None, resume=None):
+    def __init__(self, files=_files, random_u32=None, resume=None, cause=None):
         self._files = files
+        self.resets = {}
         if resume:
             self.boot, self.seq = resume
             self.failed_starts = 0
@@ -41,11 +43,16 @@ class Identity:
             counts, checksum = (_NONE_YET if data is None else data).split(b",")
             if int(checksum) != crc32(counts):
                 raise ValueError
-            boot, failed_starts = counts.split()
-            self.boot = int(boot) + 1
-            self.failed_starts = int(failed_starts)
-        except (OSError, ValueError):
+            parts = counts.split()
+            self.boot = int(parts[0]) + 1
+            self.failed_starts = int(parts[1])
+            for part in parts[2:]:
+                name, count = part.decode().split("=")
+                self.resets[name] = int(count)
+        except (OSError, ValueError, IndexError):
             self.boot = 0
+        if cause:
+            self.resets[cause] = self.resets.get(cause, 0) + 1
         if self.boot < 1 or not self._write(self.failed_starts + 1):
             self.boot = _UNKNOWN + (random_u32() % _UNKNOWN if random_u32 else 0)
             self._write(self.failed_starts + 1)
@@ -70,6 +77,8 @@ class Identity:
 
     def _write(self, failed_starts):
         counts = b"%d %d" % (self.boot, failed_starts)
+        for name, count in self.resets.items():
+            counts += b" %s=%d" % (name.encode(), count)
         try:
             # One spoilt bit must not make it a smaller number, which was given before.
             _files.write_atomic(_PATH, b"%s,%d" % (counts, crc32(counts)), self._files)

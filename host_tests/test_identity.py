@@ -49,3 +49,13 @@ def test_a_wake_goes_on_in_its_boot_and_writes_nothing() -> None:
     identity.proven()
     assert (identity.boot, identity.next_seq(), identity.seq) == (7, 41, 42)
     assert flash.operations == before
+
+
+def test_cold_starts_are_counted_by_their_cause() -> None:
+    flash = FakeFlash()
+    for cause in ("power-on", "watchdog", "watchdog"):
+        Identity(flash, cause=cause)
+    counted = Identity(flash, cause="power-on")
+    assert counted.resets == {"power-on": 2, "watchdog": 2} and counted.boot == 4
+    counted.proven()
+    assert Identity(flash).resets == {"power-on": 2, "watchdog": 2}
