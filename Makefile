@@ -27,7 +27,7 @@ test: setup-dev
 	@$(BIN)/python -m pytest --numprocesses auto $(TESTS)
 
 proof: setup-dev
-	@$(BIN)/python -m pytest --numprocesses auto -m slow $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow $(TESTS)
 
 soak: setup-dev
 	@$(BIN)/python host_tests/simulation/soak.py $(SOAK)
