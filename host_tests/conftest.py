@@ -13,9 +13,11 @@ for folder in ("host_tests", "tools", "lib", "."):
     sys.path.insert(0, str(ROOT / folder))
 sys.path.append(str(ROOT / "tools" / "fieldpost" / "cpython"))
 
+LONG = {"test_sabotage", "test_tls_node", "test_secrets", "test_wear", "test_battery_command"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever boots the emulated board is among the longer proofs: a start takes seconds."""
+    """What boots the emulated board, or waits for real time-outs, is among the longer proofs."""
     for item in items:
-        if item.get_closest_marker("board"):
+        if item.get_closest_marker("board") or item.path.stem in LONG:
             item.add_marker(pytest.mark.slow)
