@@ -111,7 +111,6 @@ class Cycle(Node):
         if supply_mv is not None and supply_mv < self._low["below_mv"]:
             self._stretch = self._low["stretch"]
             may_deliver = may_deliver and supply_mv >= self._low["stop_mv"]
-        self._may_deliver = may_deliver
         self._collect_at_ms = self._woke_ms + self.sampler.begin()
         # An outbox that drops readings cannot wait for its batch to be complete.
         full = self.outbox.dropped != self._dropped

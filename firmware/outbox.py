@@ -32,7 +32,7 @@ class Outbox:
 
     `write_through`: every `put` goes to flash at once (durability "reading", or link down).
     Counters: `dropped` by policy, `corrupt` unreadable, `refused` too large, `flash_errors`,
-    `flash_writes`. `full_segments`: segments freed whole by acknowledgement.
+    `flash_writes`.
     """
 
     def __init__(self, files, directory, ram_readings=64, segments=64):
