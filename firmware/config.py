@@ -1,10 +1,10 @@
 """Checks config.json and secrets.json by `firmware/schema.py`, with precise errors.
 
-The node calls `check` once and then drops `firmware.config`, `firmware.config_cross` and
-`firmware.schema` from `sys.modules`. The host tools load the same files.
+The node calls `check` once and then drops every module `firmware.config…` and `firmware.schema…`.
+The host tools load the same files.
 """
 
-from firmware import config_cross, schema
+from firmware import config_cross, schema, schema_sensors
 
 # Keys that people put into config.json although they belong in secrets.json.
 _CREDENTIALS = (
@@ -110,7 +110,7 @@ def allowed(row):
     if kind == "section" or kind == "list":
         text = ", ".join([one[0] for one in row[3]])
     elif kind == "type":
-        text = ", ".join(sorted(schema.SENSORS))
+        text = ", ".join(sorted(schema_sensors.TYPES))
     elif kind == "one of":
         text = ", ".join(['"' + one + '"' for one in row[3]])
     elif kind == "address":
@@ -180,22 +180,22 @@ def _value(row, found, path, errors):
         text = f"found {_shown(found, path)}, must be {allowed(row)}"
         if len(row) > 5 and isinstance(row[5], str):
             text += " (" + row[5] + ")"
-        near = _nearest(found, schema.SENSORS) if kind == "type" else None
+        near = _nearest(found, schema_sensors.TYPES) if kind == "type" else None
         _wrong(errors, path, f'{text}; did you mean "{near}"?' if near else text)
         _find_credentials(found, path, errors, 0)
     return value
 
 
 def _sensor(found, path, errors):
-    rows = schema.SENSOR
+    rows = schema_sensors.EVERY
     if isinstance(found, dict):
         kind = found.get("type", ...)
-        if not isinstance(kind, str) or kind not in schema.SENSORS:
+        if not isinstance(kind, str) or kind not in schema_sensors.TYPES:
             # Which keys it may have depends on the type, so nothing more can be said about them.
             _value(rows[0], kind, path + ".type", errors)
             _find_credentials(found, path, errors, 0)
             return None
-        rows = rows + schema.SENSORS[kind][2]
+        rows = rows + schema_sensors.TYPES[kind][2]
     sensor = _section(rows, found, path, errors)
     if sensor:
         if found.get("name") is None:
@@ -224,7 +224,7 @@ def _scalar(kind, row, found):
     if kind == "one of":
         return found if found in row[3] else None
     if kind == "type":
-        return found if found in schema.SENSORS else None
+        return found if found in schema_sensors.TYPES else None
     return found if _text_fits(kind, row, found) else None
 
 

@@ -1,6 +1,6 @@
 """The checks of config.json that look at several keys at once; `firmware/config.py` calls them."""
 
-from firmware import schema
+from firmware import schema_sensors
 
 # Keys of a reading itself (design: identity and time); no sensor may publish them.
 _RESERVED = ("boot", "seq", "ts", "age_s", "failed")
@@ -84,7 +84,7 @@ def _check_names(sensors, sample_s, errors):
     names, fields = {}, []
     for path, sensor in sensors:
         name, kind = sensor["name"], sensor["type"]
-        bare_fields, least_s = schema.SENSORS[kind][:2]
+        bare_fields, least_s = schema_sensors.TYPES[kind][:2]
         if name in names:
             text = f'{path}.name: "{name}" is the name of {names[name]} too'
             errors.append(text + ": give each a name of its own")
@@ -141,7 +141,7 @@ def _check_wiring(sensors, errors):
     takers, agreed = {}, {}
     for path, sensor in sensors:
         bus = "I2C bus " + str(sensor.get("bus"))
-        for row in schema.SENSORS[sensor["type"]][2]:
+        for row in schema_sensors.TYPES[sensor["type"]][2]:
             key, kind = row[:2]
             value, here = sensor[key], path + "." + key
             if value is None:

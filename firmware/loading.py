@@ -65,10 +65,12 @@ def check_settings(config):
 
     checked = check(config, secrets)
     # The schema is needed once in a while: its memory is the node's.
-    for name in ("config", "config_cross", "schema"):
-        sys.modules.pop("firmware." + name, None)
-        if hasattr(sys.modules["firmware"], name):
-            delattr(sys.modules["firmware"], name)
+    for path in list(sys.modules):
+        package, _, name = path.partition(".")
+        if package == "firmware" and name[:6] in ("config", "schema"):
+            del sys.modules[path]
+            if hasattr(sys.modules[package], name):
+                delattr(sys.modules[package], name)
     gc.collect()
     settings, errors = checked
     if settings and settings["mqtt"]["tls"]:

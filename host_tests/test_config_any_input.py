@@ -7,7 +7,7 @@ from typing import Any
 
 from test_config_check import SECRET, SECRETS
 
-from firmware import config, schema
+from firmware import config, schema_sensors
 
 
 def anything(source: random.Random, depth: int = 0) -> Any:
@@ -18,7 +18,7 @@ def anything(source: random.Random, depth: int = 0) -> Any:
         return source.choice([None, True, False, *numbers])
     if kind < 8:
         texts = ["", "\x00", "\ud800", "é" * 40, "a" * 5000, "0xzz", "1.2.3.999", "type", "$", "/"]
-        return source.choice([*texts, *schema.SENSORS, SECRET])
+        return source.choice([*texts, *schema_sensors.TYPES, SECRET])
     if kind == 8:
         return source.choice([b"x", object(), {1, 2}, (), ...])
     if kind < 10:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from firmware import config, schema
+from firmware import config, schema, schema_sensors
 
 CONFIG: dict[str, Any] = {"node": "greenhouse-1", "mqtt": {"host": "192.168.1.10"}}
 SECRETS: dict[str, Any] = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
@@ -428,7 +428,7 @@ def test_every_default_is_itself_allowed() -> None:
     }
     explicit = written_out(schema.CONFIG) | {"node": "n"}
     explicit["mqtt"]["host"] = "h"
-    for kind, (_, least_s, rows) in schema.SENSORS.items():
+    for kind, (_, least_s, rows) in schema_sensors.TYPES.items():
         needed = {row[0]: required[row[0]] for row in rows if row[2] is ...}
         for keys in ({}, written_out(rows)):
             found = explicit | sensors({"type": kind} | needed | keys) | {"sample_s": least_s}

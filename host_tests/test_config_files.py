@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fieldpost import config_files
-from firmware import schema
+from firmware import schema, schema_sensors
 
 GOOD = '{"node": "n", "mqtt": {"host": "h"}}'
 SECRETS = '{"wifi": [{"ssid": "home", "password": "hunter2-X"}], "mqtt": {"user": "me"}}'
@@ -146,7 +146,7 @@ def test_every_key_and_every_sensor_type_has_a_text() -> None:
     assert [row.key for row in rows if not row.text.endswith(".")] == []
     assert len({row.key for row in rows}) == len(rows)
     sections = {section.title: section.text for section in config_files.sections()}
-    for kind in schema.SENSORS:
+    for kind in schema_sensors.TYPES:
         assert not sections[f"Sensor type {kind}"].startswith(" Publishes")
 
 

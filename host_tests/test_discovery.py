@@ -13,7 +13,7 @@ from paho.mqtt import subscribe as paho_subscribe
 
 from fieldpost import brokers
 from fieldpost.home_assistant import problems
-from firmware import config, schema
+from firmware import config, schema_sensors
 from firmware.discovery import Discovery, document, quantity
 from micropython_port import ROOT, micropython, port_environment
 
@@ -29,14 +29,14 @@ def settings_of(**keys: Any) -> dict[str, Any]:
 
 
 def fields_of(kind: str) -> list[str]:
-    bare, _, rows = schema.SENSORS[kind]
+    bare, _, rows = schema_sensors.TYPES[kind]
     defaults = {row[0]: row[2] for row in rows}
     names = [defaults[one[1:-1]] if one[0] == "{" else one for one in bare]
     return [name.replace("*", "28_0000") for name in names if name]
 
 
 @pytest.mark.parametrize("mode", ["always_on", "duty_cycle"])
-@pytest.mark.parametrize("kind", sorted(schema.SENSORS))
+@pytest.mark.parametrize("kind", sorted(schema_sensors.TYPES))
 def test_the_document_of_every_sensor_type_is_what_home_assistant_accepts(
     kind: str, mode: str
 ) -> None:

@@ -25,7 +25,7 @@ from fakes.pin import FakePin
 from fakes.sensor_board import SensorBoard, stand_in_modules
 from fakes.uart import FakePms5003
 from fakes.ultrasound import FakeUltrasound
-from firmware import config, schema, sensors
+from firmware import config, schema_sensors, sensors
 from firmware.sensors import Sensors, describe, format_value
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,7 +153,9 @@ def test_every_type_that_the_configuration_allows_is_read_as_it_is_described():
     every = (*ONE_OF_EACH, *ON_ONE_BUS, *AT_PINS)
     # "driver" can be anything, and has tests of its own below.
     assert (
-        {one["type"] for one in every} | {"driver"} == set(schema.SENSORS) == set(sensors._TYPES)
+        {one["type"] for one in every} | {"driver"}
+        == set(schema_sensors.TYPES)
+        == set(sensors._TYPES)
     )
     board = equipped_board()
     for one in [one for kind in every for one in checked(kind)]:
@@ -161,7 +163,7 @@ def test_every_type_that_the_configuration_allows_is_read_as_it_is_described():
         assert errors == []
         described = [
             one["prefix"] + (one[field[1:-1]] if field[0] == "{" else field)
-            for field in schema.SENSORS[one["type"]][0]
+            for field in schema_sensors.TYPES[one["type"]][0]
             if field[-1] != "*"
         ]
         assert sorted(name for name, _ in fields) == sorted(described)

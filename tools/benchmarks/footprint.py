@@ -37,7 +37,7 @@ _DELIVERIES: dict[str, tuple[str, str]] = {
 _MEASURE_S = 90.0
 _TRIES = 2
 # Loaded to check the configuration, and given back.
-ONCE = ("firmware/config.mpy", "firmware/config_cross.mpy", "firmware/schema.mpy")
+_ONCE = ("firmware/config", "firmware/schema")
 
 
 def measure(
@@ -65,7 +65,9 @@ def measure(
     with boot() as board, open_link(board.console, 30) as link:
         found["heap"] = _heap(parts, link, say)
         said = link.exec("import sys\nprint('\\n'.join(sys.modules))").decode().split()
-        found["loaded"] = sorted(_files_of(said, sizes) | (set(ONCE) & sizes.keys()))
+        found["loaded"] = sorted(
+            _files_of(said, sizes) | {name for name in sizes if name.startswith(_ONCE)}
+        )
     found["segments"] = _segments(parts, boot, say)
     return found
 

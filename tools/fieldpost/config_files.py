@@ -1,7 +1,8 @@
 """A node's config.json and secrets.json on the host: reading, checking, and their reference.
 
 The checks are the firmware's own (`firmware/config.py`). The reference is made from
-`firmware/schema.py`: values from the tables, texts from the comments above their rows.
+`firmware/schema.py` and `firmware/schema_sensors.py`: values from the tables, texts from the
+comments above their rows.
 """
 
 import ast
@@ -10,6 +11,7 @@ import json
 import sys
 import tokenize
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -21,7 +23,7 @@ from fieldpost.paths import ROOT
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
-from firmware import config, schema
+from firmware import config, schema, schema_sensors
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 BEGIN = "<!-- Made from firmware/schema.py: PYTHONPATH=tools python -m fieldpost.config_files -->"
@@ -91,16 +93,16 @@ def reference() -> list[Row]:
 
 def sections() -> list[Section]:
     """Return the reference, one section for each object of the files and each sensor type."""
-    reader = _SchemaText(Path(str(schema.__file__)).read_text(encoding="utf-8"))
-    found = reader.sections("CONFIG", "", "config.json", "")
-    found += reader.sections("SENSOR", "sensors[].", "Every sensor", reader.text("SENSOR"))
-    for kind, (fields, _, rows) in schema.SENSORS.items():
+    general, sensors = _SchemaText(schema), _SchemaText(schema_sensors)
+    found = general.sections("CONFIG", "", "config.json", "")
+    found += sensors.sections("EVERY", "sensors[].", "Every sensor", sensors.text("EVERY"))
+    for kind, (fields, _, rows) in schema_sensors.TYPES.items():
         names = ", ".join(f"`{_field_name(field)}`" for field in fields)
-        text = f"{reader.text('SENSORS', kind)} Publishes {names}."
-        nodes = reader.sensor_rows(kind)
-        found.append(Section(f"Sensor type {kind}", text, reader.rows(rows, nodes, kind)))
-    return found + reader.sections(
-        "SECRETS", "secrets.json ", "secrets.json", reader.text("SECRETS")
+        text = f"{sensors.text('TYPES', kind)} Publishes {names}."
+        nodes = sensors.sensor_rows(kind)
+        found.append(Section(f"Sensor type {kind}", text, sensors.rows(rows, nodes, kind)))
+    return found + general.sections(
+        "SECRETS", "secrets.json ", "secrets.json", general.text("SECRETS")
     )
 
 
@@ -264,9 +266,11 @@ def _field_name(field: str) -> str:
 
 
 class _SchemaText:
-    """The schema's source: its tables' rows, and the comments above them."""
+    """A schema's source: its tables' rows, and the comments above them."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        source = Path(str(module.__file__)).read_text(encoding="utf-8")
         self._comments = _whole_line_comments(source)
         self._assigned = {
             node.targets[0].id: node
@@ -282,9 +286,8 @@ class _SchemaText:
         return self._above(node)
 
     def sensor_rows(self, kind: str) -> list[ast.expr]:
-        entry = self._entry("SENSORS", kind)[1]
-        assert isinstance(entry, ast.Tuple)
-        return _elements(entry.elts[2])
+        entry = self._entry("TYPES", kind)[1]
+        return self._elements(_elements(entry)[2])
 
     def rows(self, rows: Any, nodes: list[ast.expr], kind: str) -> list[Row]:
         """Return the reference for the keys of one sensor type."""
@@ -295,8 +298,8 @@ class _SchemaText:
         """Return the sections of a table and, after it, of the tables below it."""
         section = Section(title, text, [])
         below = []
-        nodes = _elements(self._assigned[table].value)
-        for row, node in zip(getattr(schema, table), nodes, strict=True):
+        nodes = self._elements(self._assigned[table].value)
+        for row, node in zip(getattr(self._module, table), nodes, strict=True):
             path = prefix + row[0]
             section.rows.append(self._row(row, node, path))
             if row[1] in ("section", "list"):
@@ -322,6 +325,12 @@ class _SchemaText:
             if isinstance(key, ast.Constant) and key.value == kind:
                 return key, entry
         raise KeyError(kind)
+
+    def _elements(self, node: ast.expr) -> list[ast.expr]:
+        """Return the rows of a tuple, of a table by its name, or of a sum of such."""
+        if isinstance(node, ast.BinOp):
+            return self._elements(node.left) + self._elements(node.right)
+        return _elements(self._assigned[node.id].value if isinstance(node, ast.Name) else node)
 
     def _above(self, node: Any) -> str:
         lines: list[str] = []
