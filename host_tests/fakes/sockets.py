@@ -3,7 +3,7 @@
 TLS is not here: tests of it use real sockets.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from fakes.ports import POLLHUP, POLLIN, POLLNVAL, POLLOUT
@@ -47,22 +47,15 @@ class FakePoll:
             self._look()
         return self._found
 
-    def ipoll(self, timeout_ms: int = -1, _flags: int = 0) -> Iterator[tuple["FakeSocket", int]]:
-        return iter(self.poll(timeout_ms))
+    def ipoll(self, timeout_ms: int = -1, _flags: int = 0) -> Iterable[tuple["FakeSocket", int]]:
+        return self.poll(timeout_ms)
 
     def _look(self) -> bool:
+        self._found = _NOTHING
         for socket, mask in self._masks.items():
-            if socket.events(mask):
-                break
-        else:
-            self._found = _NOTHING
-            return False
-        self._found = [
-            (socket, events)
-            for socket, mask in self._masks.items()
-            if (events := socket.events(mask))
-        ]
-        return True
+            if events := socket.events(mask):
+                self._found = [*self._found, (socket, events)]
+        return self._found is not _NOTHING
 
 
 class FakeSocket:
@@ -157,11 +150,18 @@ class FakeSocket:
         return data
 
     def readinto(self, buffer: Any, size: int = -1) -> int | None:
-        idle = self._timeout_us == 0 and not self._received and self.state == "connected"
-        if idle and not self._ended and not self._error:
-            return None
+        received = self._received
         if size < 0 or size > len(buffer):
             size = len(buffer)
+        if self._timeout_us == 0 and not self._error and self.state == "connected":
+            # The usual case: what has arrived, or nothing yet.
+            if received:
+                size = min(size, len(received))
+                buffer[:size] = received[:size]
+                del received[:size]
+                return size
+            if not self._ended:
+                return None
         data = self.read(size)
         if data is None:
             return None

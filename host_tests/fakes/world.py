@@ -5,17 +5,18 @@ that fall due (a segment that arrives, a keepalive that ends), in the order of t
 the same time, of their making; so a run depends on nothing but its seeds.
 
 One life needs no more than that: it runs in the caller, and its waits run the events. Several
-lives at once (`spawn`) each have a thread, of which exactly one runs at any moment: the baton
-goes round at waits only, in the order of virtual time.
+lives at once (`spawn`) are greenlets, of which exactly one runs at any moment: they switch at
+waits only, in the order of virtual time.
 """
 
 import calendar
-import heapq
-import threading
 import time as host_time
 from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Any
+
+from greenlet import getcurrent, greenlet
 
 _TICKS_MASK = (1 << 30) - 1
 _TICKS_HALF = 1 << 29
@@ -54,8 +55,7 @@ class Life:
         self.name = name
         self.ready: Callable[[], bool] | None = None
         self.exception: BaseException | None = None
-        self.baton = threading.Lock()
-        self.baton.acquire()
+        self.flow: greenlet | None = None
         self.wake: Event | None = None
         self.done = False
         self.result: Any = None
@@ -67,7 +67,6 @@ class World:
     def __init__(self, start_us: int = 0, hang_after_us: int = DAY_US) -> None:
         self.now_us = start_us
         self.hang_after_us = hang_after_us
-        self.events_run = 0
         self.trace: deque[tuple] = deque(maxlen=4000)
         self.main = Life("main")
         self.current = self.main
@@ -91,7 +90,7 @@ class World:
         """Call `action(*arguments)` at `time_us`, or at once if that is past."""
         event = Event(action, arguments)
         self._count += 1
-        heapq.heappush(self._heap, (max(time_us, self.now_us), self._count, event))
+        heappush(self._heap, (max(time_us, self.now_us), self._count, event))
         return event
 
     def after_ms(self, delay_ms: float, action: Callable[..., object], *arguments: Any) -> Event:
@@ -116,26 +115,27 @@ class World:
         if ready is not None and ready():
             return True
         limit_us = self.now_us + self.hang_after_us if until_us is None else until_us
-        if not self.lives and not (self._heap and self._heap[0][0] <= limit_us):
-            if limit_us > self.now_us:
-                self.now_us = limit_us  # the usual case: nothing happens
-            reached = False
-        elif self.lives:
-            reached = self._wait_among_others(limit_us, ready)
-        else:
-            reached = self._wait_alone(limit_us, ready)
-        if not reached and until_us is None:
+        heap = self._heap
+        if self._runnable or (heap and heap[0][0] <= limit_us):
+            if self.lives:
+                reached = self._wait_among_others(limit_us, ready)
+            else:
+                reached = self._wait_alone(limit_us, ready)
+            if reached:
+                return True
+        elif limit_us > self.now_us:
+            self.now_us = limit_us  # the usual case: nothing happens
+        if until_us is None:
             raise Hang(f"a wait without a deadline, at {self.now_ms} ms")
-        return reached
+        return False
 
     def _wait_alone(self, limit_us: int, ready: Callable[[], bool] | None) -> bool:
         heap = self._heap
         life = self.main
         while heap and heap[0][0] <= limit_us:
-            self.now_us, _, event = heapq.heappop(heap)
+            self.now_us, _, event = heappop(heap)
             if event.action is None:
                 continue
-            self.events_run += 1
             event.action(*event.arguments)
             if life.exception is not None:
                 self._raise_if_told(life)
@@ -156,12 +156,13 @@ class World:
     def spawn(self, name: str, function: Callable[[], Any]) -> Life:
         """Start another life at this moment; it runs when the present one next waits."""
         life = Life(name)
-        thread = threading.Thread(target=self._live, args=(life, function), daemon=True)
         if not self.lives:
+            self.main.flow = getcurrent()
             self.lives.append(self.main)
+        # One that ends comes back to its parent, wherever that waits.
+        life.flow = greenlet(lambda: self._live(life, function), self.main.flow)
         self.lives.append(life)
         self._runnable.append(life)
-        thread.start()
         return life
 
     def close(self) -> None:
@@ -175,7 +176,6 @@ class World:
         self.lives = []
 
     def _live(self, life: Life, function: Callable[[], Any]) -> None:
-        life.baton.acquire()
         try:
             self._raise_if_told(life)
             life.result = function()
@@ -185,7 +185,6 @@ class World:
             self.main.exception = self.main.exception or error
             self._make_runnable(self.main)
         life.done = True
-        self._pass_baton()
 
     def _raise_if_told(self, life: Life) -> None:
         if life.exception is not None:
@@ -198,8 +197,13 @@ class World:
         life.wake = self.at(limit_us, self._make_runnable, life)
         if ready is not None:
             self._waiting.append(life)
-        self._pass_baton()
-        life.baton.acquire()
+        self.current = self._next_life()
+        while self.current is not life:
+            flow = self.current.flow
+            assert flow is not None
+            flow.switch()
+            if self.current.done:
+                self.current = self._next_life()
         self._raise_if_told(life)
         return ready is not None and ready()
 
@@ -212,17 +216,16 @@ class World:
         if life not in self._runnable:
             self._runnable.append(life)
 
-    def _pass_baton(self) -> None:
+    def _next_life(self) -> Life:
+        """Whose turn it is, once enough has happened that it is somebody's."""
         while not self._runnable:
-            self.now_us, _, event = heapq.heappop(self._heap)
+            self.now_us, _, event = heappop(self._heap)
             if event.action is None:
                 continue
-            self.events_run += 1
             event.action(*event.arguments)
             for life in [one for one in self._waiting if one.ready and one.ready()]:
                 self._make_runnable(life)
-        self.current = self._runnable.pop(0)
-        self.current.baton.release()
+        return self._runnable.pop(0)
 
 
 class NodeTime:
