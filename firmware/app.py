@@ -203,6 +203,8 @@ def run():
     except KeyboardInterrupt:
         if node:
             node.stop()
+            if node.state != b"safe_mode":
+                node.identity.proven()  # A person ended this start: it did not fail.
         board.let_go()
         log("stopped by hand; %d readings kept" % (node.outbox.on_flash if node else 0))
     except Exception as error:

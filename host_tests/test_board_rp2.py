@@ -185,6 +185,30 @@ def test_a_stale_address_after_leaving_does_not_make_it_up(chip: Chip) -> None:
     assert board.radio.rssi() is None
 
 
+@pytest.mark.parametrize("what", ["radio", "led"])
+def test_ctrl_c_while_the_radio_chip_starts_is_heeded_and_leaves_no_lock_taken(
+    chip: Chip, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    board = load_board(chip)
+    monkeypatch.setattr("sys.stdin", chip)
+    chip.typed_at_start = "\r\x03\r\x01"
+    with pytest.raises(KeyboardInterrupt):
+        board.radio.on() if what == "radio" else board.led(True)
+    assert not chip.is_stuck
+    # What was typed after it is for the prompt, and the next one interrupts as ever.
+    assert (chip.typed, chip.interrupt_character) == ("\r\x01", 3)
+
+
+def test_what_is_typed_while_the_radio_chip_starts_is_not_taken_for_ctrl_c(
+    chip: Chip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = load_board(chip)
+    monkeypatch.setattr("sys.stdin", chip)
+    chip.typed_at_start = "help()\r"
+    board.radio.on()
+    assert board.radio.state() == "idle"
+
+
 def test_the_country_is_set_before_the_radio_starts(chip: Chip) -> None:
     load_board(chip).radio.on(country="DE", hostname="n" * 40, power="none")
     assert chip.network.country_at_start == "DE"

@@ -199,6 +199,29 @@ def test_hard_reset_and_bootloader_reach_the_chip(make: Make) -> None:
     assert board.in_bootloader.wait(5)
 
 
+@pytest.mark.parametrize("how", ["restart", "close"])
+def test_a_board_whose_sleeps_no_longer_end_is_started_again_by_a_hard_reset(
+    make: Make, how: str
+) -> None:
+    main = "import time\nprint('node is ready')\nwhile True: time.sleep_ms(10)\n"
+    board = make({"main.py": main}, stuck=True)
+    with open_link(board.port) as link:
+        assert link.was_running
+        if how == "restart":
+            link.restart()
+            said = b""
+            for piece in link.console(5):
+                said += piece
+                if b"ready" in said:
+                    break
+            assert b"node is ready" in said
+            link.close(resume=False)
+    _until(lambda: board.hard_resets == 1)
+    with open_link(board.port) as link:
+        assert link.was_running
+    assert board.hard_resets == 1
+
+
 def test_a_missing_port_and_a_used_one_are_told_apart(make: Make, tmp_path: Path) -> None:
     with pytest.raises(PortUnavailable, match="there is no port"):
         open_link(str(tmp_path / "tty9"))

@@ -159,10 +159,10 @@ def test_what_has_arrived_before_the_cut_is_not_sent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = project(tmp_path / "one", "one"), project(tmp_path / "two", "two")
-    real = deploy_send.DeployLink.send
+    real = deploy_send.BoardLink.send
     sent: list[bytes] = []
 
-    def three_blocks(link: deploy_send.DeployLink, data: bytes) -> None:
+    def three_blocks(link: deploy_send.BoardLink, data: bytes) -> None:
         sent.append(data)
         if len(sent) > 3:
             bench.board.unplug()
@@ -171,7 +171,7 @@ def test_what_has_arrived_before_the_cut_is_not_sent_again(
     with Bench(tmp_path) as bench:
         assert bench.deploy(old, start=False).ok
         with monkeypatch.context() as patched:
-            patched.setattr(deploy_send.DeployLink, "send", three_blocks)
+            patched.setattr(deploy_send.BoardLink, "send", three_blocks)
             assert not bench.deploy(new).ok
         bench.board.plug_in()
         assert bench.ran() == OLD
@@ -195,7 +195,7 @@ def test_ctrl_c_leaves_the_node_running_on_a_whole_set(
         with monkeypatch.context() as patched:
             if step == "send":
                 # In the middle of a block, when the board waits for the rest of it.
-                patched.setattr(deploy_send.DeployLink, "send", interrupt)
+                patched.setattr(deploy_send.BoardLink, "send", interrupt)
             else:
                 patched.setattr(deploy, "_complete", interrupt)
             with pytest.raises(KeyboardInterrupt):

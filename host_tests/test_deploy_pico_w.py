@@ -17,9 +17,9 @@ from pico_w import PORT, configuration, image
 from typer.testing import CliRunner
 
 from fieldpost import board_files, deploy_build, provision_command
+from fieldpost.board_link import open_link
 from fieldpost.brokers import Broker, find_mosquitto
 from fieldpost.deploy import Outcome, Wish, deploy
-from fieldpost.deploy_link import open_link
 from fieldpost.emulator import GATEWAY, SSID, Emulator
 from fieldpost.mqtt_client import Connection
 from fieldpost.mqtt_url import parse

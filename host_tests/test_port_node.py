@@ -141,6 +141,19 @@ def test_what_publish_sends_from_the_repl_mosquitto_sub_prints(
         assert kept.stdout == "cljtest kept, grün\n"
 
 
+def test_starts_that_a_person_interrupts_do_not_lead_to_safe_mode(tmp_path: Path) -> None:
+    """As `fieldpost boards` and `deploy` do, one after the other, at a desk without a broker."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        config = configuration(nobody.getsockname()[1])
+    with PortNode(tmp_path / "node", config) as node:
+        for times in range(1, 8):
+            node.says("ready:", times)
+            assert node.interrupt() == 0
+            node.start()
+        node.says("ready:", 8)
+        assert not any("safe mode" in line for line in node.lines)
+
+
 # What goes wrong at the start ------------------------------------------------------------------
 
 

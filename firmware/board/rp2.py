@@ -1,9 +1,10 @@
 """Raspberry Pi Pico W (RP2040) and Pico 2 W (RP2350), both with a CYW43439 radio."""
 
+import select
 import sys
 
 import machine
-from micropython import const
+from micropython import const, kbd_intr
 
 from firmware.board.common import CommonBoard, CommonRadio
 
@@ -33,6 +34,26 @@ _SEEN = const(0x0F1E1D06)
 _FEED_MS = const(2000)
 _FOR_EVER_MS = const(0x3FFFFFFF)
 _VOLTS_FULL_UV = const(3300000)
+_CTRL_C = const(3)
+
+
+def _unbroken(start, *arguments):
+    """Call what starts the radio chip. A Ctrl-C is heeded when it is done.
+
+    The driver looks for one while it waits for the chip, and has taken lwIP's lock: raised there,
+    the lock stays taken, and the next sleep or join never returns (cyw43_delay_ms() in
+    extmod/cyw43_config_common.h).
+    """
+    kbd_intr(-1)
+    try:
+        return start(*arguments)
+    finally:
+        kbd_intr(_CTRL_C)
+        typed = select.poll()
+        typed.register(sys.stdin, select.POLLIN)
+        while typed.poll(0):
+            if ord(sys.stdin.read(1)) == _CTRL_C:
+                raise KeyboardInterrupt
 
 
 class Radio(CommonRadio):
@@ -42,7 +63,7 @@ class Radio(CommonRadio):
 
     def _activate(self):
         self.powered = True
-        self._wlan.active(True)
+        _unbroken(self._wlan.active, True)
 
     def off(self):
         """Leave, switch off and cut the chip's power, or its events would end every sleep."""
@@ -160,7 +181,7 @@ class Board(CommonBoard):
         """The LED hangs on the radio chip: even to name its pin as an output starts that."""
         if self._led is None:
             self.radio.powered = True
-            self._led = machine.Pin("LED", machine.Pin.OUT)
+            self._led = _unbroken(machine.Pin, "LED", machine.Pin.OUT)
         self._led.value(1 if on else 0)
 
     def deep_sleep(self, ms):

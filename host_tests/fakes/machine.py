@@ -40,6 +40,10 @@ class Chip:
         self.watchdog_ms: int | None = None
         self.fed_at = 0
         self.timers: list[Any] = []
+        self.interrupt_character = 3  # RP2: what micropython.kbd_intr() was last told
+        self.typed_at_start = ""  # RP2: what is typed while the radio chip starts
+        self.typed = ""  # and not read yet
+        self.is_stuck = False  # RP2: a Ctrl-C ended the radio driver within its lock
         self.sleep_stops: list[int] = []  # how long the next light sleeps last; then in full
         self.deep_slept_ms: int | None = None
         self.network = FakeNetwork(self)
@@ -100,6 +104,39 @@ class Chip:
             min(duration_ms, self.sleep_stops.pop(0)) if self.sleep_stops else duration_ms
         )
 
+    def start_radio(self) -> None:
+        """RP2: the driver looks for a Ctrl-C while it waits for the chip."""
+        self.network.powered = True
+        typed, self.typed_at_start = self.typed_at_start, ""
+        for character in typed:
+            if ord(character) == self.interrupt_character:
+                self.is_stuck = True
+                raise KeyboardInterrupt
+            self.typed += character
+
+    def read(self, count: int) -> str:
+        """As `sys.stdin`."""
+        read, self.typed = self.typed[:count], self.typed[count:]
+        return read
+
+    def select(self) -> ModuleType:
+        module: Any = ModuleType("select")
+        module.POLLIN = 1
+        module.poll = lambda: SimpleNamespace(
+            register=lambda *_: None, poll=lambda _ms: [1] * bool(self.typed)
+        )
+        return module
+
+    def micropython(self) -> ModuleType:
+        module: Any = ModuleType("micropython")
+        module.const = lambda value: value
+
+        def kbd_intr(character: int) -> None:
+            self.interrupt_character = character
+
+        module.kbd_intr = kbd_intr
+        return module
+
     def machine(self) -> ModuleType:
         chip = self
         module: Any = ModuleType("machine")
@@ -112,7 +149,7 @@ class Chip:
                 if name == "LED" and chip.is_esp32:
                     raise ValueError("invalid pin")
                 if name == "LED" and mode == Pin.OUT:
-                    chip.network.powered = True  # As the real one: the LED is the radio chip's.
+                    chip.start_radio()  # As the real one: the LED is the radio chip's.
                 self.name = name
                 chip.pins[name] = SimpleNamespace(
                     mode=mode, pull=pull, level=options.get("value"), alt=options.get("alt")
@@ -212,6 +249,8 @@ def load_board(chip: Chip) -> Any:
         "network": chip.network.module(),
         "esp32": chip.esp32(),
         "time": chip.time,
+        "micropython": chip.micropython(),
+        "select": chip.select(),
     }
     import firmware.board  # Under its own name before the stand-ins: it picks CPython's board.
 

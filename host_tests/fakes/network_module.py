@@ -75,7 +75,8 @@ class FakeNetwork:
                 if on and not network.is_active:
                     network.country_at_start = network.settings["country"]
                 network.is_active = on
-                network.powered = network.powered or on
+                if on and not network.powered and not chip.is_esp32:
+                    chip.start_radio()
                 if not on:
                     network._joined_ms = None
                     if chip.is_esp32:

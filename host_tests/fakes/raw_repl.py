@@ -69,7 +69,13 @@ def _stand_in():
     chip.reset = wish("reset")
     chip.bootloader = wish("bootloader")
     chip.unique_id = lambda: bytes.fromhex({uid!r})
-    for name, module in ("machine", chip), ("os", files), ("sys", other):
+    clock = Other(time)
+    if {stuck}:
+        def sleep_ms(_):
+            while True:
+                time.sleep(1)
+        clock.sleep_ms = sleep_ms
+    for name, module in ("machine", chip), ("os", files), ("sys", other), ("time", clock):
         sys.modules[name] = module
 _stand_in()
 print({booted!r}, end="")
@@ -88,6 +94,8 @@ class RawReplBoard:
 
     deaf_s: how long after plugging in it loses what is sent to it, as a booting board does.
     cut_after: pull the cable once so many bytes came from the tool; None: never.
+    stuck: no sleep of its programs ends before a hard reset, as on a Pico W whose program was
+    interrupted while it started the radio.
     """
 
     def __init__(
@@ -102,11 +110,13 @@ class RawReplBoard:
         uid: str = "e6614104035f8a2c",
         deaf_s: float = 0.0,
         cut_after: int | None = None,
+        stuck: bool = False,
     ) -> None:
         self.folder = folder.resolve()
         self.port = str(link)
         self.deaf_s = deaf_s
         self.cut_after = cut_after
+        self.stuck = stuck
         self.bytes_received = 0
         self.soft_resets = 0
         self.hard_resets = 0
@@ -152,6 +162,7 @@ class RawReplBoard:
             folder=str(self.folder),
             wish=_WISH,
             booted=_BOOTED.decode(),
+            stuck=self.stuck,
             start=("boot.py", "main.py") if main else ("boot.py",),
             **self._names,
         )
@@ -273,4 +284,5 @@ class RawReplBoard:
             self.in_bootloader.set()
             return
         self.hard_resets += 1
+        self.stuck = False
         self._start(main=True)

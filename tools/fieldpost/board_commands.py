@@ -40,10 +40,8 @@ def shell(port: PortOption = None) -> None:
 
 def reset(port: PortOption = None) -> None:
     """Restart the board, as its reset button does. A node first writes to flash what it holds."""
-    from fieldpost.board_link import open_link
-
     where = _one(port)
-    with open_link(where) as link:
+    with _open(where) as link:
         link.hard_reset()
     typer.echo(f"{where}: restarted")
 
@@ -189,7 +187,7 @@ def _one(port: str | None) -> str:
 
 
 def _open(port: str) -> "BoardLink":
-    from fieldpost.deploy_link import open_link
+    from fieldpost.board_link import open_link
 
     return open_link(port)
 

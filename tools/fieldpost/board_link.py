@@ -1,7 +1,7 @@
 """A board at the end of a serial port: what runs there is stopped, asked, and set going again.
 
 mpremote does the talking. Its interface is declared unstable, so this module alone imports it, and
-the version is pinned. Whatever mpremote waits for, it waits through `_LimitedSerial`, where every
+the version is pinned. Whatever mpremote waits for, it waits through `LimitedSerial`, where every
 wait ends: on a silent port, on one that never stops printing, on one that has gone.
 """
 
@@ -9,7 +9,6 @@ import ast
 import contextlib
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,9 @@ from typing import Any, Self
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
+from fieldpost.board_serial import LimitedSerial, LimitReached
 from fieldpost.errors import CommandError
+from fieldpost.ports import why_unavailable
 
 CONNECT_S = 10.0
 EXEC_S = 10.0
@@ -33,6 +34,19 @@ _IDLE_S = 0.25
 _RETRY_S = 1.5
 # Heard from so shortly before the limit, a port is one that never stops.
 _CHATTY_S = 0.3
+# A program on the board that no longer hears us is given so long to end on Ctrl-C.
+_REGAIN_S = 5.0
+# For a sleep of a millisecond.
+_SLEEP_S = 0.5
+# After so long a port that goes away in a reset has gone.
+_GONE_S = 1.0
+_LEAVE = """
+import machine, time
+_t = time.ticks_ms()
+while time.ticks_diff(time.ticks_ms(), _t) < 200:
+    pass
+machine.{function}()
+"""
 _FRIENDLY = b">>> "
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
 _REBOOT = b"soft reboot\r\n"
@@ -69,60 +83,6 @@ class ProgramError(BoardError):
         self.traceback = traceback
 
 
-class _LimitReached(Exception):
-    pass
-
-
-class _LimitedSerial:
-    """The serial port as mpremote sees it, with a deadline that every call keeps."""
-
-    def __init__(self, port: Any) -> None:
-        self.port = port
-        self._pending = b""
-        self.deadline = 0.0
-        self.heard_at = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.port, name)
-
-    def inWaiting(self) -> int:  # mpremote's name for it
-        self._check()
-        return len(self._pending) + self.port.in_waiting
-
-    def read(self, size: int = 1) -> bytes:
-        """`size` bytes. A single one may be missing: mpremote polls for those."""
-        data, self._pending = self._pending[:size], self._pending[size:]
-        while len(data) < size:
-            self._check()
-            chunk = self.port.read(size - len(data))
-            data += chunk
-            if not chunk and size == 1:
-                break
-        return data
-
-    def read_some(self) -> bytes:
-        """Whatever has come, or b"" after a moment of silence."""
-        self._check()
-        if self._pending:
-            data, self._pending = self._pending, b""
-            return data
-        data = self.port.read(max(1, min(self.port.in_waiting, 4096)))
-        if data:
-            self.heard_at = time.monotonic()
-        return data
-
-    def unread(self, data: bytes) -> None:
-        self._pending = data + self._pending
-
-    def write(self, data: bytes) -> int:
-        self._check()
-        return self.port.write(data)
-
-    def _check(self) -> None:
-        if time.monotonic() > self.deadline:
-            raise _LimitReached
-
-
 class BoardLink:
     """The raw REPL of one board. Use `open_link`, as a context manager."""
 
@@ -130,11 +90,8 @@ class BoardLink:
         self.port = port
         # Whether a program ran when we came: close() then starts it again.
         self.was_running = False
-        self._transport = transport
-        port_itself: Any = transport.serial
-        port_itself.write_timeout = _WRITE_S
-        self._serial = transport.serial = _LimitedSerial(port_itself)
         self._in_raw = False
+        self._connect(transport)
 
     def __enter__(self) -> Self:
         return self
@@ -163,7 +120,7 @@ class BoardLink:
                     if self._await(_RAW, _RETRY_S):
                         self._in_raw = self._transport.in_raw_repl = True
                         return
-            except _LimitReached:
+            except LimitReached:
                 pass
         chatty = time.monotonic() - self._serial.heard_at < _CHATTY_S
         raise self._no_answer(limit_s, chatty)
@@ -192,6 +149,22 @@ class BoardLink:
             raise self._program_error(raised.decode(errors="replace"))
         return b"" if on_output else bytes(said)
 
+    def send(self, data: bytes) -> None:
+        """To the standard input of the program that `exec` runs: call it from `on_output`."""
+        self._serial.write(data)
+
+    def converse(self, code: str, answer: Callable[[bytes], None], limit_s: float) -> None:
+        """Run `code`; `answer` gets what it prints and may `send`. If that raises, so does this,
+        after the program was stopped: otherwise it would take all that follows for data."""
+        try:
+            self.exec(code, limit_s, on_output=answer)
+        except LinkLost:
+            raise
+        except BaseException:
+            with contextlib.suppress(BoardError):
+                self._regain()
+            raise
+
     def eval(self, expression: str, limit_s: float = EXEC_S) -> Any:
         """The value of an expression whose repr is a Python literal."""
         return ast.literal_eval(self.exec(f"print(repr({expression}))", limit_s).decode().strip())
@@ -205,14 +178,22 @@ class BoardLink:
                     pass
 
     def restart(self, limit_s: float = CONNECT_S) -> None:
-        """Leave the raw REPL with a soft reset, so that boot.py and main.py run. See `console`."""
-        with self._limited(limit_s, "restart"):
-            self._serial.write(b"\r\x02")
-            self._await(_FRIENDLY, _RETRY_S)
-            self._serial.write(b"\x04")
-            while not self._await(_REBOOT, _RETRY_S):
-                pass
-        self._in_raw = False
+        """Leave the raw REPL with a reset, so that boot.py and main.py run. See `console`.
+
+        A soft reset, unless the board needs a hard one (see `_is_stuck`).
+        """
+        if not self._is_stuck():
+            self._soft_restart(limit_s)
+            return
+        self.hard_reset()
+        heard = b""
+        try:
+            for piece in self.console(_GONE_S):
+                heard += piece
+            self._serial.unread(heard)  # a port that stays: what it said is still to be read
+        except LinkLost:
+            self._release()
+            self._connect(_open_port(self.port, limit_s))
 
     def hard_reset(self) -> None:
         """As the reset button does. The port may go away with it: close this link."""
@@ -234,8 +215,10 @@ class BoardLink:
         """Let go of the port. With `resume`, what ran before runs again from its start."""
         try:
             if self._in_raw and resume:
-                if self.was_running:
-                    self.restart(_RETRY_S * 2)
+                if self.was_running and self._is_stuck():
+                    self.hard_reset()
+                elif self.was_running:
+                    self._soft_restart(_RETRY_S * 2)
                 else:
                     with self._limited(_WRITE_S, "let go"):
                         self._serial.write(b"\r\x02")
@@ -244,6 +227,43 @@ class BoardLink:
         finally:
             self._in_raw = False
             self._release()
+
+    def _connect(self, transport: SerialTransport) -> None:
+        self._transport = transport
+        port_itself: Any = transport.serial
+        port_itself.write_timeout = _WRITE_S
+        self._serial = transport.serial = LimitedSerial(port_itself)
+
+    def _soft_restart(self, limit_s: float) -> None:
+        with self._limited(limit_s, "restart"):
+            self._serial.write(b"\r\x02")
+            self._await(_FRIENDLY, _RETRY_S)
+            self._serial.write(b"\x04")
+            while not self._await(_REBOOT, _RETRY_S):
+                pass
+        self._in_raw = False
+
+    def _is_stuck(self) -> bool:
+        """Whether its sleeps no longer end, and so no program can run before a hard reset.
+
+        So it is with a Pico W whose program was interrupted while it started the radio chip: the
+        exception left the driver with lwIP's lock taken (cyw43_delay_ms() in MicroPython's
+        extmod/cyw43_config_common.h), and a soft reset does not release it.
+        """
+        try:
+            self.exec("import time\ntime.sleep_ms(1)", _SLEEP_S)
+        except NoAnswer:
+            self._regain()
+            return True
+        except ProgramError:
+            pass  # it can't be told
+        return False
+
+    def _regain(self) -> None:
+        """Stop what `exec` left running."""
+        ran = self.was_running
+        self.interrupt(_REGAIN_S)
+        self.was_running = ran
 
     def _release(self) -> None:
         port = self._transport.serial = self._serial.port
@@ -255,10 +275,9 @@ class BoardLink:
 
     def _exec_unanswered(self, function: str) -> None:
         with self._limited(EXEC_S, "take a command"):
-            # Not at once, for the board first says that it took the command.
-            self._transport.exec_raw_no_follow(
-                f"import machine, time; time.sleep_ms(200); machine.{function}()"
-            )
+            # Not at once, for the board first says that it took the command. And without a sleep,
+            # which on a board that is stuck never ends.
+            self._transport.exec_raw_no_follow(_LEAVE.format(function=function))
         self._in_raw = False
 
     def _await(self, marker: bytes, limit_s: float) -> bool:
@@ -279,7 +298,7 @@ class BoardLink:
         self._serial.deadline = time.monotonic() + limit_s
         try:
             yield
-        except _LimitReached:
+        except LimitReached:
             raise NoAnswer(
                 f"the board on {self.port} did not {doing} within {limit_s:g} s. Unplug it, plug "
                 "it in again, and repeat the command."
@@ -329,40 +348,17 @@ def open_link(port: str, limit_s: float = CONNECT_S) -> BoardLink:
     return link
 
 
-def _open_port(port: str) -> SerialTransport:
+def _open_port(port: str, appears_s: float = 0.0) -> SerialTransport:
     """Tried for a moment: a port that has just appeared may not have its permissions yet, and a
-    program that has just ended may still hold its lock."""
-    end = time.monotonic() + _OPEN_S
+    program that has just ended may still hold its lock. A port that does not exist is waited for
+    up to `appears_s`."""
+    begin = time.monotonic()
     while True:
         try:
             return SerialTransport(port, baudrate=_BAUD, timeout=_SLICE_S)
         except (TransportError, OSError, ValueError) as error:
-            if time.monotonic() > end or not Path(port).exists():
+            is_there = os.name == "nt" or Path(port).exists()
+            limit_s = max(_OPEN_S, appears_s) if is_there else appears_s
+            if time.monotonic() - begin >= limit_s:
                 raise PortUnavailable(why_unavailable(port, str(error))) from None
         time.sleep(_SLICE_S)
-
-
-def why_unavailable(port: str, error: str = "") -> str:
-    """Why a port can't be opened, and what to do about it on this platform."""
-    path = Path(port)
-    if "://" in port:
-        return f"cannot reach {port} ({error})"
-    if os.name != "nt" and not path.exists():
-        return f"there is no port {port}. `fieldpost boards` lists those there are."
-    if os.name != "nt" and not os.access(path, os.R_OK | os.W_OK):
-        fix = "see who may with: ls -l " + port
-        if sys.platform == "linux":
-            group = _group_of(path)
-            fix = f"run `sudo usermod -aG {group} $USER`, then log out and in again"
-        return f"this user may not use {port}: {fix}."
-    return (
-        f"cannot open {port}. Another program has it open, or it has just gone: close serial "
-        "monitors and editors that are connected to the board, and try again."
-    )
-
-
-def _group_of(path: Path) -> str:
-    try:
-        return path.group()
-    except (KeyError, OSError, NotImplementedError):
-        return "dialout"

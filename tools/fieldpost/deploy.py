@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fieldpost import board_files, boards
-from fieldpost.board_link import BoardError, LinkLost, NoAnswer, ProgramError
+from fieldpost.board_link import BoardError, BoardLink, LinkLost, NoAnswer, ProgramError, open_link
 from fieldpost.deploy_build import Build, build, check_mpy, find_umqtt
-from fieldpost.deploy_link import DeployLink, open_link
 from fieldpost.deploy_plan import Plan, check_space, plan, to_hash, to_read
 from fieldpost.deploy_send import WINDOW_UART, WINDOW_USB, send
 from fieldpost.deploy_survey import COMMIT, FOLDER, Survey, survey
@@ -151,7 +150,7 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
         return _start(link, wish, screen, outcome)
 
 
-def compare(link: DeployLink, wish: Wish) -> tuple[Survey, Build, Plan]:
+def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:
     """What is on the board, what should be, and what that takes."""
     found = survey(link)
     if found.is_committed:
@@ -173,7 +172,7 @@ def compare(link: DeployLink, wish: Wish) -> tuple[Survey, Build, Plan]:
     return found, wanted, plan(found, wanted, hashes, texts)
 
 
-def _bring(link: DeployLink, found: Survey, todo: Plan, screen: Screen) -> None:
+def _bring(link: BoardLink, found: Survey, todo: Plan, screen: Screen) -> None:
     """Stage, commit, complete."""
     port = link.port
     for path in todo.leftovers:
@@ -207,7 +206,7 @@ def _bring(link: DeployLink, found: Survey, todo: Plan, screen: Screen) -> None:
     _complete(link, None, todo.send.get("boot.py"))
 
 
-def _complete(link: DeployLink, root: Path | None, source: bytes | None = None) -> None:
+def _complete(link: BoardLink, root: Path | None, source: bytes | None = None) -> None:
     """Run the same boot.py that completes a deployment when the board starts."""
     if source is None:
         source = (
@@ -231,7 +230,7 @@ def _explained(port: str, error: ProgramError) -> BoardError:
     return error
 
 
-def _start(link: DeployLink, wish: Wish, screen: Screen, outcome: Outcome) -> Outcome:
+def _start(link: BoardLink, wish: Wish, screen: Screen, outcome: Outcome) -> Outcome:
     """Restart the board, and wait until the node says that it is ready."""
     link.restart()
     heard = ""

@@ -10,8 +10,7 @@ import base64
 import zlib
 from collections.abc import Callable
 
-from fieldpost.board_link import BoardError
-from fieldpost.deploy_link import DeployLink
+from fieldpost.board_link import BoardError, BoardLink
 
 BLOCK = 2048
 # An ESP32's serial port has no flow control, and a buffer of 260 bytes.
@@ -60,7 +59,7 @@ del _receive
 
 
 def send(
-    link: DeployLink,
+    link: BoardLink,
     files: dict[str, bytes],
     *,
     window: int = WINDOW_USB,

@@ -201,7 +201,7 @@ def _explain(port: str, reason: str, reset: bool, tried: list[int] | None = None
     if tried:
         head += f" (tried at {', '.join(map(str, tried))} baud)"
     if "could not open" in lowered or "busy" in lowered:
-        from fieldpost.board_link import why_unavailable
+        from fieldpost.ports import why_unavailable
 
         return f"{head}. {why_unavailable(port)}"
     if "failed to connect" in lowered or "no serial data" in lowered:

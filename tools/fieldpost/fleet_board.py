@@ -9,11 +9,10 @@ from fieldpost import (
     board_files,
     deploy,
     deploy_build,
-    deploy_link,
     deploy_survey,
     provision,
 )
-from fieldpost.board_link import BoardLink
+from fieldpost.board_link import BoardLink, open_link
 from fieldpost.errors import CommandError
 from fieldpost.fleet_file import Node
 from fieldpost.paths import ROOT
@@ -43,7 +42,7 @@ class Difference:
 def compare(port: str, node: Node, source: Source) -> list[str]:
     """What `bring` would do, in words; [] if nothing. Writes nothing, and the program that is
     stopped to ask starts again. Raises CommandError."""
-    with deploy_link.open_link(port) as link:
+    with open_link(port) as link:
         return _difference(link, node, source).changes
 
 
@@ -53,7 +52,7 @@ def bring(port: str, node: Node, source: Source, screen: deploy.Screen) -> tuple
     Raises CommandError; what was done until then stays, and the next time goes on from there.
     """
     screen.progress(port, "comparing", 0, None)
-    with deploy_link.open_link(port) as link:
+    with open_link(port) as link:
         found = _difference(link, node, source)
         if not found.changes:
             return [], ""
@@ -77,7 +76,7 @@ def bring(port: str, node: Node, source: Source, screen: deploy.Screen) -> tuple
     return found.changes, ready[max(ready.find("ready:"), 0) :].strip()
 
 
-def _difference(link: deploy_link.DeployLink, node: Node, source: Source) -> Difference:
+def _difference(link: BoardLink, node: Node, source: Source) -> Difference:
     found = deploy_survey.survey(link)
     changes: list[str] = []
     if todo := _firmware(link, found, source):
@@ -102,7 +101,7 @@ def _difference(link: deploy_link.DeployLink, node: Node, source: Source) -> Dif
     return Difference(changes, files)
 
 
-def _firmware(link: deploy_link.DeployLink, found: deploy_survey.Survey, source: Source) -> str:
+def _firmware(link: BoardLink, found: deploy_survey.Survey, source: Source) -> str:
     if found.is_committed:
         return "firmware: the rest of a deployment that was cut short"
     wish = deploy.Wish(source.root, source.umqtt)

@@ -13,12 +13,11 @@ from typing import Any
 import serial
 from paho.mqtt.client import MQTTMessage
 
-from fieldpost.board_link import why_unavailable
 from fieldpost.errors import CommandError
 from fieldpost.monitor_events import Event, Events, Lines
 from fieldpost.mqtt_client import TIMEOUT_S, Connection
 from fieldpost.mqtt_url import BrokerAddress
-from fieldpost.ports import all_ports, port_named
+from fieldpost.ports import all_ports, port_named, why_unavailable
 
 _BAUD = 115_200
 _SLICE_S = 0.1

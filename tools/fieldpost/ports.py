@@ -1,6 +1,9 @@
 """The serial ports of this machine, and what can be said of each without opening it."""
 
+import os
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from serial.tools import list_ports
@@ -62,6 +65,25 @@ def port_named(device: str) -> Port:
     return Port(device, "other", "over the network" if "://" in device else "not a USB port")
 
 
+def why_unavailable(port: str, error: str = "") -> str:
+    """Why a port can't be opened, and what to do about it on this platform."""
+    path = Path(port)
+    if "://" in port:
+        return f"cannot reach {port} ({error})"
+    if os.name != "nt" and not path.exists():
+        return f"there is no port {port}. `fieldpost boards` lists those there are."
+    if os.name != "nt" and not os.access(path, os.R_OK | os.W_OK):
+        fix = "see who may with: ls -l " + port
+        if sys.platform == "linux":
+            group = _group_of(path)
+            fix = f"run `sudo usermod -aG {group} $USER`, then log out and in again"
+        return f"this user may not use {port}: {fix}."
+    return (
+        f"cannot open {port}. Another program has it open, or it has just gone: close serial "
+        "monitors and editors that are connected to the board, and try again."
+    )
+
+
 def _port(info: ListPortInfo) -> Port:
     vid, pid, product = info.vid, info.pid or 0, info.product
     kind, description = _KNOWN.get(
@@ -74,3 +96,10 @@ def _port(info: ListPortInfo) -> Port:
         # As above, for boards with an RP2040 or RP2350.
         kind, description = "micropython", product or "board with a Raspberry Pi chip"
     return Port(info.device, kind, description, f"{vid:04X}:{pid:04X}", info.serial_number)
+
+
+def _group_of(path: Path) -> str:
+    try:
+        return path.group()
+    except (KeyError, OSError, NotImplementedError):
+        return "dialout"

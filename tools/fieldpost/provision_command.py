@@ -71,8 +71,8 @@ def provision(
         provisioning.put_in_folder(to, files)
         where = str(to)
     else:
+        from fieldpost.board_link import open_link
         from fieldpost.deploy import targets
-        from fieldpost.deploy_link import open_link
 
         # Wrong answers are found before any board is stopped.
         provisioning.make(answers, tls)
