@@ -56,6 +56,7 @@ _ALLOWED = {
     "sda": _GPIO,
     "float": "a number from {3} to {4}",
     "prefix": "true, false, or 1 to 24 characters of a-z, 0-9 and _, a letter first",
+    "names": "a list of 0 to 16 names of fields",
     "ids": 'a list of 1 to 16 device ids such as "28-00000a1b2c3d"',
     "passphrase": '8 to 63 bytes of text, or "" for an open network',
     "country": "two capital letters",
@@ -213,8 +214,9 @@ def _scalar(kind, row, found):
         if isinstance(found, str):
             found = _hexadecimal(found)
         return found if isinstance(found, int) and found in row[3] else None
-    if kind == "ids":
-        return found if isinstance(found, list) and _are_ids(found) else None
+    if kind == "ids" or kind == "names":
+        fit = _are_ids if kind == "ids" else _are_names
+        return found if isinstance(found, list) and fit(found) else None
     if _ALLOWED[kind] is _GPIO:
         return _number(found, 0, _MAX_PIN, True)
     if kind == "float" or _ALLOWED[kind] is _WHOLE:
@@ -252,6 +254,13 @@ def _are_ids(found):
         if not _made_of(one[:2] + one[3:], _HEXADECIMAL):
             return False
     return 1 <= len(found) <= 16
+
+
+def _are_names(found):
+    for one in found:
+        if not isinstance(one, str) or not _text_fits("field", (0, 0, 0, 1, 48), one):
+            return False
+    return len(found) <= 16
 
 
 def _text_fits(kind, row, text):

@@ -52,8 +52,7 @@ def check(settings, parse_ip):
     if low and low["below_mv"] and low["stop_mv"] and low["stop_mv"] > low["below_mv"]:
         text = f"low_battery.stop_mv: found {low['stop_mv']}, must be at most low_battery.below_mv"
         errors.append(text)
-    fields = _check_names(sensors, settings["sample_s"], errors)
-    _check_alarms(settings["alarms"] or [], fields, errors)
+    _check_names(sensors, settings["sample_s"], errors)
     _check_wiring(sensors, errors)
     return errors
 
@@ -90,36 +89,27 @@ def _check_names(sensors, sample_s, errors):
             errors.append(text + ": give each a name of its own")
         elif name:
             names[name] = path
+        every, count = sensor["every"] or 1, sensor["median"] or 1
+        least_s = -(-least_s * count // every)
         if sample_s is not None and sample_s < least_s:
             text = f"sample_s: found {sample_s}, must be at least {least_s}"
             errors.append(text + f' for the type "{kind}" of {path}')
+        own = [sensor[field[1:-1]] if field[0] == "{" else field for field in bare_fields]
+        if None in own:
+            continue
+        if count > 1 or sensor["fields"] or sensor["calibration"] or sensor["alarms"]:
+            from firmware import config_conditioning
+
+            own = config_conditioning.check(path, sensor, own, errors)
         if sensor["prefix"] is None:
             continue
-        own = []
-        for field in bare_fields:
-            bare = sensor[field[1:-1]] if field[0] == "{" else field
-            if bare:
-                own.append((sensor["prefix"] + bare, path))
+        own = [(sensor["prefix"] + field, path) for field in own]
         for field, _ in own:
             clash = _field_error(field, name, fields)
             if clash:
                 errors.append(path + ": publishes " + clash)
                 break
         fields.extend(own)
-    return [field for field, _ in fields]
-
-
-def _check_alarms(alarms, fields, errors):
-    """Add an error for each alarm without a threshold, or for a field that no sensor publishes."""
-    some_vary = [field for field in fields if field[-1] == "*"]
-    for i, alarm in enumerate(alarms):
-        if alarm is None or alarm["field"] is None:
-            continue
-        if alarm["above"] is None and alarm["below"] is None and alarm["change"] is None:
-            errors.append(f"alarms[{i}]: has no threshold, must have above, below or change")
-        if alarm["field"] not in fields and not some_vary:
-            text = f'alarms[{i}].field: found "{alarm["field"]}", must be a field that a sensor'
-            errors.append(text + " publishes: " + ", ".join(fields))
 
 
 def _field_error(field, name, fields):

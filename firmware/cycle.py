@@ -74,6 +74,10 @@ class Cycle(Node):
             if now_ms < self._collect_at_ms:
                 due_ms = self._collect_at_ms - now_ms
                 return min(due_ms, self.link.step()) if self._delivering else due_ms
+            due_ms = self.sampler.again()
+            if due_ms:
+                self._collect_at_ms = now_ms + due_ms
+                return 0
             self._collect()
         if self._delivering:
             due_ms = self._deliver(now_ms)

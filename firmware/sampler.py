@@ -11,6 +11,7 @@ class Sampler:
 
     clock: `uptime_ms`, `unix_s`. identity: boot and seq. `late`: points of the grid that passed
     while the node was held up. `errors`: name -> text of the sensors that failed the last time.
+    `fields`: the names in the fullest reading so far.
     """
 
     def __init__(self, sensors, outbox, identity, clock, interval_ms, log):
@@ -24,8 +25,8 @@ class Sampler:
         self._collect_at_ms = None
         self.taken = 0
         self.late = 0
-        self.errors = {}
-        self.fields = ()  # names of the last reading's fields
+        self.errors = sensors.errors
+        self.fields = ()
 
     def step(self):
         """Start or collect, if due; milliseconds until the next of the two."""
@@ -36,6 +37,10 @@ class Sampler:
             self._collect_at_ms = now_ms + self.begin()
         if now_ms < self._collect_at_ms:
             return self._collect_at_ms - now_ms
+        due_ms = self.again()
+        if due_ms:
+            self._collect_at_ms = now_ms + due_ms
+            return due_ms
         self._collect_at_ms = None
         # The next sample keeps to the grid of the first, however late this one is.
         self._next_ms += self.interval_ms
@@ -56,8 +61,13 @@ class Sampler:
         self._next_ms = self._clock.uptime_ms()
 
     def begin(self):
-        """Start the sensors now; milliseconds until `finish` may be called."""
-        return self._sensors.start()
+        """Start the sensors now; milliseconds until `again` may be called."""
+        return self._sensors.start(self._identity.seq)
+
+    def again(self):
+        """Have those that measure several times go on; milliseconds until the next call, 0: to
+        `finish`."""
+        return self._sensors.again()
 
     def finish(self):
         """Collect and store; the fields, [(name, value), …]."""
@@ -67,8 +77,8 @@ class Sampler:
 
     def _store(self, fields, errors):
         parts = ['"%s":%s' % (name, format_value(value)) for name, value in fields]
-        self.errors = dict(errors)
-        self.fields = [name for name, _ in fields]
+        if len(fields) >= len(self.fields):
+            self.fields = [name for name, _ in fields]
         if errors:
             parts.append('"failed":' + json.dumps([name for name, _ in errors]))
         for name, text in errors:

@@ -2,7 +2,7 @@
 
 `firmware/config.py` checks by it; the host tools load this same file. A row is `(key, kind,
 default, ...)`; what follows depends on the kind:
-  "bool" "country" "passphrase" "prefix" "ip" "pin" "adc" "scl" "sda" "type" "ids"
+  "bool" "country" "passphrase" "prefix" "ip" "pin" "adc" "scl" "sda" "type" "ids" "names"
   "int" "float" "bus hz"                                         lowest, highest
   "text" "name" "field" "topic" "host" "hostname"                fewest, most bytes
   "one of" "address"                                             tuple of what is allowed
@@ -141,17 +141,6 @@ RETRY = (
     ("reset_s", "int", 3600, 120, 604800),
 )
 
-ALARM = (
-    # Name of the field, as it is published.
-    ("field", "field", ..., 1, 48),
-    # Deliver at once when the value rises above this, and when it has come back.
-    ("above", "float", None, -1e6, 1e6),
-    # Deliver at once when the value falls below this, and when it has come back.
-    ("below", "float", None, -1e6, 1e6),
-    # Deliver at once when the value differs by so much from the one delivered last.
-    ("change", "float", None, 0, 1e6),
-)
-
 LOW_BATTERY = (
     # Supply, in millivolts, below which the node measures and delivers less often.
     ("below_mv", "int", ..., 1000, 60000),
@@ -179,8 +168,6 @@ CONFIG = (
     ("deliver_every", "int", 1, 1, 1000),
     # In the duty cycle: a wake that takes longer keeps its readings for the next and sleeps.
     ("awake_limit_s", "int", 15, 3, 300),
-    # In the duty cycle: fields whose reading is delivered at once when it crosses a threshold.
-    ("alarms", "list", [], ALARM, 0, 16),
     # In the duty cycle: what to save when the battery runs low, by the board's own measurement.
     ("low_battery", "section", None, LOW_BATTERY),
     # In the duty cycle: how long an address from DHCP may be used again. 0: ask at each join.

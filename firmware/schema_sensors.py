@@ -6,6 +6,26 @@ several, "scl", "sda" and "bus hz" must be the same for all sensors with the sam
 "address" may be there only once.
 """
 
+CALIBRATION = (
+    # The sensor's field, by its own name.
+    ("field", "field", ..., 1, 48),
+    # What its value is multiplied by.
+    ("scale", "float", 1.0, -1e6, 1e6),
+    # What is added then.
+    ("offset", "float", 0.0, -1e6, 1e6),
+)
+
+ALARM = (
+    # The sensor's field, by its own name.
+    ("field", "field", ..., 1, 48),
+    # Deliver at once when the value rises above this, and when it has come back.
+    ("above", "float", None, -1e6, 1e6),
+    # Deliver at once when the value falls below this, and when it has come back.
+    ("below", "float", None, -1e6, 1e6),
+    # Deliver at once when the value differs by so much from the one delivered last.
+    ("change", "float", None, 0, 1e6),
+)
+
 # Keys of every sensor, whatever its type.
 EVERY = (
     # What it is; the types and their own keys are listed below.
@@ -15,6 +35,18 @@ EVERY = (
     # Put before its fields when two sensors publish the same one: true: the sensor's name
     # (`outdoor` makes `outdoor_temperature`); a text: that text.
     ("prefix", "prefix", False),
+    # The fields to publish, by the type's own names, in this order. []: all of them.
+    ("fields", "names", []),
+    # Corrections of fields: what is published is scale * value + offset.
+    ("calibration", "list", [], CALIBRATION, 0, 16),
+    # Measurements for one reading, one after the other, of which the median is published. Each
+    # takes its time.
+    ("median", "int", 1, 1, 9),
+    # Read with every so many-th reading only, which alone has its fields; the first of each boot
+    # has them.
+    ("every", "int", 1, 1, 1000),
+    # In the duty cycle: fields whose reading is delivered at once when it crosses a threshold.
+    ("alarms", "list", [], ALARM, 0, 8),
 )
 
 # Of every sensor on I2C.

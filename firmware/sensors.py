@@ -156,7 +156,7 @@ def describe(error):
     return text.strip()[:_TEXT_LIMIT]
 
 
-def _refusal(value):
+def refusal(value):
     """Why JSON cannot carry `value` as a number, or None."""
     # MicroPython's bool is no int.
     if not isinstance(value, (bool, int, float)):
@@ -174,9 +174,9 @@ def format_value(value):
     say so on some boards. Whole numbers and booleans are written in full.
     Raises ValueError for what is no number or not finite.
     """
-    refusal = _refusal(value)
-    if refusal:
-        raise ValueError(refusal)
+    wrong = refusal(value)
+    if wrong:
+        raise ValueError(wrong)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) or abs(value) >= 1000000:
@@ -185,8 +185,10 @@ def format_value(value):
     return "0" if text == "-0" else text
 
 
-class _Sensor:
+class Sensor:
     """One configured sensor: its driver while it has one, and its error while it has that."""
+
+    is_due = True
 
     def __init__(self, config):
         self._config = config
@@ -205,7 +207,7 @@ class _Sensor:
         self.error = describe(error)
         self._driver = None
 
-    def start(self, board):
+    def start(self, board, seq):
         self.error = None
         try:
             if self._driver is None:
@@ -217,8 +219,11 @@ class _Sensor:
             self._fail(error)
             return 0
 
-    def read(self):
-        """A list of (field, value or exception), empty if all of it failed."""
+    def again(self, board):
+        return 0
+
+    def measure(self):
+        """A list of (the driver's field, value or exception), empty if all of it failed."""
         if self._driver is None:
             return []
         try:
@@ -231,25 +236,50 @@ class _Sensor:
         except Exception as error:
             self._fail(error)
             return []
+        return list(zip(fields, values))
+
+    def read(self):
+        """The same, with the names that are published."""
         prefix = self._config["prefix"]
-        return [(prefix + field, value) for field, value in zip(fields, values)]
+        return [(prefix + field, value) for field, value in self.measure()]
+
+
+def _make(config):
+    if config["every"] == config["median"] == 1 and not config["fields"] + config["calibration"]:
+        return Sensor(config)
+    from firmware.conditioning import Conditioned
+
+    return Conditioned(config)
 
 
 class Sensors:
     """All sensors of a node. `configs` is a list of dicts as `config.check()` returns them.
 
     A driver that cannot be built or loaded is a failing sensor, tried again at every start.
+    `errors`: name -> text of the sensors that failed when they were read last.
     """
 
     def __init__(self, configs, board):
         self._board = board
-        self._sensors = [_Sensor(config) for config in configs]
+        self._sensors = [_make(config) for config in configs]
+        self.errors = {}
 
-    def start(self):
-        """Start a measurement on every sensor; returns the ms until `collect()` may be called."""
+    def start(self, seq=0):
+        """Start a measurement for the reading `seq` on every sensor that it is to have.
+
+        Returns the ms until `again()` may be called.
+        """
         wait_ms = 0
         for sensor in self._sensors:
-            wait_ms = max(wait_ms, sensor.start(self._board))
+            wait_ms = max(wait_ms, sensor.start(self._board, seq))
+        return wait_ms
+
+    def again(self):
+        """Go on with those that measure several times; the ms until the next call, 0: all are done
+        and `collect()` may be called."""
+        wait_ms = 0
+        for sensor in self._sensors:
+            wait_ms = max(wait_ms, sensor.again(self._board))
         return wait_ms
 
     def collect(self):
@@ -263,6 +293,9 @@ class Sensors:
         errors = []
         taken = set()
         for sensor in self._sensors:
+            if not sensor.is_due:
+                continue
+            self.errors.pop(sensor.name, None)
             wrong = []
             for field, value in sensor.read():
                 if isinstance(value, Exception):
@@ -270,7 +303,7 @@ class Sensors:
                 elif field in taken:
                     text = "field is already taken, set a prefix"
                 else:
-                    text = _refusal(value)
+                    text = refusal(value)
                 if text:
                     wrong.append(field + ": " + text)
                 else:
@@ -279,5 +312,6 @@ class Sensors:
             if sensor.error:
                 wrong.append(sensor.error)
             if wrong:
-                errors.append((sensor.name, "; ".join(wrong)))
+                self.errors[sensor.name] = "; ".join(wrong)
+                errors.append((sensor.name, self.errors[sensor.name]))
         return fields, errors

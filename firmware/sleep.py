@@ -13,7 +13,10 @@ from firmware.cycle import Cycle
 def make_cycle(board, state, parts):
     """A `Cycle` that goes on from `state` ({}: a cold start). parts: those of a `Node`."""
     settings = parts[-2]
-    limits = {alarm["field"]: alarm for alarm in settings["alarms"]}
+    limits = {}
+    for sensor in settings["sensors"]:
+        for alarm in sensor["alarms"]:
+            limits[sensor["prefix"] + alarm["field"]] = alarm
     if not board.retained_bytes:
         # RAM and ticks go on in a light sleep. RP2's real-time clock counts whole seconds there,
         # and was seen to lose parts of them: by it, samples would drift off their grid.

@@ -7,6 +7,7 @@ import pytest
 from firmware import config, schema, schema_sensors
 
 CONFIG: dict[str, Any] = {"node": "greenhouse-1", "mqtt": {"host": "192.168.1.10"}}
+PLAIN: dict[str, Any] = {"fields": [], "calibration": [], "median": 1, "every": 1, "alarms": []}
 SECRETS: dict[str, Any] = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
 
 
@@ -60,7 +61,6 @@ def test_the_shortest_configuration_gets_every_default() -> None:
         "sample_s": 60,
         "deliver_every": 1,
         "awake_limit_s": 15,
-        "alarms": [],
         "low_battery": None,
         "lease_s": 3600,
         "awake_pin": None,
@@ -73,7 +73,7 @@ def test_the_shortest_configuration_gets_every_default() -> None:
         "ntp": {"host": "pool.ntp.org", "interval_s": 86400},
         "retry": {"base_s": 1, "cap_s": 300, "stable_s": 60, "radio_s": 900, "reset_s": 3600},
         "watchdog_s": None,
-        "sensors": [{"type": "internal", "name": "internal", "prefix": ""}],
+        "sensors": [{"type": "internal", "name": "internal", "prefix": "", **PLAIN}],
     }
 
 
@@ -254,7 +254,7 @@ def test_every_sensor_type_gets_its_defaults() -> None:
         SECRETS,
     )
     assert errors == []
-    common = {"prefix": ""}
+    common = {"prefix": "", **PLAIN}
     assert settings["sensors"] == [
         common | {"type": "internal", "name": "internal"},
         common | {"type": "supply", "name": "supply", "pin": 34, "scale": 2.0},
@@ -262,11 +262,13 @@ def test_every_sensor_type_gets_its_defaults() -> None:
         | {"type": "analog", "name": "analog", "pin": 34, "scale": 1.0, "offset": 0.0}
         | {"oversample": 16, "field": "value"},
         common | {"type": "dht", "name": "dht", "pin": 4, "model": "DHT22"},
-        {"type": "ds18x20", "name": "ds18x20", "prefix": "ds18x20_", "pin": 5}
+        {**PLAIN, "type": "ds18x20", "name": "ds18x20", "prefix": "ds18x20_", "pin": 5}
         | {"resolution": 12, "devices": None},
-        {"type": "bme280", "name": "bme280", "prefix": "box_", "bus": 0, "scl": 22, "sda": 21}
+        {**PLAIN, "type": "bme280", "name": "bme280", "prefix": "box_"}
+        | {"bus": 0, "scl": 22, "sda": 21}
         | {"address": 0x77, "freq_hz": 100000},
-        {"type": "simulated", "name": "fake", "prefix": "fake_", "seed": 1, "period_s": 86400}
+        {**PLAIN, "type": "simulated", "name": "fake", "prefix": "fake_"}
+        | {"seed": 1, "period_s": 86400}
         | {"fail_every": 0},
     ]
 

