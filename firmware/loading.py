@@ -7,6 +7,7 @@ from binascii import crc32
 
 from firmware import VERSION, files
 
+MISSING = "there is no such file on this board"
 _CHECKED = "config.checked"
 
 
@@ -55,9 +56,10 @@ def _keep(settings, mark):
         pass  # Without it the next start checks again.
 
 
-def check_settings(config):
+def check_settings(config, secrets=None):
     """The same for a config.json that is at hand, as a dict, with the secrets of this board."""
-    secrets = _read_json("secrets.json")
+    if secrets is None:
+        secrets = _read_json("secrets.json")
     errors = [found for found in (config, secrets) if isinstance(found, str)]
     if errors:
         return None, errors
@@ -83,7 +85,7 @@ def check_settings(config):
 def _read_json(path):
     data = files.read(path)
     if data is None:
-        return "%s: there is no such file on this board" % path
+        return "%s: %s" % (path, MISSING)
     try:
         return json.loads(data)
     except ValueError:

@@ -32,6 +32,10 @@ class Log:
         if len(self.lines) >= _LINES_MAX:
             self.lines.pop(0)
         self.lines.append(line[:_LINE_CHARACTERS_MAX].strip())
+        self.tell(line)
+
+    def tell(self, line):
+        """For the console alone: not kept, so in no crash report and no answer to a command."""
         try:
             self._out(line)
         except OSError:

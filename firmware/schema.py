@@ -155,6 +155,9 @@ CONFIG = (
     ("node", "name", ..., 1, 32),
     # Pause at a cold start in which a tool can stop the node, before it does anything else.
     ("boot_window_s", "int", 3, 0, 60),
+    # A pin for a button to ground: held down while the boot window ends, it opens the node's own
+    # access point, to choose network and broker anew (docs/portal.md).
+    ("setup_pin", "pin", None),
     # How the node joins Wi-Fi. The networks and their passwords go into secrets.json.
     ("wifi", "section", (), WIFI),
     # The broker and the session with it. User and password go into secrets.json.

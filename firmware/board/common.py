@@ -121,6 +121,7 @@ class CommonRadio:
 
 
 class CommonBoard:
+    family = ""
     socket = socket
     select = select
     time = time
@@ -174,6 +175,12 @@ class CommonBoard:
 
     def retain(self, data):
         """Keeps nothing where `retained_bytes` is 0."""
+
+    def access_point(self):
+        """The board's own access point, for set-up; None on a board that has none."""
+        from firmware.board.access_point import AccessPoint
+
+        return AccessPoint(self.radio, self.family == "esp32")
 
     def light_sleep(self, ms):
         """Sleep `ms`, RAM kept, however long, feeding an armed watchdog on the way.

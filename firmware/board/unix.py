@@ -9,11 +9,18 @@ choose comes in environment variables:
     FIELDPOST_UNIX_SUPPLY_MV      supply_mv()
     FIELDPOST_UNIX_TEMPERATURE_C  die_temperature_c() (default: the host's first thermal zone)
     FIELDPOST_UNIX_LED            set: each change of the LED is a line on the standard output
+    FIELDPOST_UNIX_HELD           number of a pin that a button holds low; there are no others
+    FIELDPOST_UNIX_PORTAL         port of the access point for set-up, on the loopback; after
+                                  commas its DNS port (0: none), and how many ms it stays open
+                                  without a visitor (default: there is no access point)
+    FIELDPOST_UNIX_NETWORKS       Wi-Fi in range, as JSON: [["name", dBm, "password"], …]; with
+                                  it, the node joins no other, and none with another password
 
 Exit statuses for whoever started the node: 3 restart, 4 woke from deep sleep (start it again with
 reset cause "deep-sleep"), 5 the watchdog of a real board would have bitten.
 """
 
+import json
 import os
 import select
 import socket
@@ -54,27 +61,43 @@ class _Time:
         self._offset_s = unix_s - self._time.time()
 
 
+def _networks():
+    """What is in range, as {name: (dBm, password)}; None: whatever the node asks for."""
+    given = os.getenv("FIELDPOST_UNIX_NETWORKS")
+    return {one[0]: (one[1], one[2]) for one in json.loads(given)} if given else None
+
+
 class Radio:
-    """The host's own network: joined means up, at once, for any network and password."""
+    """The host's own network: joined means up, at once; see FIELDPOST_UNIX_NETWORKS."""
 
     def __init__(self):
         self._on = False
         self._up = False
+        self._failed = None
 
     def on(self, hostname=None, country=None, power=None):
         self._on = True
 
     def off(self):
         self._on = self._up = False
+        self._failed = None
 
     def join(self, ssid, password, bssid=None, channel=None, static=None):
-        self._on = self._up = True
+        self._on = True
+        there = _networks()
+        self._failed = None
+        if there is not None and ssid not in there:
+            self._failed = "no-ap"
+        elif there is not None and there[ssid][1] != password:
+            self._failed = "wrong-password"
+        self._up = not self._failed
 
     def leave(self):
         self._up = False
+        self._failed = None
 
     def state(self):
-        return "up" if self._up else "idle" if self._on else "off"
+        return self._failed or ("up" if self._up else "idle" if self._on else "off")
 
     def status(self):
         return 3 if self._up else 0
@@ -93,6 +116,39 @@ class Radio:
 
     def channel(self):
         return None
+
+
+class AccessPoint:
+    """The loopback in place of the access point of `firmware/board/access_point.py`."""
+
+    address = "127.0.0.1"
+
+    def __init__(self, radio, ports):
+        self._radio = radio
+        given = ports + ["0", "600000"][len(ports) - 1 :]
+        self.http_port, self.dns_port, self.open_ms = [int(one) for one in given]
+
+    def begin(self, country=None):
+        self._radio.on()
+
+    def scan(self):
+        return [
+            (name.encode(), rssi, password == "")
+            for name, (rssi, password) in (_networks() or {}).items()
+        ]
+
+    def open(self, ssid, password):
+        pass
+
+    def close(self):
+        self._radio.off()
+
+
+class _Held:
+    """A pin that a button holds low."""
+
+    def value(self, level=None):
+        return 0
 
 
 class Board:
@@ -188,7 +244,14 @@ class Board:
     def adc(self, pin):
         raise OSError("a desktop computer has no ADC")
 
+    def access_point(self):
+        """None, unless FIELDPOST_UNIX_PORTAL gives it ports."""
+        ports = os.getenv("FIELDPOST_UNIX_PORTAL")
+        return AccessPoint(self.radio, ports.split(",")) if ports else None
+
     def pin(self, number, mode=None, pull=None):
+        if str(number) == os.getenv("FIELDPOST_UNIX_HELD"):
+            return _Held()
         raise OSError("a desktop computer has no pins")
 
     def i2c(self, bus, scl, sda, freq_hz):

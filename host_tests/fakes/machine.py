@@ -6,6 +6,7 @@ afresh against it. A reset ends the program, so here it raises `Reset`.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable
@@ -244,6 +245,7 @@ class Chip:
 def load_board(chip: Chip) -> Any:
     """What `Board()` is after a boot of `chip`."""
     names = ["firmware.board.common", "firmware.board.esp32", "firmware.board.rp2"]
+    later = "firmware.board.access_point"
     stand_ins = {
         "machine": chip.machine(),
         "network": chip.network.module(),
@@ -265,7 +267,12 @@ def load_board(chip: Chip) -> Any:
         module = importlib.import_module(names[1] if chip.is_esp32 else names[2])
         board = module.Board()
         board.version_text = board.version()
-    for name in names:
+        # What is loaded later finds no stand-ins any more.
+        point = importlib.import_module(later)
+        board.access_point = functools.partial(
+            point.AccessPoint, board.radio, board.family == "esp32"
+        )
+    for name in (*names, later):
         sys.modules.pop(name, None)
         if hasattr(firmware.board, name.rpartition(".")[2]):
             delattr(firmware.board, name.rpartition(".")[2])

@@ -30,6 +30,9 @@ class FakeNetwork:
         self.lease = "192.168.1.7"
         self.static: tuple[str, ...] | None = None
         self.dbm = -61
+        self.in_range: list[tuple[bytes, bytes, int, int, int, int]] = []  # as scan() tells it
+        self.opened: list[dict[str, Any]] = []  # settings that the access point was up with
+        self.is_open = False
         self._address = "0.0.0.0"
         self._joined_ms: int | None = None
         self._last = 1000 if chip.is_esp32 else 0
@@ -60,14 +63,41 @@ class FakeNetwork:
         chip = self.chip
         module: Any = ModuleType("network")
 
+        class AccessPoint:
+            """RP2 opens under its own name unless it was configured; ESP32 refuses that before."""
+
+            def __init__(self) -> None:
+                self.settings: dict[str, Any] = {"ssid": "DEFAULT", "key": "default"}
+
+            def active(self, on: bool) -> None:
+                network.powered = network.powered or on
+                network.is_open = on
+                if on:
+                    network.opened.append(dict(self.settings))
+
+            def config(self, **values: Any) -> None:
+                if chip.is_esp32 and not network.is_open:
+                    raise OSError("Wifi Invalid Mode")
+                self.settings.update(values)
+                if network.is_open:
+                    network.opened.append(dict(self.settings))
+
+        access_point = AccessPoint()
+
         class WLAN:
             IF_STA = 0
+            IF_AP = 1
             PM_NONE = 0 if chip.is_esp32 else 0x10
             PM_PERFORMANCE = 1 if chip.is_esp32 else 0xA11142
             PM_POWERSAVE = 2 if chip.is_esp32 else 0x11
 
-            def __init__(self, interface: int) -> None:
-                assert interface == WLAN.IF_STA
+            def __new__(cls, interface: int) -> Any:
+                return access_point if interface == WLAN.IF_AP else object.__new__(cls)
+
+            def scan(self) -> list[tuple[bytes, bytes, int, int, int, int]]:
+                if not network.is_active:
+                    raise OSError("STA must be active")
+                return network.in_range
 
             def active(self, on: bool | None = None) -> bool | None:
                 if on is None:

@@ -91,6 +91,10 @@ class Socket(_Stream, _socket.socket):
         except OSError as error:
             raise _linux(error)
 
+    def accept(self):
+        plain, address = _socket.socket.accept(self)
+        return Socket(fileno=plain.detach()), address
+
     def _receive(self, view: memoryview) -> int:
         return self.recv_into(view)
 

@@ -1,0 +1,106 @@
+"""Settings that the page has left: stored both or none, and tried once.
+
+`setup.json` is their way through a restart. It holds both files until they are in place, so that
+a power cut leaves the old ones or the new ones; then that they have yet to connect; then why they
+could not, for the page to say. Every step is one atomic write.
+"""
+
+import json
+
+from micropython import const
+
+from firmware import files as _files
+
+PATH = "setup.json"
+_LIMIT_MS = const(180000)
+# A broker may be away for a moment; a network that refuses, or a login, is not.
+_FAILURES_MAX = const(3)
+
+
+def store(config, secrets, title, files=_files):
+    """Put both files in place; OSError, and none of it, if the flash does not take them.
+
+    title: of the access point, for it to open under the same name should they not work.
+    """
+    both = {"config": config, "secrets": secrets, "title": title}
+    try:
+        _write(both, files)
+    except OSError:
+        forget(PATH + ".new", files)
+        raise
+    _complete(both, files)
+
+
+def _write(state, files):
+    _files.write_atomic(PATH, json.dumps(state).encode(), files)
+
+
+def _complete(both, files):
+    # A change by command that was on trial would bring the settings before it back.
+    forget("trial.json", files)
+    for name in ("secrets", "config"):
+        _files.write_atomic(name + ".json", json.dumps(both[name]).encode(), files)
+    _write({"title": both["title"]}, files)
+
+
+def forget(path=PATH, files=_files):
+    """Remove a file, if there is one."""
+    try:
+        files.remove(path)
+    except OSError:
+        pass  # There is none.
+
+
+class Pending:
+    """What a start finds. `why`: how the connection failed, if it did, for the page of the access
+    point `title`.
+
+    Else a `Node.trial`: is_open, step.
+    """
+
+    verdict = None  # There is no command that waits for one.
+
+    def __init__(self, files=_files):
+        self._files = files
+        self.is_open = True
+        self.link = None
+        self.why = None
+        try:
+            found = json.loads(_files.read(PATH, files) or b"{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            found = {}
+        self.title = found.get("title")
+        if "secrets" in found:
+            try:
+                _complete(found, files)
+            except OSError as error:
+                self.why = "the settings could not be stored (%s): try again" % error
+        elif "why" in found:
+            self.why = found["why"]
+        elif not found:
+            self.close()
+
+    def close(self):
+        """It is known how it ended."""
+        self.is_open = False
+        forget(PATH, self._files)
+
+    def step(self, is_up, uptime_ms, why):
+        """Watch the first connection; True once it has failed, and the node must restart."""
+        link = self.link
+        if is_up:
+            self.close()
+        elif (
+            link.refused
+            or link.station.failure
+            or link.failures >= _FAILURES_MAX
+            or uptime_ms >= _LIMIT_MS
+        ):
+            self.is_open = False
+            where = "the network" if link.station.failure else "the broker"
+            text = "Could not connect to %s: %s" % (where, why or "no answer")
+            _write({"title": self.title, "why": text}, self._files)
+            return True
+        return False

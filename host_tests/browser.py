@@ -1,0 +1,213 @@
+"""A real browser without a window: Chromium, driven over its DevTools protocol.
+
+It reaches the loopback alone: every name is mapped to one port there, as a captive portal does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+_LIMIT_S = 20.0
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+)
+
+
+def find_chromium() -> str | None:
+    """The program's path, None where it is not installed."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Browser:
+    """One page, as large as a phone's. profile: a folder of its own. port: where all names lead.
+
+    without_script: pages may run no JavaScript; `evaluate` still looks into them.
+    """
+
+    def __init__(self, profile: Path, port: int, without_script: bool = False) -> None:
+        program = find_chromium()
+        if program is None:
+            pytest.skip("Chromium is not installed")
+        self._profile = profile
+        self._without_script = without_script
+        self._command = [
+            program,
+            *_FLAGS,
+            f"--user-data-dir={profile}",
+            f"--host-resolver-rules=MAP * 127.0.0.1:{port}",
+            "about:blank",
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: ClientConnection | None = None
+        self._session: str | None = None
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        with (self._profile.parent / "chromium.log").open("wb") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        try:
+            self._attach()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._socket:
+            self._socket.close()
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def _attach(self) -> None:
+        address = self._profile / "DevToolsActivePort"
+        self._wait(lambda: address.exists() and address.read_text().count("\n"), "Chromium starts")
+        port, path = address.read_text().split("\n")[:2]
+        self._socket = connect(f"ws://127.0.0.1:{port}{path}", proxy=None, max_size=1 << 24)
+        targets = self._call("Target.getTargets")["targetInfos"]
+        target = next(one["targetId"] for one in targets if one["type"] == "page")
+        attached = self._call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=390,
+            height=844,
+            deviceScaleFactor=1.5,
+            mobile=True,
+        )
+        self._call("Emulation.setScriptExecutionDisabled", value=self._without_script)
+
+    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        assert self._socket
+        self._number += 1
+        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        self._socket.send(json.dumps(message))
+        while True:
+            answer = json.loads(self._socket.recv(_LIMIT_S))
+            if answer.get("id") == self._number:
+                assert "error" not in answer, (method, answer["error"])
+                return answer["result"]
+
+    def _wait(self, reached: Any, what: str) -> None:
+        end = time.monotonic() + _LIMIT_S
+        while not reached():
+            assert time.monotonic() < end, f"not within {_LIMIT_S:g} s: {what}"
+            time.sleep(0.02)
+
+    # What a person does -----------------------------------------------------------------------
+
+    def open(self, url: str) -> None:
+        """Go there, and wait until the page has loaded."""
+        self._leaving()
+        self._call("Page.navigate", url=url)
+        self._arrived()
+
+    def type(self, name: str, text: str) -> None:
+        """Replace what the field of that name holds."""
+        self._press(f'input[name="{name}"]')
+        self.evaluate("document.activeElement.select()")
+        self._call("Input.insertText", text=text)
+
+    def choose(self, name: str, value: str) -> None:
+        """Press the radio button with that value."""
+        self._press(f'input[name="{name}"][value="{value}"]')
+
+    def press(self, selector: str) -> None:
+        """Press a button, and wait for the page that it leads to."""
+        self._leaving()
+        self._press(selector)
+        self._arrived()
+
+    def enter(self) -> None:
+        """Press Enter in the field that has the cursor, and wait for the page that it leads to."""
+        self._leaving()
+        for kind in ("keyDown", "keyUp"):
+            self._call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key="Enter",
+                code="Enter",
+                text="\r",
+                windowsVirtualKeyCode=13,
+            )
+        self._arrived()
+
+    # What a person sees -----------------------------------------------------------------------
+
+    def evaluate(self, script: str) -> Any:
+        """The value of a JavaScript expression."""
+        answer = self._call("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def text(self) -> str:
+        """All text that is shown."""
+        return self.evaluate("document.body.innerText")
+
+    def source(self) -> str:
+        """The page's HTML as it is now, with what was typed in no attribute."""
+        return self.evaluate("document.documentElement.outerHTML")
+
+    def value(self, name: str) -> str:
+        """What the field of that name holds."""
+        return self.evaluate(f"document.querySelector('input[name=\"{name}\"]').value")
+
+    def url(self) -> str:
+        """Where it is."""
+        return self.evaluate("location.href")
+
+    def screenshot(self, path: Path) -> None:
+        """The whole page as a PNG file."""
+        taken = self._call("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(taken["data"]))
+
+    # Inside -----------------------------------------------------------------------------------
+
+    def _press(self, selector: str) -> None:
+        place = self.evaluate(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
+            "return [r.x + r.width / 2, r.y + r.height / 2] })()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call(
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=place[0],
+                y=place[1],
+                button="left",
+                clickCount=1,
+            )
+
+    def _leaving(self) -> None:
+        self.evaluate("document.left = true")
+
+    def _arrived(self) -> None:
+        self._wait(
+            lambda: self.evaluate("!document.left && document.readyState == 'complete'"),
+            "the next page",
+        )
