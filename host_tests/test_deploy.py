@@ -41,6 +41,18 @@ def _put(bench: Bench, files: dict[str, bytes]) -> None:
         path.write_bytes(data)
 
 
+def test_a_node_without_settings_is_no_failure_and_how_to_set_it_up_is_said(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root = project(tmp_path / "one", "one")
+    app = root / "firmware" / "app.py"
+    say = "set-up: join the Wi-Fi network fieldpost-2f35 with the password x, then open y"
+    app.write_text(app.read_text().replace("       0.1 ready: tester, boot 1", say))
+    done = bench.deploy(root)
+    assert done.ok and done.ready is None, done
+    assert done.text.endswith("fieldpost provision, or with a phone," + say.removeprefix("set-up:"))
+
+
 def test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_file(
     bench: Bench, tmp_path: Path
 ) -> None:

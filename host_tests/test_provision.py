@@ -118,7 +118,8 @@ def test_other_keys_of_the_board_are_kept_and_credentials_never_go_to_another_br
     }
     (bench.folder / "config.json").write_text(json.dumps(config))
     (bench.folder / "secrets.json").write_text(json.dumps(secrets))
-    (bench.folder / "trial.json").write_text("{}")
+    for name in ("trial.json", "setup.json"):
+        (bench.folder / name).write_text("{}")
     source = _file(tmp_path, broker="mqtt://192.168.1.10")
     status, said = _run("--from", str(source), "--port", str(bench.port))
     assert status == 0, said

@@ -108,6 +108,8 @@ def test_credentials_are_ignored_wherever_they_lie() -> None:
         "broker/server.key",
         "client.key",
         "trial.json",
+        "setup.json",
+        "setup.key",
     )
     ignored = git("check-ignore", "--no-index", *names).split()
     assert sorted(set(names) - set(ignored)) == []

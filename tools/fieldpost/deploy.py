@@ -25,6 +25,8 @@ _CONSOLE_LINES = 20
 _READY = "ready: "
 # What a node says, over and over, when it can't start.
 _REFUSED = "nothing started; Ctrl-C"
+# A node without settings has opened its own access point, and says how to get there.
+_SET_UP = "set-up: join"
 
 _COPY = """
 def _copy(old, new):
@@ -242,7 +244,10 @@ def _start(link: BoardLink, wish: Wish, screen: Screen, outcome: Outcome) -> Out
             lines = heard.splitlines()
             ready = next((line.strip() for line in lines if _READY in line), None)
             # Only a whole line has the number of the boot in it.
-            if (ready and heard.endswith("\n")) or _REFUSED in heard:
+            if ready or _SET_UP in heard:
+                if heard.endswith("\n"):
+                    break
+            elif _REFUSED in heard:
                 break
     except (LinkLost, NoAnswer):
         pass  # what it said so far says why, or the line below does
@@ -251,6 +256,10 @@ def _start(link: BoardLink, wish: Wish, screen: Screen, outcome: Outcome) -> Out
         what = f". The node is {ready[ready.index(_READY) :]}" if ready else ""
         return replace(outcome, text=outcome.text + what, ready=ready)
     lines = [line.strip() for line in heard.splitlines() if line.strip()][-_CONSOLE_LINES:]
+    asks = next((line for line in lines if line.startswith(_SET_UP)), None)
+    if asks:
+        text = f"{outcome.text}. It has no settings yet: fieldpost provision, or with a phone,"
+        return replace(outcome, text=text + asks.removeprefix("set-up:"))
     why = "did not say that it is ready"
     if _REFUSED in heard:
         why = "refuses its configuration"

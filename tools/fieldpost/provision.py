@@ -145,8 +145,10 @@ def put_on_board(link: BoardLink, files: NodeFiles) -> None:
     """Write them, each whole or not at all."""
     for name, data in files.contents().items():
         board_files.write_file(link, "/" + name, data)
-    # A change by command that was on trial would bring the settings before it back.
+    # A change by command that was on trial would bring the settings before it back, and what was
+    # typed into the node's own page would take their place, or open that page again.
     board_files.remove_file(link, "/trial.json")
+    board_files.remove_file(link, "/setup.json")
 
 
 def read_from_board(link: BoardLink) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
