@@ -50,7 +50,9 @@ def test_a_node_without_settings_is_no_failure_and_how_to_set_it_up_is_said(
     app.write_text(app.read_text().replace("       0.1 ready: tester, boot 1", say))
     done = bench.deploy(root)
     assert done.ok and done.ready is None, done
-    assert done.text.endswith("fieldpost provision, or with a phone," + say.removeprefix("set-up:"))
+    assert done.text.endswith(
+        "fieldpost provision, or with a phone," + say.removeprefix("set-up:")
+    )
 
 
 def test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_file(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pico_w import PORT, board_files, configuration, image
 
-from fieldpost.board_files import read_file, write_file
+from fieldpost.board_files import read_file, remove_file, write_file
 from fieldpost.board_link import BoardLink, open_link
 from fieldpost.brokers import Broker, find_mosquitto
 from fieldpost.emulator import GATEWAY, SSID, Emulator
@@ -26,6 +26,8 @@ _NODE_FREE_MIN = 120 * _KB
 _CLIENT_MAX = 27 * _KB
 # Of what is free, this much in one piece: TLS, a file or a long message must find room.
 _NODE_BLOCK_MIN = 60 * _KB
+# The page for set-up takes the node's place, and may take so much more than it.
+_SET_UP_MORE_MAX = 12 * _KB
 _READINGS = 50
 _SENSORS = [{"type": "internal"}, {"type": "simulated"}]
 
@@ -36,7 +38,8 @@ def bench() -> Iterator[tuple[Emulator, BoardLink]]:
     if not find_mosquitto():
         pytest.skip("mosquitto is not installed")
     genuine = image()
-    files = board_files(configuration(sensors=_SENSORS), measure="measure.py")
+    scripts = {"measure": "measure.py", "measure_portal": "measure_portal.py"}
+    files = board_files(configuration(sensors=_SENSORS), **scripts)
     del files["main.py"]
     with (
         Broker("mosquitto") as broker,
@@ -46,11 +49,11 @@ def bench() -> Iterator[tuple[Emulator, BoardLink]]:
         yield board, link
 
 
-def _measure(link: BoardLink, call: str) -> dict[str, Any]:
-    """What a function of board/measure.py printed: stage -> {free, block}, and the like."""
+def _measure(link: BoardLink, call: str, script: str = "measure") -> dict[str, Any]:
+    """What a function of a script on the board printed: stage -> {free, block}, and the like."""
     link.soft_reset()
     plain = int(link.exec("import gc\ngc.collect()\nprint(gc.mem_free())"))
-    said = link.exec(f"import measure\nmeasure.{call}", _MEASURE_S).decode()
+    said = link.exec(f"import {script}\n{script}.{call}", _MEASURE_S).decode()
     found: dict[str, Any] = {"plain": {"free": plain}}
     for line in said.splitlines():
         value = json.loads(line)
@@ -91,6 +94,27 @@ def test_fifty_readings_in_one_wake_need_few_segments_on_the_air(
     # umqtt.simple sends 4 for CONNECT and 5 for each reading. Besides the readings, there are
     # the health message, and the farewell.
     assert connection["sent"]["data_segments"] <= _READINGS / 3, connection
+
+
+def test_set_up_without_a_computer_takes_no_more_than_the_node(
+    bench: tuple[Emulator, BoardLink], wake: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    link = bench[1]
+    names = ("/config.json", "/secrets.json")
+    before = {name: read_file(link, name) for name in names}
+    try:
+        found = _measure(link, "measure()", "measure_portal")
+        after = {name: json.loads(read_file(link, name)) for name in names}
+    finally:
+        for name, data in before.items():
+            write_file(link, name, data)
+        remove_file(link, "/setup.json")
+    assert found["saved"] and [one[9:] for one in found["answers"]] == ["200", "422", "200"]
+    assert after["/config.json"]["sensors"] == _SENSORS
+    assert after["/secrets.json"]["wifi"][0] == {"ssid": "Home", "password": "correct horse"}
+    # At its worst moment, with the page, the form and the schema loaded.
+    least = min(found[stage]["free"] for stage in ("open", "page", "check"))
+    assert least >= wake[0]["steady"]["free"] - _SET_UP_MORE_MAX, found
 
 
 def test_reading_the_configuration_gives_its_heap_back(bench: tuple[Emulator, BoardLink]) -> None:

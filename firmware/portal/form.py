@@ -128,7 +128,7 @@ class Form:
 
     def _put_network(self, secrets, ssid, password):
         known = self._known()
-        rest = [one for one in known if one["ssid"] != ssid]
+        wifi = [one for one in known if one["ssid"] != ssid]
         is_open = any(one[0] == ssid and one[2] for one in self.networks)
         if not password and not is_open:
             for one in known:
@@ -136,7 +136,8 @@ class Form:
                     password = one.get("password")
             if not password and any(one[0] == ssid for one in self.networks):
                 self.errors["key"] = "missing: this network has a password"
-        secrets["wifi"] = ([{"ssid": ssid, "password": password}, *rest])[:_NETWORKS_MAX]
+        wifi.insert(0, {"ssid": ssid, "password": password})
+        secrets["wifi"] = wifi[:_NETWORKS_MAX]
 
     def _put_login(self, config, secrets, user, password):
         old = self._login() if self._broker(config) == self._old_broker else {}
