@@ -138,6 +138,13 @@ def test_a_sensor_that_is_slower_than_the_join_is_waited_for_and_a_faster_one_co
     assert phases["join"].mc == pytest.approx(50 + 0.25)
 
 
+def test_a_median_takes_so_many_times_as_long_and_every_nth_reading_an_nth_of_it() -> None:
+    one = {"type": "dht", "model": "DHT22"}
+    assert sensor(one, 3.7).sample_ms == 2000
+    assert sensor(one | {"median": 3}, 3.7).sample_ms == 6000
+    assert sensor(one | {"median": 3, "every": 12}, 3.7).sample_ms == 500
+
+
 def test_sensors_charge_is_counted_once_however_the_wake_is_cut() -> None:
     sensors = tuple(Sensor("one", ms, exactly(2), NOTHING) for ms in (10, 300, 900, 2500))
     mc = 2 * (10 + 300 + 900 + 2500) / 1000

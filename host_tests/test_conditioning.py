@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from firmware import config, sensors
+from firmware import config, sensor_types
 from firmware.sensors import Sensors
 
 PLAIN = {"fields": [], "calibration": [], "median": 1, "every": 1, "prefix": ""}
@@ -41,7 +41,7 @@ def bench(monkeypatch):
             return make.drivers[-1]
 
         name = f"scripted{len(make.drivers)}"
-        monkeypatch.setitem(sensors._TYPES, name, (None, None, build))
+        monkeypatch.setitem(sensor_types.TYPES, name, (None, None, build))
         return Sensors([{**PLAIN, "type": name, "name": "one", **keys}], None)
 
     make.drivers = []
@@ -147,8 +147,10 @@ def test_an_error_stands_in_health_until_the_sensor_is_read_again(bench):
 def test_sensors_that_measure_once_and_often_make_one_reading(bench, monkeypatch):
     bench([])
     quick = [(value, 0) for value in (1, 3, 2)]
-    monkeypatch.setitem(sensors._TYPES, "slow", (None, None, lambda *_: Scripted([(9, 9)], 50)))
-    monkeypatch.setitem(sensors._TYPES, "quick", (None, None, lambda *_: Scripted(quick, 20)))
+    monkeypatch.setitem(
+        sensor_types.TYPES, "slow", (None, None, lambda *_: Scripted([(9, 9)], 50))
+    )
+    monkeypatch.setitem(sensor_types.TYPES, "quick", (None, None, lambda *_: Scripted(quick, 20)))
     slow = {**PLAIN, "type": "slow", "name": "slow", "prefix": "slow_"}
     layer = Sensors([slow, {**PLAIN, "type": "quick", "name": "quick", "median": 3}], None)
     fields, errors, waits = take(layer)

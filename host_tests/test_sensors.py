@@ -25,7 +25,7 @@ from fakes.pin import FakePin
 from fakes.sensor_board import SensorBoard, stand_in_modules
 from fakes.uart import FakePms5003
 from fakes.ultrasound import FakeUltrasound
-from firmware import config, schema_sensors, sensors
+from firmware import config, schema_sensors, sensor_types
 from firmware.sensors import Sensors, describe, format_value
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,7 +87,7 @@ def scripted(monkeypatch):
             counts[name] = counts.get(name, 0) + 1
             return driver(outcomes)
 
-        monkeypatch.setitem(sensors._TYPES, name, (None, None, build))
+        monkeypatch.setitem(sensor_types.TYPES, name, (None, None, build))
         return {**PLAIN, "type": name, "name": name, "prefix": prefix}
 
     make.counts = counts
@@ -158,7 +158,7 @@ def test_every_type_that_the_configuration_allows_is_read_as_it_is_described():
     assert (
         {one["type"] for one in every} | {"driver"}
         == set(schema_sensors.TYPES)
-        == set(sensors._TYPES)
+        == set(sensor_types.TYPES) | {"internal", "simulated"}
     )
     board = equipped_board()
     for one in [one for kind in every for one in checked(kind)]:

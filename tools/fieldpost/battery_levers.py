@@ -78,7 +78,7 @@ def _sensor_changes(node: Node) -> Iterator[tuple[str, Node]]:
         return
     if slow.title.startswith("DHT"):
         yield f"a BME280 in place of the {slow.title}", _with(node, slow, {"type": "bme280"})
-    if slow.title.endswith("DS18B20") and slow.sample_ms > 188:
+    if slow.title.endswith("DS18B20") and slow.sample_ms in (376, 751):
         quick = slow._replace(sample_ms=188)
         title = '"resolution": 10 for the thermometer (0.25 degC)'
         yield title, replace(node, sensors=_exchanged(node, slow, quick))

@@ -364,6 +364,17 @@ _DS18B20_MS = {9: 94, 10: 188, 11: 376, 12: 751}
 def sensor(settings: dict[str, Any], supply_v: float) -> Sensor:
     """Return a configured sensor's demands; `settings` is one entry of the checked `sensors`.
 
+    One that is read with every n-th reading takes an n-th of its time in each, on the average.
+    """
+    one = _measured_once(settings, supply_v)
+    return one._replace(
+        sample_ms=one.sample_ms * settings.get("median", 1) / settings.get("every", 1)
+    )
+
+
+def _measured_once(settings: dict[str, Any], supply_v: float) -> Sensor:
+    """Return what one measurement asks.
+
     Currents are those of the data sheets (AM2302, DHT11, DS18B20, BME280), the worst end of a
     BME280 asleep with the regulator that modules carry (attno.de, 2020-04-23).
     """
