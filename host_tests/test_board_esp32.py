@@ -104,6 +104,35 @@ def test_light_sleep_goes_on_after_waking_early() -> None:
     assert 60_000 <= chip.time.elapsed_ms < 60_050
 
 
+def test_a_light_sleep_cut_short_is_counted() -> None:
+    chip = Chip("ESP32")
+    chip.sleep_stops = [0, 700, 59_000]
+    board = load_board(chip)
+    board.light_sleep(120_000)
+    assert board.short_sleeps == 3
+    board.light_sleep(120_000)
+    assert board.short_sleeps == 3
+
+
+def test_the_clock_is_slow_on_request_and_then_as_it_was() -> None:
+    chip = Chip("ESP32")
+    chip.full_hz = chip.frequency_hz = 240_000_000
+    board = load_board(chip)
+    board.throttle(False)
+    assert chip.frequency_hz == 240_000_000
+    board.throttle(True)
+    board.throttle(True)
+    assert chip.frequency_hz == 80_000_000
+    board.throttle(False)
+    assert chip.frequency_hz == 240_000_000
+
+
+def test_an_input_lets_go_of_what_a_sleep_has_held() -> None:
+    chip = Chip("ESP32")
+    load_board(chip).pin(4, "in", "up")
+    assert chip.pins[4].hold is False
+
+
 def test_light_sleep_feeds_an_armed_watchdog() -> None:
     chip = Chip("ESP32")
     board = load_board(chip)

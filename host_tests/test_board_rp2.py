@@ -78,6 +78,40 @@ def test_a_deep_sleep_that_would_return_at_once_sleeps_all_the_same(chip: Chip) 
     assert 30_000 <= chip.time.elapsed_ms < 30_100
 
 
+class Edges:
+    """A watch (firmware/watch.py) that finds what happened during each light sleep."""
+
+    def __init__(self, chip: Chip, *found: str) -> None:
+        self.found = list(found)
+        self.now = ""
+        chip.on_light_sleep = self._next
+
+    def _next(self) -> None:
+        self.now = self.found.pop(0) if self.found else ""
+
+    def stirred(self) -> bool:
+        return bool(self.now)
+
+    def changed(self) -> bool:
+        return self.now == "input"
+
+
+def test_a_pulse_does_not_end_a_light_sleep_and_costs_no_time_awake(chip: Chip) -> None:
+    chip.sleep_stops = [10_000, 5_000, 20_000]
+    board = load_board(chip)
+    board.light_sleep(60_000, Edges(chip, "pulse", "pulse", "pulse"))
+    assert chip.time.elapsed_ms == 60_000
+    assert board.short_sleeps == 0
+
+
+def test_an_input_ends_a_light_sleep_and_whatever_else_is_counted(chip: Chip) -> None:
+    chip.sleep_stops = [10_000, 5_000, 20_000]
+    board = load_board(chip)
+    board.light_sleep(60_000, Edges(chip, "pulse", "", "input"))
+    assert chip.time.elapsed_ms == 10_000 + 6_000 + 20_000
+    assert board.short_sleeps == 1
+
+
 def test_the_supply_is_read_while_the_radio_is_off(chip: Chip) -> None:
     board = load_board(chip)
     assert board.supply_mv() == pytest.approx(5000, abs=5)

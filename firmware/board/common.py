@@ -128,7 +128,10 @@ class CommonBoard:
     watchdog_max_ms = None
     watchdog_s = 0  # armed if the configuration does not say
     retained_bytes = 0
+    rests = False  # whether a wait with the radio off is better spent in a light sleep
+    short_sleeps = 0  # that ended before their time, and nobody had asked for it
     _sleep_max_ms = 0x3FFFFFFF
+    _input = {}
 
     def __init__(self, radio):
         self.radio = radio
@@ -176,17 +179,23 @@ class CommonBoard:
     def retain(self, data):
         """Keeps nothing where `retained_bytes` is 0."""
 
+    def throttle(self, on):
+        """Run the CPU slower, or as fast as before. Only while the radio is off. Nothing to do
+        where the clock is not to be touched."""
+
     def access_point(self):
         """The board's own access point, for set-up; None on a board that has none."""
         from firmware.board.access_point import AccessPoint
 
         return AccessPoint(self.radio, self.family == "esp32")
 
-    def light_sleep(self, ms):
+    def light_sleep(self, ms, watch=None):
         """Sleep `ms`, RAM kept, however long, feeding an armed watchdog on the way.
 
         Switch the radio off before: with it on, ESP32 loses its network and RP2 wakes at once.
-        What wakes the chip early costs the sleep nothing; it goes on.
+        What wakes the chip early costs the sleep nothing; it goes on. `short_sleeps` counts that,
+        unless `watch` (firmware/watch.py) knows of it: one of its pins has stirred. If that is an
+        input to be told of, this returns early.
         """
         limit_ms = self._sleep_max_ms
         if self._watchdog_ms:
@@ -198,8 +207,12 @@ class CommonBoard:
             machine.lightsleep(slice_ms)
             slept_ms = time.ticks_diff(time.ticks_ms(), start)
             if slept_ms < slice_ms - _SHORT_MS:
-                time.sleep_ms(min(slice_ms - slept_ms, _AWAKE_MS))
-                slept_ms = time.ticks_diff(time.ticks_ms(), start)
+                if not (watch and watch.stirred()):
+                    self.short_sleeps += 1
+                    time.sleep_ms(min(slice_ms - slept_ms, _AWAKE_MS))
+                    slept_ms = time.ticks_diff(time.ticks_ms(), start)
+                if watch and watch.changed():
+                    break
             ms -= max(slept_ms, 1)
         self.feed()
 
@@ -211,7 +224,9 @@ class CommonBoard:
         if mode is None:
             return machine.Pin(number)
         name = {"in": "IN", "out": "OUT", "open-drain": "OPEN_DRAIN"}[mode]
-        options = {"pull": getattr(machine.Pin, "PULL_" + pull.upper())} if pull else {}
+        options = dict(self._input) if mode == "in" else {}
+        if pull:
+            options["pull"] = getattr(machine.Pin, "PULL_" + pull.upper())
         return machine.Pin(number, getattr(machine.Pin, name), **options)
 
     def i2c(self, bus, scl, sda, freq_hz):

@@ -23,6 +23,8 @@ _WRONG_PASSWORD = (202, 15, 204, 14)
 _STALE_MS = const(8000)
 
 _DAY_MS = const(86400000)
+# The slowest clock that Wi-Fi bears (below it the board locks up), and the same for its buses.
+_SLOW_HZ = const(80000000)
 _RTC_BYTES = const(2048)
 _HEADER = "<HHI"  # mark, length, CRC-32
 _HEADER_BYTES = const(8)
@@ -86,9 +88,12 @@ class Board(CommonBoard):
     family = "esp32"
     retained_bytes = _RTC_BYTES - _HEADER_BYTES
     watchdog_s = 60
+    # A pin that has woken the chip is held as it was, until it is told otherwise.
+    _input = {"hold": False}
 
     def __init__(self):
         super().__init__(Radio())
+        self._full_hz = 0
         try:
             self._led = machine.Pin("LED", machine.Pin.OUT)
         except (ValueError, TypeError):
@@ -98,6 +103,22 @@ class Board(CommonBoard):
         """The watchdog cannot be stopped, but a new one takes its place: a day is long enough."""
         if self._watchdog:
             self._watchdog = machine.WDT(timeout=_DAY_MS)
+
+    def throttle(self, on):
+        """80 MHz instead of 160 or 240. To change it while the radio runs was seen to cost the
+        connection (arduino-esp32 issues 4710 and 7240): before it starts, or after it is off."""
+        if on and not self._full_hz:
+            self._full_hz = machine.freq()
+            machine.freq(_SLOW_HZ)
+        elif self._full_hz and not on:
+            machine.freq(self._full_hz)
+            self._full_hz = 0
+
+    def waker(self):
+        """The pins that can end a deep sleep: `arm` and `woken_by`."""
+        from firmware.board import esp32_wake
+
+        return esp32_wake
 
     def led(self, on):
         if self._led:

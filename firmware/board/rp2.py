@@ -119,6 +119,9 @@ class Board(CommonBoard):
     # 2**24 - 1 ticks of half a microsecond (RP2040-E1). RP2350 could take twice that, but
     # MicroPython refused it before 1.29.
     watchdog_max_ms = 8388
+    # machine.freq() is not for a Pico W: the radio's bus is clocked from the CPU's, and fails at
+    # 60 MHz and below (pico-sdk issue 1392). A light sleep stops the CPU's clock altogether.
+    rests = True
     _sleep_max_ms = 4294966
 
     def __init__(self):

@@ -156,6 +156,8 @@ class Board:
     watchdog_max_ms = None
     watchdog_s = 0
     retained_bytes = 0
+    rests = False
+    short_sleeps = 0
     socket = socket
     select = select
 
@@ -220,7 +222,10 @@ class Board:
     def retain(self, data):
         """Keeps nothing: `retained_bytes` is 0."""
 
-    def light_sleep(self, ms):
+    def throttle(self, on):
+        """Nothing: see `firmware/board/common.py`."""
+
+    def light_sleep(self, ms, watch=None):
         self.time.sleep_ms(ms)
 
     def deep_sleep(self, ms):

@@ -20,6 +20,15 @@ from fakes.network_module import FakeNetwork
 WATCHDOG_BASES = {"RP2040": 0x40058000, "RP2350": 0x400D8000}
 ARMED = 0x6AB73121  # pico-sdk, hardware_watchdog: watchdog_enable()
 RTC_BYTES = 2048
+# What the port has, by chip; a chip of MicroPython before 1.27 has no "gpio".
+WAKE_UNITS = {"ESP32": ("ext0", "ext1"), "ESP32S3": ("ext0", "ext1"), "ESP32C3": ("gpio",)}
+WAKE_PINS = {
+    "ESP32": {0, 2, 4, *range(12, 16), *range(25, 28), *range(32, 40)},
+    "ESP32S3": set(range(22)),
+    "ESP32C3": set(range(6)),
+}
+_TIMER = 4
+_REASONS = {"ext0": 2, "ext1": 3, "gpio": 7}
 
 
 class Reset(BaseException):
@@ -38,6 +47,10 @@ class Chip:
         self.registers: dict[int, int] = {}
         self.readings_u16: dict[Any, int] = {}
         self.pins: dict[Any, SimpleNamespace] = {}
+        self.script: list[tuple[int, int, int]] = []  # (ms, pin, level), driven from outside
+        self.full_hz = self.frequency_hz = 160_000_000 if self.is_esp32 else 125_000_000
+        self.wake_reason = 0
+        self.armed: dict[str, tuple[int, int]] = {}  # a unit's (pin, level), for the next sleep
         self.watchdog_ms: int | None = None
         self.fed_at = 0
         self.timers: list[Any] = []
@@ -46,6 +59,7 @@ class Chip:
         self.typed = ""  # and not read yet
         self.is_stuck = False  # RP2: a Ctrl-C ended the radio driver within its lock
         self.sleep_stops: list[int] = []  # how long the next light sleeps last; then in full
+        self.on_light_sleep: Callable[[], None] = lambda: None  # what happens during each of them
         self.deep_slept_ms: int | None = None
         self.network = FakeNetwork(self)
 
@@ -69,13 +83,47 @@ class Chip:
         raise Reset("reset")
 
     def deep_sleep(self, duration_ms: int = 0) -> None:
+        """Until a pin that is armed has its level, or the time is over."""
         self.deep_slept_ms = duration_ms
-        self.time.sleep_ms(duration_ms)
+        armed, reason = self.armed, _TIMER
+        end = self.time.elapsed_ms + min([duration_ms, *self.sleep_stops[:1]])
+        del self.sleep_stops[:1]
+        while self.time.elapsed_ms < end:
+            units = [one for one, pin in armed.items() if self.level(pin[0]) == pin[1]]
+            if units:
+                reason = _REASONS[units[0]]
+                break
+            changes = [at for at, _, _ in self.script if at > self.time.elapsed_ms]
+            self._until(min([end, *changes]))
         self._start(4 if self.is_esp32 else 3)
+        self.wake_reason = reason
         raise Reset("deep sleep")
+
+    # Its pins ---------------------------------------------------------------------------------
+
+    def drive(self, number: int, *changes: tuple[int, int]) -> None:
+        """From outside: [(ms from now, level), …]."""
+        now = self.time.elapsed_ms
+        self.script += [(now + after, number, level) for after, level in changes]
+        self.script.sort()
+
+    def level(self, number: Any) -> int:
+        """Of a pin, now."""
+        levels = [
+            to for at, pin, to in self.script if pin == number and at <= self.time.elapsed_ms
+        ]
+        if levels:
+            return levels[-1]
+        return int(number in self.pins and self.pins[number].pull == 1)
+
+    def _until(self, end_ms: int) -> None:
+        self.time.sleep_ms(end_ms - self.time.elapsed_ms)
 
     def _start(self, cause: int) -> None:
         self.cause = cause
+        self.frequency_hz = self.full_hz
+        self.wake_reason = 0
+        self.armed = {}
         self.pins = {}
         self.watchdog_ms = None
         self.network = FakeNetwork(self)
@@ -104,6 +152,15 @@ class Chip:
         self.time.sleep_ms(
             min(duration_ms, self.sleep_stops.pop(0)) if self.sleep_stops else duration_ms
         )
+        self.on_light_sleep()
+
+    def set_frequency(self, hz: int | None = None) -> int:
+        if hz is not None:
+            # What was seen to happen on a board: not with the radio on, and never below this.
+            assert not self.network.is_active, "the clock was changed while the radio ran"
+            assert self.is_esp32 and hz >= 80_000_000
+            self.frequency_hz = hz
+        return self.frequency_hz
 
     def start_radio(self) -> None:
         """RP2: the driver looks for a Ctrl-C while it waits for the chip."""
@@ -152,12 +209,23 @@ class Chip:
                 if name == "LED" and mode == Pin.OUT:
                     chip.start_radio()  # As the real one: the LED is the radio chip's.
                 self.name = name
+                if mode == -1 and name in chip.pins:
+                    return  # As it is.
+                if not chip.is_esp32 and "hold" in options:
+                    raise TypeError("extra keyword arguments given")
                 chip.pins[name] = SimpleNamespace(
-                    mode=mode, pull=pull, level=options.get("value"), alt=options.get("alt")
+                    mode=mode,
+                    pull=pull,
+                    level=options.get("value"),
+                    alt=options.get("alt"),
+                    hold=options.get("hold"),
                 )
 
-            def value(self, level: int) -> None:
+            def value(self, level: int | None = None) -> int | None:
+                if level is None:
+                    return chip.level(self.name)
                 chip.pins[self.name].level = level
+                return None
 
         class ADC:
             CORE_TEMP = 4
@@ -229,22 +297,39 @@ class Chip:
         module.reset = chip.reset
         module.unique_id = lambda: bytes.fromhex("e6614c311b5a2f35")
         module.lightsleep = chip.light_sleep
+        module.freq = chip.set_frequency
+        module.wake_reason = lambda: chip.wake_reason
         module.deepsleep = chip.deep_sleep
         return module
 
     def esp32(self) -> ModuleType:
-        """The classic chip measures in Fahrenheit, the others in Celsius."""
+        """The classic chip measures in Fahrenheit, the others in Celsius; each has its own means
+        to end a deep sleep."""
+        chip = self
         module: Any = ModuleType("esp32")
         if self.model == "ESP32":
             module.raw_temperature = lambda: 131
         else:
             module.mcu_temperature = lambda: 55
+
+        def unit(name: str) -> Callable[..., None]:
+            def arm(pins: Any, level: bool) -> None:
+                for one in (pins,) if name == "ext0" else pins:
+                    if one.name not in WAKE_PINS[self.model]:
+                        raise ValueError("invalid pin")
+                    chip.armed[name] = (one.name, int(level))
+
+            return arm
+
+        module.WAKEUP_ALL_LOW, module.WAKEUP_ANY_HIGH = False, True
+        for name in WAKE_UNITS.get(self.model, ()):
+            setattr(module, "wake_on_" + name, unit(name))
         return module
 
 
 def load_board(chip: Chip) -> Any:
     """What `Board()` is after a boot of `chip`."""
-    names = ["firmware.board.common", "firmware.board.esp32", "firmware.board.rp2"]
+    names = ["firmware.board." + name for name in ("common", "esp32", "rp2", "esp32_wake")]
     later = "firmware.board.access_point"
     stand_ins = {
         "machine": chip.machine(),
@@ -267,6 +352,9 @@ def load_board(chip: Chip) -> Any:
         module = importlib.import_module(names[1] if chip.is_esp32 else names[2])
         board = module.Board()
         board.version_text = board.version()
+        if chip.is_esp32:
+            waker = board.waker()  # Now, while the stand-ins are there.
+            board.waker = lambda: waker
         # What is loaded later finds no stand-ins any more.
         point = importlib.import_module(later)
         board.access_point = functools.partial(

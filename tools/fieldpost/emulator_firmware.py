@@ -13,6 +13,7 @@ _AS_SOURCE = ("boot.py", "main.py")
 # The families of boards other than the emulated one.
 _ELSEWHERE = (
     "firmware/board/esp32.py",
+    "firmware/board/esp32_wake.py",
     "firmware/board/unix.py",
     "firmware/board/board_cpython.py",
 )
