@@ -175,9 +175,9 @@ def run():
     clock = Clock(board.time, board.clock_is_set())
     state, records = {}, ()
     if board.retained_bytes and board.retained():
-        from firmware import sleep
+        from firmware import wake
 
-        state, records, uptime_ms = sleep.wake(board, clock.rtc_ms())
+        state, records, uptime_ms = wake.wake(board, clock)
         clock = Clock(board.time, board.clock_is_set(), uptime_ms)
     log = Log(clock)
     log("Fieldpost %s on %s, reset: %s" % (VERSION, board.version(), board.reset_cause()))
@@ -250,7 +250,7 @@ def loop(node, clock, feed=None, file_system=files):
         else:
             end_ms = clock.uptime_ms() + due_ms
             while due_ms > 0:
-                clock.sleep_ms(min(due_ms, _TICK_MS) if feed else due_ms)
+                (node.rest or clock.sleep_ms)(min(due_ms, _TICK_MS) if feed else due_ms)
                 if feed:
                     feed()
                 due_ms = end_ms - clock.uptime_ms()

@@ -54,6 +54,11 @@ def check(settings, parse_ip):
         errors.append(text)
     _check_names(sensors, settings["sample_s"], errors)
     _check_wiring(sensors, errors)
+    minded = [one for one in sensors if one[1].get("wake")]
+    if minded and settings["mode"] == "duty_cycle":
+        from firmware import config_wake
+
+        config_wake.check(minded, errors)
     return errors
 
 

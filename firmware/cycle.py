@@ -36,7 +36,7 @@ class Cycle(Node):
     sleeping = False
     state = b"asleep"
 
-    def __init__(self, board, alarms, state, *parts):
+    def __init__(self, board, alarms, watch, state, *parts):
         super().__init__(*parts)
         settings = self.settings
         self._profile = settings["profile"]
@@ -45,6 +45,11 @@ class Cycle(Node):
         self._lease_at_ms = state.get("lease_at", 0)
         self._board = board
         self._alarms = alarms
+        self.watch = watch  # firmware/watch.py, if a pin is to be minded while it sleeps
+        self._extra = False  # a wake for an input, and not for a point of the grid
+        # An UART, or a driver that is not known, may have to listen while it is waited for.
+        deaf = [one for one in settings["sensors"] if one["type"] in ("pms5003", "driver")]
+        self._rests = board.rests and not deaf
         self.awake_pin = None  # held low: does not sleep
         self.sleep = None  # sleep(sleep_ms), set with the board (firmware/sleep.py)
         self.boot_ms = 0  # from the board's start to this object
@@ -61,24 +66,32 @@ class Cycle(Node):
         self.timekeeper.due_ms = state.get("ntp", 0)
         self.timekeeper.on_step = self._clock_stepped
         self._first = not state
+        self._urgent = state.get("urgent", False)
+        board.short_sleeps = state.get("short", 0)
+        if watch:
+            watch.error = state.get("pin_error")
         self._dropped = 0
-        self._begin()
+        self._begin(state.get("told", False))
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
         now_ms = self.clock.uptime_ms()
         if self.sleeping:
             self.sleeping = False
-            self._begin()
+            self._begin(self._is_told())
         if self._collect_at_ms is not None:
             if now_ms < self._collect_at_ms:
                 due_ms = self._collect_at_ms - now_ms
-                return min(due_ms, self.link.step()) if self._delivering else due_ms
+                if self._delivering:
+                    return min(due_ms, self.link.step())
+                self.rest = self._rest if self._rests else None
+                return due_ms
             due_ms = self.sampler.again()
             if due_ms:
                 self._collect_at_ms = now_ms + due_ms
                 return 0
             self._collect()
+        self.rest = None
         if self._delivering:
             due_ms = self._deliver(now_ms)
             if not self._is_done():
@@ -99,11 +112,18 @@ class Cycle(Node):
             "lease_at": self._lease_at_ms,
             "ntp": self.timekeeper.due_ms,
             "alarms": self._alarms.state,
+            "urgent": self._urgent,
+            "short": self._board.short_sleeps,
         }
 
     # One wake ----------------------------------------------------------------------------------
 
-    def _begin(self):
+    def _begin(self, extra=False):
+        self._extra = extra
+        if extra:
+            self.watch.counts[1] += 1
+        elif self.watch:
+            self.watch.counts[0] = 0
         self._woke_ms = self.clock.uptime_ms()
         self._up_ms = self._done_ms = None
         self._failures = self.link.failures
@@ -120,8 +140,9 @@ class Cycle(Node):
         full = self.outbox.dropped != self._dropped
         self._dropped = self.outbox.dropped
         enough = self.outbox.depth + 1 >= self._deliver_every or self._first or full
-        self._delivering = may_deliver and enough
+        self._delivering = may_deliver and (enough or self._urgent)
         self._first = False
+        self._pace()
         station = self.link.station
         if station.lease and self.clock.rtc_ms() - self._lease_at_ms > self._lease_ms:
             station.lease = None
@@ -134,11 +155,15 @@ class Cycle(Node):
         self.link.hold = False
         fields = self.sampler.finish()
         urgent = self._alarms.check(fields)
+        if self.watch:
+            urgent += self.watch.collected()
         if urgent:
             self._log("alarm: %s" % ", ".join(urgent))
+            self._urgent = True
             # A threshold is worth a try even while failed deliveries are being spaced out.
             if self._supply_mv is None or self._supply_mv >= self._low["stop_mv"]:
                 self._delivering = True
+                self._pace()
         if self._delivering:
             self._alarms.delivered(fields)
         self._sampled_ms = self.clock.uptime_ms()
@@ -161,9 +186,11 @@ class Cycle(Node):
         if self.link.is_up and self._done_ms is None and not self._owes():
             self._done_ms = now_ms
             self._failed_wakes = self._deliver_at_ms = 0
+            self._urgent = False
         if self._stays():
             # Until the next reading is due, which is then taken without a sleep.
-            return self.clock.rtc_ms() >= self._next_rtc_ms + self._sample_ms * self._stretch
+            due_rtc_ms = self._next_rtc_ms + self._sample_ms * self._stretch * (not self._extra)
+            return self.clock.rtc_ms() >= due_rtc_ms or self._is_told()
         if now_ms - self._woke_ms >= self._limit_ms:
             self._log("awake for %d s: the rest must wait" % (self._limit_ms // 1000))
             return True
@@ -189,24 +216,40 @@ class Cycle(Node):
         if not stays:
             self.link.close()
             station.power_cycle()
+            self._board.throttle(False)
         self._delivering = False
         now_rtc_ms = self.clock.rtc_ms()
         interval_ms = self._sample_ms * self._stretch
-        self._next_rtc_ms += interval_ms
+        if not self._extra:
+            self._next_rtc_ms += interval_ms
         early_ms = max(interval_ms // 2, _CLOCK_STEP_MS)
-        if not now_rtc_ms < self._next_rtc_ms <= now_rtc_ms + interval_ms + early_ms:
+        # The reading that came due during an extra one is taken late rather than not at all.
+        late_ms = interval_ms if self._extra else 0
+        if not -late_ms < self._next_rtc_ms - now_rtc_ms <= interval_ms + early_ms:
             # Late by more than an interval, or the clock was set: to the grid's next point.
             self._next_rtc_ms = (
                 now_rtc_ms + interval_ms - ((now_rtc_ms - self._next_rtc_ms) % interval_ms)
             )
         if stays:
             self._first = True
-            self._begin()
+            self._begin(self._is_told())
             return 0
         self.sleeping = True
         sleep_ms = max(self._next_rtc_ms - now_rtc_ms, 1)
         self._log("asleep for %.1f s" % (sleep_ms / 1000))
         return sleep_ms
+
+    def _is_told(self):
+        """Whether an input has changed that is to be told of now."""
+        return bool(self.watch) and not self.watch.due_ms()
+
+    def _pace(self):
+        """Whatever waits in this wake waits on a slow clock; a TLS handshake works."""
+        if not self.link.is_up:
+            self._board.throttle(not (self._delivering and self.link.security))
+
+    def _rest(self, duration_ms):
+        self._board.light_sleep(duration_ms, self.watch)
 
     def _owes(self):
         return bool(self.outbox.depth) or self.link.session.waits()
@@ -235,12 +278,15 @@ class Cycle(Node):
         self._next_rtc_ms += step_ms
         if self._deliver_at_ms:
             self._deliver_at_ms += step_ms
+        if self.watch:
+            self.watch.moved(step_ms)
 
     # In place of Node's --------------------------------------------------------------------------
 
     def status(self):
         """Payload of `…/status`: that the node sleeps, and until when, or for how long."""
-        until_ms = self._next_rtc_ms + self._sample_ms * self._stretch * self._deliver_every
+        readings = self._deliver_every - self._extra
+        until_ms = self._next_rtc_ms + self._sample_ms * self._stretch * readings
         report = {"state": self.state.decode()}
         if self.clock.unix_s() is None:
             report["for_s"] = (until_ms - self.clock.rtc_ms()) // 1000
@@ -259,6 +305,15 @@ class Cycle(Node):
             self.publish_health()
             self._next_health_ms = self.clock.uptime_ms() + self._health_ms
 
+    def _report(self):
+        report = super()._report()
+        report["short_sleeps"] = self._board.short_sleeps
+        if self.watch:
+            report["pin_wakes"], report["pin_storms"] = self.watch.counts[1:]
+            if self.watch.error:
+                report["pin_error"] = self.watch.error
+        return report
+
     def _work(self):
         if self.delivery.pump():
             return 0
@@ -273,7 +328,7 @@ class Cycle(Node):
     def stay_awake(self, duration_ms):
         """In place of a sleep: nothing is done, but the console answers and RAM stays."""
         self._log("kept awake by its pin")
-        while duration_ms > 0:
+        while duration_ms > 0 and not self._is_told():
             slice_ms = min(duration_ms, 500)
             self._board.feed()
             self.clock.sleep_ms(slice_ms)

@@ -33,6 +33,7 @@ class Node:
 
     state = b"online"
     sleeping = False
+    rest = None  # rest(ms): a better wait than the clock's, while no socket is open
     commands = None  # firmware/remote.py's Inbox, if the node listens for any
     stay_awake_until_ms = 0  # uptime, by command
     trial = None  # firmware/settings.py: a change of settings that has yet to prove itself
@@ -215,8 +216,11 @@ class Node:
     def publish_health(self):
         """Publish `…/health` now (retained, QoS 0; QoS 1 while there is a crash to tell of)."""
         self._crash_out = bool(self._health.crash)
-        text = json.dumps(self._health(self))
+        text = json.dumps(self._report())
         self.link.session.publish(self._health_topic, text.encode(), True, int(self._crash_out))
+
+    def _report(self):
+        return self._health(self)
 
     def _note_delivery(self):
         if self._catching_up is None or self.outbox.depth:

@@ -219,6 +219,10 @@ TYPES = {
             ("active_low", "bool", False),
             # Name of the published field.
             ("field", "field", "active", 1, 24),
+            # In the duty cycle: a change wakes the board, and is read and delivered at once.
+            ("wake", "bool", False),
+            # But not again before so long: an input that flaps must not empty the battery.
+            ("wake_pause_s", "int", 60, 1, 86400),
         ),
     ),
     # A capacitive soil probe at an ADC pin: percent between two points of your own.
@@ -238,8 +242,7 @@ TYPES = {
             ("field", "field", "soil_moisture", 1, 24),
         ),
     ),
-    # Pulses to ground since the last reading, as of a rain gauge or a meter; not those during a
-    # deep sleep.
+    # Pulses to ground since the last reading, as of a rain gauge or a meter.
     "pulses": (
         ("{field}",),
         1,
@@ -252,6 +255,9 @@ TYPES = {
             ("debounce_ms", "int", 10, 0, 1000),
             # Name of the published field.
             ("field", "field", "pulses", 1, 24),
+            # In the duty cycle: count what falls while the board sleeps, too. An ESP32 wakes for
+            # each pulse.
+            ("wake", "bool", True),
         ),
     ),
     # HC-SR04 and JSN-SR04T: distance in centimetres by ultrasound.

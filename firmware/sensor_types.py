@@ -41,7 +41,12 @@ def _ina219(driver, config, board):
 
 def _digital(driver, config, board):
     pin = board.pin(config["pin"], "in", config["pull"])
-    return driver(pin, config["active_low"], config["field"])
+    options = config["active_low"], config["field"]
+    if "tally" in config:  # firmware/watch.py minds it
+        from changes import Changes
+
+        return Changes(pin, board.time, *options, config["tally"])
+    return driver(pin, *options)
 
 
 def _soil(driver, config, board):
@@ -51,7 +56,8 @@ def _soil(driver, config, board):
 
 def _pulses(driver, config, board):
     pin = board.pin(config["pin"], "in", "up")
-    return driver(pin, board.time, config["scale"], config["debounce_ms"], config["field"])
+    options = config["scale"], config["debounce_ms"], config["field"]
+    return driver(pin, board.time, *options, config.get("tally"))
 
 
 def _hcsr04(driver, config, board):

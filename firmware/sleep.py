@@ -5,9 +5,14 @@ and its waiting readings lie in RTC memory, or on flash when they do not fit. An
 its RAM in a light sleep; readings are put on flash before, for nothing else survives a dead cell.
 """
 
+from micropython import const
+
 from firmware import retained
 from firmware.alarm import Alarms
 from firmware.cycle import Cycle
+
+# What the counts of the watched pins may grow by in RTC memory, before the node wakes in full.
+_COUNTS_BYTES = const(48)
 
 
 def make_cycle(board, state, parts):
@@ -22,7 +27,13 @@ def make_cycle(board, state, parts):
         # and was seen to lose parts of them: by it, samples would drift off their grid.
         clock = parts[0]
         clock.rtc_ms = clock.uptime_ms
-    cycle = Cycle(board, Alarms(limits, state.get("alarms")), state, *parts)
+    watch = None
+    if [one for one in settings["sensors"] if one.get("wake")]:
+        from firmware.watch import Watch
+
+        kept = state.get("pins", ()), state.get("woken")
+        watch = Watch(board, parts[0], settings["sensors"], parts[-1], *kept)
+    cycle = Cycle(board, Alarms(limits, state.get("alarms")), watch, state, *parts)
     if settings["awake_pin"] is not None:
         cycle.awake_pin = board.pin(settings["awake_pin"], "in", "up")
     if board.retained_bytes:
@@ -39,29 +50,21 @@ def make_cycle(board, state, parts):
     return cycle
 
 
-def wake(board, clock_rtc_ms):
-    """(state, records, uptime_ms) that survived. state: {} unless this start is a wake.
-
-    Records survive any reset that leaves RTC memory whole; only a wake goes on in the same boot.
-    """
-    state, records = retained.unpack(board.retained())
-    if board.reset_cause() != "deep-sleep" or "boot" not in state:
-        return {}, records, 0
-    return state, records, state["uptime"] + max(clock_rtc_ms - state["rtc"], 0)
-
-
 def sleep(node, board, sleep_ms):
     """Sleep; returns on a board that keeps its RAM, and starts anew on any other."""
-    outbox = node.outbox
+    outbox, watch = node.outbox, node.watch
+    if watch and not watch.due_ms():
+        return  # An input has changed meanwhile.
     if node.awake_pin is not None and not node.awake_pin.value():
         node.stay_awake(sleep_ms)
         return
     if not board.retained_bytes:
         outbox.spill()
-        board.light_sleep(sleep_ms)
+        _light_sleep(node, board, sleep_ms)
         return
     station = node.link.station
     state = node.freeze()
+    state["until"] = state["next"]
     hint = station.hint
     # JSON has no bytes: MicroPython writes what it cannot read again.
     state["hint"] = (hint[0], hint[1].hex(), hint[2]) if hint else None
@@ -70,12 +73,37 @@ def sleep(node, board, sleep_ms):
     state["broker"] = session.wire.known()
     # A broker that closes on what comes before CONNACK would do so at every wake.
     state["early"] = session.early and not session.rode_in_vain
-    block = retained.pack(state, outbox.in_ram(), board.retained_bytes)
+    limit_bytes = board.retained_bytes
+    if watch:
+        from firmware import doze
+
+        state["pins"], state["woken"] = watch.keep(), watch.counts
+        limit_bytes -= _COUNTS_BYTES
+        now_ms = node.clock.rtc_ms()
+        try:
+            sleep_ms = min(sleep_ms, doze.arm(board, state, now_ms))
+            watch.error = None
+        except ValueError as error:
+            watch.refuse(error)
+        state["until"] = now_ms + sleep_ms
+        state["pin_error"] = watch.error
+    block = retained.pack(state, outbox.in_ram(), limit_bytes)
     if block is None:
         outbox.spill()
     while block is None:
-        block = retained.pack(state, outbox.in_ram(), board.retained_bytes)
+        block = retained.pack(state, outbox.in_ram(), limit_bytes)
         if block is None:
             outbox.shed()  # No flash, or a flash that refuses: what does not fit is counted.
     board.retain(block)
     board.deep_sleep(sleep_ms)
+
+
+def _light_sleep(node, board, sleep_ms):
+    watch = node.watch
+    end_ms = node.clock.rtc_ms() + sleep_ms
+    while sleep_ms > 0:
+        due_ms = watch.due_ms() if watch else sleep_ms
+        if not due_ms:
+            return
+        board.light_sleep(min(sleep_ms, due_ms), watch)
+        sleep_ms = end_ms - node.clock.rtc_ms()

@@ -70,6 +70,15 @@ def test_a_pulse_after_days_of_silence_counts_wherever_the_ticks_are():
         assert bench.driver.read() == (3,)
 
 
+def test_what_a_sleep_has_counted_is_in_the_first_reading_and_only_there():
+    tally = [17, 0, 0]
+    bench = Bench(tally=tally)
+    bench.pulse(bounces=2)
+    assert bench.driver.read() == (18,)
+    assert bench.driver.read() == (0,)
+    assert tally == [18, 18, 3]
+
+
 def test_pulses_are_scaled_to_what_they_stand_for():
     bench = Bench(scale=0.2794, field="rain_mm")
     for _ in range(3):

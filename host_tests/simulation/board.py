@@ -1,10 +1,12 @@
 """A `Board` for the firmware: one boot of a simulated machine."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from fakes.pin import FakePin
 from fakes.world import Event
-from simulation.endings import Restarted, Slept
+from simulation.endings import Restarted, Slept, Violation
+from simulation.pins import Pins
 
 if TYPE_CHECKING:
     from simulation.machine import Machine
@@ -19,6 +21,8 @@ class SimulatedBoard:
         self.family = machine.scenario.port
         self.watchdog_max_ms = WATCHDOG_MAX_MS.get(self.family)
         self.retained_bytes = 2048 if self.family == "esp32" else 0
+        self.rests = self.family == "rp2"
+        self.short_sleeps = 0
         self.socket = machine.stack.socket
         self.select = machine.stack.select
         self.time = machine.time
@@ -79,13 +83,26 @@ class SimulatedBoard:
     def deep_sleep(self, ms: int) -> None:
         raise Slept(ms)
 
-    def light_sleep(self, ms: int) -> None:
+    def throttle(self, on: bool) -> None:
+        """Its clock is always the same, and is not to be touched while the radio runs."""
+        if self.radio.state() != "off":
+            raise Violation(f"{self._machine.name}: the CPU's clock changed with the radio on")
+
+    def light_sleep(self, ms: int, watch: Any = None) -> None:
         end_us = self._world.now_us + ms * 1000
         while self._world.now_us < end_us:
             self.feed()
             slice_us = self._watchdog_us // 2 or end_us
-            self._world.wait_until(min(end_us, self._world.now_us + slice_us))
+            self._machine.pins.wait_for_edge(min(end_us, self._world.now_us + slice_us))
+            if watch and watch.stirred() and watch.changed():
+                break
         self.feed()
+
+    def pin(self, number: int, mode: str | None = None, pull: str | None = None) -> FakePin:
+        return self._machine.pins.pin(number, pull)
+
+    def waker(self) -> Pins:
+        return self._machine.pins
 
     def supply_mv(self) -> int | None:
         return 3300

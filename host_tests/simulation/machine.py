@@ -7,7 +7,7 @@ from fakes.conditions import Conditions
 from fakes.connection import Connection
 from fakes.flash import FakeFlash, Operation, PowerCut
 from fakes.world import Life, NodeTime
-from firmware import app, retained, sleep
+from firmware import app, retained, wake
 from firmware.clock import Clock
 from firmware.log import Log
 from simulation import segments
@@ -15,6 +15,7 @@ from simulation.board import SimulatedBoard
 from simulation.checks import Checks
 from simulation.endings import Bitten, Restarted, Slept, Violation
 from simulation.ledger import Ledger
+from simulation.pins import Pins
 from simulation.radio import AccessPoint, SimulatedRadio
 from simulation.scenario import NodeScenario
 
@@ -48,6 +49,7 @@ class Machine:
         self.life: Life = self.world.main
         self.node: Any = None
         self.retained = b""
+        self.pins = Pins(self.world)
         self.boots = self.wakes = self.bites = self.restarts = self.crashes = 0
         self.longest_wait_ms = 0
         self.settled_us: int | None = None
@@ -82,7 +84,9 @@ class Machine:
                 cause = "deep-sleep"
                 pause_us = sleep.duration_ms * 1000
             self._end_boot(cause)
-            self.world.wait_until(self.world.now_us + pause_us, lambda: not self._powered)
+            self.world.wait_until(
+                self.world.now_us + pause_us, lambda: not self._powered or self.pins.ends_sleep()
+            )
             if not self._powered:
                 cause = "power-on"
 
@@ -91,6 +95,7 @@ class Machine:
         if cause == "power-on":
             self._forget()
         self.flash.power_on()
+        self.pins.begin_boot()
         self.stack.power_on(radio_up=False)
         self.time.restart_ticks(self.scenario.ticks_ms)
         self.boots += cause != "deep-sleep"
@@ -130,7 +135,7 @@ class Machine:
         state: dict = {}
         records: Any = ()
         if board.retained_bytes and board.retained():
-            state, records, uptime_ms = sleep.wake(board, clock.rtc_ms())
+            state, records, uptime_ms = wake.wake(board, clock)
             clock = Clock(board.time, board.clock_is_set(), uptime_ms)
         log = Log(clock, self._line)
         feed = board.feed if settings["watchdog_s"] else None
@@ -179,6 +184,7 @@ class Machine:
             self._board.power_off()
         self.stack.power_off()
         self.radio.power_off()
+        self.pins.begin_sleep()
         if self.flash.powered:
             self.flash.power_off()
         self.flash.decide = None

@@ -1,0 +1,28 @@
+"""What a deep sleep has left behind, and whether this wake is one at all.
+
+Loaded first thing on a board with retained memory, so it is small: a wake for a pulse, or one that
+came too early, ends in `firmware/doze.py`, before any of the node is loaded.
+"""
+
+from firmware import retained
+
+
+def wake(board, clock):
+    """(state, records, uptime_ms) that survived. state: {} unless this start is a wake.
+
+    Records survive any reset that leaves RTC memory whole; only a wake goes on in the same boot.
+    Does not return if the board is better off asleep.
+    """
+    state, records = retained.unpack(board.retained())
+    if board.reset_cause() != "deep-sleep" or "boot" not in state:
+        return {}, records, 0
+    if state.get("pins") or clock.rtc_ms() < state.get("until", 0) - tolerance_ms(state):
+        from firmware import doze
+
+        doze.again(board, clock, state, records)
+    return state, records, state["uptime"] + max(clock.rtc_ms() - state["rtc"], 0)
+
+
+def tolerance_ms(state):
+    """By how much a sleep may end early: its clock is a plain RC oscillator."""
+    return max((state["next"] - state["rtc"]) // 20, 1500)

@@ -1,0 +1,161 @@
+"""Sleeping nodes with a rain gauge and a door, on either port, from the pin to the broker."""
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from fakes.broker import Record
+from firmware.config import check
+from simulation.endings import EndOfRun
+from simulation.run import Run
+from simulation.scenario import BROKER, NodeScenario, Scenario
+
+_RAIN, _DOOR = 4, 13
+_SAMPLE_S = 300
+_SECRETS = {"wifi": [{"ssid": "greenhouse", "password": "12345678"}]}
+_SENSORS = [
+    {"type": "pulses", "name": "gauge", "pin": _RAIN, "scale": 0.5, "field": "rain"},
+    {"type": "digital", "pin": _DOOR, "pull": "up", "active_low": True, "field": "closed"},
+]
+_DOOR_WAKES = [_SENSORS[0], {**_SENSORS[1], "wake": True, "wake_pause_s": 60}]
+
+
+class Field:
+    """One node for so many hours, nothing going wrong. `readings`: as they arrive, with `at`."""
+
+    def __init__(self, port: str, sensors: list[dict], hours: float = 1.0, **config: Any) -> None:
+        found = {
+            "node": "n",
+            "mode": "duty_cycle",
+            "sample_s": _SAMPLE_S,
+            "mqtt": {"host": BROKER},
+            "ntp": {"host": None},
+            "sensors": sensors,
+            **config,
+        }
+        settings, errors = check(found, _SECRETS)
+        assert not errors
+        assert settings
+        node = NodeScenario("n", port, settings, False, 1 << 20, 2000, 0, 0, 0)
+        # Its calm never comes: the run ends with the last second before the full hour.
+        self.run = Run(Scenario(1, 1e9, [node], []))
+        end_us = int(hours * 3600e6) - 1_000_000
+        self.run.world.at(end_us, self.run.world.interrupt, EndOfRun(), self.run.world.main)
+        self.machine = self.run.machines[0]
+        self.readings: list[dict[str, Any]] = []
+        self.health: dict[str, Any] = {}
+        self.run.broker.watch("fieldpost/n/telemetry", self._read)
+        self.run.broker.watch("fieldpost/n/health", self._note)
+
+    def _read(self, record: Record) -> None:
+        self.readings.append({**json.loads(record.payload), "at": self.run.world.now_us / 1e6})
+
+    def _note(self, record: Record) -> None:
+        self.health = json.loads(record.payload)
+
+    def pulse(self, at_s: float, duration_s: float = 0.08) -> None:
+        self.machine.pins.drive(at_s, _RAIN, 0)
+        self.machine.pins.drive(at_s + duration_s, _RAIN, 1)
+
+    def door(self, at_s: float, level: int) -> None:
+        self.machine.pins.drive(at_s, _DOOR, level)
+
+    def times(self) -> list[float]:
+        """Of the sampling, from the trace: seconds of the run."""
+        lines = [(one[0] / 1e6, str(one[-1])) for one in self.run.world.trace]
+        return [at for at, text in lines if " sample " in text and "stored" in text]
+
+
+ports = pytest.mark.parametrize("port", ["esp32", "rp2"])
+
+
+@ports
+def test_every_pulse_of_the_night_is_in_a_reading(port: str) -> None:
+    field = Field(port, _SENSORS, hours=2.0)
+    for tip in range(200):
+        field.pulse(30.0 + tip * 33.3)
+    field.run.play()
+    assert sum(one["rain"] for one in field.readings) == 200 * 0.5
+    assert len(field.readings) <= 2 * 3600 / _SAMPLE_S + 3, "a pulse is no reason for a reading"
+    assert all(one["rain"] <= 10 * 0.5 for one in field.readings)
+    assert field.health["short_sleeps"] == 0
+
+
+@ports
+def test_samples_stay_on_their_grid_through_the_pulses_and_the_door(port: str) -> None:
+    field = Field(port, _DOOR_WAKES, hours=2.0)
+    for tip in range(100):
+        field.pulse(31.0 + tip * 65.3)
+    for number in range(20):
+        field.door(100.0 + 333.0 * number, number % 2)
+    field.run.play()
+    times = field.times()
+    # Up to a second early where a pulse has just woken it, and late where it was delivering.
+    for point_s in range(0, 2 * 3600, _SAMPLE_S):
+        assert any(-1.1 <= at - point_s < 6 for at in times), point_s
+    assert len(times) == 2 * 3600 // _SAMPLE_S + 20
+
+
+@ports
+def test_a_door_is_told_of_at_once_though_readings_are_gathered(port: str) -> None:
+    field = Field(port, _DOOR_WAKES, deliver_every=10)
+    field.door(1000.0, 0)
+    field.door(1500.0, 1)
+    field.run.play()
+    opened = next(one for one in field.readings if one["closed"] == 1)
+    shut = next(one for one in field.readings if one["at"] > opened["at"] and not one["closed"])
+    assert 1000 <= opened["at"] < 1005
+    assert 1500 <= shut["at"] < 1505
+    assert field.health["pin_wakes"] >= 1
+
+
+@ports
+def test_an_input_that_flaps_is_delivered_once_in_its_pause(port: str) -> None:
+    field = Field(port, _DOOR_WAKES, deliver_every=12)
+    for number in range(1000):
+        field.door(600.0 + number * 1.7, number % 2)
+    field.run.play()
+    deliveries = sorted({round(one["at"]) for one in field.readings if 600 < one["at"] < 2300})
+    assert 20 < len(deliveries) <= 1700 / 60 + 2
+    gaps = [later - earlier for earlier, later in itertools.pairwise(deliveries)]
+    assert min(gaps) >= 55
+
+
+@ports
+def test_a_short_knock_is_seen_although_it_is_over_before_the_reading(port: str) -> None:
+    field = Field(port, _DOOR_WAKES)
+    field.door(700.0, 0)
+    field.door(700.06, 1)
+    field.run.play()
+    assert [one["closed"] for one in field.readings if 700 <= one["at"] < 705] == [1]
+    after = [one["closed"] for one in field.readings if one["at"] > 705]
+    assert after and not any(after)
+
+
+def test_an_input_without_wake_sleeps_through_its_changes() -> None:
+    field = Field("esp32", [_SENSORS[1]], deliver_every=4)
+    for number in range(20):
+        field.door(400.0 + 100 * number, number % 2)
+    field.run.play()
+    assert len(field.times()) <= 3600 / _SAMPLE_S + 3
+    assert "pin_wakes" not in field.health
+
+
+@ports
+def test_with_a_low_battery_the_door_is_kept_and_not_sent(
+    port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field = Field(port, _DOOR_WAKES, low_battery={"below_mv": 3500, "stop_mv": 3400, "stretch": 2})
+    monkeypatch.setattr(type(field.machine.radio), "join", _no_radio)
+    field.door(900.0, 0)
+    field.run.play()
+    times = field.times()
+    assert any(900 <= at < 905 for at in times)
+    assert len(times) == 3600 // (2 * _SAMPLE_S) + 1
+    assert not field.readings
+
+
+def _no_radio(*_: Any, **__: Any) -> None:
+    raise AssertionError("the radio was used")
