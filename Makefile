@@ -5,6 +5,7 @@
 #   make test    the test suite
 #   make proof   the longer tests: the emulated board, real images, cables pulled
 #   make soak    thousands of simulated node-days of faults; SOAK="--minutes 30" for longer
+#   make reliability   break connections, brokers and power at every byte; docs/reliability.md
 #   make bench   against umqtt.simple and others; BENCH="--quick" for less
 #   make check   ruff, and the type check against the boards
 #   make lock    after changing a pin in pyproject.toml: write the requirement files anew
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: demo test proof soak bench check lint format types setup setup-dev lock clean
+.PHONY: demo test proof soak reliability bench check lint format types setup setup-dev lock clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -31,6 +32,9 @@ proof: setup-dev
 
 soak: setup-dev
 	@$(BIN)/python host_tests/simulation/soak.py $(SOAK)
+
+reliability: setup-dev
+	@$(BIN)/python host_tests/reliability.py
 
 bench: setup-dev
 	@PYTHONPATH=tools $(BIN)/python -m benchmarks $(BENCH)

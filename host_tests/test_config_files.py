@@ -178,7 +178,8 @@ def test_the_document_is_current(tmp_path: Path) -> None:
     copy = tmp_path / "copy.md"
     copy.write_text(f"before\n{config_files.BEGIN}\nold\n{config_files.END}\nafter\n", "utf-8")
     config_files.update_document(copy)
-    assert copy.read_text("utf-8") == f"before\n{config_files.markdown()}\nafter\n"
+    begin, end = config_files.BEGIN, config_files.END
+    assert copy.read_text("utf-8") == f"before\n{begin}\n{config_files.markdown()}\n{end}\nafter\n"
 
 
 def test_the_documents_examples_are_without_errors(write: Write) -> None:

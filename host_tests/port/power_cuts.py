@@ -2,7 +2,7 @@
 
 Runs in MicroPython's unix port, where VfsLfs2 is the boards' own code. For every write of a
 session that appends, delivers and rotates (and for both ways a block can be left: untouched or
-half written), cut there, mount again, recover, compare. Prints one line of JSON.
+half written), cut there, mount again, recover, compare. Prints lines of JSON.
 """
 
 import json
@@ -15,6 +15,7 @@ from firmware.outbox import Outbox
 _BLOCK_BYTES = 4096
 _BLOCKS = 16
 _READINGS = 30
+_DOING = ("open", "put", "acknowledge")  # what the outbox is doing
 
 
 class PowerCut(Exception):
@@ -99,12 +100,15 @@ def opened():
     return outbox
 
 
-def session(accepted, acknowledged):
+def session(accepted, acknowledged, doing):
+    doing.append("open")
     outbox = opened()
     for number in range(_READINGS):
+        doing[0] = "put"
         outbox.put(record(number))
         accepted.append(number)
         if number % 3 == 2:
+            doing[0] = "acknowledge"
             acknowledged.append(outbox.first)
             acknowledged.append(outbox.first + 1)
             outbox.acknowledge(outbox.first + 1)
@@ -122,13 +126,14 @@ def fresh():
 
 
 def run(cut, half):
-    """(accepted, still owed, found) of a session whose power fails at write `cut`."""
+    """A session whose power fails at write `cut`: (its writes, what it was doing, readings still
+    owed, readings found, segments spoilt, whether the outbox is of use afterwards)."""
     flash = fresh()
     flash.cut, flash.half = cut, half
-    accepted, acknowledged = [], []
+    accepted, acknowledged, doing = [], [], []
     try:
         mounted(flash)
-        session(accepted, acknowledged)
+        session(accepted, acknowledged, doing)
     except PowerCut:
         pass
     vfs.umount("/flash")
@@ -145,36 +150,38 @@ def run(cut, half):
     vfs.umount("/flash")
     found = [int(data[:6]) for data in found if data is not None]
     owed = [number for number in accepted if number not in acknowledged]
-    return writes, owed, found, corrupt, usable
+    return writes, doing[0], owed, found, corrupt, usable
+
+
+def cut_everywhere(writes, half):
+    """The power fails at each of `writes`; half: the block of that write is half written.
+    A report for each thing that the outbox was doing then."""
+    reports = {}
+    for doing in _DOING:
+        report = reports[doing] = {"half": half, "doing": doing, "cuts": 0, "owed": 0}
+        report.update({"lost": [], "disordered": [], "corrupt": 0, "unusable": 0})
+        report["resent_at_most"] = 0
+    for cut in range(1, writes + 1):
+        _, doing, owed, found, spoilt, usable = run(cut, half)
+        report = reports[doing]
+        report["cuts"] += 1
+        report["owed"] += len(owed)
+        missing = [number for number in owed if number not in found]
+        if missing:
+            report["lost"].append((cut, missing))
+        if found != sorted(set(found)):
+            report["disordered"].append(cut)
+        report["corrupt"] += spoilt
+        report["unusable"] += not usable
+        report["resent_at_most"] = max(report["resent_at_most"], len(found) - len(owed))
+    return [reports[doing] for doing in _DOING]
 
 
 def main():
     writes = run(0, False)[0]
-    lost, disordered, corrupt, unusable, extra, cuts = [], [], 0, 0, 0, 0
     for half in (False, True):
-        for cut in range(1, writes + 1):
-            _, owed, found, spoilt, usable = run(cut, half)
-            cuts += 1
-            missing = [number for number in owed if number not in found]
-            if missing:
-                lost.append((cut, half, missing))
-            if found != sorted(set(found)):
-                disordered.append((cut, half))
-            corrupt += spoilt
-            unusable += not usable
-            extra = max(extra, len(found) - len(owed))
-    print(
-        json.dumps(
-            {
-                "cuts": cuts,
-                "lost": lost,
-                "disordered": disordered,
-                "corrupt": corrupt,
-                "unusable": unusable,
-                "resent_at_most": extra,
-            }
-        )
-    )
+        for report in cut_everywhere(writes, half):
+            print(json.dumps(report))
 
 
 main()

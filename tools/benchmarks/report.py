@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks import namespaces, throughput, wake
 from benchmarks.figures import Row, pick, straightness
 from benchmarks.targets import loaded_bytes, taken
+from fieldpost.pages import write_part
 
 BEGIN = "<!-- measured: written by make bench, do not edit -->"
 END = "<!-- end of measured -->"
@@ -14,12 +15,7 @@ END = "<!-- end of measured -->"
 
 def write(path: Path, results: dict[str, Any]) -> None:
     """Put the tables between the markers of the page, which must be there."""
-    page = path.read_text()
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    if not rest or END not in rest:
-        raise ValueError(f"{path.name} has lost its markers")
-    path.write_text(f"{before}{BEGIN}\n\n{render(results)}\n{END}{after}")
+    write_part(path, BEGIN, END, f"\n{render(results)}")
 
 
 def render(results: dict[str, Any]) -> str:

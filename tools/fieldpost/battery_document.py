@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from fieldpost.battery_profiles import BOARDS, CELLS, Board, Range
+from fieldpost.pages import write_part
 from fieldpost.paths import ROOT
 
 DOCUMENT = ROOT / "docs" / "battery.md"
@@ -24,7 +25,7 @@ PICTURES = {
 def markdown() -> str:
     """Return the tables as they stand between BEGIN and END."""
     figures = [one.name for one in fields(Board) if one.type is Range and one.name != "supply_v"]
-    lines = [BEGIN, "", "| figure | " + " | ".join(f"`{name}`" for name in BOARDS) + " |"]
+    lines = ["", "| figure | " + " | ".join(f"`{name}`" for name in BOARDS) + " |"]
     lines.append("|---" * (len(BOARDS) + 1) + "|")
     for figure in figures:
         spans = [_span(getattr(board, figure)) for board in BOARDS.values()]
@@ -48,18 +49,14 @@ def markdown() -> str:
             cell.source,
         )
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", END])
+    return "\n".join([*lines, ""])
 
 
 def update(path: Path = DOCUMENT) -> None:
     """Put the present tables into the document, and draw its pictures beside it."""
     from fieldpost.battery_command import battery
 
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"{path} lacks the line {BEGIN!r} or {END!r}")
-    path.write_text(before + markdown() + after, encoding="utf-8")
+    write_part(path, BEGIN, END, markdown())
     for name, (board, cell, sleep_ua) in PICTURES.items():
         picture = path.with_name(f"battery-{name}.png")
         example = ROOT / "examples" / name

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from fieldpost.pages import write_part
 from fieldpost.paths import ROOT
 
 if str(ROOT) not in sys.path:
@@ -109,7 +110,7 @@ def sections() -> list[Section]:
 
 def markdown() -> str:
     """Return the reference as it stands in docs/configuration.md, between BEGIN and END."""
-    lines = [BEGIN]
+    lines = []
     for section in sections():
         lines += ["", f"### {section.title}", ""]
         if section.text:
@@ -121,16 +122,12 @@ def markdown() -> str:
             default = row.default if row.default in ("", "required") else f"`{row.default}`"
             cells = (f"`{key}`", row.type, default, row.allowed, row.text)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join([*lines, "", END])
+    return "\n".join([*lines, ""])
 
 
 def update_document(path: Path = DOCUMENT) -> None:
     """Put the present reference into the document, between its BEGIN and END."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"{path} lacks the line {BEGIN!r} or {END!r}")
-    path.write_text(before + markdown() + after, encoding="utf-8")
+    write_part(path, BEGIN, END, markdown())
 
 
 def check_command(path: Path, as_json: bool) -> int:

@@ -60,6 +60,8 @@ class Connection:
     _asked: bool = field(default=False, repr=False)
     fault: Fault | None = None
     stalled: bool = field(default=False, repr=False)
+    up: bytearray = field(default_factory=bytearray, repr=False)  # if the proxy keeps it
+    down: bytearray = field(default_factory=bytearray, repr=False)
     ends: tuple[asyncio.StreamWriter, ...] = field(default=(), repr=False)
 
     def sent(self, data: bytes) -> None:
@@ -80,6 +82,7 @@ class Proxy:
 
     port: of the proxy; None picks a free one. It runs in a thread of its own.
     fault_of: called with the number of each new connection, from 0, for its Fault or None.
+    keep: let each connection keep the bytes that it carried, `up` and `down`.
     """
 
     def __init__(
@@ -88,8 +91,10 @@ class Proxy:
         round_trip_ms: float,
         port: int | None = None,
         fault_of: Callable[[int], Fault | None] | None = None,
+        keep: bool = False,
     ) -> None:
         self._fault_of = fault_of
+        self._keep = keep
         self._accepted = 0
         self.target_port = target_port
         self.round_trip_ms = round_trip_ms
@@ -241,6 +246,8 @@ class Proxy:
             if fault and breaks:
                 data = data[: fault.at_byte - carried]
             carried += len(data)
+            if self._keep:
+                (one.up if way == "up" else one.down).extend(data)
             if way == "down":
                 one.received(data)
             writer.write(data)

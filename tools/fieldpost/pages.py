@@ -1,0 +1,12 @@
+"""Pages of the documentation of which a part is written by the command that measured it."""
+
+from pathlib import Path
+
+
+def write_part(page: Path, begin: str, end: str, text: str) -> None:
+    """Put `text` between the marks `begin` and `end` of `page`; ValueError if it lacks them."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"{page} lacks the line {begin!r} or {end!r}")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
