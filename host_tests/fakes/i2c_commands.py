@@ -23,8 +23,12 @@ class CommandI2C(FakeI2C):
         return len(data) + 1
 
     def readfrom_into(self, address, buffer):
+        device = self._device(address)
+        if not hasattr(device, "read"):
+            buffer[:] = self.readfrom(address, len(buffer))
+            return
         try:
-            buffer[:] = self._device(address).read(len(buffer))
+            buffer[:] = device.read(len(buffer))
         except NoAnswer:
             raise OSError(self.absent_errno)
 
@@ -86,10 +90,11 @@ class FakeCommands:
 
 
 class FakeSht3x(FakeCommands):
-    """Single shot at high repeatability alone; the raw words are the test's."""
+    """Single shot at high repeatability, and the status; the raw words are the test's."""
 
     def __init__(self, now_ms, temperature=0x6666, humidity=0x8000):
-        super().__init__(now_ms, {b"\x24\x00": (15, self._measure)})
+        status = (0, lambda: words(0x8010))
+        super().__init__(now_ms, {b"\x24\x00": (15, self._measure), b"\xf3\x2d": status})
         self.raw = (temperature, humidity)
 
     def _measure(self):
@@ -98,7 +103,8 @@ class FakeSht3x(FakeCommands):
 
 class FakeSht4x(FakeCommands):
     def __init__(self, now_ms, temperature=0x6666, humidity=0x8000):
-        super().__init__(now_ms, {b"\xfd": (8, self._measure)})
+        serial = (1, lambda: words(0x0F4A, 0x2B17))
+        super().__init__(now_ms, {b"\xfd": (8, self._measure), b"\x89": serial})
         self.raw = (temperature, humidity)
 
     def _measure(self):
@@ -110,7 +116,8 @@ class FakeSgp40(FakeCommands):
 
     def __init__(self, now_ms, raw=0x7C93):
         command = b"\x26\x0f" + words(0x8000, 0x6666)
-        super().__init__(now_ms, {command: (30, self._measure)})
+        serial = (1, lambda: words(0, 0x01A2, 0x73E1))
+        super().__init__(now_ms, {command: (30, self._measure), b"\x36\x82": serial})
         self.raw = raw
 
     def _measure(self):

@@ -20,6 +20,7 @@ from fieldpost import (
     fleet_command,
     monitor_command,
     provision_command,
+    scan_command,
 )
 from fieldpost.brokers import Program
 from fieldpost.certs_client import ClientFiles
@@ -197,6 +198,7 @@ app.command()(battery_command.battery)
 app.command()(boards_command.boards)
 app.command()(flash_command.flash)
 app.command()(provision_command.provision)
+app.command()(scan_command.scan)
 app.command()(deploy_command.deploy)
 app.command()(monitor_command.monitor)
 app.command()(fleet_command.fleet)

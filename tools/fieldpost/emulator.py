@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -85,6 +85,7 @@ class Emulator:
     image: a uf2 file (`find_image`). files: contents by path, which become the board's file
     system; None leaves it to the board to make an empty one. littlefs: an image of a whole file
     system instead. ports: which ports of `GATEWAY` answer, and the loopback port behind each.
+    i2c: sensors on its pins, as `emulator_i2c.parse` takes them.
     open_network: let the board reach everything that this machine can. real_time: keep the chip's
     clock to the wall clock even while no connection is open; else it jumps over its sleeps.
     """
@@ -96,6 +97,7 @@ class Emulator:
         files: Mapping[str, bytes] | None = None,
         littlefs: Path | None = None,
         ports: Mapping[int, int] | None = None,
+        i2c: Sequence[str] = (),
         open_network: bool = False,
         real_time: bool = False,
     ) -> None:
@@ -105,6 +107,7 @@ class Emulator:
         self._files = files
         self._littlefs = littlefs
         self._ports = dict(ports or {})
+        self._i2c = tuple(i2c)
         self._options = ["--open-network"] * open_network + ["--real-time"] * real_time
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-emulator-")
         self._process: subprocess.Popen[bytes] | None = None
@@ -137,6 +140,8 @@ class Emulator:
         command += ["--littlefs", str(littlefs)] if littlefs else []
         for gateway, loopback in self._ports.items():
             command += ["--port", f"{gateway}:{loopback}"]
+        for device in self._i2c:
+            command += ["--i2c", device]
         # What the emulator would cache stays with us, and it has no reason to dial out.
         environment = {**os.environ, "HOME": str(folder), "PYTHONPATH": str(ROOT / "tools")}
         with (folder / "log").open("ab") as log:

@@ -21,6 +21,7 @@ from rp2040py.cli.pty_repl import PtyInteractiveRepl
 from rp2040py.device.mp_device import MicroPythonDevice
 from rp2040py.external.cyw43 import Cyw43439
 
+from fieldpost import emulator_i2c
 from fieldpost.emulator_network import Network
 
 _BOOT_S = 30.0
@@ -38,7 +39,7 @@ class _Board:
         # The image is a file, and the layout comes with the package: nothing is looked up.
         spec = dataclasses.replace(
             spec,
-            extras=(*others, lambda: radio),
+            extras=(*others, lambda: radio, *(lambda one=one: one for one in options.i2c)),
             image=options.image,
             layout=resolve_layout(spec, "micropython"),
             firmware=None,
@@ -160,6 +161,7 @@ def main() -> int:
     parser.add_argument("--littlefs", type=Path)
     parser.add_argument("--dump-fs", type=Path)
     parser.add_argument("--port", type=_port, action="append", default=[])
+    parser.add_argument("--i2c", type=emulator_i2c.parse, action="append", default=[])
     parser.add_argument("--open-network", action="store_true")
     parser.add_argument("--real-time", action="store_true")
     return asyncio.run(_run(parser.parse_args()))
