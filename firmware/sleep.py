@@ -94,6 +94,7 @@ def sleep(node, board, sleep_ms):
         block = retained.pack(state, outbox.in_ram(), limit_bytes)
         if block is None:
             outbox.shed()  # No flash, or a flash that refuses: what does not fit is counted.
+            state["urgent"] = True  # And what has no room cannot wait for its batch.
     board.retain(block)
     board.deep_sleep(sleep_ms)
 

@@ -2,12 +2,14 @@
 
 import itertools
 import json
+import random
 from typing import Any
 
 import pytest
 
 from fakes.broker import Record
 from firmware.config import check
+from simulation import scenario
 from simulation.endings import EndOfRun
 from simulation.run import Run
 from simulation.scenario import BROKER, NodeScenario, Scenario
@@ -22,22 +24,27 @@ _SENSORS = [
 _DOOR_WAKES = [_SENSORS[0], {**_SENSORS[1], "wake": True, "wake_pause_s": 60}]
 
 
+def checked(sensors: list[dict], **config: Any) -> dict[str, Any]:
+    """The settings of a node with these sensors."""
+    found = {
+        "node": "n",
+        "mode": "duty_cycle",
+        "sample_s": _SAMPLE_S,
+        "mqtt": {"host": BROKER},
+        "ntp": {"host": None},
+        "sensors": sensors,
+        **config,
+    }
+    settings, errors = check(found, _SECRETS)
+    assert settings, errors
+    return settings
+
+
 class Field:
     """One node for so many hours, nothing going wrong. `readings`: as they arrive, with `at`."""
 
     def __init__(self, port: str, sensors: list[dict], hours: float = 1.0, **config: Any) -> None:
-        found = {
-            "node": "n",
-            "mode": "duty_cycle",
-            "sample_s": _SAMPLE_S,
-            "mqtt": {"host": BROKER},
-            "ntp": {"host": None},
-            "sensors": sensors,
-            **config,
-        }
-        settings, errors = check(found, _SECRETS)
-        assert not errors
-        assert settings
+        settings = checked(sensors, **config)
         node = NodeScenario("n", port, settings, False, 1 << 20, 2000, 0, 0, 0)
         # Its calm never comes: the run ends with the last second before the full hour.
         self.run = Run(Scenario(1, 1e9, [node], []))
@@ -132,6 +139,23 @@ def test_a_short_knock_is_seen_although_it_is_over_before_the_reading(port: str)
     assert [one["closed"] for one in field.readings if 700 <= one["at"] < 705] == [1]
     after = [one["closed"] for one in field.readings if one["at"] > 705]
     assert after and not any(after)
+
+
+@pytest.mark.parametrize("seed", range(9, 21))
+def test_faults_of_all_kinds_break_nothing_while_pins_are_minded(seed: int) -> None:
+    made = scenario.make(seed, 3.0, 1, sleeps=True)
+    made.nodes[0].settings["sensors"] = checked(_DOOR_WAKES)["sensors"]
+    run = Run(made)
+    pins, rng = run.machines[0].pins, random.Random(seed)
+    at_s = 0.0
+    while at_s < made.calm_s:
+        at_s += rng.expovariate(1 / 60)
+        number = rng.choice((_RAIN, _RAIN, _DOOR))
+        pins.drive(at_s, number, 0)
+        pins.drive(at_s + rng.choice((0.02, 0.1, 1.0, 30.0)), number, 1)
+    result = run.play()
+    assert result.lost == result.doubled == result.late_waits == 0
+    assert result.taken > 100
 
 
 def test_an_input_without_wake_sleeps_through_its_changes() -> None:
