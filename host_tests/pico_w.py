@@ -73,6 +73,7 @@ class Desk:
     def __init__(self, files: dict[str, bytes]) -> None:
         self.account = Account()
         self.status: list[str] = []
+        self.health: dict[str, Any] = {}
         self.broker = Broker("mosquitto", subscriber=(_SUBSCRIBER, f"{BASE}/#"))
         self.board = Emulator(image(), files=files, ports={})
         self._subscriber: Connection | None = None
@@ -132,3 +133,5 @@ class Desk:
             self.account.deliver(json.loads(payload))
         elif topic == f"{BASE}/status":
             self.status.append(json.loads(payload)["state"])
+        elif topic == f"{BASE}/health":
+            self.health = json.loads(payload)

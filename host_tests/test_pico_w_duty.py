@@ -29,7 +29,8 @@ _WAKE_S = 0.3
 def desk() -> Iterator[Desk]:
     if not find_mosquitto():
         pytest.skip("mosquitto is not installed")
-    config = configuration(mode="duty_cycle", sample_s=_SAMPLE_S, deliver_every=_BATCH)
+    rhythm = {"sample_s": _SAMPLE_S, "deliver_every": _BATCH, "health_s": 10}
+    config = configuration(mode="duty_cycle", **rhythm)
     with Desk(board_files(config)) as desk:
         desk.wait(lambda: (1, _CYCLES) in desk.account.delivered, 80, "ten cycles")
         desk.console.wait_for("asleep for", 10, len(desk.console.lines) - 1)
@@ -57,6 +58,12 @@ def test_samples_stay_on_their_grid_though_light_sleep_returns_at_once(desk: Des
     gaps = [later - earlier for earlier, later in itertools.pairwise(taken)]
     assert len(gaps) >= _CYCLES
     assert all(abs(gap - _SAMPLE_S) < _SLACK_S for gap in gaps), gaps
+
+
+def test_sleeps_that_ended_early_are_counted_in_health(desk: Desk) -> None:
+    # The last report came with the last batch. Every sleep ends early here, and is tried again
+    # after each second.
+    assert desk.health["short_sleeps"] >= (_CYCLES - 1) * (_SAMPLE_S - 1)
 
 
 def test_a_wake_that_delivers_nothing_leaves_the_radio_off(desk: Desk) -> None:

@@ -187,6 +187,10 @@ class Emulator:
         """See `real_time` of the class."""
         self._ask({"do": "pace", "real_time": real_time})
 
+    def drive_pin(self, number: int, level: int) -> None:
+        """Put a level to a GPIO from outside."""
+        self._ask({"do": "pin", "number": number, "level": level})
+
     def reset(self) -> None:
         """The reset button. Returns when the console is back."""
         self._ask({"do": "reset"}, _BOOT_S)

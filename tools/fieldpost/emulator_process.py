@@ -92,6 +92,10 @@ class _Board:
         if what == "pace":
             self.pace(bool(request["real_time"]))
             return {}
+        if what == "pin":
+            # From outside: a contact that closes and opens, a sensor's output.
+            self.device.mcu.gpio[request["number"]].set_input_value(bool(request["level"]))
+            return {}
         if what == "dump":
             self.device.dump_flash_image(Path(request["path"]))
             return {}
