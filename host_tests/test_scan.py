@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from fakes.raw_repl import RawReplBoard
 from fieldpost import scan, scan_command, scan_pins
-from fieldpost.deploy_link import open_link
+from fieldpost.board_link import open_link
 from fieldpost.emulator import Emulator
 from fieldpost.errors import CommandError
 from fieldpost.scan_sensors import QUESTIONS, candidates, judge

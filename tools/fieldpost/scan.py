@@ -18,7 +18,7 @@ from fieldpost.errors import CommandError
 from fieldpost.scan_sensors import FAMILIES, QUESTIONS, candidates, judge
 
 if TYPE_CHECKING:
-    from fieldpost.deploy_link import DeployLink
+    from fieldpost.board_link import BoardLink
 
 _SOURCE = Path(__file__).with_name("scan_probe.py")
 _LEVELS_S = 10.0
@@ -96,7 +96,7 @@ class Found:
 
 
 def scan(
-    link: "DeployLink",
+    link: "BoardLink",
     *,
     pair: tuple[int, int] | None = None,
     onewire: tuple[int, ...] = (),
@@ -122,7 +122,7 @@ def scan(
             link.exec("del _probe")
 
 
-def _unasked(link: "DeployLink", chip: str | None) -> Found:
+def _unasked(link: "BoardLink", chip: str | None) -> Found:
     pins = scan_pins.of(chip)
     if not pins.i2c:
         raise CommandError(
@@ -150,7 +150,7 @@ def _unasked(link: "DeployLink", chip: str | None) -> Found:
     return Found(link.port, chip, looked_at, buses)
 
 
-def _i2c(link: "DeployLink", chip: str | None, scl: int, sda: int) -> Bus:
+def _i2c(link: "BoardLink", chip: str | None, scl: int, sda: int) -> Bus:
     number = scan_pins.bus_of(chip, scl, sda)
     bus = Bus("i2c", {"bus": number, "scl": scl, "sda": sda})
     told = _call(link, _BUS_S, "i2c", scl, sda)
@@ -189,7 +189,7 @@ def _i2c(link: "DeployLink", chip: str | None, scl: int, sda: int) -> Bus:
     return bus
 
 
-def _onewire(link: "DeployLink", pin: int) -> Bus:
+def _onewire(link: "BoardLink", pin: int) -> Bus:
     bus = Bus("1-wire", {"pin": pin})
     told = _call(link, _BUS_S, "onewire", pin)
     if told["state"] != "ok":
@@ -203,7 +203,7 @@ def _onewire(link: "DeployLink", pin: int) -> Bus:
     return bus
 
 
-def _call(link: "DeployLink", limit_s: float, do: str, *arguments: Any) -> Any:
+def _call(link: "BoardLink", limit_s: float, do: str, *arguments: Any) -> Any:
     """What `_probe` says. A call that does not end in time is stopped, so that the board's own
     program can be started again."""
     said: list[bytes] = []

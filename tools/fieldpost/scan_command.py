@@ -39,7 +39,7 @@ def scan(
     bus is stuck.
     """
     from fieldpost import scan as survey
-    from fieldpost.deploy_link import open_link  # which waits for a board that is slow to take it
+    from fieldpost.board_link import open_link
 
     if (scl is None) != (sda is None):
         raise CommandError("give both pins of the I2C bus: --scl and --sda")
