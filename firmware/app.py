@@ -4,12 +4,11 @@ The only module that knows all the others.
 """
 
 from firmware import VERSION, crash, files, safe
-from firmware.loading import MISSING, check_settings, load_settings
+from firmware.loading import check_settings, load_settings
 
 _TICK_MS = 500
 # A node that has run so long starts well (ESPHome counts a boot as good after the same minute).
 _GOOD_MS = 60000
-_TRIAL_S = 60
 
 
 class ConfigError(Exception):
@@ -191,20 +190,20 @@ def run():
         if settings:
             log.level = LEVELS.index(settings["log_level"])
             _boot_window(board, clock, log, settings["boot_window_s"])
-        _set_up(board, clock, log, settings, errors, pending)
+        if pending or errors or settings["setup_pin"] is not None:
+            from firmware.portal.entry import set_up
+
+            set_up(board, clock, log, settings, errors, pending)
         if errors:
             _refuse(board, clock, log, errors)
             return
-        if pending and pending.is_open:
-            # To see the first connection through, a short wake would not do.
-            settings["awake_limit_s"] = max(settings["awake_limit_s"], _TRIAL_S)
         watchdog_s = settings["watchdog_s"]
         if watchdog_s is None:
             watchdog_s = board.watchdog_s
         feed = board.feed if watchdog_s else None
         node = build(board, clock, settings, log, files, feed, state, records)
-        if pending and pending.is_open:
-            pending.link, node.trial = node.link, pending
+        if pending:
+            pending.watch(node)
         log("ready: %s, boot %d" % (settings["node"], node.identity.boot))
         if feed:
             board.start_watchdog(watchdog_s * 1000)
@@ -261,38 +260,6 @@ def _boot_window(board, clock, log, window_s):
     if window_s and board.reset_cause() != "deep-sleep":
         log("starting in %g s: Ctrl-C for the REPL" % window_s)
         clock.sleep_ms(int(window_s * 1000))
-
-
-def _set_up(board, clock, log, settings, errors, pending):
-    """Let a person choose network and broker, without a computer, if there is a reason to.
-
-    Returns where there is none, or nobody came and the node can start. docs/portal.md
-    """
-    if errors and not all(error.endswith(MISSING) for error in errors):
-        return  # Somebody has to repair a file: it may hold what cannot be typed again.
-    why = pending.why if pending else None
-    pin = settings["setup_pin"] if settings and board.reset_cause() != "deep-sleep" else None
-    if not (why or errors or (pin is not None and _is_held(board, pin, log))):
-        return
-    if board.access_point() is None:
-        return
-    from firmware.portal import run as portal
-
-    woken = errors and board.reset_cause() == "deep-sleep"
-    if not woken and portal.run(board, clock, log, pending, not settings or settings["led"]):
-        board.restart()
-    if why:
-        pending.close()
-    if errors:
-        portal.rest(board, clock, log)
-
-
-def _is_held(board, pin, log):
-    try:
-        return not board.pin(pin, "in", "up").value()
-    except (OSError, ValueError) as error:
-        log("setup_pin: %s" % error)
-        return False
 
 
 def _refuse(board, clock, log, errors):

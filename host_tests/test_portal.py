@@ -652,10 +652,21 @@ def test_a_flash_that_is_full_keeps_what_there_was() -> None:
     assert (on_flash(flash, "config"), on_flash(flash, "secrets")) == OLD
 
 
-class Link:
-    def __init__(self) -> None:
-        self.refused, self.failures = False, 0
-        self.station = SimpleNamespace(failure=None)
+def watched(failure: str | None = None, **link: Any) -> tuple[Any, Any]:
+    """The trial of settings that were stored, and the node on which it is."""
+    pending.store(*NEW, "fieldpost-2f35")
+    station = SimpleNamespace(failure=failure)
+    node = SimpleNamespace(
+        link=SimpleNamespace(**{"refused": False, "failures": 0, "station": station, **link}),
+        settings={"awake_limit_s": 15},
+        proven=0,
+    )
+    node.apply = node.settings.__setitem__
+    node.identity = SimpleNamespace(proven=lambda: setattr(node, "proven", 1))
+    found = pending.Pending()
+    found.watch(node)
+    assert node.trial is found and node.settings["awake_limit_s"] == 60
+    return found, node
 
 
 @pytest.mark.parametrize(
@@ -671,12 +682,9 @@ class Link:
 def test_what_fails_at_first_is_told_on_the_page_of_the_next_start(
     happens: dict[str, Any], uptime_ms: int, told: str | None
 ) -> None:
-    pending.store(*NEW, "fieldpost-2f35")
-    trial: Any = pending.Pending()
-    trial.link = Link()
-    vars(trial.link).update({k: v for k, v in happens.items() if k != "failure"})
-    trial.link.station.failure = happens.get("failure")
+    trial, node = watched(**happens)
     assert trial.step(False, uptime_ms, happens.get("failure", "bad user")) is bool(told)
+    assert node.proven == bool(told), "a typing error counts as a failed start"
     again = pending.Pending()
     assert again.title == "fieldpost-2f35"
     if told is None:
@@ -689,11 +697,10 @@ def test_what_fails_at_first_is_told_on_the_page_of_the_next_start(
 
 
 def test_once_connected_nothing_is_left_of_it() -> None:
-    pending.store(*NEW, "x")
-    trial: Any = pending.Pending()
-    trial.link = Link()
+    trial, node = watched()
     assert trial.step(True, 5000, None) is False
     assert not trial.is_open and not Path("setup.json").exists()
+    assert node.settings["awake_limit_s"] == 15
 
 
 def test_unreadable_leftovers_open_nothing() -> None:

@@ -15,6 +15,7 @@ PATH = "setup.json"
 _LIMIT_MS = const(180000)
 # A broker may be away for a moment; a network that refuses, or a login, is not.
 _FAILURES_MAX = const(3)
+_AWAKE_S = const(60)
 
 
 def store(config, secrets, title, files=_files):
@@ -55,7 +56,7 @@ class Pending:
     """What a start finds. `why`: how the connection failed, if it did, for the page of the access
     point `title`.
 
-    Else a `Node.trial`: is_open, step.
+    Else, once it watches a node, that node's `trial`: is_open, step.
     """
 
     verdict = None  # There is no command that waits for one.
@@ -63,7 +64,6 @@ class Pending:
     def __init__(self, files=_files):
         self._files = files
         self.is_open = True
-        self.link = None
         self.why = None
         try:
             found = json.loads(_files.read(PATH, files) or b"{}")
@@ -87,11 +87,21 @@ class Pending:
         self.is_open = False
         forget(PATH, self._files)
 
+    def watch(self, node):
+        """See the first connection of `node` through."""
+        if self.is_open and not self.why:
+            self._node = node
+            node.trial = self
+            # A short wake would end before the network has refused.
+            self._limit_s = node.settings["awake_limit_s"]
+            node.apply("awake_limit_s", max(self._limit_s, _AWAKE_S))
+
     def step(self, is_up, uptime_ms, why):
         """Watch the first connection; True once it has failed, and the node must restart."""
-        link = self.link
+        link = self._node.link
         if is_up:
             self.close()
+            self._node.apply("awake_limit_s", self._limit_s)
         elif (
             link.refused
             or link.station.failure
@@ -101,6 +111,11 @@ class Pending:
             self.is_open = False
             where = "the network" if link.station.failure else "the broker"
             text = "Could not connect to %s: %s" % (where, why or "no answer")
-            _write({"title": self.title, "why": text}, self._files)
+            try:
+                _write({"title": self.title, "why": text}, self._files)
+            except OSError:
+                return False  # It could not be told: the node goes on trying.
+            # It was no failed start: several typing errors must not end in safe mode.
+            self._node.identity.proven()
             return True
         return False
