@@ -8,6 +8,7 @@ import socket
 import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from browser import Browser
@@ -151,6 +152,41 @@ def test_settings_that_do_not_connect_open_the_page_again_and_it_says_why(tmp_pa
 
 
 # Without a browser ------------------------------------------------------------------------------
+
+
+def ask(node: Fresh, /, **fields: str) -> str:
+    """What the page answers; to a form if `fields` are given."""
+    body = urlencode(fields).encode()
+    head = f"{'POST' if fields else 'GET'} / HTTP/1.1\r\nHost: 127.0.0.1:{node.page}\r\n"
+    with socket.create_connection(("127.0.0.1", node.page), 10) as sock:
+        sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        found = b""
+        while data := sock.recv(65536):
+            found += data
+    return found.decode()
+
+
+@pytest.mark.slow
+def test_a_battery_node_sees_its_first_connection_through(tmp_path: Path) -> None:
+    """Its wakes end at the first failure, and what it typed wrong would never be told."""
+    with mosquitto() as broker, Witness(broker.port) as witness:
+        config = configuration(broker.port, mode="duty_cycle", awake_limit_s=3, deliver_every=5)
+        with Fresh(tmp_path / "node", config) as node:
+            node.says("with the password")
+            form = {"ssid": "Greenhouse", "host": "127.0.0.1", "port": str(broker.port)}
+            form |= {"node": "port", "token": ask(node).split('name="token" value="')[1][:16]}
+            assert "Saved" in ask(node, **form, key="battery-stable")
+            node.restarted()
+            node.restarted()
+            node.says("with the password", times=2)
+            said = ask(node)
+            assert "Could not connect to the network: wrong password" in said
+            form["token"] = said.split('name="token" value="')[1][:16]
+            assert "Saved" in ask(node, **form, key="battery staple")
+            node.restarted()
+            node.says("asleep for")
+            assert witness.keys() and not (tmp_path / "node" / "setup.json").exists()
+            assert node.interrupt() == 0
 
 
 def test_a_button_opens_it_and_without_a_visitor_the_node_starts(tmp_path: Path) -> None:

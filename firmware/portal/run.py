@@ -18,7 +18,7 @@ from firmware.signals import Signals
 _VISITED = const(3)
 _SAY_MS = const(30000)
 _STEP_MS = const(500)
-_FAREWELL_MS = const(3000)  # after the last answer, for what of it has to be sent again
+_FAREWELL_MS = const(2000)  # after the last answer, for what of it has to be sent again
 _REST_MS = const(3600000)
 _SLEEP_MS = const(0x3FFFFFFF)
 _SALT = "setup.key"
