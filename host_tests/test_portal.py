@@ -7,7 +7,6 @@ import random
 import socket
 import string
 import threading
-import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -515,11 +514,14 @@ class Opening:
         self.log = Log(Clock(self.time), self.lines.append)
         self.visits: list[tuple[int, bytes]] = []  # when to ask what
         self.answers: list[bytes] = []
+        self.visitor: threading.Thread | None = None
         opening = self
 
         class Poll(type(SelectModule.poll())):
             def poll(self, timeout_ms: int = -1) -> list[Any]:
                 opening.visit()
+                if opening.visitor and opening.visitor.is_alive():
+                    return super().poll(20)  # A visitor lives in real time.
                 found = super().poll(0)
                 if not found:
                     opening.time.advance_ms(timeout_ms)
@@ -530,8 +532,8 @@ class Opening:
     def visit(self) -> None:
         if self.visits and self.time.elapsed_ms >= self.visits[0][0]:
             data = self.visits.pop(0)[1]
-            threading.Thread(target=self._ask, args=(data,)).start()
-            time.sleep(0.05)
+            self.visitor = threading.Thread(target=self._ask, args=(data,))
+            self.visitor.start()
 
     def _ask(self, data: bytes) -> None:
         with socket.create_connection(("127.0.0.1", self.port), 5) as sock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,7 @@ def test_a_file_that_somebody_has_to_repair_is_not_replaced(tmp_path: Path, name
         assert not (tmp_path / "node" / other).exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc here")
 def test_it_answers_names_and_outlives_what_anybody_sends(tmp_path: Path) -> None:
     rng = random.Random(5)
     dns = free_port()
