@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 from port_modules import SelectModule, SocketModule
+from portal_bench import dns_query, everything, token_of
 
 from fakes.clock import FakeTime
 from fakes.flash import FakeFlash
@@ -61,14 +62,9 @@ def stored(name: str) -> Any:
 # Names ------------------------------------------------------------------------------------------
 
 
-def query(name: str, kind: int = 1, flags: bytes = b"\x01\x00") -> bytes:
-    labels = b"".join(bytes([len(one)]) + one.encode() for one in name.split("."))
-    return b"\xab\xcd" + flags + b"\0\1\0\0\0\0\0\0" + labels + b"\0\0" + bytes([kind]) + b"\0\1"
-
-
 def test_every_name_leads_to_the_board() -> None:
     for name in ("captive.apple.com", "connectivitycheck.gstatic.com", "a"):
-        asked = query(name)
+        asked = dns_query(name)
         got = answer(asked, b"\xc0\xa8\x04\x01")
         assert got and got[:2] == asked[:2]
         assert got[2] & 0x81 == 0x81 and got[3] & 0x0F == 0  # an answer, recursion, no error
@@ -78,7 +74,7 @@ def test_every_name_leads_to_the_board() -> None:
 
 
 def test_another_type_than_an_address_is_there_and_empty() -> None:
-    asked = query("captive.apple.com", 28)
+    asked = dns_query("captive.apple.com", 28)
     got = answer(asked, b"\1\2\3\4")
     assert got and got[3] & 0x0F == 0 and got[6:8] == b"\0\0" and got[12:] == asked[12:]
 
@@ -86,10 +82,10 @@ def test_another_type_than_an_address_is_there_and_empty() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_garbage_gets_no_answer_and_raises_nothing(seed: int) -> None:
     rng = random.Random(seed)
-    whole = query("captive.apple.com")
+    whole = dns_query("captive.apple.com")
     for end in range(len(whole)):
         assert answer(whole[:end], bytes(4)) is None
-    assert answer(query("x", flags=b"\x81\x00"), bytes(4)) is None  # an answer is no question
+    assert answer(dns_query("x", flags=b"\x81\x00"), bytes(4)) is None  # an answer is no question
     for _ in range(2000):
         data = bytearray(rng.choice([whole, rng.randbytes(rng.randrange(64))]))
         for _ in range(rng.randrange(4)):
@@ -196,13 +192,6 @@ class Hosted:
         with self.connect() as sock:
             sock.sendall(data)
             return everything(sock)
-
-
-def everything(sock: socket.socket) -> bytes:
-    found = b""
-    while data := sock.recv(65536):
-        found += data
-    return found
 
 
 def hello(_: Any) -> tuple[bytes, bytes, Iterator[str]]:
@@ -580,7 +569,7 @@ def test_the_last_page_arrives_before_the_access_point_closes(opening: Opening) 
 
     def then_submit() -> None:
         if opening.answers and len(opening.answers) == 1 and not opening.visits:
-            token = opening.answers[0].decode().split('name="token" value="')[1][:16]
+            token = token_of(opening.answers[0].decode())
             body = urlencode({**GOOD, "token": token}).encode()
             data = post(body).replace(HOST.encode(), b"127.0.0.1:%d" % opening.port)
             opening.visits = [(0, data)]

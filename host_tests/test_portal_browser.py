@@ -9,13 +9,12 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from browser import Browser
 from port_node import PortNode, Witness, configuration, wait_until
+from portal_bench import ask_page, dns_query, everything, token_of
 from test_port_node import mosquitto
-from test_portal import query
 
 from fieldpost.brokers import Broker, find_mosquitto, free_port
 
@@ -155,18 +154,6 @@ def test_settings_that_do_not_connect_open_the_page_again_and_it_says_why(tmp_pa
 # Without a browser ------------------------------------------------------------------------------
 
 
-def ask(node: Fresh, /, **fields: str) -> str:
-    """What the page answers; to a form if `fields` are given."""
-    body = urlencode(fields).encode()
-    head = f"{'POST' if fields else 'GET'} / HTTP/1.1\r\nHost: 127.0.0.1:{node.page}\r\n"
-    with socket.create_connection(("127.0.0.1", node.page), 10) as sock:
-        sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        found = b""
-        while data := sock.recv(65536):
-            found += data
-    return found.decode()
-
-
 @pytest.mark.slow
 def test_a_battery_node_sees_its_first_connection_through(tmp_path: Path) -> None:
     """Its wakes end at the first failure, and what it typed wrong would never be told."""
@@ -175,15 +162,15 @@ def test_a_battery_node_sees_its_first_connection_through(tmp_path: Path) -> Non
         with Fresh(tmp_path / "node", config) as node:
             node.says("with the password")
             form = {"ssid": "Greenhouse", "host": "127.0.0.1", "port": str(broker.port)}
-            form |= {"node": "port", "token": ask(node).split('name="token" value="')[1][:16]}
-            assert "Saved" in ask(node, **form, key="battery-stable")
+            form |= {"node": "port", "token": token_of(ask_page(node.page))}
+            assert "Saved" in ask_page(node.page, **form, key="battery-stable")
             node.restarted()
             node.restarted()
             node.says("with the password", times=2)
-            said = ask(node)
+            said = ask_page(node.page)
             assert "Could not connect to the network: wrong password" in said
-            form["token"] = said.split('name="token" value="')[1][:16]
-            assert "Saved" in ask(node, **form, key="battery staple")
+            form["token"] = token_of(said)
+            assert "Saved" in ask_page(node.page, **form, key="battery staple")
             node.restarted()
             node.says("asleep for")
             assert witness.keys() and not (tmp_path / "node" / "setup.json").exists()
@@ -244,7 +231,7 @@ def test_it_answers_names_and_outlives_what_anybody_sends(tmp_path: Path) -> Non
 
             def is_answered() -> bool:
                 # A datagram may be lost among so many, and is then sent again.
-                sock.sendto(query("captive.apple.com"), ("127.0.0.1", dns))
+                sock.sendto(dns_query("captive.apple.com"), ("127.0.0.1", dns))
                 try:
                     return sock.recv(512).endswith(b"\x7f\0\0\1")
                 except BlockingIOError:
@@ -272,9 +259,7 @@ def test_it_answers_names_and_outlives_what_anybody_sends(tmp_path: Path) -> Non
             one.join()
         with socket.create_connection(("127.0.0.1", node.page), 10) as peer:
             peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % node.page)
-            found = b""
-            while data := peer.recv(65536):
-                found += data
+            found = everything(peer)
         assert found.startswith(b"HTTP/1.1 200 OK") and found.endswith(b"</form>")
         wait_until(lambda: open_files(node) <= before + 1)
         assert node.interrupt() == 0

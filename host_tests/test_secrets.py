@@ -9,16 +9,16 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import pytest
+from portal_bench import ask_page, token_of
 from tls_bench import HOST, INTERPRETERS, Node, TlsBroker, need, wait_until
 
 from fieldpost import mqtt_url, node_process
@@ -274,21 +274,6 @@ def test_a_node_tells_nothing_of_its_key(tmp_path: Path, interpreter: Interprete
         assert leaks(said, *secrets) == []
 
 
-PAGE = "127.0.0.1"
-
-
-def ask_page(port: int, /, **fields: str) -> str:
-    """What the node's own page answers, headers and all: to a form if `fields` are given."""
-    body = urlencode(fields).encode()
-    head = f"{'POST' if fields else 'GET'} / HTTP/1.1\r\nHost: {PAGE}:{port}\r\n"
-    with socket.create_connection((PAGE, port), 10) as sock:
-        sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        answer = b""
-        while data := sock.recv(65536):
-            answer += data
-    return answer.decode()
-
-
 @pytest.mark.parametrize("interpreter", INTERPRETERS)
 def test_the_nodes_own_page_never_shows_what_was_typed_into_it(
     tmp_path: Path, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
@@ -320,7 +305,7 @@ def test_the_nodes_own_page_never_shows_what_was_typed_into_it(
             node.start()
             assert opened(1), lines
             shown += ask_page(page)
-            token = shown.split('name="token" value="')[1][:16]
+            token = token_of(shown)
             for wrong in ({"node": "-!"}, {"token": "x"}, {"do": "scan"}, {"user": ""}):
                 shown += ask_page(page, **{**good, "token": token, **wrong})
             # A password that the network refuses, and then a login that the broker refuses.
@@ -330,7 +315,7 @@ def test_the_nodes_own_page_never_shows_what_was_typed_into_it(
                 restart()
                 assert opened(times), lines
                 shown += ask_page(page)
-                token = shown.rsplit('name="token" value="', 1)[1][:16]
+                token = token_of(shown)
             shown += ask_page(page, **{**good, "token": token})
             restart()
             assert wait_until(lambda: any("link: up" in line for line in lines), 20), lines
