@@ -3,12 +3,12 @@
 import gc
 import hashlib
 import json
+import sys
 
 from micropython import const
 
 from firmware import files as _files
 from firmware.loading import check_settings
-from firmware.portal import page, pending
 from firmware.portal.form import Form, decode
 from firmware.portal.names import Names
 from firmware.portal.server import Server
@@ -59,6 +59,15 @@ def networks(found):
     return sorted(best.values(), key=lambda one: -one[1])
 
 
+def _borrow(name):
+    """A module of this package for one use: the schema, for one, needs its memory afterwards."""
+    __import__("firmware.portal." + name)
+    package = sys.modules["firmware.portal"]
+    if hasattr(package, name):
+        delattr(package, name)
+    return sys.modules.pop("firmware.portal." + name)
+
+
 class Portal:
     """The page of one opening: `respond` answers requests. `saved`: the settings are stored.
 
@@ -96,6 +105,7 @@ class Portal:
         status = b"200 OK"
         if request.method == b"POST" and not self.saved:
             status = self._post(request.body)
+        page = _borrow("page")
         if self.saved:
             return status, _HTML, page.done(self._form, self._title)
         return status, _HTML, page.pieces(self._form, self._token, self._title, self._why)
@@ -120,7 +130,7 @@ class Portal:
         if not found:
             return b"422 Unprocessable Content"
         try:
-            pending.store(found[0], found[1], self._title, self._files)
+            _borrow("pending").store(found[0], found[1], self._title, self._files)
         except OSError as error:
             form.errors = {"": "The board's flash does not take it: %s" % error}
             return b"507 Insufficient Storage"
