@@ -155,6 +155,20 @@ def test_no_led_of_its_own_is_no_error() -> None:
     load_board(Chip("ESP32")).led(True)
 
 
+@pytest.mark.parametrize(("model", "pin"), [("ESP32", 6), ("ESP32", 11), ("ESP32C3", 12)])
+def test_no_sensor_gets_a_pin_that_the_flash_memory_runs_on(model: str, pin: int) -> None:
+    board = load_board(Chip(model))
+    for use in (
+        lambda: board.pin(pin, "out"),
+        lambda: board.i2c(0, 4, pin, 100_000),
+        lambda: board.uart(1, 9600, pin, 5),
+        lambda: board.adc(pin),
+    ):
+        with pytest.raises(ValueError, match=f"pin {pin} is the flash memory's or the radio's"):
+            use()
+    board.pin(5, "out")
+
+
 def test_an_analogue_pin_reads_calibrated_microvolts() -> None:
     chip = Chip("ESP32")
     chip.readings_u16[34] = 32_767

@@ -173,6 +173,15 @@ def test_the_temperature_follows_the_datasheet(chip: Chip) -> None:
     assert load_board(chip).die_temperature_c() == pytest.approx(27, abs=0.1)
 
 
+@pytest.mark.parametrize("pin", [23, 24, 25, 29])
+def test_no_sensor_gets_a_pin_that_the_radio_hangs_on(chip: Chip, pin: int) -> None:
+    board = load_board(chip)
+    for use in (lambda: board.pin(pin), lambda: board.adc(pin)):
+        with pytest.raises(ValueError, match=f"pin {pin} is the flash memory's or the radio's"):
+            use()
+    board.pin(22)
+
+
 def test_an_analogue_pin_reads_microvolts(chip: Chip) -> None:
     chip.readings_u16[26] = 65535
     assert load_board(chip).adc(26).read_uv() == 3_300_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldpost import config_files
+from fieldpost import config_check, config_files
 from firmware import schema, schema_sensors
 
 GOOD = '{"node": "n", "mqtt": {"host": "h"}}'
@@ -105,7 +105,7 @@ def test_a_folder_in_place_of_a_file_is_an_error(tmp_path: Path, write: Write) -
 def test_nothing_printed_shows_a_secret(
     write: Write, secrets: str, as_json: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert config_files.check_command(write(GOOD, secrets), as_json) == 1
+    assert config_check.check_command(write(GOOD, secrets), as_json) == 1
     printed = capsys.readouterr()
     assert "secrets.json" in printed.out
     assert "hunter2" not in printed.out + printed.err
@@ -115,10 +115,10 @@ def test_the_check_command_tells_what_a_good_node_comes_to(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(GOOD)
-    assert config_files.check_command(path, as_json=False) == 0
+    assert config_check.check_command(path, as_json=False) == 0
     printed = capsys.readouterr().out
     assert "h:1883, with a login" in printed
-    assert config_files.check_command(path, as_json=True) == 0
+    assert config_check.check_command(path, as_json=True) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["ok"] is True
     assert result["settings"]["wifi"]["networks"] == 1
@@ -130,11 +130,11 @@ def test_the_check_command_prints_each_error_whole(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write('{"node": "n", "mqtt": {"host": "h"}, "sensors": [{"type": "dhr"}]}')
-    assert config_files.check_command(path, as_json=False) == 1
+    assert config_check.check_command(path, as_json=False) == 1
     printed = capsys.readouterr().out
     assert '✗ sensors[0].type: found "dhr"' in printed
     assert "1 error." in printed
-    assert config_files.check_command(path, as_json=True) == 1
+    assert config_check.check_command(path, as_json=True) == 1
     result = json.loads(capsys.readouterr().out)
     assert result["ok"] is False
     assert result["settings"] is None

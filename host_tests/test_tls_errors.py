@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from test_link import LinkBench
 
-from fieldpost import config_files
+from fieldpost import config_check
 from fieldpost.certs import Authority
 from firmware import config
 from firmware.tls import Tls, check_files
@@ -299,11 +299,11 @@ def test_config_check_warns_of_what_only_the_board_can_refuse(
     made = {"node": "n", "mqtt": {"host": "h", "tls": tls}, "ntp": change.get("ntp", {})}
     (tmp_path / "config.json").write_text(json.dumps(made))
     (tmp_path / "secrets.json").write_text('{"wifi": [{"ssid": "s", "password": ""}]}')
-    assert config_files.check_command(tmp_path, as_json=False) == 0
+    assert config_check.check_command(tmp_path, as_json=False) == 0
     printed = capsys.readouterr().out
     assert ("! " in printed) == bool(warning)
     assert (warning or "") in printed
-    assert config_files.check_command(tmp_path, as_json=True) == 0
+    assert config_check.check_command(tmp_path, as_json=True) == 0
     warnings = json.loads(capsys.readouterr().out)["warnings"]
     assert len(warnings) == bool(warning)
 

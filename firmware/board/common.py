@@ -128,6 +128,7 @@ class CommonBoard:
     watchdog_max_ms = None
     watchdog_s = 0  # armed if the configuration does not say
     retained_bytes = 0
+    taken_pins = ()  # by the flash memory or the radio
     rests = False  # whether a wait with the radio off is better spent in a light sleep
     short_sleeps = 0  # that ended before their time, and nobody had asked for it
     _sleep_max_ms = 0x3FFFFFFF
@@ -219,10 +220,17 @@ class CommonBoard:
     def supply_mv(self):
         return None
 
+    def _pin(self, number):
+        # The port would let a slip of the pen stop the chip, or cut it off for good.
+        if number in self.taken_pins:
+            raise ValueError("pin %d is the flash memory's or the radio's" % number)
+        return machine.Pin(number)
+
     def pin(self, number, mode=None, pull=None):
         """mode: "in", "out", "open-drain" or None (as it is); pull: "up", "down" or None."""
+        pin = self._pin(number)
         if mode is None:
-            return machine.Pin(number)
+            return pin
         name = {"in": "IN", "out": "OUT", "open-drain": "OPEN_DRAIN"}[mode]
         options = dict(self._input) if mode == "in" else {}
         if pull:
@@ -230,15 +238,15 @@ class CommonBoard:
         return machine.Pin(number, getattr(machine.Pin, name), **options)
 
     def i2c(self, bus, scl, sda, freq_hz):
-        return machine.I2C(bus, scl=machine.Pin(scl), sda=machine.Pin(sda), freq=freq_hz)
+        return machine.I2C(bus, scl=self._pin(scl), sda=self._pin(sda), freq=freq_hz)
 
     def onewire(self, pin):
         from onewire import OneWire
 
-        return OneWire(machine.Pin(pin))
+        return OneWire(self._pin(pin))
 
     def uart(self, bus, baud, tx, rx, **options):
-        return machine.UART(bus, baud, tx=machine.Pin(tx), rx=machine.Pin(rx), **options)
+        return machine.UART(bus, baud, tx=self._pin(tx), rx=self._pin(rx), **options)
 
     def set_unix_s(self, unix_s):
         """Set the real-time clock, in UTC."""

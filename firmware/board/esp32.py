@@ -2,6 +2,7 @@
 
 import binascii
 import struct
+import sys
 import time
 
 import esp32
@@ -80,7 +81,7 @@ class Radio(CommonRadio):
 class _Adc:
     def __init__(self, pin):
         # The full range, about 0.15 to 3.1 V, linearised by the chip's own calibration.
-        self._adc = machine.ADC(machine.Pin(pin), atten=machine.ADC.ATTN_11DB)
+        self._adc = machine.ADC(pin, atten=machine.ADC.ATTN_11DB)
         self.read_uv = self._adc.read_uv
 
 
@@ -94,6 +95,9 @@ class Board(CommonBoard):
     def __init__(self):
         super().__init__(Radio())
         self._full_hz = 0
+        # Of the others, the port knows no such pins.
+        chip = sys.implementation._machine.split()[-1]
+        self.taken_pins = {"ESP32": range(6, 12), "ESP32C3": range(11, 18)}.get(chip, ())
         try:
             self._led = machine.Pin("LED", machine.Pin.OUT)
         except (ValueError, TypeError):
@@ -156,4 +160,4 @@ class Board(CommonBoard):
         return (fahrenheit() - 32) / 1.8 if fahrenheit else None
 
     def adc(self, pin):
-        return _Adc(pin)
+        return _Adc(self._pin(pin))

@@ -108,7 +108,7 @@ class Radio(CommonRadio):
 
 class _Adc:
     def __init__(self, pin):
-        self._adc = machine.ADC(machine.Pin(pin))
+        self._adc = machine.ADC(pin)
 
     def read_uv(self):
         return self._adc.read_u16() * _VOLTS_FULL_UV // 65535
@@ -116,6 +116,7 @@ class _Adc:
 
 class Board(CommonBoard):
     family = "rp2"
+    taken_pins = (23, 24, 25, 29)  # the radio's: power, data, chip select, clock
     # 2**24 - 1 ticks of half a microsecond (RP2040-E1). RP2350 could take twice that, but
     # MicroPython refused it before 1.29.
     watchdog_max_ms = 8388
@@ -222,4 +223,4 @@ class Board(CommonBoard):
         return 27 - (volts - 0.706) / 0.001721
 
     def adc(self, pin):
-        return _Adc(pin)
+        return _Adc(self._pin(pin))

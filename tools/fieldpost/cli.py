@@ -227,11 +227,18 @@ def remove(
 
 
 @config_app.command()
-def check(file: Path, as_json: JsonOption = False) -> None:
+def check(
+    file: Path,
+    board: Annotated[
+        str | None,
+        typer.Option(help="pico_w, pico2_w, esp32, esp32-c3 …: check the pins against it, too."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check a config.json, with the secrets.json beside it, as the node will."""
-    from fieldpost import config_files
+    from fieldpost import config_check
 
-    raise typer.Exit(config_files.check_command(file, as_json))
+    raise typer.Exit(config_check.check_command(file, as_json, board))
 
 
 @config_app.command()

@@ -4,12 +4,13 @@ docs/deploy.md says how. In short: what changed is sent to `/.deploy/`, a journa
 the commit, and boot.py moves every file to its place before anything else runs.
 """
 
+import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from fieldpost import board_files, boards
+from fieldpost import board_files, boards, pins
 from fieldpost.board_link import BoardError, BoardLink, LinkLost, NoAnswer, ProgramError, open_link
 from fieldpost.deploy_build import Build, build, check_mpy, find_umqtt
 from fieldpost.deploy_plan import Plan, check_space, plan, to_hash, to_read
@@ -147,9 +148,20 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
                 text=outcome.text + ". It has no config.json yet, so no node was started. Next: "
                 f"fieldpost provision --port {port}",
             )
+        outcome = replace(outcome, warnings=outcome.warnings + _misfits(link))
         if todo.is_empty and link.was_running:
             return outcome  # close() sets it going again
         return _start(link, wish, screen, outcome)
+
+
+def _misfits(link: BoardLink) -> list[str]:
+    """What of the board's configuration its pins cannot do. Other errors the node tells itself."""
+    try:
+        config = json.loads(board_files.read_file(link, "/config.json"))
+    except ValueError:
+        return []
+    errors, cautions = pins.of_config(config, pins.chip_on(link))
+    return errors + cautions
 
 
 def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:

@@ -10,6 +10,7 @@ from fieldpost import (
     deploy,
     deploy_build,
     deploy_survey,
+    pins,
     provision,
 )
 from fieldpost.board_link import BoardLink, open_link
@@ -78,6 +79,9 @@ def bring(port: str, node: Node, source: Source, screen: deploy.Screen) -> tuple
 
 def _difference(link: BoardLink, node: Node, source: Source) -> Difference:
     found = deploy_survey.survey(link)
+    errors, _ = pins.of_config(node.config, pins.chip_on(link))
+    if errors:
+        raise CommandError("\n".join(["its configuration does not fit the board:", *errors]))
     changes: list[str] = []
     if todo := _firmware(link, found, source):
         changes.append(todo)

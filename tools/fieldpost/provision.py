@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fieldpost import board_files, mqtt_url
+from fieldpost import board_files, mqtt_url, pins
 from fieldpost.board_link import BoardLink
 from fieldpost.certs_client import ClientFiles
 from fieldpost.config_files import config as schema_check
@@ -101,11 +101,13 @@ def make(
     tls: ClientFiles | None = None,
     config: dict[str, Any] | None = None,
     secrets: dict[str, Any] | None = None,
+    chip: pins.Chip | None = None,
 ) -> NodeFiles:
     """The files for these answers, checked with the firmware's own schema.
 
     config, secrets: those that there are; what was not asked for is kept of them, and so are
-    other Wi-Fi networks, after the new one. Raises CommandError with all that is wrong.
+    other Wi-Fi networks, after the new one. chip: of the board they are for, if it is known.
+    Raises CommandError with all that is wrong.
     """
     for name in answers.missing():
         raise CommandError(f"the {name} is missing: give it with --from FILE or {VARIABLES[name]}")
@@ -136,6 +138,7 @@ def make(
         login = {"user": address.user, "password": address.password}
         hidden["mqtt"] = {name: value for name, value in login.items() if value is not None}
     _, errors = schema_check.check(new, hidden)
+    errors = errors or pins.of_config(new, chip)[0]
     if errors:
         raise CommandError("\n".join(["the answers make no configuration:", *errors]))
     return NodeFiles(new, hidden, others)

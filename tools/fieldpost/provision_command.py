@@ -71,6 +71,7 @@ def provision(
         provisioning.put_in_folder(to, files)
         where = str(to)
     else:
+        from fieldpost import pins
         from fieldpost.board_link import open_link
         from fieldpost.deploy import targets
 
@@ -79,7 +80,7 @@ def provision(
         (where,) = targets([port] if port else [], every=False)
         with open_link(where) as link:
             known = (None, None) if fresh else provisioning.read_from_board(link)
-            files = provisioning.make(answers, tls, *known)
+            files = provisioning.make(answers, tls, *known, pins.chip_on(link))
             provisioning.put_on_board(link, files)
     names = sorted(files.contents())
     if as_json:
