@@ -23,6 +23,8 @@ _BACKOFF_MAX = const(10)
 # By a clock of whole seconds a wake may seem early: then it is this wake's point of the grid, not
 # one more before it.
 _CLOCK_STEP_MS = const(1500)
+# Types of sensors that a UART or a driver nobody knows may have to hear while they are waited for.
+_TALKERS = ("pms5003", "driver")
 
 
 class Cycle(Node):
@@ -47,9 +49,8 @@ class Cycle(Node):
         self._alarms = alarms
         self.watch = watch  # firmware/watch.py, if a pin is to be minded while it sleeps
         self._extra = False  # a wake for an input, and not for a point of the grid
-        # An UART, or a driver that is not known, may have to listen while it is waited for.
-        deaf = [one for one in settings["sensors"] if one["type"] in ("pms5003", "driver")]
-        self._rests = board.rests and not deaf
+        talkers = [one for one in settings["sensors"] if one["type"] in _TALKERS]
+        self._rests = board.rests and not talkers
         self.awake_pin = None  # held low: does not sleep
         self.sleep = None  # sleep(sleep_ms), set with the board (firmware/sleep.py)
         self.boot_ms = 0  # from the board's start to this object

@@ -306,3 +306,22 @@ def test_every_figure_of_a_board_says_where_it_comes_from() -> None:
         for figure in figures - {"supply_v"}:
             spread: Range = getattr(one, figure)
             assert 0 <= spread.best <= spread.worst, (name, figure)
+
+
+# How the firmware waits --------------------------------------------------------------------------
+
+
+def test_a_wait_for_a_sensor_is_slow_or_asleep_unless_the_sensor_talks_meanwhile() -> None:
+    slow = Sensor("slow", 2000, NOTHING, NOTHING)
+    on = board(cpu_ma=exactly(21), wait_ma=exactly(1.5))
+    for listens, ma in ((False, 1.5), (True, 21)):
+        *_, sample = sampling_wake(node(on, sensors=(slow,), listens_to_sensors=listens), "middle")
+        assert (sample.name, sample.ms, sample.ma) == ("sample", 2000, ma)
+
+
+def test_what_the_model_takes_from_the_firmware_is_what_the_firmware_does() -> None:
+    from fieldpost import battery_model
+    from firmware import cycle
+
+    assert battery_model._LISTEN_MS == cycle._LISTEN_MS
+    assert battery_model._TALKERS == cycle._TALKERS

@@ -14,7 +14,8 @@ from fieldpost.battery_profiles import Board, Cell, Range, Sensor, sensor
 CASES = ("low", "middle", "high")
 JOINS = ("rejoin", "static", "scan")
 # As firmware/cycle.py has it.
-_LISTEN_MS = 200
+_LISTEN_MS = 20
+_TALKERS = ("pms5003", "driver")
 _YEAR_DAYS = 365.25
 
 
@@ -51,6 +52,8 @@ class Node:
     lease_s: float = 0.0
     # How long it waits for commands after a delivery.
     listen_ms: float = 0.0
+    # Whether it has to stay awake while a sensor measures.
+    listens_to_sensors: bool = False
     # Whatever else hangs on the battery, in uA, always.
     extra_ua: float = 0.0
     # From a node's log: the whole join in ms, instead of the board's figures.
@@ -97,6 +100,7 @@ def node_from(
         lease_s=settings["lease_s"],
         # A clean session has no commands that waited.
         listen_ms=0.0 if settings["mqtt"]["clean"] else _LISTEN_MS,
+        listens_to_sensors=any(one["type"] in _TALKERS for one in settings["sensors"]),
         extra_ua=extra_ua,
     )
 
@@ -104,9 +108,10 @@ def node_from(
 def sampling_wake(node: Node, case: str) -> list[Phase]:
     """A wake that measures and sleeps again, the radio off."""
     sensors_ma = _sensors_ma(node, case, 0, node.slowest_ms(case))
+    waiting = node.board.cpu_ma if node.listens_to_sensors else node.board.wait_ma
     return [
         *_boot(node.board, case),
-        Phase("sample", node.slowest_ms(case), node.board.cpu_ma.at(case) + sensors_ma),
+        Phase("sample", node.slowest_ms(case), waiting.at(case) + sensors_ma),
     ]
 
 

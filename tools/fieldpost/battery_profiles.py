@@ -44,8 +44,9 @@ class Board:
     loader_ms: Range
     boot_ms: Range
     boot_ma: Range
-    # Working or waiting with the radio off.
+    # With the radio off: working; and waiting for a sensor, as docs/battery.md has it.
     cpu_ma: Range
+    wait_ma: Range
     # Starting the radio, joining, connecting and delivering, as a mean with its peaks.
     radio_start_ms: Range
     radio_ma: Range
@@ -88,6 +89,7 @@ _ESP32 = Board(
     boot_ms=Range(350, 700),
     boot_ma=Range(47, 67),
     cpu_ma=Range(21, 32),
+    wait_ma=Range(20, 31),
     radio_start_ms=exactly(0),
     radio_ma=Range(100, 150),
     scan_ms=Range(664, 3000),
@@ -108,6 +110,7 @@ _ESP32 = Board(
         f"with the firmware's own imports: {_ASSUMED}",
         "boot_ma": f"{_GLENN}: 3.32 mC in 70 ms and 23.6 mC in 350 ms",
         "cpu_ma": "published figure 29 mA; best: modem sleep at 80 MHz, Espressif's AT guide",
+        "wait_ma": "data sheet, modem sleep at 80 MHz",
         "radio_ma": f"published figure 100 mA; worst: {_GLENN}: 105.3 mC in 704 ms, with 15 mA "
         "of the board's own",
         "idle_ma": f"best: modem sleep, Espressif's AT guide; worst: {_ASSUMED}",
@@ -122,6 +125,7 @@ _ESP32_S3 = replace(
     title="ESP32-S3",
     loader_ms=exactly(48),
     cpu_ma=Range(25, 33),
+    wait_ma=Range(25, 33),
     radio_ma=Range(90, 140),
     idle_ma=Range(21, 60),
     listen_ma=Range(88, 110),
@@ -131,6 +135,7 @@ _ESP32_S3 = replace(
         **dict.fromkeys(_ESP32_RADIO_SOURCES, f"as the ESP32's: {_ASSUMED}"),
         "loader_ms": f"{_GLENN}: 47 ms to app_main, 0.8 ms to _boot.py",
         "cpu_ma": f"worst: MoleNet V6, 32.3 mA idle at 3.3 V; best: {_ASSUMED}",
+        "wait_ma": f"as cpu_ma, for nobody measured it at 80 MHz: {_ASSUMED}",
         "radio_ma": f"best: data sheet, RX 88 to 91 mA; worst: {_ASSUMED}",
         "idle_ma": f"as the ESP32's: {_ASSUMED}",
         "listen_ma": f"best: data sheet, RX; worst: {_ASSUMED}",
@@ -143,6 +148,7 @@ _ESP32_C3 = replace(
     title="ESP32-C3",
     boot_ma=Range(30, 50),
     cpu_ma=Range(20, 28),
+    wait_ma=Range(20, 28),
     radio_ma=Range(84, 130),
     idle_ma=Range(20, 50),
     listen_ma=Range(84, 100),
@@ -168,6 +174,7 @@ _PICO_W = Board(
     boot_ms=Range(5, 20),
     boot_ma=Range(21, 30),
     cpu_ma=Range(21, 30),
+    wait_ma=Range(1.2, 2.2),
     radio_start_ms=Range(1000, 2600),
     radio_ma=Range(45, 80),
     scan_ms=Range(2500, 4000),
@@ -187,6 +194,7 @@ _PICO_W = Board(
         "boot_ma": "as cpu_ma",
         "cpu_ma": "best: micropython issue 8770, 21 mA at 5 V; worst: "
         "tomjorquera/pico-micropython-lowpower-workaround issue 17",
+        "wait_ma": "a light sleep: as sleep_ua",
         "radio_start_ms": "worst: micropython pull request 8911, 2584 ms to load the radio's "
         f"firmware; best: {_ASSUMED}",
         "radio_ma": f"best: published figure, about 45 mA; worst: {_ASSUMED}",
