@@ -122,11 +122,12 @@ def test_what_may_work_and_may_not_is_a_warning(board: str, sensor: Any, expecte
     assert expected in warnings[0]
 
 
-def test_the_pin_that_keeps_a_node_awake_is_checked_like_any_other() -> None:
-    assert said("esp32", awake_pin=36)[0] == [
-        "awake_pin: pin 36 of the ESP32 has neither pull-up nor pull-down: use another pin"
+@pytest.mark.parametrize("key", ["awake_pin", "setup_pin"])
+def test_the_pin_of_a_button_is_checked_like_any_other(key: str) -> None:
+    assert said("esp32", **{key: 36})[0] == [
+        f"{key}: pin 36 of the ESP32 has neither pull-up nor pull-down: use another pin"
     ]
-    assert said("pico_w", awake_pin=25)[0][0].startswith("awake_pin: pin 25 of the RP2040 belongs")
+    assert said("pico_w", **{key: 25})[0][0].startswith(f"{key}: pin 25 of the RP2040 belongs")
 
 
 def test_every_image_that_can_be_flashed_has_its_pins_known() -> None:

@@ -180,9 +180,10 @@ def chip_on(link: BoardLink) -> Chip | None:
 def check(settings: dict[str, Any], chip: Chip) -> tuple[list[str], list[str]]:
     """(errors, warnings) of checked settings on that chip, each with its key and the reason."""
     found = _Check(chip)
-    if settings["awake_pin"] is not None:
-        found.wire("awake_pin", settings["awake_pin"])
-        found.pull("awake_pin", settings["awake_pin"])
+    for key in ("awake_pin", "setup_pin"):
+        if settings[key] is not None:
+            found.wire(key, settings[key])
+            found.pull(key, settings[key])
     for i, sensor in enumerate(settings["sensors"]):
         found.sensor(f"sensors[{i}]", sensor)
     return found.errors, found.warnings
