@@ -24,11 +24,16 @@ _OTHERS = ("ESP32P4", "ESP32H2")
 
 
 def check(sensors, errors, chip=None):
-    """Add an error for each sensor with `wake` whose pin cannot wake a sleeping board.
+    """Add an error for each sensor with `wake` whose pin cannot wake a sleeping board, and for an
+    input that is to be read when it changes, and is not part of every reading.
 
     sensors: [(path, sensor), …]. chip: None: the one that this runs on; on a host that is none,
     and nothing is said.
     """
+    for path, sensor in sensors:
+        if sensor["type"] == "digital" and sensor["every"] and sensor["every"] > 1:
+            text = f"{path}.every: found {sensor['every']}, must be 1"
+            errors.append(text + ' for an input with "wake": true')
     if chip is None:
         chip = getattr(sys.implementation, "_machine", "").split(" with ")[-1]
     # Images write "ESP32C3" or "ESP32-C3FH4", and "ESP32-PICO-D4" or "ESP32-D2WD" for the classic.

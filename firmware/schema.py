@@ -171,7 +171,8 @@ CONFIG = (
     ("deliver_every", "int", 1, 1, 1000),
     # In the duty cycle: a wake that takes longer keeps its readings for the next and sleeps.
     ("awake_limit_s", "int", 15, 3, 300),
-    # In the duty cycle: what to save when the battery runs low, by the board's own measurement.
+    # In the duty cycle: what to save when the battery runs low. A Pico W measures its supply; an
+    # ESP32 needs a sensor of type `supply` with a pin.
     ("low_battery", "section", None, LOW_BATTERY),
     # In the duty cycle: how long an address from DHCP may be used again. 0: ask at each join.
     ("lease_s", "int", 3600, 0, 86400),

@@ -27,6 +27,9 @@ def make_cycle(board, state, parts):
         # and was seen to lose parts of them: by it, samples would drift off their grid.
         clock = parts[0]
         clock.rtc_ms = clock.uptime_ms
+    for one in settings["sensors"]:
+        if settings["low_battery"] and one["type"] == "supply" and one["pin"] is not None:
+            board.supply_mv = _meter(board, one)
     watch = None
     if [one for one in settings["sensors"] if one.get("wake")]:
         from firmware.watch import Watch
@@ -48,6 +51,14 @@ def make_cycle(board, state, parts):
     if state.get("broker"):
         wire.remember(settings["mqtt"]["host"], settings["mqtt"]["port"], state["broker"])
     return cycle
+
+
+def _meter(board, config):
+    """supply_mv() of a board that measures its supply through a divider."""
+    from analog import Analog
+
+    divider = Analog(board.adc(config["pin"]), config["scale"] * 1000, decimals=0)
+    return lambda: divider.read()[0]
 
 
 def sleep(node, board, sleep_ms):

@@ -62,6 +62,11 @@ def test_more_pins_than_the_chip_can_mind_are_refused(machine: str, most: int) -
     assert errors[0].startswith(f"sensors[{most}].pin") and "no more pins" in errors[0]
 
 
+def test_an_input_that_wakes_must_be_in_every_reading() -> None:
+    (error,) = errors_of("x with RP2040", {**door(4), "every": 3})
+    assert error.startswith("sensors[0].every: found 3, must be 1")
+
+
 def test_on_a_host_nothing_is_known_of_the_board() -> None:
     found = {"node": "n", "mode": "duty_cycle", "mqtt": {"host": "h"}, "sensors": [rain(5)]}
     assert config.check(found, _SECRETS)[1] == []

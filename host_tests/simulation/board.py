@@ -1,6 +1,7 @@
 """A `Board` for the firmware: one boot of a simulated machine."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from fakes.pin import FakePin
@@ -16,6 +17,8 @@ WATCHDOG_MAX_MS = {"rp2": 8388}
 
 class SimulatedBoard:
     """What `firmware/board` promises, on the world's time."""
+
+    supply_now_mv = 3300
 
     def __init__(self, machine: "Machine", cause: str) -> None:
         self.family = machine.scenario.port
@@ -105,7 +108,11 @@ class SimulatedBoard:
         return self._machine.pins
 
     def supply_mv(self) -> int | None:
-        return 3300
+        return None if self.family == "esp32" else self.supply_now_mv
+
+    def adc(self, _pin: int) -> Any:
+        """The supply, through a divider of two equal resistors."""
+        return SimpleNamespace(read_uv=lambda: self.supply_now_mv * 500)
 
     def die_temperature_c(self) -> float | None:
         return self._machine.measure()
