@@ -5,17 +5,14 @@ with a window of messages in flight, packet ids that wrap, an awaited answer to 
 exception, `OSError`, for every way in which a link can be gone.
 """
 
-from array import array
-
 from micropython import const
 from umqtt import simple
 
-from wire import READ_LIMIT
+from firmware.in_flight import InFlight
+from firmware.packets import ACKNOWLEDGEMENTS, TooLarge, acknowledged, length, put
 
 _PUBLISH = const(0x30)
 _PUBACK = const(0x40)
-_SUBACK = const(0x90)
-_UNSUBACK = const(0xB0)
 _PINGRESP = const(0xD0)
 _DUP = const(0x08)
 _QOS1 = const(0x02)
@@ -31,6 +28,9 @@ _OTHERS_MAX = const(16)
 # How long the rest of an answered burst may lag before the peer is nudged.
 _NUDGE_MS = const(5)
 _SERVER_UNAVAILABLE = const(3)
+# A broker that did not take early packets gets none for 1 connection, then 4, 16, and 64 at most:
+# the first time may have been an accident.
+_IN_VAIN_MAX = const(3)
 
 _REASONS = {  # MQTT 3.1.1 section 3.2.2.3
     1: "protocol version not accepted",
@@ -46,10 +46,6 @@ class Refused(Exception):
     def __init__(self, code):
         super().__init__(_REASONS[code])
         self.code = code
-
-
-class _TooLarge(Exception):
-    """A message was read past."""
 
 
 class Session(simple.MQTTClient):
@@ -103,19 +99,16 @@ class Session(simple.MQTTClient):
         self.set_callback(self._received)
         self._flags = 0  # first byte of the message that comes in
         self.oversized = 0  # messages of more than READ_LIMIT bytes, which were read past
-        # Packet ids of the readings in flight, oldest first, in a ring; 0: done, but an older
-        # one is not. They outlive the connection: what went out again keeps its id.
-        self._ring = array("H", bytearray(2 * window))
-        self._first = 0
-        self.in_flight = 0
-        self._resent = 0  # how many of them have been sent on this connection
-        self._released = 0
+        self.in_flight = InFlight(window)
         self._others = []
         self._ping_ms = None
         self._waiting_since_ms = 0
         self._heard_ms = self._spoke_ms = 0
         self._sent_bytes = 0  # the wire's count when `_spoke_ms` was noted
-        self.rode_in_vain = False
+        # Whether early packets left with the last CONNECT, and whether they did so in vain.
+        self._rode = self._rode_in_vain = False
+        self._in_vain = 0  # times in a row
+        self._without = 0  # connections still to be made without them
         self._nudged = self._answered = False
         self.repeats = 0  # readings sent again since the start
 
@@ -125,17 +118,23 @@ class Session(simple.MQTTClient):
         """Connect; True if the broker kept a session. `ride()` publishes the first messages.
 
         They travel with CONNECT if `early`; if a broker closed on that or never answered them,
-        the next try does without. Raises `Refused`, or `OSError` within `timeout_ms`.
+        the next try does without, and after the next failure of that kind more of them do.
+        Raises `Refused`, or `OSError` within `timeout_ms`.
         """
         wire = self.wire
         simple.socket = wire
         # What was skipped while the connection before broke: `ride` must not skip it again.
         self._report()
         self._others.clear()
-        self._resent = 0
+        self.in_flight.sent = 0
         self._ping_ms = None
-        early = self.early and ride and not self.rode_in_vain
-        self.rode_in_vain = self._nudged = False
+        if self._rode_in_vain:
+            self._without = 1 << 2 * self._in_vain
+            self._in_vain = min(self._in_vain + 1, _IN_VAIN_MAX)
+        elif self._rode:
+            self._in_vain = 0
+        self._rode = self._rode_in_vain = self._nudged = False
+        early = bool(ride and self.may_ride())
         self._heard_ms = self._spoke_ms = self._waiting_since_ms = wire.now_ms()
         wire.arm(self.timeout_ms)
         wire.rider = ride if early else None
@@ -147,19 +146,23 @@ class Session(simple.MQTTClient):
                 raise Refused(code)
             raise OSError(_EPROTO if code != _SERVER_UNAVAILABLE else _ENOTCONN)
         except OSError as error:
-            closed = error.args[0] in (_ECONNRESET, _EPIPE)
-            self.rode_in_vain = early and not wire.rider and closed
+            if early and not wire.rider:
+                self._rode = self._rode_in_vain = error.args[0] in (_ECONNRESET, _EPIPE)
             raise
         self._heard_ms = wire.now_ms()
         # CONNACK is the first answer to what rode with CONNECT, and to nothing else.
-        self._answered = bool(early)
-        self._nudged = False
+        self._answered = self._rode = early
         # Until an answer to them proves that the broker has taken its early packets.
-        self.rode_in_vain = early and self.waits()
+        self._rode_in_vain = early and self.waits()
         if not early and ride:
+            self._without = max(self._without - 1, 0)
             ride()
             wire.flush()
         return bool(kept)
+
+    def may_ride(self):
+        """Whether early packets are allowed, and the broker is thought to take them."""
+        return self.early and not (self._rode_in_vain or self._without)
 
     def close(self):
         """Send DISCONNECT, so that no will is published, and close in every case."""
@@ -191,46 +194,40 @@ class Session(simple.MQTTClient):
                 self._lost(OSError(_ETIMEDOUT))
             pid = self._next_pid()
             self._expect()
-        self._put(retain | qos << 1, topic, msg, pid)
+        put(self.wire, retain | qos << 1, topic, msg, pid)
         if qos:
             self._others.append(pid)
 
     def window(self):
         """How many more readings may be sent before an acknowledgement is needed."""
-        return len(self._ring) - self._resent
+        return self.in_flight.room()
 
     def publish_reading(self, topic, msg):
-        """Gather the next reading, QoS 1. In order: first those that are still in flight from
-        the connection before, which keep their packet id, then new ones."""
-        ring = self._ring
-        at = (self._first + self._resent) % len(ring)
+        """Gather the next reading, QoS 1, if the window has room. In order: first those that are
+        still in flight from the connection before, which keep their packet id, then new ones."""
+        ring = self.in_flight
         self._expect()
-        if self._resent < self.in_flight:
-            flags = _QOS1 | _DUP
+        if ring.sent == ring.count:
+            pid = self._next_pid()
+            ring.add(pid)
+            put(self.wire, _QOS1, topic, msg, pid)
+            return
+        pid = ring.again()
+        if pid:
+            self.repeats += 1
+            put(self.wire, _QOS1 | _DUP, topic, msg, pid)
         else:
-            flags = _QOS1
-            ring[at] = self._next_pid()
-            self.in_flight += 1
-        self._resent += 1
-        if ring[at]:
-            self.repeats += flags != _QOS1
-            self._put(flags, topic, msg, ring[at])
-        else:
-            self._release()  # Acknowledged out of order before the connection broke.
+            ring.release()  # Acknowledged out of order before the connection broke.
 
     def skip_reading(self):
         """Count one reading as done that can no longer be read: those after it go on."""
-        if self._resent == self.in_flight:
-            self.in_flight += 1
-        self._ring[(self._first + self._resent) % len(self._ring)] = 0
-        self._resent += 1
-        self._release()
+        self.in_flight.skip()
 
     def subscribe(self, topic, qos=1):
         """Gather a SUBSCRIBE to bytes `topic`. Refusal by the broker is an `OSError` later."""
         pid = self._next_pid()
         self._expect()
-        self._put(0x82, topic, bytes((qos,)), pid, True)
+        put(self.wire, 0x82, topic, bytes((qos,)), pid, True)
         self._others.append(pid)
 
     def flush(self):
@@ -240,7 +237,7 @@ class Session(simple.MQTTClient):
 
     def waits(self):
         """Whether an acknowledgement is outstanding on this connection."""
-        return bool(self._others or self._resent)
+        return bool(self._others or self.in_flight.sent)
 
     # Receiving -------------------------------------------------------------------------------
 
@@ -262,16 +259,16 @@ class Session(simple.MQTTClient):
                     self._guarded(self._take_packet)
         finally:
             self._report()
-        if self._ping_ms is not None and wire.since_ms(self._ping_ms) > self.timeout_ms:
-            self._lost(OSError(_ETIMEDOUT))
-        if self.waits() and wire.since_ms(self._waiting_since_ms) > self.timeout_ms:
+        if (self._ping_ms is not None and wire.since_ms(self._ping_ms) > self.timeout_ms) or (
+            self.waits() and wire.since_ms(self._waiting_since_ms) > self.timeout_ms
+        ):
             self._lost(OSError(_ETIMEDOUT))
         if self._ping_ms is None and self._quiet_ms() >= self.ping_after_ms():
             self._ask()
         elif self._may_nudge() and wire.since_ms(self._heard_ms) >= _NUDGE_MS:
             self._nudged = True
             self._ask()
-        if not self._resent:
+        if not self.in_flight.sent:
             self._nudged = self._answered = False
         self._flush()
 
@@ -301,7 +298,9 @@ class Session(simple.MQTTClient):
         It keeps back a PUBACK until TCP has acknowledged what it sent before, and TCP delays that
         (40 ms on Linux, 250 ms on lwIP) unless something is sent: a ping will do.
         """
-        return self._resent and not self._nudged and self._ping_ms is None and self._answered
+        if self._nudged or self._ping_ms is not None:
+            return False
+        return self._answered and self.in_flight.sent > 0
 
     def _ask(self):
         self.ping()
@@ -326,39 +325,6 @@ class Session(simple.MQTTClient):
         if not self.waits():
             self._waiting_since_ms = self.wire.now_ms()
 
-    def _put(self, flags, topic, body, pid, subscribe=False):
-        """One PUBLISH, or SUBSCRIBE (whose packet id comes before the topic), into the wire."""
-        wire = self.wire
-        tx = wire.tx
-        length = len(topic)
-        head = 2 + length + (2 if pid else 0)
-        rest = size = head + len(body)
-        while rest > 0x7F:
-            head += 1
-            rest >>= 7
-        at = wire.claim(head + 2)
-        tx[at] = flags if subscribe else _PUBLISH | flags
-        at += 1
-        while size > 0x7F:
-            tx[at] = size & 0x7F | 0x80
-            size >>= 7
-            at += 1
-        tx[at] = size
-        at += 1
-        if subscribe:
-            tx[at] = pid >> 8
-            tx[at + 1] = pid & 0xFF
-            at += 2
-        tx[at] = length >> 8
-        tx[at + 1] = length & 0xFF
-        at += 2
-        tx[at : at + length] = topic
-        if pid and not subscribe:
-            at += length
-            tx[at] = pid >> 8
-            tx[at + 1] = pid & 0xFF
-        wire.write(body)
-
     def _take_pubacks(self):
         """The hot path: whole PUBACKs are read where they lie, without allocating."""
         wire = self.wire
@@ -379,92 +345,39 @@ class Session(simple.MQTTClient):
             self._flags = first
             try:
                 self.wait_msg()
-            except _TooLarge:
+            except TooLarge:
                 self.oversized += 1
         elif first == _PINGRESP:
             self.wait_msg()
             self._ping_ms = None
-        elif first in (_PUBACK, _SUBACK, _UNSUBACK):
+        elif first in ACKNOWLEDGEMENTS:
             self.wait_msg()
-            size = 3 if first == _SUBACK else 2
-            answer = wire.read(size + 1)
-            if answer[0] != size:
-                raise OSError(_EPROTO)
-            if first == _SUBACK and answer[3] > 1:
-                raise OSError(_EPROTO)  # 0x80: the broker refuses the subscription.
-            self._acknowledged(answer[1] << 8 | answer[2])
+            self._acknowledged(acknowledged(wire, first))
         else:
             raise OSError(_EPROTO)
 
     def _recv_len(self):
-        """As upstream's, which takes as many bytes as the peer cares to send (section 2.2.3)."""
-        size = shift = 0
-        for _ in range(4):
-            byte = self.wire.read(1)[0]
-            size |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                if size > READ_LIMIT:
-                    self._pass_over(size)
-                return size
-            shift += 7
-        raise OSError(_EPROTO)
-
-    def _pass_over(self, size):
-        """Take a message out of the way that is too large to keep, and for good: one that ended
-        the connection would come again with the next, and readings would never get through."""
-        wire = self.wire
-        length = wire.read(2)
-        length = length[0] << 8 | length[1]
-        wire.skip(length)
-        size -= 2 + length
-        if self._flags & _QOS1:
-            pid = wire.read(2)
-            size -= 2
-        if size < 0:
-            raise OSError(_EPROTO)
-        wire.skip(size)
-        if self._flags & _QOS1:
-            wire.write(b"\x40\2" + pid)
-        raise _TooLarge
+        """In upstream's place, which takes as many bytes as the peer cares to send."""
+        return length(self.wire, self._flags)
 
     def _received(self, topic, msg):
         if self.on_message:
             self.on_message(topic, msg, bool(self._flags & 1))
 
     def _acknowledged(self, pid):
-        ring = self._ring
         if not pid:
-            self._lost(OSError(_EPROTO))  # The mark of what is done already, in the ring.
-        if self._resent and ring[self._first] == pid:
-            ring[self._first] = 0
-            self._release()
-        elif pid in self._others:
+            self._lost(OSError(_EPROTO))  # The mark of what is done already, among the ids.
+        if pid in self._others:
             self._others.remove(pid)
-        else:
-            # Out of order, against section 4.6: remember it, but let none overtake.
-            for k in range(1, self._resent):
-                at = (self._first + k) % len(ring)
-                if ring[at] == pid:
-                    ring[at] = 0
-                    break
-            else:
-                return  # Nothing of ours: a late answer to what was given up.
-        self._waiting_since_ms = self.wire.now_ms()
-        self.rode_in_vain = False
-
-    def _release(self):
-        ring = self._ring
-        while self._resent and not ring[self._first]:
-            self._first = (self._first + 1) % len(ring)
-            self.in_flight -= 1
-            self._resent -= 1
-            self._released += 1
+        elif not self.in_flight.acknowledge(pid):
+            return  # Nothing of ours: a late answer to what was given up.
+        self._waiting_since_ms = self._heard_ms
+        self._rode_in_vain = False
 
     def _report(self):
-        if self._released:
-            count, self._released = self._released, 0
-            if self.on_acknowledged:
-                self.on_acknowledged(count)
+        count, self.in_flight.done = self.in_flight.done, 0
+        if count and self.on_acknowledged:
+            self.on_acknowledged(count)
 
     def _guarded(self, operation, *args):
         """Run upstream's code: whatever it raises on malformed input, the link is gone."""

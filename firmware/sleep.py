@@ -83,7 +83,7 @@ def sleep(node, board, sleep_ms):
     session = node.link.session
     state["broker"] = session.wire.known()
     # A broker that closes on what comes before CONNACK would do so at every wake.
-    state["early"] = session.early and not session.rode_in_vain
+    state["early"] = session.may_ride()
     limit_bytes = board.retained_bytes
     if watch:
         from firmware import doze

@@ -154,5 +154,5 @@ def test_what_the_outbox_lets_go_has_arrived_or_was_dropped_by_policy(seed: int)
     arrived = numbers(bench.arrived)
     assert arrived == sorted(arrived)
     assert len(arrived) >= bench.outbox.end - bench.outbox.dropped
-    assert bench.session.in_flight == 0
+    assert bench.session.in_flight.count == 0
     assert bench.broker.violations == []

@@ -1,5 +1,6 @@
 """One MQTT session from CONNECT to its end, against the broker in memory, on both umqtt.simple."""
 
+import contextlib
 import random
 from typing import Any
 
@@ -107,6 +108,56 @@ def test_a_broker_that_drops_early_packets_gets_none_at_the_next_try(version: st
     bench.put(1)
     bench.open()
     assert len(bench.arrived) == 11  # and then they ride again
+
+
+def test_a_broker_that_never_takes_early_packets_is_tried_again_ever_more_rarely(
+    version: str,
+) -> None:
+    bench = SessionBench(version)
+    bench.broker.early = False
+    rides = []
+
+    def connect() -> None:
+        before = len(bench.broker.violations)
+        bench.put(1)
+        with contextlib.suppress(OSError):
+            bench.open()
+            bench.deliver()
+        rides.append(len(bench.broker.violations) > before)
+        bench.session.abandon()
+
+    for _ in range(160):
+        connect()
+    # In vain, then 1 without, in vain, 4 without, and so on: 64 at most.
+    assert [n for n, rode in enumerate(rides) if rode] == [0, 2, 7, 24, 89, 154]
+    assert len(bench.arrived) == bench.delivery.delivered == 160
+    # A broker that takes them (it was replaced) has them with every connection again.
+    bench.broker.early = True
+    while not bench.session.may_ride():
+        connect()
+    for _ in range(3):
+        bench.put(1)
+        bench.open()
+        assert bench.connection.segments == 1
+        bench.deliver()
+        bench.session.abandon()
+
+
+def test_an_accident_costs_one_connection_without_early_packets(version: str) -> None:
+    bench = SessionBench(version)
+    for _ in range(5):
+        bench.put(1)
+        bench.broker.early = False
+        with pytest.raises(OSError):
+            bench.open()
+            bench.run_ms(1000)
+        bench.broker.early = True
+        for rides in (False, True):
+            bench.put(1)
+            bench.open()
+            assert (bench.connection.segments == 1) == rides
+            bench.deliver()
+            bench.session.abandon()
 
 
 def test_a_connection_that_failed_for_another_reason_does_not_cost_the_ride(version: str) -> None:

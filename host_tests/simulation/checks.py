@@ -86,8 +86,9 @@ class Checks:
             self._fail(f"{len(outbox._starts)} segments")
         if len(outbox._holes) > self._segments_max + 1:
             self._fail(f"{len(outbox._holes)} holes")
-        if not 0 <= session._resent <= session.in_flight <= self._window:
-            self._fail(f"{session.in_flight} in flight, {session._resent} on this connection")
+        ring = session.in_flight
+        if not 0 <= ring.sent <= ring.count <= self._window:
+            self._fail(f"{ring.count} in flight, {ring.sent} on this connection")
         if len(session._others) > _OTHERS_MAX or len(link.causes) > _OTHERS_MAX:
             self._fail("a list grows")
         wait_ms = self._wire.longest_wait_ms
