@@ -3,8 +3,8 @@
 The only module that knows all the others.
 """
 
-from firmware import VERSION, crash, files, safe
-from firmware.loading import check_settings, load_settings
+from firmware import VERSION, files
+from firmware.loading import load_settings
 
 _TICK_MS = 500
 # A node that has run so long starts well (ESPHome counts a boot as good after the same minute).
@@ -76,7 +76,7 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     from firmware import remote
     from firmware.delivery import Delivery
     from firmware.health import Health
-    from firmware.identity import Identity
+    from firmware.identity import FAILED_STARTS_MAX, Identity
     from firmware.link import Link
     from firmware.node import Node, topics
     from firmware.outbox import Outbox
@@ -107,18 +107,20 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         outbox.put(record)
     resume = (state["boot"], state["seq"]) if state else None
     identity = Identity(file_system, board.random_u32, resume, board.reset_cause())
-    in_safe_mode = identity.failed_starts >= safe.FAILED_STARTS
+    in_safe_mode = identity.failed_starts >= FAILED_STARTS_MAX
 
     def restart():
         node.stop()
         board.restart()
 
-    def leave_safe_mode():
-        identity.proven()
-        restart()
-
     if in_safe_mode:
-        sampler = safe.Rest(clock, leave_safe_mode)
+        from firmware.safe import Rest
+
+        def leave():
+            identity.proven()
+            restart()
+
+        sampler = Rest(clock, leave)
     else:
         sensors = Sensors(settings["sensors"], board)
         interval_ms = int(settings["sample_s"] * 1000)
@@ -150,7 +152,7 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         node = Node(*parts)
     delivery.render = node.render
     link.restart = restart
-    remote.attach(node, topics(base, name) + b"cmd", file_system, restart, check_settings, log)
+    remote.attach(node, topics(base, name) + b"cmd", file_system, restart, log)
     if settings["home_assistant"]:
         from firmware.discovery import Discovery
 
@@ -225,6 +227,8 @@ def run():
 def loop(node, clock, feed=None, file_system=files):
     """Step `node` and wait, for ever. `feed()`: of an armed watchdog; without one nothing has to
     be done while nothing is due, and no wait is cut into slices."""
+    from firmware.health import CRASHES
+
     wire = node.link.session.wire
     # In safe mode nothing is proven by running: that is left by command or by time.
     unproven = node.state != b"safe_mode"
@@ -235,7 +239,8 @@ def loop(node, clock, feed=None, file_system=files):
             feed()
         if young and clock.uptime_ms() >= _GOOD_MS:
             young = False
-            crash.recovered(file_system)
+            # The next failure pauses briefly again (firmware/crash.py).
+            files.discard(CRASHES, file_system)
         if unproven and (node.delivery.delivered or not young or node.sleeping):
             unproven = False
             node.identity.proven()
@@ -263,34 +268,23 @@ def _boot_window(board, clock, log, window_s):
 
 
 def _refuse(board, clock, log, errors):
-    """Start nothing on a bad configuration, but say so, over and over, and blink."""
-    while True:
-        for error in errors:
-            log("configuration: %s" % error)
-        log("configuration: %d errors, nothing started; Ctrl-C for the REPL" % len(errors))
-        try:
-            for _ in range(15):
-                for on in (True, False, True, False, False, False):
-                    board.led(on)
-                    clock.sleep_ms(330)
-        except KeyboardInterrupt:
-            board.led(False)
-            return
+    from firmware.checking import refuse
+
+    refuse(board, clock, log, errors)
 
 
 def crashed(error, node, board, clock, log, file_system=files):
-    """Keep the traceback, save what can be saved, pause, restart."""
-    text = crash.text_of(error)
-    log(text)
-    pause_s = crash.keep(text, file_system)
+    """Save what can be saved, keep the traceback, pause, restart."""
     try:
         if node:
             node.outbox.spill()
             node.link.close()
     except Exception as again:
         log("while closing: %s" % again)
-    log("restarting in %d s" % pause_s)
-    for _ in range(pause_s):
-        board.feed()
-        clock.sleep_ms(1000)
+    try:
+        from firmware import crash
+
+        crash.tell(error, board, clock, log, file_system)
+    except MemoryError:
+        pass  # No room for a report: the restart makes some.
     board.restart()

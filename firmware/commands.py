@@ -10,8 +10,9 @@ import json
 from micropython import const
 
 from firmware import files as _files
-from firmware import safe
+from firmware import reading
 from firmware import settings as _settings
+from firmware.identity import FAILED_STARTS_MAX
 
 _BYTES_MAX = const(512)
 _QUEUE_MAX = const(8)
@@ -26,7 +27,8 @@ class Commands:
     """Takes messages in while the session is polled, and does one command per `step`.
 
     node: the Node or Cycle. actions: `restart()`, `identify(seconds)`, `safe_mode()`,
-    `load_config() -> dict`, `check(config) -> list of errors`. trial: firmware/settings.py.
+    `forget_network()`, `oldest()`, `load_config() -> dict`, `check(config) -> list of errors`.
+    trial: firmware/settings.py.
     """
 
     def __init__(self, node, topic, actions, trial, log, files):
@@ -190,7 +192,7 @@ class Commands:
             "depth": outbox.depth,
             "on_flash": outbox.on_flash,
             "dropped": outbox.dropped,
-            "oldest": self._node.oldest(),
+            "oldest": self._actions.oldest(),
         }
 
     def do_safe_mode(self, command):
@@ -203,15 +205,14 @@ class Commands:
 
     def do_forget_network(self, command):
         """Drop what is remembered of the access point, address and broker; join anew."""
-        self._then = self._node.forget_network
+        self._then = self._actions.forget_network
 
 
 class Actions:
     """What commands ask for beyond the node itself. See `Commands`."""
 
-    def __init__(self, node, files, restart, check):
+    def __init__(self, node, files, restart):
         self._node = node
-        self._check = check
         self._files = files
         self.restart = restart
 
@@ -221,7 +222,9 @@ class Actions:
 
     def check(self, config):
         """Errors of a changed config.json, by the same schema as at the start."""
-        return self._check(config)[1]
+        from firmware.checking import check_settings
+
+        return check_settings(config)[1]
 
     def identify(self, duration_s):
         """Blink."""
@@ -229,16 +232,29 @@ class Actions:
             raise ValueError("no LED in use on this node")
         self._node.signals.identify(duration_s)
 
+    def forget_network(self):
+        """Leave, and join with nothing remembered."""
+        link = self._node.link
+        link.station.hint = link.station.lease = None
+        link.session.close()
+        link.station.leave()
+
+    def oldest(self):
+        """(boot, seq) of the oldest reading that waits, or None."""
+        outbox = self._node.outbox
+        record = outbox.peek(outbox.first) if outbox.depth else None
+        return reading.key(record) if record else None
+
     def safe_mode(self, on):
         """Restart into safe mode, or out of it."""
-        self._node.identity.expect(safe.FAILED_STARTS if on else 0)
+        self._node.identity.expect(FAILED_STARTS_MAX if on else 0)
         self.restart()
 
 
-def make(node, topic, files, restart, check, log):
+def make(node, topic, files, restart, log):
     """Commands for `node`, and the trial of a changed setting, if there is one."""
     node.trial = _settings.Trial(files)
-    actions = Actions(node, files, restart, check)
+    actions = Actions(node, files, restart)
     return Commands(node, topic, actions, node.trial, log, files)
 
 

@@ -1,4 +1,7 @@
-"""The last failure that nothing else caught: kept in a file until it has been published."""
+"""A failure that nothing else caught: kept in a file until it has been published.
+
+Loaded when there is one; firmware/health.py tells of it.
+"""
 
 import io
 import sys
@@ -6,13 +9,23 @@ import sys
 from micropython import const
 
 from firmware import files as _files
+from firmware.health import CRASH, CRASHES
 
-_PATH = "crash.txt"
-_COUNT_PATH = "crash.count"
 # A traceback of a dozen frames; the end of it says most.
 _BYTES_MAX = const(1024)
 _PAUSE_FIRST_S = const(5)
 _PAUSE_MAX_S = const(600)
+
+
+def tell(error, board, clock, log, files=_files):
+    """Log and keep the traceback of `error`, and pause."""
+    text = text_of(error)
+    log(text)
+    pause_s = keep(text, files)
+    log("restarting in %d s" % pause_s)
+    for _ in range(pause_s):
+        board.feed()
+        clock.sleep_ms(1000)
 
 
 def text_of(error):
@@ -35,35 +48,12 @@ def keep(text, files=_files):
     """
     count = 0
     try:
-        count = int(_files.read(_COUNT_PATH, files) or b"0")
+        count = int(_files.read(CRASHES, files) or b"0")
     except ValueError:
         pass  # Spoilt: begin again.
     try:
-        _files.write_atomic(_PATH, text.encode()[-_BYTES_MAX:], files)
-        _files.write_atomic(_COUNT_PATH, b"%d" % (count + 1), files)
+        _files.write_atomic(CRASH, text.encode()[-_BYTES_MAX:], files)
+        _files.write_atomic(CRASHES, b"%d" % (count + 1), files)
     except OSError:
         pass  # A flash that is full or spoilt: the reset matters more.
     return min(_PAUSE_FIRST_S << min(count, 10), _PAUSE_MAX_S)
-
-
-def last(files=_files):
-    """The text kept, or None."""
-    data = _files.read(_PATH, files)
-    return data.decode("utf-8", "replace") if data else None
-
-
-def published(files=_files):
-    """The text has reached the broker and can go."""
-    _remove(_PATH, files)
-
-
-def recovered(files=_files):
-    """The node has run well for a minute: the next failure pauses briefly again."""
-    _remove(_COUNT_PATH, files)
-
-
-def _remove(path, files):
-    try:
-        files.remove(path)
-    except OSError:
-        pass  # There was none.

@@ -4,11 +4,8 @@ A module rather than `os` itself, so that a test can hand in a flash on which po
 """
 
 from builtins import open
+from errno import ENOENT
 from os import listdir, mkdir, remove, rename, stat
-
-from micropython import const
-
-_ENOENT = const(2)
 
 
 def read(path, files=None, strict=False):
@@ -20,9 +17,17 @@ def read(path, files=None, strict=False):
         with (files.open if files else open)(path, "rb") as file:
             return file.read()
     except OSError as error:
-        if strict and error.args[0] != _ENOENT:
+        if strict and error.args[0] != ENOENT:
             raise
         return None
+
+
+def discard(path, files=None):
+    """Remove a file, if there is one."""
+    try:
+        (files.remove if files else remove)(path)
+    except OSError:
+        pass  # There was none, or flash refuses: nobody here can mend that.
 
 
 def write_atomic(path, data, files=None):
@@ -36,4 +41,4 @@ def write_atomic(path, data, files=None):
     (files.rename if files else rename)(temporary, path)
 
 
-__all__ = ("listdir", "mkdir", "open", "read", "remove", "rename", "stat", "write_atomic")
+__all__ = ("listdir", "mkdir", "open", "remove", "rename", "stat")

@@ -2,7 +2,12 @@
 
 import gc
 
-from firmware import VERSION, crash
+from firmware import VERSION
+from firmware import files as _files
+
+# The last failure that nothing else caught, and how many there were in a row (firmware/crash.py).
+CRASH = "crash.txt"
+CRASHES = "crash.count"
 
 
 class Health:
@@ -16,12 +21,13 @@ class Health:
         self._board = board
         self._files = files
         self._reset_cause = board.reset_cause()
-        self.crash = crash.last(files)
+        text = _files.read(CRASH, files)
+        self.crash = text.decode("utf-8", "replace") if text else None
 
     def crash_published(self):
         """The broker has it: it need not be told again."""
         self.crash = None
-        crash.published(self._files)
+        _files.discard(CRASH, self._files)
 
     def __call__(self, node):
         outbox, link = node.outbox, node.link

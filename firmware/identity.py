@@ -13,6 +13,9 @@ from firmware import files as _files
 
 _PATH = "boot.count"
 _NONE_YET = b"0 0,%d" % crc32(b"0 0")
+# After so many the node starts in safe mode: ESPHome waits for 10 failed boots; a battery node
+# cannot afford as many.
+FAILED_STARTS_MAX = const(5)
 # A count that cannot be read goes on from here: far above any that was ever given.
 _UNKNOWN = const(0x20000000)
 

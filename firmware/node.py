@@ -141,18 +141,6 @@ class Node:
     def deliver_now(self):
         """Nothing to do: an `always_on` node delivers as fast as it can."""
 
-    def forget_network(self):
-        """Leave, and join with nothing remembered."""
-        station = self.link.station
-        station.hint = station.lease = None
-        self.link.session.close()
-        station.leave()
-
-    def oldest(self):
-        """(boot, seq) of the oldest reading that waits, or None."""
-        record = self.outbox.peek(self.outbox.first) if self.outbox.depth else None
-        return reading.key(record) if record else None
-
     def _is_safe(self):
         """Whether a restart would cost no reading: all that waits is on flash."""
         self.outbox.spill()

@@ -41,13 +41,13 @@ class Inbox:
         return not self._waiting and (self._commands is None or self._commands.is_idle())
 
 
-def attach(node, topic, files, restart, check, log):
-    """Let `node` take commands on `topic`. check(config) -> (settings, errors)."""
+def attach(node, topic, files, restart, log):
+    """Let `node` take commands on `topic`."""
 
     def make():
         from firmware import commands
 
-        return commands.make(node, topic, files, restart, check, log)
+        return commands.make(node, topic, files, restart, log)
 
     node.commands = Inbox(topic, make)
     if _files.read(_TRIAL, files):

@@ -6,8 +6,6 @@ them keeps the node from starting cannot, and the link, the commands and the con
 
 from micropython import const
 
-# ESPHome waits for 10 failed boots; a battery node cannot afford as many.
-FAILED_STARTS = const(5)
 _LEAVE_MS = const(3600000)
 
 

@@ -176,4 +176,4 @@ def test_tls_brings_its_certificates_along_and_asks_for_the_authority(tmp_path: 
     ca.write_text("-----BEGIN CERTIFICATE-----\n")
     files = provision.make(answers, ClientFiles(ca=ca))
     assert files.config["mqtt"] == {"host": "broker.example", "tls": {"ca_file": "ca.pem"}}
-    assert list(files.contents()) == ["ca.pem", "secrets.json", "config.json"]
+    assert list(files.contents()) == ["ca.pem", "secrets.json", "config.json", "config.checked"]

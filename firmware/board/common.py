@@ -260,22 +260,10 @@ class CommonBoard:
         return time.gmtime()[0] >= _YEAR_MIN
 
     def tls_context(self, ca, own=None):
-        """A context that verifies its peer against `ca`, one certificate in DER; None: not at all.
+        """See firmware/board/secure.py."""
+        from firmware.board.secure import context
 
-        own: (certificate, key) in DER, to show to the peer. MicroPython's own default is not to
-        verify. The clock must be set before it is used.
-        """
-        import ssl
-
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if ca is None:
-            context.verify_mode = ssl.CERT_NONE
-        else:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(cadata=ca)
-        if own:
-            context.load_cert_chain(*own)
-        return context
+        return context(ca, own)
 
     def random_u32(self):
         return int.from_bytes(os.urandom(4), "big")

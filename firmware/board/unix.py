@@ -276,18 +276,10 @@ class Board:
         return self.time.time() >= _YEAR_2024_S
 
     def tls_context(self, ca, own=None):
-        """As a board's (firmware/board/common.py)."""
-        import ssl
+        """See firmware/board/secure.py."""
+        from firmware.board.secure import context
 
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if ca is None:
-            context.verify_mode = ssl.CERT_NONE
-        else:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(cadata=ca)
-        if own:
-            context.load_cert_chain(*own)
-        return context
+        return context(ca, own)
 
     def random_u32(self):
         return int.from_bytes(os.urandom(4), "big")

@@ -1,6 +1,6 @@
 """Whether there is a reason to open the page, and what becomes of a start that has one."""
 
-from firmware.loading import MISSING
+from firmware.checking import MISSING
 
 
 def set_up(board, clock, log, settings, errors, pending):

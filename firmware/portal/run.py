@@ -8,7 +8,7 @@ import sys
 from micropython import const
 
 from firmware import files as _files
-from firmware.loading import check_settings
+from firmware.checking import check_settings
 from firmware.portal.form import Form, decode
 from firmware.portal.names import Names
 from firmware.portal.server import Server

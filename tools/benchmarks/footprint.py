@@ -1,7 +1,7 @@
 """Benchmark 3: what each client takes of a genuine Pico W image, and what its radio sends."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from benchmarks.figures import Row
 from benchmarks.parts import CLIENTS, Parts, metadata_version
 from fieldpost.board_link import BoardLink, open_link
 from fieldpost.brokers import Broker
+from fieldpost.checked import with_checked
 from fieldpost.emulator import GATEWAY, SSID, Emulator
 from fieldpost.emulator_firmware import compile_module, firmware_files
 from fieldpost.errors import CommandError
@@ -36,8 +37,9 @@ _DELIVERIES: dict[str, tuple[str, str]] = {
 }
 _MEASURE_S = 90.0
 _TRIES = 2
-# Loaded to check the configuration, and given back.
-_ONCE = ("firmware/config", "firmware/schema")
+# What checks a configuration that the host has not checked: not on the board at all here, so that
+# a node that wanted it could not start.
+CHECKS = ("firmware/checking", "firmware/config", "firmware/schema")
 
 
 def measure(
@@ -54,8 +56,10 @@ def measure(
     if "mqtt_as" not in parts.missing:
         files["mqtt_as.mpy"] = compile_module(parts.folder / "mqtt_as.py", "mqtt_as.py")
         sizes["mqtt_as.mpy"] = len(files["mqtt_as.mpy"])
+    files = {name: data for name, data in files.items() if not name.startswith(CHECKS)}
     files["config.json"] = json.dumps(CONFIG).encode()
     files["secrets.json"] = json.dumps(_SECRETS).encode()
+    files = with_checked(files)
     found: dict[str, Any] = {"image": image.stem, "emulator": metadata_version("rp2040py")}
     found["mpy_bytes"] = sizes
 
@@ -65,9 +69,7 @@ def measure(
     with boot() as board, open_link(board.console, 30) as link:
         found["heap"] = _heap(parts, link, say)
         said = link.exec("import sys\nprint('\\n'.join(sys.modules))").decode().split()
-        found["loaded"] = sorted(
-            _files_of(said, sizes) | {name for name in sizes if name.startswith(_ONCE)}
-        )
+        found["loaded"] = sorted(files_of(said, sizes))
     found["segments"] = _segments(parts, boot, say)
     return found
 
@@ -97,7 +99,7 @@ def _heap(parts: Parts, link: BoardLink, say: Callable[[str], None]) -> dict[str
     return heap
 
 
-def _files_of(modules: list[str], sizes: dict[str, int]) -> set[str]:
+def files_of(modules: Iterable[str], sizes: Mapping[str, int]) -> set[str]:
     """The files behind names of `sys.modules`."""
     found = set()
     for name in modules:

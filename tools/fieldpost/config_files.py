@@ -88,6 +88,16 @@ def load(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
     return settings, errors + (secrets_errors or in_secrets)
 
 
+def check_bytes(
+    config_json: bytes, secrets_json: bytes
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return `(settings, errors)`, as `load` does, for the bytes of the two files."""
+    parsed, errors = _parse(config_json, "config.json")
+    secrets, more = _parse(secrets_json, "secrets.json")
+    errors += more
+    return (None, errors) if errors else config.check(parsed, secrets)
+
+
 def reference() -> list[Row]:
     """Return every key there is, in the order of the schema."""
     return [row for section in sections() for row in section.rows]
@@ -175,16 +185,22 @@ def _known_keys() -> set[str]:
 def _read(path: Path, name: str, remedy: str) -> tuple[Any, list[str]]:
     """Return what a JSON file says, and the errors that kept it from being read."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None, [f"{name}: missing; create {path} ({remedy})"]
+    except OSError as error:
+        return None, [f"{name}: cannot read {path}: {error.strerror}"]
+    return _parse(data, name)
+
+
+def _parse(data: bytes, name: str) -> tuple[Any, list[str]]:
+    try:
+        text = data.decode("utf-8")
         if text.startswith("\ufeff"):
             return None, [f"{name}: begins with a byte order mark; save it as UTF-8 without one"]
         return json.loads(
             text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated
         ), []
-    except FileNotFoundError:
-        return None, [f"{name}: missing; create {path} ({remedy})"]
-    except OSError as error:
-        return None, [f"{name}: cannot read {path}: {error.strerror}"]
     except UnicodeDecodeError as error:
         return None, [f"{name}: byte {error.start + 1} is not UTF-8; save the file as UTF-8"]
     except json.JSONDecodeError as error:

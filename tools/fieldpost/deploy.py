@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from fieldpost import board_files, boards, pins
+from fieldpost import board_files, boards, checked, pins
 from fieldpost.board_link import BoardError, BoardLink, LinkLost, NoAnswer, ProgramError, open_link
 from fieldpost.deploy_build import Build, build, check_mpy, find_umqtt
 from fieldpost.deploy_plan import Plan, check_space, plan, to_hash, to_read
@@ -126,6 +126,8 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
         found, wanted, todo = compare(link, wish)
         if not todo.is_empty:
             _bring(link, found, todo, screen)
+            if found.has("config.json") and found.has("secrets.json"):
+                checked.renew(link)
         outcome = Outcome(
             port,
             True,
@@ -214,6 +216,7 @@ def _bring(link: BoardLink, found: Survey, todo: Plan, screen: Screen) -> None:
             # What was there could not complete a deployment: so there is no old set to mix with.
             board_files.write_file(link, "/boot.py", todo.send["boot.py"])
         screen.progress(port, "committing", 0, None)
+        checked.forget(link)
         board_files.write_file(link, COMMIT, todo.journal)
     except ProgramError as error:
         raise _explained(port, error) from None

@@ -111,6 +111,8 @@ def _rest(seconds: float | None) -> None:
 
 def _files(config: Path | None, open_network: bool) -> dict[str, bytes]:
     """The board's files: the firmware, and the configuration led to where it can work here."""
+    from fieldpost.checked import with_checked
+
     given, secrets = _EXAMPLE, {}
     if config is not None:
         given, secrets = _read(config)
@@ -125,7 +127,7 @@ def _files(config: Path | None, open_network: bool) -> dict[str, bytes]:
     files = firmware_files()
     files["config.json"] = json.dumps(changed).encode()
     files["secrets.json"] = json.dumps(secrets).encode()
-    return files
+    return with_checked(files)
 
 
 def _read(config: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 from fieldpost import board_files, mqtt_url, pins
 from fieldpost.board_link import BoardLink
 from fieldpost.certs_client import ClientFiles
+from fieldpost.checked import with_checked
 from fieldpost.config_files import config as schema_check
 from fieldpost.errors import CommandError
 
@@ -52,11 +53,13 @@ class NodeFiles:
 
     def contents(self) -> dict[str, bytes]:
         """By file name, secrets first: a node with both old or with new secrets can start."""
-        return {
-            **self.others,
-            "secrets.json": _json(self.secrets),
-            "config.json": _json(self.config),
-        }
+        return with_checked(
+            {
+                **self.others,
+                "secrets.json": _json(self.secrets),
+                "config.json": _json(self.config),
+            }
+        )
 
 
 def read_answers(path: Path) -> Answers:
