@@ -23,7 +23,6 @@ def connection(board, clock, settings, idle=None):
     from firmware import node
     from firmware.session import Session
     from firmware.station import Station
-    from wire import Wire
 
     wifi, mqtt = settings["wifi"], settings["mqtt"]
     static = wifi["static"]
@@ -37,18 +36,18 @@ def connection(board, clock, settings, idle=None):
         wifi["power"],
         (static["address"], static["mask"], static["gateway"], static["dns"]) if static else None,
     )
-    security = context = name = None
+    security = None
     if mqtt["tls"]:
-        from firmware.tls import Tls
+        from firmware.tls import secured
 
         try:
-            security = Tls(board, clock, settings)
+            security, wire = secured(board, clock, settings, idle)
         except ValueError as error:
             raise ConfigError(str(error))
-        context, name = security.context, security.server_name
-    wire = Wire(board.socket, board.select, clock, idle, context, name)
-    if security:
-        security.wire = wire
+    else:
+        from wire import Wire
+
+        wire = Wire(board.socket, board.select, clock, idle)
     session = Session(
         wire,
         settings["node"],

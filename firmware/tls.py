@@ -129,6 +129,15 @@ class Tls:
         return None
 
 
+def secured(board, clock, settings, idle):
+    """(a `Tls`, the wire that it secures). Raises ValueError as `Tls` does."""
+    from wire_tls import TlsWire
+
+    made = Tls(board, clock, settings)
+    made.wire = TlsWire(board.socket, board.select, clock, idle, made.context, made.server_name)
+    return made, made.wire
+
+
 def check_files(tls, files=_files):
     """Errors of the files that the settings `mqtt.tls` name, as far as they can be seen soon."""
     errors = []

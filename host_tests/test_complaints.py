@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 from port_node import PortNode, configuration
 from session_bench import PORTS, TIMEOUT_MS, Bench, Peer, SessionBench, fails_with
-
-from wire import Wire
+from wire_tls import TlsWire
 
 HERE = Path(__file__).parent
 ENOMEM = 12
@@ -200,7 +199,7 @@ def test_08_tls_without_memory_costs_one_attempt_and_no_descriptor(
     bench = Bench(port)
     peer = Peer(bench.net)
     tls = TlsWithoutMemory(error, 3)
-    bench.wire = Wire(bench.stack.socket, bench.stack.select, bench.time, tls=tls)
+    bench.wire = TlsWire(bench.stack.socket, bench.stack.select, bench.time, None, tls)
     for _ in range(3):
         with pytest.raises(type(error)):
             bench.open_wire()

@@ -1,9 +1,9 @@
 """The socket that `umqtt.simple` should have had.
 
-A `Wire` takes the place of the name `socket` in umqtt.simple's module and is one TCP (or TLS)
-connection at a time. What upstream writes in four to six pieces leaves as one segment; what it
-reads comes whole or raises; nothing outlasts the deadline that the owner armed; and whatever
-fails, the descriptor is closed.
+A `Wire` takes the place of the name `socket` in umqtt.simple's module and is one TCP connection at
+a time (lib/wire_tls.py has the one for TLS). What upstream writes in four to six pieces leaves as
+one segment; what it reads comes whole or raises; nothing outlasts the deadline that the owner
+armed; and whatever fails, the descriptor is closed.
 
     wire = Wire(socket, select, time)
     umqtt.simple.socket = wire
@@ -11,8 +11,7 @@ fails, the descriptor is closed.
     client.connect()
 
 Errors are `OSError` with `ETIMEDOUT` at the deadline, `ECONNRESET` when the peer closes or
-promises more than `READ_LIMIT` bytes, `EPROTO` and the reason for a certificate that cannot be
-believed, `ENOTCONN` on a closed wire, or whatever the port raised.
+promises more than `READ_LIMIT` bytes, `ENOTCONN` on a closed wire, or whatever the port raised.
 
 The buffers are made once and used by every later connection: a heap that has room at start-up
 has room for every reconnect.
@@ -27,8 +26,6 @@ _EAGAIN = const(11)
 _ECONNRESET = const(104)
 _ENOTCONN = const(107)
 _ETIMEDOUT = const(110)
-_EPROTO = const(71)
-_POLLIN = const(1)
 _POLLOUT = const(4)
 _POLLERR_POLLHUP = const(24)
 # Long enough not to matter for power, short enough to feed the shortest watchdog (RP2: 8.3 s).
@@ -42,6 +39,7 @@ _TX_BYTES = const(1400)
 _RX_BYTES = const(256)
 
 READ_LIMIT = const(4096)
+POLLIN = const(1)
 
 
 class Wire:
@@ -49,31 +47,24 @@ class Wire:
 
     socket, select: the port's modules. clock: `ticks_ms`, `ticks_add`, `ticks_diff`.
     idle: called at least every 500 ms while waiting, and before each name look-up.
-    tls: an `ssl.SSLContext` (with `verify_mode` and the CA already set), or None.
-    server_name: what the peer's certificate must name; the host that was asked for if None.
 
     Counters since the wire was made: `segments` (sends that left), `round_trips` (times an
     answer had to be waited for), `sent_bytes`, `received_bytes`. `longest_wait_ms` is the longest
     time any one operation took from `arm` to its last wait.
     """
 
-    def __init__(self, socket, select, clock, idle=None, tls=None, server_name=None):
+    def __init__(self, socket, select, clock, idle=None):
         self._socket = socket
         self._clock = clock
         self._idle = idle
         self._slice_ms = _SLICE_MS if idle else _WHOLE_MS
-        self._tls = tls
-        self._server_name = server_name
         self._poll = select.poll()
         self._sock = None
-        self._raw = None  # the TCP socket under TLS: some ports leave it open when TLS closes
         self._host = None
         self._addresses = {}
         self._deadline = self._armed = clock.ticks_ms()
         self._may_wait = True
         self._heard = False  # anything at all from this peer
-        # TCP stands, and TLS has not come to its first byte yet, or failed before.
-        self.handshaking = False
         self._asked = False  # sent something and has not had to wait since
         # Public as `rx` is: a session writes the head of a packet where it leaves from.
         self.tx = bytearray(_TX_BYTES)
@@ -99,10 +90,10 @@ class Wire:
     def socket(self, *_):
         """A new connection. The one before it, if any, is closed."""
         self.close()
-        self._heard = self.handshaking = False
-        self._sock = self._raw = self._socket.socket()
+        self._heard = False
+        self._sock = self._socket.socket()
         self._sock.setblocking(False)
-        self._poll.register(self._sock, _POLLIN)
+        self._poll.register(self._sock, POLLIN)
         return self
 
     def getaddrinfo(self, host, port, *_):
@@ -146,7 +137,7 @@ class Wire:
         self._may_wait = flag
 
     def connect(self, address):
-        """TCP, then TLS if configured, within the deadline."""
+        """TCP, and what a wire puts on it, within the deadline."""
         try:
             self._sock.connect(address)
         except OSError as error:
@@ -159,10 +150,8 @@ class Wire:
                 self._fill()  # It raises what went wrong; ports have no other way to ask.
                 raise OSError(_ECONNRESET)
             self._no_delay()
-            if self._tls:
-                self._start_tls()
+            self._secure()
         except (OSError, MemoryError, ValueError):
-            # TLS has the largest buffers of all, and its own opinion of certificates.
             self._fail()
             raise
         self._asked = False
@@ -246,20 +235,21 @@ class Wire:
         self._drop()
 
     def _drop(self):
-        for sock in (self._sock, self._raw if self._raw is not self._sock else None):
-            if sock is None:
-                continue
-            try:
-                self._poll.unregister(sock)
-            except (OSError, KeyError, ValueError):
-                pass  # Ports differ in what they raise for a socket they do not know.
-            try:
-                sock.close()
-            except OSError:
-                pass  # Nobody is left to tell, and the descriptor is gone all the same.
-        self._sock = self._raw = None
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._close(sock)
         self._tx_end = self.rx_start = self.rx_end = 0
         self._may_wait = True
+
+    def _close(self, sock):
+        try:
+            self._poll.unregister(sock)
+        except (OSError, KeyError, ValueError):
+            pass  # Ports differ in what they raise for a socket they do not know.
+        try:
+            sock.close()
+        except OSError:
+            pass  # Nobody is left to tell, and the descriptor is gone all the same.
 
     def known(self):
         """The numeric address of the peer, to be kept over a sleep; None if the port hides it."""
@@ -332,9 +322,6 @@ class Wire:
         except OSError:
             self._fail()
             raise
-        except ValueError as error:
-            self._fail()
-            raise _untrusted(error)
         self._tx_end = 0
         if end:
             self._asked = True
@@ -376,17 +363,8 @@ class Wire:
         except (OSError, AttributeError, NotImplementedError):
             pass  # A port without the option only loses time.
 
-    def _start_tls(self):
-        self.handshaking = True
-        self._poll.unregister(self._sock)
-        # The handshake runs in the first reads and writes, where the deadline can end it.
-        self._sock = self._tls.wrap_socket(
-            self._sock,
-            server_hostname=self._server_name or self._host,
-            do_handshake_on_connect=False,
-        )
-        self._sock.setblocking(False)
-        self._poll.register(self._sock, _POLLIN)
+    def _secure(self):
+        """What comes between TCP and the first byte: nothing here."""
 
     def _await_bytes(self):
         """Send what was gathered, then wait until at least one byte is in `rx`."""
@@ -401,7 +379,7 @@ class Wire:
                 if self._asked:
                     self._asked = False
                     self.round_trips += 1
-                self._wait(_POLLIN)
+                self._wait(POLLIN)
         except OSError:
             self._fail()
             raise
@@ -418,9 +396,6 @@ class Wire:
                 return 0
             self._fail()
             raise
-        except ValueError as error:
-            self._fail()
-            raise _untrusted(error)
         if got is None:
             return 0
         if got == 0:
@@ -429,7 +404,6 @@ class Wire:
         self.rx_start = 0
         self.rx_end = got
         self._heard = True
-        self.handshaking = False
         self.received_bytes += got
         return got
 
@@ -454,9 +428,4 @@ class Wire:
             if waited_ms > self.longest_wait_ms:
                 self.longest_wait_ms = waited_ms
             if event == _POLLOUT and self._sock is not None:
-                poll.modify(self._sock, _POLLIN)
-
-
-def _untrusted(error):
-    """MicroPython's TLS has a ValueError for a certificate that it does not believe."""
-    return OSError(_EPROTO, str(error))
+                poll.modify(self._sock, POLLIN)

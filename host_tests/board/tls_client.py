@@ -25,8 +25,7 @@ class _Clock:
 def _session(host, port, node):
     from firmware.board import Board
     from firmware.session import Session
-    from firmware.tls import Tls
-    from wire import Wire
+    from firmware.tls import secured
 
     board = Board()
     tls = {
@@ -38,9 +37,7 @@ def _session(host, port, node):
     }
     settings = {"node": node, "mqtt": {"host": host, "tls": tls}, "ntp": {"host": host}}
     measure.say("imported")
-    security = Tls(board, _Clock, settings)
-    wire = Wire(board.socket, board.select, _Clock, None, security.context, security.server_name)
-    security.wire = wire
+    security, wire = secured(board, _Clock, settings, None)
     return security, Session(wire, node, host, port, timeout_ms=20000)
 
 

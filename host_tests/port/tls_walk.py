@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 
-from wire import Wire
+from wire_tls import TlsWire
 
 _TIMEOUT_MS = 1500
 
@@ -27,7 +27,7 @@ def main(authority, servers):
     before = descriptors()
     for port, name in servers:
         idled = []
-        wire = Wire(
+        wire = TlsWire(
             socket, select, time, lambda idled=idled: idled.append(time.ticks_ms()), context, name
         )
         start = time.ticks_ms()

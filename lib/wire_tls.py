@@ -1,0 +1,70 @@
+"""A `Wire` that speaks TLS: the peer's certificate is verified as its context says."""
+
+from micropython import const
+
+from wire import POLLIN, Wire
+
+_EPROTO = const(71)
+
+
+class TlsWire(Wire):
+    """As a `Wire`; a certificate that can't be believed is an `OSError`, `EPROTO` and the reason.
+
+    tls: an `ssl.SSLContext` with `verify_mode` and the CA already set. server_name: what the
+    peer's certificate must name; the host that was asked for if None.
+    `handshaking`: TCP stands, and TLS has not come to its first byte yet, or failed before.
+    """
+
+    def __init__(self, socket, select, clock, idle, tls, server_name=None):
+        super().__init__(socket, select, clock, idle)
+        self._tls = tls
+        self._server_name = server_name
+        self._raw = None  # the TCP socket: some ports leave it open when TLS closes
+        self.handshaking = False
+
+    def socket(self, *_):
+        """A new connection. The one before it, if any, is closed."""
+        self.handshaking = False
+        return super().socket()
+
+    def flush(self):
+        """As a `Wire`'s."""
+        try:
+            super().flush()
+        except ValueError as error:
+            self._untrusted(error)
+
+    def _fill(self):
+        got = 0
+        try:
+            got = super()._fill()
+        except ValueError as error:
+            self._untrusted(error)
+        if got:
+            self.handshaking = False
+        return got
+
+    def _secure(self):
+        self.handshaking = True
+        raw = self._sock
+        self._poll.unregister(raw)
+        # The handshake runs in the first reads and writes, where the deadline can end it.
+        sock = self._tls.wrap_socket(
+            raw,
+            server_hostname=self._server_name or self._host,
+            do_handshake_on_connect=False,
+        )
+        self._raw, self._sock = raw, sock
+        sock.setblocking(False)
+        self._poll.register(self._sock, POLLIN)
+
+    def _drop(self):
+        super()._drop()
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            self._close(raw)
+
+    def _untrusted(self, error):
+        """MicroPython's TLS has a ValueError for a certificate that it does not believe."""
+        self._fail()
+        raise OSError(_EPROTO, str(error))
