@@ -49,7 +49,9 @@ def make_cycle(board, state, parts):
     station.lease = state.get("lease")
     cycle.link.session.early = state.get("early", settings["mqtt"]["early"])
     if state.get("broker"):
-        wire.remember(settings["mqtt"]["host"], settings["mqtt"]["port"], state["broker"])
+        # Saves the look-up.
+        found = [(0, 0, 0, "", (state["broker"], settings["mqtt"]["port"]))]
+        wire.addresses[(settings["mqtt"]["host"], settings["mqtt"]["port"])] = found
     return cycle
 
 
@@ -81,7 +83,7 @@ def sleep(node, board, sleep_ms):
     state["hint"] = (hint[0], hint[1].hex(), hint[2]) if hint else None
     state["lease"] = station.lease
     session = node.link.session
-    state["broker"] = session.wire.known()
+    state["broker"] = _numeric(session.wire.addresses)
     # A broker that closes on what comes before CONNACK would do so at every wake.
     state["early"] = session.may_ride()
     limit_bytes = board.retained_bytes
@@ -119,3 +121,11 @@ def _light_sleep(node, board, sleep_ms):
             return
         board.light_sleep(min(sleep_ms, due_ms), watch)
         sleep_ms = end_ms - node.clock.rtc_ms()
+
+
+def _numeric(addresses):
+    """The broker's address, numeric; None if the port hides it."""
+    for found in addresses.values():
+        address = found[0][-1]
+        return address[0] if isinstance(address, tuple) else None
+    return None

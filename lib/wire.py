@@ -61,7 +61,8 @@ class Wire:
         self._poll = select.poll()
         self._sock = None
         self._host = None
-        self._addresses = {}
+        # (host, port) -> what the look-up gave. Public: an owner may keep one over a sleep.
+        self.addresses = {}
         self._deadline = self._armed = clock.ticks_ms()
         self._may_wait = True
         self._heard = False  # anything at all from this peer
@@ -103,7 +104,7 @@ class Wire:
         """
         self._host = host
         key = (host, port)
-        if key not in self._addresses:
+        if key not in self.addresses:
             if self._idle:
                 self._idle()
             net = self._socket
@@ -119,13 +120,13 @@ class Wire:
             finally:
                 if self.patient:
                     self.patient(0)
-            self._addresses.clear()
-            self._addresses[key] = found
+            self.addresses.clear()
+            self.addresses[key] = found
             if self._clock.ticks_diff(self._deadline, self._clock.ticks_ms()) <= 0:
                 # Not the peer's fault: the next try has the address, and all of its time.
                 self._drop()
                 raise OSError(_ETIMEDOUT)
-        return self._addresses[key]
+        return self.addresses[key]
 
     # What it calls on the socket ------------------------------------------------------------
 
@@ -251,17 +252,6 @@ class Wire:
         except OSError:
             pass  # Nobody is left to tell, and the descriptor is gone all the same.
 
-    def known(self):
-        """The numeric address of the peer, to be kept over a sleep; None if the port hides it."""
-        for found in self._addresses.values():
-            address = found[0][-1]
-            return address[0] if isinstance(address, tuple) else None
-        return None
-
-    def remember(self, host, port, address):
-        """Take `address`, from `known`, for `host`, and save the look-up."""
-        self._addresses[(host, port)] = [(0, 0, 0, "", (address, port))]
-
     # What the owner calls ---------------------------------------------------------------------
 
     def arm(self, timeout_ms):
@@ -353,7 +343,7 @@ class Wire:
     def _fail(self):
         if not self._heard:
             # The peer may have moved: ask for its address again.
-            self._addresses.clear()
+            self.addresses.clear()
         self._drop()
 
     def _no_delay(self):

@@ -16,9 +16,6 @@ _YEAR_MIN = const(2024)
 # machine.reset_cause(); ESP32 says 0 when it does not know, RP2 says only 1 and 3.
 _CAUSES = ("unknown", "power-on", "hard", "watchdog", "deep-sleep", "soft")
 _HOSTNAME_MAX = const(32)
-# A light sleep that ends this much early was cut short: some versions return at once.
-_SHORT_MS = const(50)
-_AWAKE_MS = const(1000)
 _NO_ADDRESS = "0.0.0.0"
 
 
@@ -131,13 +128,13 @@ class CommonBoard:
     taken_pins = ()  # by the flash memory or the radio
     rests = False  # whether a wait with the radio off is better spent in a light sleep
     short_sleeps = 0  # that ended before their time, and nobody had asked for it
-    _sleep_max_ms = 0x3FFFFFFF
+    sleep_max_ms = 0x3FFFFFFF
     _input = {}
 
     def __init__(self, radio):
         self.radio = radio
         self._watchdog = None
-        self._watchdog_ms = None
+        self.watchdog_ms = None
 
     def reset_cause(self):
         cause = machine.reset_cause()
@@ -157,7 +154,7 @@ class CommonBoard:
         if self.watchdog_max_ms:
             timeout_ms = min(timeout_ms, self.watchdog_max_ms)
         self._watchdog = machine.WDT(timeout=timeout_ms)
-        self._watchdog_ms = timeout_ms
+        self.watchdog_ms = timeout_ms
         return timeout_ms
 
     def feed(self):
@@ -198,24 +195,9 @@ class CommonBoard:
         unless `watch` (firmware/watch.py) knows of it: one of its pins has stirred. If that is an
         input to be told of, this returns early.
         """
-        limit_ms = self._sleep_max_ms
-        if self._watchdog_ms:
-            limit_ms = min(limit_ms, self._watchdog_ms // 2)
-        while ms > 0:
-            slice_ms = min(ms, limit_ms)
-            self.feed()
-            start = time.ticks_ms()
-            machine.lightsleep(slice_ms)
-            slept_ms = time.ticks_diff(time.ticks_ms(), start)
-            if slept_ms < slice_ms - _SHORT_MS:
-                if not (watch and watch.stirred()):
-                    self.short_sleeps += 1
-                    time.sleep_ms(min(slice_ms - slept_ms, _AWAKE_MS))
-                    slept_ms = time.ticks_diff(time.ticks_ms(), start)
-                if watch and watch.changed():
-                    break
-            ms -= max(slept_ms, 1)
-        self.feed()
+        from firmware.board.light_sleep import sleep
+
+        sleep(self, machine.lightsleep, ms, watch)
 
     def supply_mv(self):
         return None

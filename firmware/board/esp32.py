@@ -149,7 +149,7 @@ class Board(CommonBoard):
     def deep_sleep(self, ms):
         """Sleep and start anew, with RTC memory and clock kept. Does not return."""
         self.radio.off()
-        machine.deepsleep(min(ms, self._sleep_max_ms))
+        machine.deepsleep(min(ms, self.sleep_max_ms))
 
     def die_temperature_c(self):
         """Degrees Celsius inside the chip, some 20 above its surroundings with the radio on."""

@@ -123,7 +123,7 @@ class Board(CommonBoard):
     # machine.freq() is not for a Pico W: the radio's bus is clocked from the CPU's, and fails at
     # 60 MHz and below (pico-sdk issue 1392). A light sleep stops the CPU's clock altogether.
     rests = True
-    _sleep_max_ms = 4294966
+    sleep_max_ms = 4294966
 
     def __init__(self):
         super().__init__(Radio())
