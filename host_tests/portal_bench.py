@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
-from firmware.loading import check_settings
+from firmware.checking import check_settings
 from firmware.portal.form import Form
 from firmware.portal.run import Portal
 from firmware.portal.server import Request

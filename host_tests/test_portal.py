@@ -27,7 +27,6 @@ from portal_bench import (
 
 from fakes.clock import FakeTime
 from firmware.board import Board
-from firmware.checking import check_settings
 from firmware.clock import Clock
 from firmware.log import Log
 from firmware.portal import page

@@ -14,7 +14,7 @@ from portal_bench import (
     form,
 )
 
-from firmware.loading import check_settings
+from firmware.checking import check_settings
 from firmware.portal.form import decode
 from firmware.portal.run import networks, passphrase
 
