@@ -62,7 +62,7 @@ def test_every_type_has_its_line_its_section_and_an_example() -> None:
     assert set(lines) == set(schema_sensors.TYPES)
     assert {example["type"] for example, _ in EXAMPLES} == set(schema_sensors.TYPES)
     anchors = {
-        title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
+        title.lower().replace(" ", "-") for title in re.findall(r"^##+ (.+)$", TEXT, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([\w-]+)\)", TEXT)) <= anchors
     for kind, line in lines.items():

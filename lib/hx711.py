@@ -5,8 +5,10 @@ Data sheet: HX711, 'Serial interface', 'Reset and power-down sequence'. Powered 
 
 from micropython import const
 
-# Settling time after power-up, at 10 samples per second.
+# 'Key electrical characteristics': settling time at 10 samples per second, by the chip's own
+# oscillator, whose tolerance the data sheet leaves open: a slow one is given more.
 _SETTLING_MS = const(400)
+_SLOWER_MS = const(100)
 _PULSES = const(25)
 _POWER_DOWN_US = const(60)
 _ETIMEDOUT = const(110)
@@ -42,10 +44,13 @@ class HX711:
 
     def read(self):
         """(weight,), and powers the chip down."""
-        clock, data = self._clock, self._data
-        if data.value():
+        clock, data, time = self._clock, self._data, self._time
+        for _ in range(_SLOWER_MS):
+            if not data.value():
+                break
+            time.sleep_us(1000)
+        else:
             raise OSError(_ETIMEDOUT, "not ready, or not there")
-        time = self._time
         raw = longest_us = 0
         # The 25th pulse asks for gain 128 again, and the chip lets go of the line.
         for _ in range(_PULSES):

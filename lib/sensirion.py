@@ -35,3 +35,27 @@ def fraction(raw, span, offset=0):
     In whole numbers, for a board computes in single precision.
     """
     return ((span * raw + 32767) // 65535 + offset) / 100
+
+
+class OneShot:
+    """A chip on an I2C bus that measures once when it is told to, and idles in between.
+
+    A driver says `_COMMAND`, `_WAIT_MS` until the answer is there, and `_WORDS` in the answer.
+    """
+
+    _COMMAND = b""
+    _WAIT_MS = 0
+    _WORDS = 0
+
+    def __init__(self, i2c, address):
+        self._i2c = i2c
+        self._address = address
+        self._buffer = bytearray(3 * self._WORDS)
+
+    def start(self):
+        """Start one measurement; returns the ms until `read()` has it."""
+        self._i2c.writeto(self._address, self._COMMAND)
+        return self._WAIT_MS
+
+    def _answer(self):
+        return read_words(self._i2c, self._address, self._buffer)

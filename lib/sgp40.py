@@ -4,15 +4,10 @@ Data sheet: SGP40, version 1.2. Sensirion's VOC index is made from this signal b
 needs a reading every second, and is not in here.
 """
 
-from micropython import const
-from sensirion import read_words
-
-# 'Measure raw signal', with the default humidity (50 %RH) and temperature (25 degC).
-_MEASURE = b"\x26\x0f\x80\x00\xa2\x66\x66\x93"
-_MEASUREMENT_MS = const(30)
+from sensirion import OneShot
 
 
-class SGP40:
+class SGP40(OneShot):
     """The chip on an I2C bus; it has one address.
 
     Field: voc_raw, 0 to 65535 without a unit: it falls as the air gets worse. Of one chip it
@@ -21,17 +16,14 @@ class SGP40:
     """
 
     FIELDS = ("voc_raw",)
+    # 'Measure raw signal', with the default humidity (50 %RH) and temperature (25 degC).
+    _COMMAND = b"\x26\x0f\x80\x00\xa2\x66\x66\x93"
+    _WAIT_MS = 30
+    _WORDS = 1
 
     def __init__(self, i2c, address=0x59):
-        self._i2c = i2c
-        self._address = address
-        self._buffer = bytearray(3)
-
-    def start(self):
-        """Start one measurement; returns the ms until `read()` has it."""
-        self._i2c.writeto(self._address, _MEASURE)
-        return _MEASUREMENT_MS
+        super().__init__(i2c, address)
 
     def read(self):
         """(voc_raw,)."""
-        return tuple(read_words(self._i2c, self._address, self._buffer))
+        return tuple(self._answer())

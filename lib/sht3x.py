@@ -1,17 +1,12 @@
 """Sensirion SHT30, SHT31, SHT35: temperature and humidity on I2C.
 
-Data sheet: SHT3x-DIS, version 7. Measures once when asked and idles in between.
+Data sheet: SHT3x-DIS, version 7.
 """
 
-from sensirion import fraction, read_words
-
-# 'Single shot data acquisition': high repeatability, no clock stretching.
-_MEASURE = b"\x24\x00"
-# 'System timing': 15.5 ms at most.
-_MEASUREMENT_MS = 16
+from sensirion import OneShot, fraction
 
 
-class SHT3x:
+class SHT3x(OneShot):
     """One chip on an I2C bus, at 0x44 or, with ADDR high, 0x45.
 
     Fields: temperature in degC and humidity in %RH, to 0.01. Raises OSError if the chip does not
@@ -19,18 +14,16 @@ class SHT3x:
     """
 
     FIELDS = ("temperature", "humidity")
+    # 'Single shot data acquisition': high repeatability, no clock stretching.
+    _COMMAND = b"\x24\x00"
+    # 'System timing': 15.5 ms at most.
+    _WAIT_MS = 16
+    _WORDS = 2
 
     def __init__(self, i2c, address=0x44):
-        self._i2c = i2c
-        self._address = address
-        self._buffer = bytearray(6)
-
-    def start(self):
-        """Start one measurement; returns the ms until `read()` has it."""
-        self._i2c.writeto(self._address, _MEASURE)
-        return _MEASUREMENT_MS
+        super().__init__(i2c, address)
 
     def read(self):
         """(temperature, humidity) by the formulae of 'Conversion of signal output'."""
-        temperature, humidity = read_words(self._i2c, self._address, self._buffer)
+        temperature, humidity = self._answer()
         return fraction(temperature, 17500, -4500), fraction(humidity, 10000)

@@ -8,8 +8,9 @@ from fakes.pin import FakePin
 
 
 class FakeHx711:
-    def __init__(self, now_ms, raw, write_us=4):
-        self._now_ms = now_ms
+    def __init__(self, now_ms, raw, write_us=4, settling_ms=400):
+        self._clock_ms = now_ms
+        self.settling_ms = settling_ms
         self.raw = raw
         self.write_us = write_us
         self.clock = _Clock(self)
@@ -22,6 +23,9 @@ class FakeHx711:
         self.now_us = 0
         # The pulse of this number takes 100 us.
         self.stretched = None
+
+    def _now_ms(self):
+        return self._clock_ms() + self.now_us // 1000
 
     def ticks_us(self):
         return self.now_us
@@ -47,7 +51,7 @@ class FakeHx711:
                 self.sleep_us(100)
             return
         if self.is_down():
-            self.ready_ms = self._now_ms() + 400
+            self.ready_ms = self._now_ms() + self.settling_ms
             self.pulses = 0
         self.high_us = 0
 
