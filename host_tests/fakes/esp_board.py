@@ -1,6 +1,6 @@
 """An Espressif board in its bootloader: the packaged mock of the ROM, behind a line that may fail.
 
-esptool  <->  this proxy (`url`)  <->  esp32-mock-bootloader
+esptool  <->  this proxy (`url`)  <->  esp32-mock-bootloader, or what it runs once it is flashed
 """
 
 import contextlib
@@ -12,7 +12,11 @@ import threading
 import time
 from pathlib import Path
 
+import serial
+
+# How two commands begin.
 _CHANGE_BAUD = b"\xc0\x00\x0f"
+_MD5_OF_FLASH = b"\xc0\x00\x13"
 _START_S = 20.0
 _READ_S = 60.0
 
@@ -21,15 +25,23 @@ class EspBoard:
     """`chip` as esptool names it ("esp32c3").
 
     good_baud: above this rate nothing arrives, as on a long cable. cut_after: the port goes away
-    for good after so many bytes from the tool.
+    for good after so many bytes from the tool. runs: the path of the port behind which there is
+    what the chip runs, once an image was written to it and verified.
     """
 
     def __init__(
-        self, chip: str, *, good_baud: int | None = None, cut_after: int | None = None
+        self,
+        chip: str,
+        *,
+        good_baud: int | None = None,
+        cut_after: int | None = None,
+        runs: str | None = None,
     ) -> None:
         self.chip = chip
         self.good_baud = good_baud
         self.cut_after = cut_after
+        self.runs = runs
+        self.is_written = False
         self.bauds: list[int] = []
         self.received = 0
 
@@ -92,6 +104,9 @@ class EspBoard:
             self._connect(tool)
 
     def _connect(self, tool: socket.socket) -> None:
+        if self.is_written and self.runs:
+            _join(tool, self.runs)
+            return
         rom = socket.create_connection(("127.0.0.1", self._mock_port))
         back = threading.Thread(target=_pump, args=(rom, tool), daemon=True)
         back.start()
@@ -99,6 +114,7 @@ class EspBoard:
         with contextlib.suppress(OSError):
             while data := tool.recv(4096):
                 self.received += len(data)
+                self.is_written = self.is_written or _MD5_OF_FLASH in data
                 if self.cut_after is not None and self.received >= self.cut_after:
                     self._close()
                     break
@@ -118,6 +134,23 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(4096):
             target.sendall(data)
+
+
+def _join(tool: socket.socket, port: str) -> None:
+    """The tool with a serial port, until it lets go."""
+    with tool, serial.Serial(port, 115_200, timeout=0.02) as board:
+        tool.settimeout(0.02)
+        with contextlib.suppress(OSError):
+            while True:
+                if data := board.read(max(1, board.in_waiting)):
+                    tool.sendall(data)
+                try:
+                    data = tool.recv(4096)
+                except TimeoutError:
+                    continue
+                if not data:
+                    return
+                board.write(data)
 
 
 def _free_port() -> int:

@@ -49,7 +49,8 @@ def _stand_in():
     kind = namedtuple("implementation", names)
     was = sys.implementation
     other = Other(sys)
-    other.implementation = kind(was.name, was.version, {machine!r}, {build!r}, was._mpy)
+    version = {version!r} or was.version
+    other.implementation = kind(was.name, version, {machine!r}, {build!r}, was._mpy)
     other.platform = {platform!r}
     def wish(text):
         def ask(*_):
@@ -94,6 +95,7 @@ class RawReplBoard:
 
     deaf_s: how long after plugging in it loses what is sent to it, as a booting board does.
     cut_after: pull the cable once so many bytes came from the tool; None: never.
+    version: of MicroPython, as it is to say; None: its own.
     stuck: no sleep of its programs ends before a hard reset, as on a Pico W whose program was
     interrupted while it started the radio.
     """
@@ -110,12 +112,14 @@ class RawReplBoard:
         uid: str = "e6614104035f8a2c",
         deaf_s: float = 0.0,
         cut_after: int | None = None,
+        version: tuple[int, int, int] | None = None,
         stuck: bool = False,
     ) -> None:
         self.folder = folder.resolve()
         self.port = str(link)
         self.deaf_s = deaf_s
         self.cut_after = cut_after
+        self.version = version
         self.stuck = stuck
         self.bytes_received = 0
         self.soft_resets = 0
@@ -163,6 +167,7 @@ class RawReplBoard:
             wish=_WISH,
             booted=_BOOTED.decode(),
             stuck=self.stuck,
+            version=self.version,
             start=("boot.py", "main.py") if main else ("boot.py",),
             **self._names,
         )
