@@ -225,6 +225,9 @@ def test_a_board_whose_sleeps_no_longer_end_is_started_again_by_a_hard_reset(
 def test_a_missing_port_and_a_used_one_are_told_apart(make: Make, tmp_path: Path) -> None:
     with pytest.raises(PortUnavailable, match="there is no port"):
         open_link(str(tmp_path / "tty9"))
+    (tmp_path / "file").touch()
+    with pytest.raises(PortUnavailable, match="is no serial port"):
+        open_link(str(tmp_path / "file"))
     board = make()
     with open_link(board.port), pytest.raises(PortUnavailable, match="Another program"):
         open_link(board.port)

@@ -168,6 +168,18 @@ def test_the_environment_answers_and_what_is_missing_is_named(
     assert json.loads((tmp_path / "node" / "config.json").read_text())["node"] == "bench-1"
 
 
+def test_a_slip_in_one_answer_is_asked_again_and_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = iter(["greenhouse", "short", "long enough", "192.168.1.10", "mqtt://h", "No!", "n"])
+    monkeypatch.setattr(provision_command.typer, "prompt", lambda *_, **__: next(typed))
+    answers = provision_command._ask(Answers(), True, ClientFiles())
+    assert answers == Answers("greenhouse", "long enough", "mqtt://h", "n")
+    told = capsys.readouterr().err
+    assert "password" in told and "mqtt://" in told and "No!" in told
+    assert "short" not in told
+
+
 def test_tls_brings_its_certificates_along_and_asks_for_the_authority(tmp_path: Path) -> None:
     answers = Answers("net", "eight characters", "mqtts://broker.example", "bench-1")
     with pytest.raises(CommandError, match="--ca"):

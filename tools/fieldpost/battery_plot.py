@@ -1,6 +1,7 @@
 """The pictures of `fieldpost battery --plot`: a wake over time, and life over the interval."""
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,8 @@ def check_plot(path: Path) -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise CommandError(
-            "--plot needs matplotlib: pip install 'fieldpost[plots]', or leave the option out"
+            f"--plot needs matplotlib: `{sys.executable} -m pip install matplotlib`, or leave "
+            "the option out"
         ) from None
 
 

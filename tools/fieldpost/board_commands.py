@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fieldpost.errors import CommandError
+from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.board_link import BoardLink
@@ -193,4 +194,4 @@ def _open(port: str) -> "BoardLink":
 
 
 def _tell(as_json: bool, value: dict[str, Any], text: str) -> None:
-    typer.echo(json.dumps(value, indent=2) if as_json else text)
+    typer.echo(json.dumps(value, indent=2) if as_json else fit(text, sys.stdout))

@@ -1,9 +1,12 @@
 """`fieldpost boards`: what is connected, as a table or as JSON."""
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.boards import Board
@@ -47,9 +50,8 @@ def _show(found: "list[Board]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
     if not found:
-        console.print(_NONE, soft_wrap=True)
+        typer.echo(fit(_NONE, sys.stdout))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("Port", "Chip", "Runs", "Node", "USB"):
@@ -58,13 +60,12 @@ def _show(found: "list[Board]") -> None:
         table.add_row(
             Text(board.port), board.chip or "?", _runs(board), Text(board.node or ""), board.usb
         )
-    console.print(table)
+    Console(highlight=False).print(table)
     for board in found:
         if board.detail:
-            # Plain text: what a board says is no mark-up.
             named = board.port in board.detail
             text = board.detail if named else f"{board.port}: {board.detail}"
-            console.print(Text(text), soft_wrap=True)
+            typer.echo(fit(text, sys.stdout))
 
 
 def _runs(board: "Board") -> str:

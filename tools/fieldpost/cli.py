@@ -28,6 +28,7 @@ from fieldpost.errors import CommandError
 from fieldpost.mqtt_url import DEFAULT_URL
 from fieldpost.node_process import Interpreter
 from fieldpost.publish import DEFAULT_MESSAGE
+from fieldpost.wrapping import fit
 
 app = typer.Typer(
     help="Runs, watches and provisions Fieldpost nodes.",
@@ -254,7 +255,7 @@ def main() -> None:
     try:
         app()
     except CommandError as error:
-        print(f"fieldpost: {error}", file=sys.stderr)
+        print(fit(f"fieldpost: {error}", sys.stderr), file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         # Whoever read us has gone, as `| head` does; nor can Python flush at its exit.

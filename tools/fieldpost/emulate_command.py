@@ -67,7 +67,7 @@ def emulate(
         ) as board:
             tell(f"Pico W with {path.name}; its console is {board.console}")
             if bare:
-                tell(f"Talk to it: mpremote connect {board.console}, or fieldpost --port")
+                tell(f"Put a node on it: fieldpost provision --port {board.console}")
                 tell("Its network: RP2040PY-GUEST, any password of 8 characters")
                 for seen in ports:
                     tell(f"Its broker: mqtt://10.0.0.1:{seen}, which is {url} on this machine")

@@ -75,7 +75,8 @@ def require_package() -> None:
         raise CommandError("the emulated Pico W needs pseudo-terminals, which Windows has not")
     if importlib.util.find_spec("rp2040py") is None:
         raise CommandError(
-            "the emulated Pico W needs the package rp2040py: pip install rp2040py==1.0.0b1"
+            "the emulated Pico W needs the package rp2040py: "
+            f"`{sys.executable} -m pip install rp2040py==1.0.0b1`"
         )
 
 

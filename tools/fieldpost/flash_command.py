@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.errors import CommandError
+from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.flash import Outcome, Wish
@@ -107,11 +108,10 @@ def _show(outcomes: "list[Outcome]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
     if len(outcomes) == 1:
         (only,) = outcomes
         mark = "done" if only.ok else "failed"
-        console.print(Text(f"{mark} in {only.seconds:g} s: {only.text}"), soft_wrap=True)
+        typer.echo(fit(f"{mark} in {only.seconds:g} s: {only.text}", sys.stdout))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("Port", "", "Chip", "What happened", "s"):
@@ -124,4 +124,4 @@ def _show(outcomes: "list[Outcome]") -> None:
             Text(one.text),
             f"{one.seconds:g}",
         )
-    console.print(table)
+    Console(highlight=False).print(table)

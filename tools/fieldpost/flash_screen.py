@@ -11,10 +11,13 @@ from rich.progress import (
     Progress,
     SpinnerColumn,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
 )
 from rich.text import Text
+
+from fieldpost.wrapping import fit
 
 
 class FlashScreen:
@@ -30,7 +33,7 @@ class FlashScreen:
             TextColumn("{task.fields[where]}", markup=False),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
+            TaskProgressColumn(),
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
@@ -52,7 +55,7 @@ class FlashScreen:
     def say(self, where: str, text: str) -> None:
         """A sentence about the board at `where`."""
         # As Text, for a port or what a board says is no mark-up.
-        self._console.print(Text(f"{where}: {text}"), soft_wrap=True)
+        self._console.print(Text(fit(f"{where}: {text}", sys.stderr)), soft_wrap=True)
 
     def progress(self, where: str, what: str, done: int, total: int | None) -> None:
         """How far a step is; total None: not known."""

@@ -4,10 +4,13 @@ In the command line: `app.command()(fleet_command.fleet)`.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.boards import Board
@@ -90,7 +93,7 @@ def _show(report: "Report") -> None:
         )
     console.print(table)
     for other in report.others:
-        console.print(Text(f"not in the file: {_named(other)}"), soft_wrap=True)
+        typer.echo(fit(f"not in the file: {_named(other)}", sys.stdout))
     counts = [
         f"{count} {state}"
         for state in ("done", "to do", "up to date", "absent", "failed")
@@ -99,7 +102,7 @@ def _show(report: "Report") -> None:
     console.print(", ".join(counts))
     logs = {str(Path(one.log).parent) for one in report.nodes if one.log}
     if logs:
-        console.print(Text(f"logs: {', '.join(sorted(logs))}"), soft_wrap=True)
+        typer.echo(fit(f"logs: {', '.join(sorted(logs))}", sys.stdout))
 
 
 def _named(board: "Board") -> str:

@@ -72,6 +72,8 @@ def why_unavailable(port: str, error: str = "") -> str:
         return f"cannot reach {port} ({error})"
     if os.name != "nt" and not path.exists():
         return f"there is no port {port}. `fieldpost boards` lists those there are."
+    if os.name != "nt" and not path.is_char_device():
+        return f"{port} is no serial port. `fieldpost boards` lists those there are."
     if os.name != "nt" and not os.access(path, os.R_OK | os.W_OK):
         fix = "see who may with: ls -l " + port
         if sys.platform == "linux":

@@ -6,7 +6,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,12 @@ def make(
     if errors:
         raise CommandError("\n".join(["the answers make no configuration:", *errors]))
     return NodeFiles(new, hidden, others)
+
+
+def check_answer(name: str, value: str, tls: ClientFiles) -> None:
+    """Raises CommandError if this answer is wrong, whatever the others are."""
+    right = Answers(ssid="x", password="", broker="mqtt://broker", node="node")
+    make(replace(right, **{name: value}), tls)
 
 
 def put_on_board(link: BoardLink, files: NodeFiles) -> None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.errors import CommandError
+from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
+    from fieldpost.certs_client import ClientFiles
     from fieldpost.provision import Answers
 
 _QUESTIONS = {
@@ -63,8 +65,8 @@ def provision(
     given = provisioning.merged(
         *([provisioning.read_answers(source)] if source else []), provisioning.from_environment()
     )
-    answers = _ask(given, may_ask=not as_json and sys.stdin.isatty())
     tls = ClientFiles(ca, cert, key)
+    answers = _ask(given, not as_json and sys.stdin.isatty(), tls)
     if to:
         known = (None, None) if fresh else provisioning.read_from_folder(to)
         files = provisioning.make(answers, tls, *known)
@@ -93,7 +95,7 @@ def provision(
     )
 
 
-def _ask(given: "Answers", may_ask: bool) -> "Answers":
+def _ask(given: "Answers", may_ask: bool, tls: "ClientFiles") -> "Answers":
     from fieldpost.provision import VARIABLES, Answers
 
     found = {name: getattr(given, name) for name in VARIABLES}
@@ -103,11 +105,24 @@ def _ask(given: "Answers", may_ask: bool) -> "Answers":
                 f"the {name} is missing: give it with --from FILE, or in the variable "
                 f"{VARIABLES[name]}"
             )
-        hidden = name in _HIDDEN
-        found[name] = typer.prompt(
+        found[name] = _answer(name, tls)
+    return Answers(**found)
+
+
+def _answer(name: str, tls: "ClientFiles") -> str:
+    """Asked again until it is possible: nobody types four answers twice for a slip in the last."""
+    from fieldpost.provision import check_answer
+
+    while True:
+        answer: str = typer.prompt(
             _QUESTIONS[name],
-            hide_input=hidden,
+            hide_input=name in _HIDDEN,
             default="" if name == "password" else None,
             show_default=False,
         )
-    return Answers(**found)
+        try:
+            check_answer(name, answer, tls)
+        except CommandError as error:
+            typer.echo(fit(str(error), sys.stderr), err=True)
+            continue
+        return answer
