@@ -1,7 +1,5 @@
 """The checks of config.json that look at several keys at once; `firmware/config.py` calls them."""
 
-import sys
-
 from firmware import schema_sensors
 
 # Keys of a reading itself (design: identity and time); no sensor may publish them.
@@ -54,20 +52,13 @@ def check(settings, parse_ip):
     if low and low["below_mv"] and low["stop_mv"] and low["stop_mv"] > low["below_mv"]:
         text = f"low_battery.stop_mv: found {low['stop_mv']}, must be at most low_battery.below_mv"
         errors.append(text)
-    if low and sys.platform == "esp32":
-        meters = [one for _, one in sensors if one["type"] == "supply" and one["pin"] is not None]
-        if not meters:
-            text = (
-                "low_battery: an ESP32 cannot measure its own supply: must have a sensor of type"
-            )
-            errors.append(text + ' "supply" with a pin')
     _check_names(sensors, settings["sample_s"], errors)
     _check_wiring(sensors, errors)
     minded = [one for one in sensors if one[1].get("wake")]
-    if minded and settings["mode"] == "duty_cycle":
+    if settings["mode"] == "duty_cycle" and (low or minded):
         from firmware import config_wake
 
-        config_wake.check(minded, errors)
+        config_wake.check(sensors, low, errors)
     return errors
 
 

@@ -1,4 +1,4 @@
-"""The checks of pins that are to be minded while the board sleeps; for `firmware/config_cross.py`.
+"""The checks of a node that sleeps, by what its chip can do; for `firmware/config_cross.py`.
 
 An ESP32 sleeps deep, and then only some of its pins, a few at a time, can wake it. An RP2 can be
 woken by any pin from its light sleep.
@@ -23,14 +23,16 @@ _TWO_UNITS = ("ESP32", "ESP32S2", "ESP32S3")
 _OTHERS = ("ESP32P4", "ESP32H2")
 
 
-def check(sensors, errors, chip=None):
-    """Add an error for each sensor with `wake` whose pin cannot wake a sleeping board, and for an
-    input that is to be read when it changes, and is not part of every reading.
+def check(sensors, low_battery, errors, chip=None):
+    """Add an error for each sensor with `wake` whose pin cannot wake a sleeping board, for an
+    input that is to be read when it changes and is not part of every reading, and for a
+    `low_battery` (None: there is none) that nothing measures.
 
     sensors: [(path, sensor), …]. chip: None: the one that this runs on; on a host that is none,
-    and nothing is said.
+    and nothing is said of it.
     """
-    for path, sensor in sensors:
+    minded = [one for one in sensors if one[1].get("wake")]
+    for path, sensor in minded:
         if sensor["type"] == "digital" and sensor["every"] and sensor["every"] > 1:
             text = f"{path}.every: found {sensor['every']}, must be 1"
             errors.append(text + ' for an input with "wake": true')
@@ -40,12 +42,16 @@ def check(sensors, errors, chip=None):
     bare = chip.replace("-", "")
     if bare[:5] != "ESP32" or bare[:7] in _OTHERS:
         return
+    meters = [one for _, one in sensors if one["type"] == "supply" and one["pin"] is not None]
+    if low_battery and not meters:
+        text = "low_battery: an ESP32 cannot measure its own supply: must have a sensor of type"
+        errors.append(text + ' "supply" with a pin')
     pins = _CHIPS.get(bare[:7], _CLASSIC)
     chip = bare[:7] if bare[:7] in _CHIPS else "ESP32"
     most = 2 if chip in _TWO_UNITS else 1
-    for path, sensor in sensors:
+    for path, sensor in minded:
         number = sensor["pin"]
-        if not sensor["wake"] or number is None:
+        if number is None:
             continue
         if number not in pins:
             text = f"{path}.pin: found {number}, which cannot wake an {chip} from deep sleep"

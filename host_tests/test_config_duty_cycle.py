@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
-
-import pytest
 
 from firmware import config
 
@@ -21,18 +18,6 @@ def test_a_node_must_not_stop_its_radio_before_it_saves() -> None:
     (error,) = errors_of(low_battery={"below_mv": 3300, "stop_mv": 3400})
     assert "low_battery.stop_mv" in error
     assert errors_of(low_battery={"below_mv": 3300, "stop_mv": 3000}) == []
-
-
-def test_an_esp32_that_is_to_save_its_battery_must_measure_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    low = {"below_mv": 3300}
-    assert errors_of(low_battery=low) == []
-    monkeypatch.setattr(sys, "platform", "esp32")
-    (error,) = errors_of(low_battery=low)
-    assert "low_battery" in error and '"supply" with a pin' in error
-    meter = [{"type": "supply", "pin": 35, "scale": 2}]
-    assert errors_of(low_battery=low, sensors=meter) == []
 
 
 def test_a_batch_must_fit_where_it_is_gathered() -> None:

@@ -13,8 +13,9 @@ _SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
 _CLASSIC = "Generic ESP32 module with ESP32"
 
 
-def errors_of(machine: str, *sensors: dict[str, Any], mode: str = "duty_cycle") -> list[str]:
-    found = {"node": "n", "mode": mode, "mqtt": {"host": "h"}, "sensors": list(sensors)}
+def errors_of(machine: str, *sensors: dict[str, Any], **keys: Any) -> list[str]:
+    found = {"node": "n", "mode": "duty_cycle", "mqtt": {"host": "h"}, "sensors": list(sensors)}
+    found.update(keys)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.implementation, "_machine", machine, raising=False)
         return config.check(found, _SECRETS)[1]
@@ -60,6 +61,15 @@ def test_more_pins_than_the_chip_can_mind_are_refused(machine: str, most: int) -
     errors = errors_of(machine, *sensors)
     assert len(errors) == len(sensors) - most
     assert errors[0].startswith(f"sensors[{most}].pin") and "no more pins" in errors[0]
+
+
+def test_an_esp32_that_is_to_save_its_battery_must_measure_it() -> None:
+    low, inside = {"below_mv": 3300}, {"type": "internal"}
+    assert errors_of("Raspberry Pi Pico W with RP2040", inside, low_battery=low) == []
+    (error,) = errors_of(_CLASSIC, inside, low_battery=low)
+    assert error.startswith("low_battery: an ESP32") and '"supply" with a pin' in error
+    meter = {"type": "supply", "pin": 35, "scale": 2}
+    assert errors_of(_CLASSIC, meter, low_battery=low) == []
 
 
 def test_an_input_that_wakes_must_be_in_every_reading() -> None:

@@ -191,3 +191,10 @@ def test_a_fleets_board_is_left_alone_if_its_configuration_does_not_fit(
     node = Node("id", "n", Firmware(), config, SECRETS, {})
     with pytest.raises(CommandError, match="does not fit the board"):
         fleet_board._difference(PicoW(), node, fleet_board.Source())  # type: ignore[arg-type]
+
+
+def test_a_pin_that_cannot_wake_a_sleeping_board_is_refused_before_it_is_deployed() -> None:
+    rain = {"type": "pulses", "pin": 10}
+    errors, _ = said("esp32-c3", rain, mode="duty_cycle")
+    assert any("cannot wake an ESP32C3 from deep sleep" in one for one in errors)
+    assert said("esp32-c3", rain)[0] == said("pico_w", rain, mode="duty_cycle")[0] == []

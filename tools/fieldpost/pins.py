@@ -15,6 +15,7 @@ from fieldpost.boards import chip_of
 from fieldpost.config_files import config as schema_check
 from fieldpost.config_files import schema_sensors
 from fieldpost.errors import CommandError
+from firmware import config_wake
 
 _LINK_S = 5.0
 _STRAPPING = "decides at each start how the chip boots; what is wired to it must not hold it then"
@@ -186,6 +187,9 @@ def check(settings: dict[str, Any], chip: Chip) -> tuple[list[str], list[str]]:
             found.pull(key, settings[key])
     for i, sensor in enumerate(settings["sensors"]):
         found.sensor(f"sensors[{i}]", sensor)
+    if settings["mode"] == "duty_cycle":
+        listed = [(f"sensors[{i}]", one) for i, one in enumerate(settings["sensors"])]
+        config_wake.check(listed, settings["low_battery"], found.errors, chip.name)
     return found.errors, found.warnings
 
 
