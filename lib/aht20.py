@@ -1,6 +1,7 @@
 """Aosong AHT20, AHT21 and AHT30: temperature and humidity on I2C.
 
 Data sheet: ASAIR AHT20, product manual, version 1.0. Measures once when asked.
+Agrees with Adafruit's AHTx0 in status bits and formulae; it calibrates an AHT10 by 0xE1 instead.
 """
 
 from micropython import const

@@ -1,6 +1,7 @@
 """ROHM BH1750FVI: illuminance on I2C.
 
 Data sheet: BH1750FVI, 2011.11, revision D. Measures once when asked and switches itself off.
+Agrees with Linux's drivers/iio/light/bh1750.c, which waits for 135 to 160 ms.
 """
 
 from micropython import const

@@ -1,6 +1,7 @@
 """Texas Instruments INA219: voltage and current on I2C.
 
-Data sheet: SBOS448G (December 2015). Measures once when asked.
+Data sheet: SBOS448G (December 2015). Measures once when asked. Agrees with Linux's
+drivers/iio/adc/ina2xx-adc.c in steps, flags and the code for 16 samples (8510 us).
 """
 
 from micropython import const

@@ -1,6 +1,7 @@
 """Sensirion SCD40, SCD41, SCD43: carbon dioxide, temperature and humidity on I2C.
 
 Data sheet: SCD4x, version 1.3 (September 2022). The chip measures by itself every 5 s.
+Agrees with Sensirion's own embedded-i2c-scd4x (scd4x_i2c.c) in commands, waits and formulae.
 """
 
 from micropython import const

@@ -1,6 +1,7 @@
 """Sensirion SGP40: the raw signal of a metal oxide gas sensor on I2C.
 
-Data sheet: SGP40, version 1.2. Sensirion's VOC index is made from this signal by an algorithm that
+Data sheet: SGP40, version 1.2; agrees with Linux's drivers/iio/chemical/sgp40.c, whose index falls
+as this signal rises. Sensirion's VOC index is made from this signal by an algorithm that
 needs a reading every second, and is not in here.
 """
 

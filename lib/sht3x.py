@@ -1,6 +1,6 @@
 """Sensirion SHT30, SHT31, SHT35: temperature and humidity on I2C.
 
-Data sheet: SHT3x-DIS, version 7.
+Data sheet: SHT3x-DIS, version 7. Agrees with Sensirion's driver in Linux, drivers/hwmon/sht3x.c.
 """
 
 from sensirion import OneShot, fraction

@@ -1,6 +1,6 @@
 """Sensirion SHT40, SHT41, SHT45: temperature and humidity on I2C.
 
-Data sheet: SHT4x, version 6.
+Data sheet: SHT4x, version 6. Agrees with Linux's drivers/hwmon/sht4x.c.
 """
 
 from sensirion import OneShot, fraction

@@ -1,7 +1,8 @@
 """A fake HX711 on two pins. Runs in CPython and MicroPython.
 
 Each write to the clock pin takes `write_us`; one that is high for more than 60 us resets the chip,
-and while it is down or settles, the data line is high.
+and while it is down or settles, the data line is high. After a reset of less than 10 ms the first
+value is not to be trusted.
 """
 
 from fakes.pin import FakePin
@@ -17,6 +18,7 @@ class FakeHx711:
         self.data = _Data(self)
         self.present = True
         self.held_low = False
+        self.error = 0
         self.high_us = 0
         self.ready_ms = 0
         self.pulses = 0
@@ -52,6 +54,7 @@ class FakeHx711:
             return
         if self.is_down():
             self.ready_ms = self._now_ms() + self.settling_ms
+            self.error = 0 if self.high_us >= 10_000 else 0x1234
             self.pulses = 0
         self.high_us = 0
 
@@ -67,7 +70,7 @@ class FakeHx711:
             return 0
         if self.pulses > 24:
             return 1
-        return self.raw >> 24 - self.pulses & 1
+        return (self.raw ^ self.error) >> 24 - self.pulses & 1
 
 
 class _Clock(FakePin):
