@@ -155,8 +155,10 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     if settings["home_assistant"]:
         from firmware.discovery import Discovery
 
-        node.discovery = Discovery(session, settings, lambda: sampler.fields, board.version())
-        node.discovery.is_due = not state  # A wake from deep sleep has nothing new to announce.
+        told = state.get("told_fields", 0) if state else None
+        node.discovery = Discovery(
+            session, settings, lambda: sampler.fields, board.version(), told
+        )
     if settings["led"]:
         node.signals = Signals(board.led, clock)
     if in_safe_mode:

@@ -113,6 +113,7 @@ class Cycle(Node):
             "lease_at": self._lease_at_ms,
             "ntp": self.timekeeper.due_ms,
             "alarms": self._alarms.state,
+            "told_fields": self.discovery.told if self.discovery else 0,
             # See `full`: the next wake has another outbox, which has dropped nothing yet.
             "urgent": self._urgent or self.outbox.dropped != self._dropped,
             "short": self._board.short_sleeps,

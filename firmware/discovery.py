@@ -9,8 +9,9 @@ import json
 from micropython import const
 
 from firmware import VERSION
+from firmware.log import LEVELS
 
-# By the end of a field's name: device class, unit, state class. None: no class fits.
+# By the end of a field's name: device class, unit. What is not here is a number without either.
 _QUANTITIES = (
     ("temperature", "temperature", "°C"),
     ("humidity", "humidity", "%"),
@@ -24,17 +25,29 @@ _QUANTITIES = (
     ("current", "current", "A"),
     ("power", "power", "W"),
     ("distance", "distance", "cm"),
-    ("weight", "weight", "g"),
     ("moisture", "moisture", "%"),
     ("supply_mv", "voltage", "mV"),
+    ("weight_g", "weight", "g"),
+    ("weight_kg", "weight", "kg"),
+    ("rain_mm", "precipitation", "mm"),
 )
-# Of the health report: key, name, device class, unit.
+# Of a digital input: the ends of names that are device classes of their own.
+_INPUTS = ("door", "window", "garage_door", "motion", "occupancy", "vibration", "smoke", "lock")
+_INPUTS += ("tamper", "light", "plug", "problem", "sound", "opening", "moisture", "power")
+# Of the node itself, and not of the place where it is.
+_OWN = ("supply_mv", "die_temperature")
+# Of the health report: key, name, more.
 _DIAGNOSTICS = (
-    ("rssi", "Signal strength", "signal_strength", "dBm"),
-    ("uptime_s", "Uptime", "duration", "s"),
-    ("outbox", "Readings waiting", None, None),
-    ("dropped", "Readings dropped", None, None),
-    ("reset", "Last reset", None, None),
+    (
+        "rssi",
+        "Signal strength",
+        {"dev_cla": "signal_strength", "unit_of_meas": "dBm", "stat_cla": "measurement"},
+    ),
+    ("uptime_s", "Uptime", {"dev_cla": "duration", "unit_of_meas": "s"}),
+    ("outbox", "Readings waiting", {"stat_cla": "measurement"}),
+    ("dropped", "Readings dropped", {"stat_cla": "total_increasing"}),
+    ("reset", "Last reset", {}),
+    ("firmware", "Firmware", {}),
 )
 _BUTTONS = (("identify", "Identify"), ("sample", "Measure now"), ("restart", "Restart"))
 # A command needs an id of its own each time; Home Assistant renders this when it sends.
@@ -45,107 +58,183 @@ _EXPIRY_SPARE_S = const(60)
 def quantity(field):
     """(device class, unit) of a field, (None, None) if its name tells neither."""
     for ending, device_class, unit in _QUANTITIES:
-        if field == ending or field.endswith("_" + ending) or field.startswith(ending + "_"):
+        if field == ending or field.endswith("_" + ending):
             return device_class, unit
+        # `temperature_0000a1b2c3d`, of one of several devices, but not `power_on`.
+        if field.startswith(ending + "_"):
+            number = field[len(ending) + 1 :]
+            if all(character in "0123456789abcdef_-" for character in number):
+                return device_class, unit
     return None, None
 
 
-def document(settings, fields, board):
-    """The discovery message as a dict. fields: names that the node publishes."""
-    node, base = settings["node"], settings["mqtt"]["base"]
-    root = "%s/%s/" % (base, node)
-    sleeps = settings["mode"] == "duty_cycle"
-    interval_s = settings["sample_s"] * (settings["deliver_every"] if sleeps else 1)
-    # Two deliveries may fail before a value counts as unknown.
-    expiry_s = 3 * interval_s + _EXPIRY_SPARE_S
-    parts: dict = {}
-    for field in fields:
-        device_class, unit = quantity(field)
-        part: dict = {
-            "p": "sensor",
-            "uniq_id": "%s_%s" % (node, field),
-            "name": _title(field),
-            "val_tpl": "{{ value_json.%s | default(none) }}" % field,
-            "stat_cla": "measurement",
-            "exp_aft": expiry_s,
-        }
-        if device_class:
-            part["dev_cla"] = device_class
-            part["unit_of_meas"] = unit
-        parts[field] = part
-    for key, name, device_class, unit in _DIAGNOSTICS:
-        part: dict = {
-            "p": "sensor",
-            "uniq_id": "%s_%s" % (node, key),
-            "name": name,
-            "stat_t": root + "health",
-            "val_tpl": "{{ value_json.%s | default(none) }}" % key,
-            "ent_cat": "diagnostic",
-        }
-        if device_class:
-            part["dev_cla"] = device_class
-            part["unit_of_meas"] = unit
-        parts[key] = part
-    for do, name in _BUTTONS:
-        parts[do] = {
-            "p": "button",
-            "uniq_id": "%s_%s" % (node, do),
-            "name": name,
-            "cmd_t": root + "cmd",
-            "cmd_tpl": _COMMAND % (do, ""),
-            "ent_cat": "config",
-        }
-    interval = _setting(root, node, "number", "sample_s", "Interval", "{{ value }}")
-    interval.update({"min": 1, "max": 86400, "unit_of_meas": "s", "mode": "box"})
-    level = _setting(root, node, "select", "log_level", "Log level", '"{{ value }}"')
-    level["ops"] = ["debug", "info", "warning", "error"]
-    parts["sample_s"] = interval
-    parts["log_level"] = level
+def _input_class(field):
+    for name in _INPUTS:
+        if field == name or field.endswith("_" + name):
+            return name
+    return None
+
+
+def _shared(settings, board):
+    """All but the components."""
+    root = "%s/%s/" % (settings["mqtt"]["base"], settings["node"])
     found = {
         "dev": {
-            "ids": "fieldpost_" + node,
-            "name": node,
+            "ids": "fieldpost_" + settings["node"],
+            "name": settings["node"],
             "mf": "Fieldpost",
             "mdl": board,
             "sw": VERSION,
         },
         "o": {"name": "Fieldpost", "sw": VERSION},
-        "cmps": parts,
         "stat_t": root + "telemetry",
         "qos": 1,
     }
-    if not sleeps:
+    if settings["mode"] != "duty_cycle":
         # A node that sleeps is not gone: its values expire instead.
         found["avty_t"] = root + "status"
         found["avty_tpl"] = "{{ 'offline' if value_json.state == 'offline' else 'online' }}"
     return found
 
 
-def _setting(root, node, kind, key, name, value) -> dict:
+def _components(settings, fields):
+    """(key, component) of each entity, one at a time: together they would fill a small heap.
+
+    The keys of what is not a field have a dot, which no field's name has by the schema.
+    """
+    root = "%s/%s/" % (settings["mqtt"]["base"], settings["node"])
+    # A sensor that is not read every time leaves its last value be, unless something failed.
+    missing = "none"
+    for sensor in settings["sensors"]:
+        if sensor.get("every", 1) > 1:
+            missing = "none if value_json.failed is defined else ''"
+    inputs = [
+        one["prefix"] + one["field"] for one in settings["sensors"] if one["type"] == "digital"
+    ]
+    expiry_s = _expiry_s(settings)
+    for field in fields:
+        part: dict = {
+            "name": _title(field),
+            "val_tpl": "{{ value_json[%s] | default(%s) }}" % (_quoted(field), missing),
+            "exp_aft": expiry_s,
+        }
+        if field in inputs:
+            part.update({"p": "binary_sensor", "pl_on": "1", "pl_off": "0"})
+            device_class = _input_class(field)
+        else:
+            part.update({"p": "sensor", "stat_cla": "measurement"})
+            device_class, unit = quantity(field)
+            if unit:
+                part["unit_of_meas"] = unit
+        if device_class:
+            part["dev_cla"] = device_class
+        if field in _OWN:
+            part["ent_cat"] = "diagnostic"
+        yield field, part
+    for key, name, more in _DIAGNOSTICS:
+        part = _of_health(root, "sensor", name, key)
+        part["ent_cat"] = "diagnostic"
+        part.update(more)
+        yield "health." + key, part
+    for do, name in _BUTTONS:
+        part = _command(root, do, "")
+        part.update({"p": "button", "name": name})
+        yield "cmd." + do, part
+    for key, name, highest, unit in (
+        ("sample_s", "Interval", 86400, "s"),
+        ("deliver_every", "Readings in a delivery", 1000, None),
+    ):
+        if key == "sample_s" or settings["mode"] == "duty_cycle":
+            part = _setting(root, "number", name, key, "{{ value | int }}")
+            part.update({"min": 1, "max": highest, "mode": "box"})
+            if unit:
+                part["unit_of_meas"] = unit
+            yield "set." + key, part
+    part = _setting(root, "select", "Log level", "log_level", '"{{ value }}"')
+    part["ops"] = LEVELS
+    yield "set.log_level", part
+
+
+def _expiry_s(settings):
+    """After which a value counts as unknown: two deliveries may fail before."""
+    interval_s, longest = settings["sample_s"], 3
+    if settings["mode"] == "duty_cycle":
+        interval_s *= settings["deliver_every"]
+        if settings["low_battery"]:
+            # Then it delivers so much more rarely, and is not dead for that.
+            longest = max(longest, settings["low_battery"]["stretch"] + 1)
+    return longest * interval_s + _EXPIRY_SPARE_S
+
+
+def _of_health(root, kind, name, key) -> dict:
     return {
         "p": kind,
-        "uniq_id": "%s_%s" % (node, key),
         "name": name,
-        "cmd_t": root + "cmd",
-        "cmd_tpl": _COMMAND % ("set", ',"key":"%s","value":%s' % (key, value)),
         "stat_t": root + "health",
-        "val_tpl": "{{ value_json.%s }}" % key,
-        "ent_cat": "config",
+        "val_tpl": "{{ value_json.%s | default(none) }}" % key,
     }
+
+
+def _command(root, do, more):
+    return {"cmd_t": root + "cmd", "cmd_tpl": _COMMAND % (do, more), "ent_cat": "config"}
+
+
+def _setting(root, kind, name, key, value):
+    part = _of_health(root, kind, name, key)
+    part.update(_command(root, "set", ',"key":"%s","value":%s' % (key, value)))
+    return part
+
+
+def _quoted(field):
+    """As a text in a template, where a driver's own names may be anything."""
+    return "'" + field.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _title(field):
     words = field.replace("_", " ")
-    return words[0].upper() + words[1:]
+    return words[:1].upper() + words[1:]
+
+
+def _dumps(value):
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _pieces(settings, fields, board):
+    yield _dumps(_shared(settings, board))[:-1] + ',"cmps":{'
+    comma = ""
+    for key, part in _components(settings, fields):
+        part["uniq_id"] = "%s.%s" % (settings["node"], key)
+        yield comma + _dumps(key) + ":" + _dumps(part)
+        comma = ","
+    yield "}}"
+
+
+def payload(settings, fields, board):
+    """The discovery message. fields: names that the node publishes.
+
+    Made twice, once for its length alone: so its 4 to 12 kB lie on the heap once.
+    """
+    size = 0
+    for piece in _pieces(settings, fields, board):
+        size += len(piece.encode())
+    made = bytearray(size)
+    at = 0
+    for piece in _pieces(settings, fields, board):
+        data = piece.encode()
+        made[at : at + len(data)] = data
+        at += len(data)
+    return made
 
 
 class Discovery:
-    """Publishes the document once after each start, and whenever Home Assistant announces itself.
+    """Publishes the message after each start, when a field is new, when settings changed, and
+    whenever Home Assistant announces itself.
 
-    fields(): the names that the node publishes, known after the first reading.
+    fields(): the names of the last reading's fields, a new list with each reading. `told`: how
+    many fields the last message had; kept over a deep sleep, after which fewer are nothing new.
     """
 
-    def __init__(self, session, settings, fields, board):
+    def __init__(self, session, settings, fields, board, told=None):
         self._session = session
         self._settings = settings
         self._fields = fields
@@ -153,7 +242,10 @@ class Discovery:
         prefix = settings["home_assistant"]
         self.birth_topic = (prefix + "/status").encode()
         self._topic = ("%s/device/%s/config" % (prefix, settings["node"])).encode()
-        self.is_due = True
+        self.is_due = told is None
+        self.told = told or 0
+        self._known = []
+        self._last = None
 
     def receive(self, topic, payload, retained):
         """Home Assistant's birth message: it has started, and may have forgotten."""
@@ -162,8 +254,13 @@ class Discovery:
 
     def step(self):
         """Publish if due and the fields are known."""
-        fields = self._fields() if self.is_due else None
-        if fields:
+        fields = self._fields()
+        if fields is not self._last:
+            self._last = fields
+            # A sensor that fails keeps its entity, and one that comes late gets its own.
+            self._known += [name for name in fields if name not in self._known]
+        if self._known and (self.is_due or len(self._known) > self.told):
             self.is_due = False
-            text = json.dumps(document(self._settings, fields, self._board))
-            self._session.publish(self._topic, text.encode(), True, 1)
+            self.told = len(self._known)
+            text = payload(self._settings, self._known, self._board)
+            self._session.publish(self._topic, text, True, 1)

@@ -43,6 +43,7 @@ class Health:
             "reset": self._reset_cause,
             "uptime_s": node.uptime_s(),
             "sample_s": node.settings["sample_s"],
+            "deliver_every": node.settings["deliver_every"],
             "log_level": node.settings["log_level"],
             "rssi": self._board.radio.rssi(),
             "free": gc.mem_free() if hasattr(gc, "mem_free") else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from paho.mqtt import subscribe as paho_subscribe
 from fieldpost import brokers
 from fieldpost.home_assistant import problems
 from firmware import config, schema_sensors
-from firmware.discovery import Discovery, document, quantity
+from firmware.discovery import Discovery, payload, quantity
 from micropython_port import ROOT, micropython, port_environment
 
 SECRETS: dict[str, Any] = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
@@ -26,6 +27,10 @@ def settings_of(**keys: Any) -> dict[str, Any]:
     settings, errors = config.check(found, SECRETS)
     assert settings and errors == []
     return settings
+
+
+def document(settings: dict[str, Any], fields: list[str], board: str = "x") -> dict[str, Any]:
+    return json.loads(bytes(payload(settings, fields, board)))
 
 
 def fields_of(kind: str) -> list[str]:
@@ -41,7 +46,7 @@ def test_the_document_of_every_sensor_type_is_what_home_assistant_accepts(
     kind: str, mode: str
 ) -> None:
     found = document(settings_of(mode=mode), fields_of(kind), "ESP32 MicroPython 1.27.0")
-    assert problems(json.loads(json.dumps(found))) == []
+    assert problems(found) == []
 
 
 def test_a_validator_that_accepts_everything_would_be_noticed() -> None:
@@ -50,11 +55,12 @@ def test_a_validator_that_accepts_everything_would_be_noticed() -> None:
         (("cmps", "temperature", "unit_of_meas"), "hPa"),
         (("cmps", "temperature", "dev_cla"), "warmth"),
         (("cmps", "temperature", "state_class"), "measurement"),
-        (("cmps", "rssi", "ent_cat"), "config"),
-        (("cmps", "rssi", "uniq_id"), "roof_temperature"),
+        (("cmps", "temperature", "p"), "binary_sensor"),
+        (("cmps", "health.rssi", "ent_cat"), "config"),
+        (("cmps", "health.rssi", "uniq_id"), "roof.temperature"),
         (("o", "name"), ""),
         (("dev", "ids"), ""),
-        (("cmps", "identify", "p"), "knob"),
+        (("cmps", "cmd.identify", "p"), "knob"),
     ):
         bad = json.loads(json.dumps(good))
         at = bad
@@ -65,17 +71,103 @@ def test_a_validator_that_accepts_everything_would_be_noticed() -> None:
 
 
 def test_a_sleeper_expires_by_its_real_interval_and_has_no_availability() -> None:
-    found = document(
-        settings_of(mode="duty_cycle", sample_s=300, deliver_every=4), ["temperature"], "x"
-    )
+    sleeper = {"mode": "duty_cycle", "sample_s": 300, "deliver_every": 4}
+    found = document(settings_of(**sleeper), ["temperature"])
     assert "avty_t" not in found
     assert 2 * 1200 < found["cmps"]["temperature"]["exp_aft"] < 4 * 1200
+    assert found["cmps"]["set.deliver_every"]["max"] == 1000
+    # With a low battery it delivers every fifth time only, and is not dead for that.
+    low = settings_of(**sleeper, low_battery={"below_mv": 3300, "stretch": 5})
+    assert document(low, ["temperature"])["cmps"]["temperature"]["exp_aft"] > 5 * 1200
 
 
 def test_quantities_are_told_by_the_end_of_a_name() -> None:
     assert quantity("inside_temperature") == ("temperature", "°C")
     assert quantity("temperature_28_0000") == ("temperature", "°C")
     assert quantity("value") == (None, None)
+    # What another's driver calls by a word that begins as ours do is something else.
+    assert quantity("power_on_hours") == quantity("pressure_raw") == (None, None)
+
+
+def test_two_sensors_of_one_kind_are_told_apart_by_their_prefixes() -> None:
+    sensors = [
+        {"type": "bme280", "scl": 22, "sda": 21, "name": "inside", "prefix": True},
+        {
+            "type": "bme280",
+            "scl": 22,
+            "sda": 21,
+            "address": "0x77",
+            "name": "roof",
+            "prefix": "r_",
+        },
+    ]
+    fields = [start + name for start in ("inside_", "r_") for name in fields_of("bme280")]
+    found = document(settings_of(sensors=sensors), fields)
+    assert problems(found) == []
+    parts = found["cmps"]
+    assert parts["inside_pressure"]["unit_of_meas"] == parts["r_pressure"]["unit_of_meas"] == "hPa"
+    assert parts["inside_humidity"]["name"] == "Inside humidity"
+    assert "value_json['r_humidity']" in parts["r_humidity"]["val_tpl"]
+
+
+def test_a_digital_input_is_a_binary_sensor_of_the_class_that_its_name_says() -> None:
+    sensors = [
+        {"type": "digital", "pin": 5, "field": "front_door"},
+        {"type": "digital", "pin": 6, "name": "hall", "field": "motion", "prefix": True},
+        {"type": "digital", "pin": 7, "name": "pump", "field": "pump"},
+    ]
+    found = document(settings_of(sensors=sensors), ["front_door", "hall_motion", "pump"])
+    assert problems(found) == []
+    parts = found["cmps"]
+    kinds = [parts[name].get("dev_cla") for name in ("front_door", "hall_motion", "pump")]
+    assert kinds == ["door", "motion", None]
+    for name in ("front_door", "hall_motion", "pump"):
+        assert parts[name]["p"] == "binary_sensor"
+        # As lib/digital.py says it.
+        assert (parts[name]["pl_on"], parts[name]["pl_off"]) == ("1", "0")
+
+
+def test_whatever_a_driver_of_ones_own_calls_its_fields_the_message_is_valid() -> None:
+    odd = ["pm2.5", "items", 'it\'s \\ "so"', "weiß", "rssi", "sample_s", "9lives", ""]
+    found = document(settings_of(), odd)
+    assert problems(found) == []
+    assert [name for name in found["cmps"] if "." not in name or name == "pm2.5"] == odd
+    assert found["cmps"]["pm2.5"]["val_tpl"].startswith("{{ value_json['pm2.5'] |")
+    assert r"value_json['it\'s \\ " in found["cmps"][odd[2]]["val_tpl"]
+
+
+def test_entities_of_two_nodes_never_share_an_id() -> None:
+    one = document(settings_of(node="a_b"), ["c"])["cmps"]["c"]["uniq_id"]
+    assert one != document(settings_of(node="a"), ["b_c"])["cmps"]["b_c"]["uniq_id"]
+
+
+def test_the_node_itself_is_diagnosed_and_its_supply_too() -> None:
+    found = document(settings_of(), ["supply_mv", "temperature"])["cmps"]
+    for key in ("supply_mv", "health.rssi", "health.uptime_s", "health.outbox", "health.reset"):
+        assert found[key]["ent_cat"] == "diagnostic"
+    assert "ent_cat" not in found["temperature"]
+    assert {key[4:] for key in found if key.startswith("cmd.")} == {
+        "identify",
+        "sample",
+        "restart",
+    }
+
+
+def test_what_a_button_sends_is_a_command_that_the_node_takes() -> None:
+    from firmware.commands import Commands
+
+    for key, part in document(settings_of(mode="duty_cycle"), ["x"])["cmps"].items():
+        if "cmd_tpl" not in part:
+            continue
+        value = "debug" if part["p"] == "select" else "30"
+        text = re.sub(
+            r"{{ value.*?}}", value, part["cmd_tpl"].replace("{{ now().timestamp() }}", "1")
+        )
+        command = Commands._parse(text.encode(), False)
+        assert hasattr(Commands, "do_" + command["do"])
+        if key.startswith("set."):
+            assert command["key"] == key[4:]
+            assert f"value_json.{command['key']} " in part["val_tpl"]
 
 
 class Session:
@@ -87,11 +179,11 @@ class Session:
 
 
 def test_it_is_published_once_the_fields_are_known_and_again_at_home_assistants_birth() -> None:
-    session, fields = Session(), []
-    discovery = Discovery(session, settings_of(), lambda: fields, "x")
+    session, readings = Session(), [[]]
+    discovery = Discovery(session, settings_of(), lambda: readings[-1], "x")
     discovery.step()
     assert session.published == []
-    fields.append("temperature")
+    readings.append(["temperature"])
     discovery.step()
     discovery.step()
     ((topic, _, retain, qos),) = session.published
@@ -103,6 +195,41 @@ def test_it_is_published_once_the_fields_are_known_and_again_at_home_assistants_
     discovery.receive(b"homeassistant/status", b"online", False)
     discovery.step()
     assert len(session.published) == 2
+
+
+def test_a_sensor_that_comes_late_is_announced_and_one_that_fails_keeps_its_entity() -> None:
+    session, readings = Session(), [["temperature"]]
+    discovery = Discovery(session, settings_of(), lambda: readings[-1], "x")
+    discovery.step()
+    readings.append(["temperature", "humidity"])
+    discovery.step()
+    readings.append(["humidity"])
+    discovery.step()
+    assert len(session.published) == discovery.told == 2
+    assert {"temperature", "humidity"} <= json.loads(session.published[-1][1])["cmps"].keys()
+
+
+def test_a_wake_from_deep_sleep_announces_only_what_was_not_told_yet() -> None:
+    session, reading = Session(), ["temperature"]
+    Discovery(session, settings_of(), lambda: reading, "x", told=2).step()
+    Discovery(session, settings_of(), lambda: reading, "x", told=1).step()
+    assert session.published == []
+    Discovery(session, settings_of(), lambda: ["temperature", "pressure"], "x", told=1).step()
+    assert len(session.published) == 1
+
+
+def test_the_largest_message_is_bounded() -> None:
+    sensors = [
+        {"type": "bme280", "bus": 0, "scl": 22, "sda": 21, "name": "b" * 23, "prefix": True},
+        *({"type": "digital", "pin": n, "name": f"n{n:022d}", "prefix": True} for n in range(15)),
+    ]
+    name = "a" * 32
+    settings = settings_of(node=name, mode="duty_cycle", sensors=sensors)
+    settings["mqtt"]["base"] = "b" * 64
+    # Sixteen sensors of three fields with the longest names that the schema allows.
+    fields = [f"{n:048d}" for n in range(48)]
+    assert len(payload(settings, fields, "ESP32S3 MicroPython 1.29.0")) < 24000
+    assert len(payload(settings_of(), fields_of("bme280"), "RP2040 MicroPython 1.29.0")) < 4000
 
 
 def test_a_node_on_a_real_broker_is_found_and_can_be_taken_out_again(tmp_path: Path) -> None:

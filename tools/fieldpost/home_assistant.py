@@ -1,7 +1,8 @@
 """Home Assistant's side: whether a discovery message is one it accepts, and taking a node out.
 
 The rules are those of Home Assistant's documentation of MQTT discovery (device discovery payload,
-abbreviations) and of its sensor, button, number and select integrations.
+abbreviations) and of its sensor, binary_sensor, button, number and select integrations.
+`host_tests/home_assistant_schema.py` compares them with Home Assistant's own code.
 """
 
 from typing import Any
@@ -19,6 +20,8 @@ _SENSOR |= {"sug_dsp_prc", "frc_upd", "json_attr_t", "json_attr_tpl"}
 _COMMAND = _COMMON | {"cmd_t", "cmd_tpl", "ret"}
 _KEYS = {
     "sensor": _SENSOR,
+    "binary_sensor": (_SENSOR - {"unit_of_meas", "stat_cla", "sug_dsp_prc"})
+    | {"pl_on", "pl_off", "off_dly"},
     "button": _COMMAND | {"pl_prs", "dev_cla"},
     "number": _COMMAND | {"stat_t", "val_tpl", "min", "max", "step", "mode", "unit_of_meas"},
     "select": _COMMAND | {"stat_t", "val_tpl", "ops"},
@@ -40,10 +43,42 @@ _UNITS = {
     "power": {"W", "mW", "kW", "MW", "GW", "TW"},
     "distance": {"cm", "m", "mm", "km", "in", "ft", "yd", "mi"},
     "weight": {"g", "kg", "mg", "µg", "oz", "lb", "st"},
+    "precipitation": {"mm", "cm", "in"},
     "signal_strength": {"dB", "dBm"},
     "duration": {"s", "min", "h", "d", "ms"},
 }
-_CATEGORIES = {"sensor": {"diagnostic"}}
+# binary_sensor/__init__.py, BinarySensorDeviceClass.
+_INPUTS = {
+    "battery",
+    "battery_charging",
+    "carbon_monoxide",
+    "cold",
+    "connectivity",
+    "door",
+    "garage_door",
+    "gas",
+    "heat",
+    "light",
+    "lock",
+    "moisture",
+    "motion",
+    "moving",
+    "occupancy",
+    "opening",
+    "plug",
+    "power",
+    "presence",
+    "problem",
+    "running",
+    "safety",
+    "smoke",
+    "sound",
+    "tamper",
+    "update",
+    "vibration",
+    "window",
+}
+_CATEGORIES = {"sensor": {"diagnostic"}, "binary_sensor": {"diagnostic"}}
 _ANY_CATEGORY = {"config", "diagnostic"}
 _STATE_CLASSES = {"measurement", "total", "total_increasing"}
 
@@ -84,7 +119,7 @@ def _part(part: Any, has_state_topic: bool) -> list[str]:
     found += [f"needs {key}" for key in _REQUIRED.get(platform, set()) - part.keys()]
     if not part.get("uniq_id"):
         found.append("needs uniq_id")
-    if platform == "sensor" and not (has_state_topic or "stat_t" in part):
+    if platform in _CATEGORIES and not (has_state_topic or "stat_t" in part):
         found.append("needs stat_t")
     device_class, unit = part.get("dev_cla"), part.get("unit_of_meas")
     if platform == "sensor" and device_class is not None:
@@ -92,6 +127,8 @@ def _part(part: Any, has_state_topic: bool) -> list[str]:
             found.append(f"unknown device class {device_class}")
         elif unit not in _UNITS[device_class]:
             found.append(f"unit {unit} does not fit device class {device_class}")
+    if platform == "binary_sensor" and device_class not in {None, *_INPUTS}:
+        found.append(f"unknown device class {device_class}")
     if part.get("stat_cla", "measurement") not in _STATE_CLASSES:
         found.append(f"unknown state class {part['stat_cla']}")
     category = part.get("ent_cat")
