@@ -231,12 +231,14 @@ def test_of_an_esp32_neither_flash_nor_console_nor_strapping_pins_are_touched_un
         "ESP32-C3": {2, 11, 12, 13, 14, 15, 16, 17, 18, 19},
         "RP2040": {23, 24, 25, 29},
     }.items():
-        pins = scan_pins.of(chip)
-        touched = {pin for pair in pins.i2c for pin in pair} | set(pins.onewire)
+        touched = {pin for pair in scan_pins.pairs(chip) for pin in pair} | {*scan_pins.free(chip)}
         assert touched and not touched & forbidden, chip
-        assert not touched & set(pins.taken) and max(touched) <= pins.highest
-    with pytest.raises(CommandError, match="the flash"):
-        scan_pins.check("ESP32", 7)
+        for pin in touched:
+            scan_pins.check(chip, pin)
+    for pin, why in ((7, "the flash"), (1, "the console"), (34, "input only"), (24, "no pin 24")):
+        with pytest.raises(CommandError, match=why):
+            scan_pins.check("ESP32", pin)
+    scan_pins.check("ESP32", 2)  # decides how the chip starts, and may be used
 
 
 def test_every_i2c_sensor_is_a_candidate_at_its_addresses_and_no_answer_rules_it_out() -> None:

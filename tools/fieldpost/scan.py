@@ -123,18 +123,18 @@ def scan(
 
 
 def _unasked(link: "BoardLink", chip: str | None) -> Found:
-    pins = scan_pins.of(chip)
-    if not pins.i2c:
+    pairs, free = scan_pins.pairs(chip), scan_pins.free(chip)
+    if not pairs:
         raise CommandError(
             f"no usual pins are known for {chip or 'this chip'}: say where to look, such as "
             "--scl 22 --sda 21, or --onewire 4"
         )
-    looked_at = sorted({*(pin for pair in pins.i2c for pin in pair), *pins.onewire})
+    looked_at = sorted({*(pin for pair in pairs for pin in pair), *free})
     told = _call(link, _LEVELS_S, "levels", looked_at)
     level = {int(pin): text for pin, text in told.items()}
     buses: list[Bus] = []
     used: set[int] = set()
-    for scl, sda in pins.i2c:
+    for scl, sda in pairs:
         # A stuck bus shows by its clock, which still has its resistor.
         if level[scl] == "up" and level[sda] in ("up", "low") and not used & {scl, sda}:
             bus = _i2c(link, chip, scl, sda)
@@ -142,7 +142,7 @@ def _unasked(link: "BoardLink", chip: str | None) -> Found:
             if bus.devices or (bus.state == "sda low"):
                 buses.append(bus)
                 used |= {scl, sda}
-    for pin in pins.onewire:
+    for pin in free:
         if level[pin] == "up" and pin not in used:
             bus = _onewire(link, pin)
             if bus.devices:
