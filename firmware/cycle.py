@@ -89,7 +89,7 @@ class Cycle(Node):
                 return due_ms
             due_ms = self.sampler.again()
             if due_ms:
-                self._collect_at_ms = now_ms + due_ms
+                self._collect_at_ms = self.clock.uptime_ms() + due_ms
                 return 0
             self._collect()
         self.rest = None
@@ -138,7 +138,8 @@ class Cycle(Node):
         if supply_mv is not None and supply_mv < self._low["below_mv"]:
             self._stretch = self._low["stretch"]
             may_deliver = may_deliver and supply_mv >= self._low["stop_mv"]
-        self._collect_at_ms = self._woke_ms + self.sampler.begin()
+        wait_ms = self.sampler.begin()
+        self._collect_at_ms = self.clock.uptime_ms() + wait_ms
         # An outbox that drops readings cannot wait for its batch to be complete.
         full = self.outbox.dropped != self._dropped
         self._dropped = self.outbox.dropped

@@ -6,6 +6,11 @@ from firmware import reading
 from firmware.sensors import format_value
 
 
+def _whole_ms(wait_ms):
+    """A wait that lasts: ticks are cut, so that from one to the next may be no time at all."""
+    return wait_ms + 1 if wait_ms else 0
+
+
 class Sampler:
     """Starts the sensors on a grid of `interval_ms`, collects them when they are ready, stores.
 
@@ -34,12 +39,15 @@ class Sampler:
         if self._collect_at_ms is None:
             if now_ms < self._next_ms:
                 return self._next_ms - now_ms
-            self._collect_at_ms = now_ms + self.begin()
+            due_ms = self.begin()
+            # From here on, not from `now_ms`: to start takes its time.
+            now_ms = self._clock.uptime_ms()
+            self._collect_at_ms = now_ms + due_ms
         if now_ms < self._collect_at_ms:
             return self._collect_at_ms - now_ms
         due_ms = self.again()
         if due_ms:
-            self._collect_at_ms = now_ms + due_ms
+            self._collect_at_ms = self._clock.uptime_ms() + due_ms
             return due_ms
         self._collect_at_ms = None
         # The next sample keeps to the grid of the first, however late this one is.
@@ -62,12 +70,12 @@ class Sampler:
 
     def begin(self):
         """Start the sensors now; milliseconds until `again` may be called."""
-        return self._sensors.start(self._identity.seq)
+        return _whole_ms(self._sensors.start(self._identity.seq))
 
     def again(self):
         """Have those that measure several times go on; milliseconds until the next call, 0: to
         `finish`."""
-        return self._sensors.again()
+        return _whole_ms(self._sensors.again())
 
     def finish(self):
         """Collect and store; the fields, [(name, value), …]."""

@@ -71,3 +71,23 @@ def stand_in_modules():
             __import__("fakes." + name)
             modules[name] = sys.modules["fakes." + name]
     return modules
+
+
+class _OnTheWire:
+    """The C module under the genuine `onewire`, led to the fake wire."""
+
+    def __getattr__(self, name):
+        if name == "crc8":
+            from fakes.onewire import crc8
+
+            return crc8
+        return lambda wire, *arguments: getattr(wire, name)(*arguments)
+
+
+def install():
+    """Put those modules in place, on the fake wires and pins."""
+    modules: dict = sys.modules
+    modules.update(stand_in_modules())
+    modules["onewire"]._ow = _OnTheWire()
+    __import__("fakes.dht")
+    modules["dht"].dht_readinto = modules["fakes.dht"].dht_readinto

@@ -4,8 +4,6 @@ The same file runs in CPython, in MicroPython's unix port and on a board, where 
 precision and `onewire`, `ds18x20`, `dht` are the genuine frozen modules: all print the same.
 """
 
-import sys
-
 from fakes.adc import FakeAdc
 from fakes.dht import FakeDht
 from fakes.hx711 import FakeHx711
@@ -22,7 +20,7 @@ from fakes.i2c_commands import (
 )
 from fakes.onewire import FakeThermometer, FakeWire
 from fakes.pin import FakePin
-from fakes.sensor_board import SensorBoard, stand_in_modules
+from fakes.sensor_board import SensorBoard, install
 from fakes.uart import FakePms5003
 from fakes.ultrasound import FakeUltrasound
 from firmware.sensors import Sensors, format_value
@@ -37,24 +35,6 @@ CONDITIONED = {
     "hive": {"median": 3},
     "bed": {"median": 5, "every": 2},
 }
-
-
-class _OnTheWire:
-    """The C module under the genuine `onewire`, led to the fake wire."""
-
-    def __getattr__(self, name):
-        if name == "crc8":
-            from fakes.onewire import crc8
-
-            return crc8
-        return lambda wire, *arguments: getattr(wire, name)(*arguments)
-
-
-def install():
-    for name, module in stand_in_modules().items():
-        sys.modules[name] = module
-    sys.modules["onewire"]._ow = _OnTheWire()
-    sys.modules["dht"].dht_readinto = sys.modules["fakes.dht"].dht_readinto
 
 
 def show(title, sensors, board):
