@@ -73,15 +73,16 @@ def _parsed(data, path):
 
 def refuse(board, clock, log, errors):
     """Start nothing on a bad configuration, but say so, over and over, and blink."""
+    from firmware.signals import Signals
+
+    signals = Signals(board.led, clock)
     while True:
         for error in errors:
             log("configuration: %s" % error)
         log("configuration: %d errors, nothing started; Ctrl-C for the REPL" % len(errors))
         try:
-            for _ in range(15):
-                for on in (True, False, True, False, False, False):
-                    board.led(on)
-                    clock.sleep_ms(330)
+            for _ in range(90):
+                clock.sleep_ms(signals.step("configuration"))
         except KeyboardInterrupt:
-            board.led(False)
+            signals.step(None)
             return

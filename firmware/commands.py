@@ -231,6 +231,9 @@ class Actions:
         if self._node.signals is None:
             raise ValueError("no LED in use on this node")
         self._node.signals.identify(duration_s)
+        # A node that would sleep has to be seen first.
+        until_ms = self._node.clock.uptime_ms() + duration_s * 1000
+        self._node.stay_awake_until_ms = max(self._node.stay_awake_until_ms, until_ms)
 
     def forget_network(self):
         """Leave, and join with nothing remembered."""

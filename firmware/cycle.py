@@ -20,6 +20,8 @@ _LINGER_MS = const(3000)
 # What waited at the broker comes before the answers to what this wake sent; this is a margin.
 _LISTEN_MS = const(20)
 _BACKOFF_MAX = const(10)
+# Kept awake by command: how soon the next reading's time is noticed.
+_AWAKE_STEP_MS = const(500)
 # By a clock of whole seconds a wake may seem early: then it is this wake's point of the grid, not
 # one more before it.
 _CLOCK_STEP_MS = const(1500)
@@ -180,7 +182,11 @@ class Cycle(Node):
                 self._up_ms = now_ms
             if self._catching_up is None:
                 due_ms = min(due_ms, self.timekeeper.step())
+        if self.signals:
+            due_ms = min(due_ms, self.signals.step(self.mood()))
         left_ms = self._woke_ms + self._limit_ms - now_ms
+        if self._stays():
+            left_ms = _AWAKE_STEP_MS  # The limit is for wakes that nobody asked to last.
         return max(min(due_ms, left_ms), 0)
 
     def _is_done(self):
@@ -238,6 +244,8 @@ class Cycle(Node):
             self._first = True
             self._begin(self._is_told())
             return 0
+        if self.signals:
+            self.signals.step(None)
         self.sleeping = True
         sleep_ms = max(self._next_rtc_ms - now_rtc_ms, 1)
         self._log("asleep for %.1f s" % (sleep_ms / 1000))

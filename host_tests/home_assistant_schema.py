@@ -3,10 +3,10 @@
     python -m venv VENV && VENV/bin/pip install homeassistant paho-mqtt   # 400 MB
     PYTHONPATH=tools:. VENV/bin/python host_tests/home_assistant_schema.py FILE.json ...
 
-Each file holds one device discovery payload. Up to 2024.3 (the last for Python 3.11) Home Assistant
-knows no device discovery, but the schema of each component is the same: the payload is taken apart
-as later versions do it. Its templates are rendered with a reading. Prints what is refused, and
-where our own validator (`fieldpost.home_assistant`) disagrees; status 1 then.
+Each file holds one device discovery payload. Up to 2024.3, the last for Python 3.11, Home
+Assistant knows no device discovery, but the schema of each component is the same: the payload is
+taken apart as later versions do it. Its templates are rendered with a reading. Prints what is
+refused, and where our own validator (`fieldpost.home_assistant`) disagrees; status 1 then.
 """
 
 from __future__ import annotations

@@ -19,6 +19,10 @@ from fieldpost.mqtt_client import TIMEOUT_S, Connection
 
 # Beyond the time that a sleeping node has announced: it may have had to try again.
 _OVERDUE_S = 60.0
+# States of a node that begins each session afresh.
+_FRESH = ("online", "safe_mode")
+# What a node takes; of more it keeps nothing, and its refusal cannot say which command it was.
+_BYTES_MAX = 512
 
 
 def parse_arguments(words: list[str]) -> dict[str, Any]:
@@ -53,13 +57,18 @@ def send(
     """
     topic = f"{base}/{node}"
     name = secrets.token_hex(4)
+    asked = json.dumps({"id": name, "do": do, **arguments}).encode()
+    if len(asked) > _BYTES_MAX:
+        raise CommandError(
+            f"the command has {len(asked)} bytes, and a node takes {_BYTES_MAX}: a longer setting "
+            "is changed with the board at hand, by fieldpost provision"
+        )
     arrived: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
     connection = Connection(mqtt_url.parse(broker), on_message=arrived.put)
     connection.open()
     try:
         connection.subscribe(f"{topic}/status", 1)
         connection.subscribe(f"{topic}/cmd/result", 1)
-        asked = json.dumps({"id": name, "do": do, **arguments}).encode()
         connection.publish(f"{topic}/cmd", asked, qos=1, retain=False)
         end = time.monotonic() + (timeout_s or TIMEOUT_S)
         known = False
@@ -76,6 +85,10 @@ def send(
                 continue
             if message.topic.endswith("/status"):
                 known = True
+                if not message.retain and told.get("state") in _FRESH:
+                    # It has connected just now, and what came before may be lost; by its id the
+                    # command is not done twice.
+                    connection.publish(f"{topic}/cmd", asked, qos=1, retain=False)
                 if timeout_s is None:
                     end = max(end, time.monotonic() + _patience_s(node, told))
             elif told.get("id") == name:
