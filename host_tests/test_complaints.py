@@ -1,4 +1,4 @@
-"""What users of other MicroPython MQTT nodes complain about, and the test that forbids it here.
+"""What users of other MicroPython MQTT nodes and board tools complain about, and the test that forbids it here.
 
 Each complaint is proven where its subject is tested; this file says where, and fails when such a
 test is gone. What had no other home is tested below. mp, ml, ph: issues of MicroPython, of
@@ -134,6 +134,82 @@ HOMES = {
 }
 
 
+# The same of board tools.
+TOOLS = {
+    (1, "'could not enter raw repl' on the first call after plug-in (mp 16142)"): (
+        "test_boards_link::test_tools_1_the_first_call_after_plug_in_enters_the_raw_repl",
+    ),
+    (1, "infinite waits on a silent or a chatty port (mp 16616, 16531)"): (
+        "test_boards_link::test_tools_1_a_silent_port_ends_at_its_limit",
+        "test_boards_link::test_tools_1_a_chatty_port_ends_at_its_limit",
+        "test_boards_link::"
+        "test_tools_1_a_program_that_prints_and_ignores_ctrl_c_ends_at_the_limit",
+        "test_boards_link::"
+        "test_tools_1_a_command_that_never_ends_is_given_up_and_the_board_can_be_had_back",
+        "test_boards_find::test_tools_1_silent_and_chatty_ports_are_asked_at_once_and_hold_nobody_up",
+        "test_boards_find::test_tools_1_a_driver_that_hangs_in_open_is_left_behind",
+        "test_monitor::test_tools_1_a_silent_port_does_not_keep_the_monitor",
+        "test_monitor::test_tools_1_a_chatty_port_neither_fills_the_memory_nor_keeps_the_monitor",
+    ),
+    (2, "opening the port resets the board (mp 9659, 18001)"): (
+        "test_boards_link::test_tools_2_opening_and_closing_the_port_does_not_reset_the_board",
+        "test_monitor::test_tools_1_the_monitor_sends_nothing_to_the_board_and_its_program_runs_on",
+    ),
+    (3, "hashes instead of times"): (
+        "test_deploy::test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_file",
+    ),
+    (3, "data on the device that must not be deleted (mp 11777, rshell 184)"): (
+        "test_deploy::test_tools_3_a_module_that_is_no_longer_in_the_project_is_removed",
+        "test_pull::test_erase_asks_and_removes_what_deploy_put_there_alone",
+    ),
+    (4, "`.mpy` of the wrong version or architecture (mp 15356)"): (
+        "test_deploy::test_tools_4_bytecode_of_another_version_is_refused_before_anything_is_sent",
+    ),
+    (4, "a stale `.py` that shadows the new `.mpy`"): (
+        "test_deploy::test_tools_4_a_stale_source_that_would_shadow_the_new_bytecode_is_removed",
+        "test_deploy::test_what_is_found_before_our_modules_is_named_and_left_alone",
+    ),
+    (5, "the wrong image flashed without a word (mpflash 28)"): (
+        "test_flash_esp::"
+        "test_tools_5_an_image_for_another_chip_is_refused_before_a_byte_is_written",
+        "test_uf2_flash::test_tools_5_the_wrong_image_is_refused_before_anything_is_copied",
+        "test_uf2_flash::test_tools_5_an_rp2040_image_is_refused_by_a_pico_2_w",
+        "test_uf2_flash::"
+        "test_tools_5_the_image_of_a_board_without_wifi_is_refused_by_a_running_pico_w",
+    ),
+    (5, "retry at a lower baud rate (mpflash 73)"): (
+        "test_flash_esp::test_tools_5_a_line_too_bad_for_the_rate_is_tried_again_at_a_lower_one",
+    ),
+    (5, "a failed flash that exits 0 (micropython-stubber 586)"): (
+        "test_flash_esp::test_tools_5_a_failed_flash_does_not_exit_with_0",
+        "test_flash_esp::test_tools_5_an_esptool_that_ends_with_0_and_verified_nothing_is_a_failure",
+        "test_flash_esp::test_tools_5_a_port_lost_in_the_middle_is_a_failure_that_says_so",
+    ),
+    (5, "a web server's error page saved and flashed as firmware"): (
+        "test_images_download::test_tools_5_a_web_page_with_status_200_is_never_kept_as_an_image",
+        "test_flash_esp::test_tools_5_a_broken_image_or_a_web_page_does_not_reach_the_port",
+    ),
+    (
+        6,
+        "fleets: choose boards, go on after a failure, run without a person (esphome 2858, 1965)",
+    ): (
+        "test_fleet::"
+        "test_tools_6_a_fleet_skips_the_absent_and_the_up_to_date_and_goes_on_after_a_failure",
+        "test_fleet::test_tools_6_what_differs_is_told_by_the_plan_and_made_by_apply",
+        "test_fleet_flash::test_tools_6_an_empty_esp32_of_a_fleet_"
+        "is_known_by_its_mac_flashed_and_becomes_its_node",
+        "test_fleet_flash::"
+        "test_tools_6_a_pico_w_of_another_version_goes_through_its_drive_and_becomes_its_node",
+    ),
+    (7, "credentials baked into images or committed"): (
+        "test_provision::test_tools_7_no_secret_is_printed_whatever_happens",
+        "test_provision::test_tools_7_the_secrets_file_is_not_in_a_checkout_that_is_committed",
+        "test_fleet_file::test_tools_7_a_password_in_the_file_itself_is_refused",
+        "test_secrets::test_no_credentials_are_in_the_tree",
+    ),
+}
+
+
 @cache
 def names_in(module: str) -> frozenset[str]:
     """Names of the test functions in one file."""
@@ -143,11 +219,12 @@ def names_in(module: str) -> frozenset[str]:
 
 def test_every_complaint_has_a_home() -> None:
     assert {number for number, _ in HOMES} == set(range(1, 17))
+    assert {number for number, _ in TOOLS} == set(range(1, 8))
 
 
 @pytest.mark.parametrize(
     ("complaint", "home"),
-    [(complaint, home) for complaint, homes in HOMES.items() for home in homes],
+    [(one, home) for table in (HOMES, TOOLS) for one, homes in table.items() for home in homes],
     ids=lambda value: f"{value[0]:02}" if isinstance(value, tuple) else value.split("::")[1],
 )
 def test_the_test_against_a_complaint_is_there(complaint: tuple[int, str], home: str) -> None:
