@@ -1,4 +1,4 @@
-"""What users of other MicroPython MQTT nodes and board tools complain about, and the test that forbids it here.
+"""What users of other MQTT nodes and board tools complain about, and the tests that forbid it.
 
 Each complaint is proven where its subject is tested; this file says where, and fails when such a
 test is gone. What had no other home is tested below. mp, ml, ph: issues of MicroPython, of
@@ -191,7 +191,7 @@ TOOLS = {
     ),
     (
         6,
-        "fleets: choose boards, go on after a failure, run without a person (esphome 2858, 1965)",
+        "fleets: go on after a failure, run without a person (esphome 2858, 1965)",
     ): (
         "test_fleet::"
         "test_tools_6_a_fleet_skips_the_absent_and_the_up_to_date_and_goes_on_after_a_failure",
