@@ -21,10 +21,10 @@ from base64 import b64encode
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from fieldpost.errors import CommandError
+from fieldpost.started import Started
 
 Program = Literal["mosquitto", "amqtt"]
 HOST = "127.0.0.1"
@@ -56,7 +56,7 @@ def free_port() -> int:
             return port
 
 
-class Broker:
+class Broker(Started):
     """One broker process, with its files in a temporary folder. Starts on entering `with`.
 
     program: which one; None takes Mosquitto if there is one.
@@ -90,22 +90,6 @@ class Broker:
         self._persistence = persistence or subscriber is not None
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-broker-")
         self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def url(self) -> str:

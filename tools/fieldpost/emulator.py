@@ -19,12 +19,12 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from fieldpost.emulator_files import build_image, read_image
 from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT, cache_folder
+from fieldpost.started import Started
 
 SSID = "RP2040PY-GUEST"
 GATEWAY = "10.0.0.1"
@@ -80,7 +80,7 @@ def require_package() -> None:
         )
 
 
-class Emulator:
+class Emulator(Started):
     """One emulated Pico W. Boots on entering `with`, and is gone on leaving it.
 
     image: a uf2 file (`find_image`). files: contents by path, which become the board's file
@@ -113,22 +113,6 @@ class Emulator:
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-emulator-")
         self._process: subprocess.Popen[bytes] | None = None
         self._pending = b""
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Switch it on; returns when its console is there, within 40 s or with EmulatorError."""
