@@ -95,7 +95,8 @@ def _check_names(sensors, sample_s, errors):
         elif name:
             names[name] = path
         every, count = sensor["every"] or 1, sensor["median"] or 1
-        least_s = -(-least_s * count // every)
+        if least_s > 1:  # 1 is the limit of sample_s, and none of the sensor's
+            least_s = -(-least_s * count // every)
         if sample_s is not None and sample_s < least_s:
             text = f"sample_s: found {sample_s}, must be at least {least_s}"
             errors.append(text + f' for the type "{kind}" of {path}')

@@ -226,3 +226,4 @@ def test_the_shortest_interval_counts_what_a_sensor_really_does():
     assert error == 'sample_s: found 5, must be at least 6 for the type "dht" of sensors[0]'
     assert errors_of({**probe, "median": 3, "every": 2}, sample_s=3) == []
     assert errors_of({**probe, "every": 2}, sample_s=1) == []
+    assert errors_of({"type": "analog", "pin": 34, "median": 9}, sample_s=1) == []

@@ -9,27 +9,19 @@ from sgp40 import SGP40
 from sht3x import SHT3x
 from sht4x import SHT4x
 
+from fakes import i2c_commands
 from fakes.i2c import EIO, ENODEV, ETIMEDOUT
-from fakes.i2c_commands import (
-    CommandI2C,
-    FakeAht20,
-    FakeBh1750,
-    FakeIna219,
-    FakeScd4x,
-    FakeSgp40,
-    FakeSht3x,
-    FakeSht4x,
-)
+from fakes.i2c_commands import CommandI2C
 
 CHECKED = [
-    (AHT20, FakeAht20, 0x38),
-    (SCD4x, FakeScd4x, 0x62),
-    (SGP40, FakeSgp40, 0x59),
-    (SHT3x, FakeSht3x, 0x44),
-    (SHT4x, FakeSht4x, 0x44),
+    (AHT20, i2c_commands.FakeAht20, 0x38),
+    (SCD4x, i2c_commands.FakeScd4x, 0x62),
+    (SGP40, i2c_commands.FakeSgp40, 0x59),
+    (SHT3x, i2c_commands.FakeSht3x, 0x44),
+    (SHT4x, i2c_commands.FakeSht4x, 0x44),
 ]
 # These send no checksum.
-UNCHECKED = [(BH1750, FakeBh1750, 0x23), (INA219, FakeIna219, 0x40)]
+UNCHECKED = [(BH1750, i2c_commands.FakeBh1750, 0x23), (INA219, i2c_commands.FakeIna219, 0x40)]
 
 
 def each(drivers):
