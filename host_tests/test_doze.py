@@ -94,6 +94,13 @@ def test_bounce_on_closing_and_opening_is_one_pulse() -> None:
     assert sleeper.count == 1
 
 
+def test_a_contact_that_opens_while_the_board_looks_costs_no_second_wake() -> None:
+    sleeper = Sleeper(pins=[rain()])
+    sleeper.chip.drive(_RAIN, (20_000, 0), (20_000 + _BOOT_MS + 150, 1))
+    sleeper.wakes()
+    assert (sleeper.count, sleeper.boots) == (1, 2)
+
+
 def test_a_contact_that_stays_closed_wakes_the_board_once_and_not_in_a_loop() -> None:
     sleeper = Sleeper(pins=[rain()])
     sleeper.chip.drive(_RAIN, (20_000, 0))

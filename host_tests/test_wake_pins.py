@@ -9,7 +9,9 @@ import pytest
 
 from fakes.broker import Record
 from firmware.config import check
+from firmware.sensors import Sensors
 from simulation import scenario
+from simulation.board import SimulatedBoard
 from simulation.endings import EndOfRun
 from simulation.run import Run
 from simulation.scenario import BROKER, NodeScenario, Scenario
@@ -21,6 +23,7 @@ _SENSORS = [
     {"type": "pulses", "name": "gauge", "pin": _RAIN, "scale": 0.5, "field": "rain"},
     {"type": "digital", "pin": _DOOR, "pull": "up", "active_low": True, "field": "closed"},
 ]
+_TALKER = {"type": "pms5003", "rx": 9, "tx": 8}
 _DOOR_WAKES = [_SENSORS[0], {**_SENSORS[1], "wake": True, "wake_pause_s": 60}]
 
 
@@ -116,6 +119,39 @@ def test_a_door_is_told_of_at_once_though_readings_are_gathered(port: str) -> No
     assert 1000 <= opened["at"] < 1005
     assert 1500 <= shut["at"] < 1505
     assert field.health["pin_wakes"] >= 1
+
+
+@ports
+def test_a_change_that_could_not_be_delivered_waits_for_the_next_reading_not_the_batch(
+    port: str,
+) -> None:
+    field = Field(port, _DOOR_WAKES, deliver_every=11, retry={"cap_s": 60})
+    spot = field.machine.access_point
+    field.run.world.at(int(950e6), setattr, spot, "present", False)
+    field.door(1000.0, 0)
+    field.run.world.at(int(1100e6), setattr, spot, "present", True)
+    field.run.play()
+    shut = next(one for one in field.readings if one["closed"] == 1)
+    assert 1200 <= shut["at"] < 1210
+
+
+def test_a_wait_for_a_sensor_with_the_radio_off_is_a_light_sleep_where_that_saves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rests = []
+    sleep = SimulatedBoard.light_sleep
+
+    def light_sleep(board: SimulatedBoard, ms: int, watch: Any = None) -> None:
+        rests.append(ms)
+        sleep(board, ms, watch)
+
+    monkeypatch.setattr(SimulatedBoard, "light_sleep", light_sleep)
+    monkeypatch.setattr(Sensors, "start", lambda *_: 2000)
+    for port, sensors, count in (("rp2", [], 8), ("rp2", [_TALKER], 0), ("esp32", [], 0)):
+        rests.clear()
+        Field(port, [_SENSORS[1], *sensors], deliver_every=3).run.play()
+        # Twelve readings; the first, and then each third, are delivered while they are measured.
+        assert rests.count(2000) == count, (port, sensors)
 
 
 @ports
