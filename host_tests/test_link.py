@@ -3,11 +3,13 @@
 import itertools
 import random
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fakes.clock import FakeTime
+from firmware import link
 from firmware.clock import Clock
 from firmware.link import Link
 from firmware.session import Refused
@@ -15,6 +17,12 @@ from firmware.station import JoinFailed
 
 RETRY = {"base_s": 1, "cap_s": 300, "stable_s": 60, "radio_s": 900, "reset_s": 3600}
 ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, ENETDOWN = 104, 110, 111, 113, 100
+
+
+@pytest.fixture(autouse=True)
+def host_collects_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection of the test process's whole heap takes what a board's never would."""
+    monkeypatch.setattr(link, "gc", SimpleNamespace(collect=lambda: 0))
 
 
 class StubStation:
