@@ -1,6 +1,8 @@
 """An ESP32 gets the right image through esptool, verified; a failure is a plain sentence."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from conftest import ROOT
 from typer.testing import CliRunner
 
-from fakes.board_images import esp_image, real_esp32
+from fakes.board_images import esp_image, real_esp32, uf2_image
 from fakes.esp_board import EspBoard
 from fakes.serial_lines import silent_port
 from fieldpost import esp, flash, flash_command
@@ -213,6 +216,26 @@ def test_a_port_where_no_chip_answers_ends_with_what_to_press(screen: Screen) ->
         outcome = flash.flash(port, Wish(limits=Limits(answer_s=1)), screen)
     assert not outcome.ok
     assert "BOOT" in outcome.text
+
+
+def test_ctrl_c_ends_it_while_it_waits_for_a_board(tmp_path: Path) -> None:
+    (tmp_path / "INFO_UF2.TXT").write_text("Model: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n")
+    (tmp_path / "a.uf2").write_bytes(uf2_image())
+    code = "import typer, fieldpost.flash_command as m; typer.run(m.flash)"
+    command = [sys.executable, "-c", code, "--port", str(tmp_path)]
+    process = subprocess.Popen(
+        [*command, "--image", str(tmp_path / "a.uf2")],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    while "copying to" not in process.stderr.readline():
+        assert process.poll() is None, "it ended by itself"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode and "Traceback" not in said
 
 
 def test_a_port_that_does_not_exist_is_named(screen: Screen, tmp_path: Path) -> None:

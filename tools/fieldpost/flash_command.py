@@ -98,6 +98,9 @@ def _flash_all(wanted: list[str], wish: "Wish") -> "list[Outcome]":
             screen.finished(target)
             return outcome
 
+        if len(wanted) == 1:
+            # In this thread, so that Ctrl-C ends it, however long it would still wait for a hand.
+            return [one(wanted[0])]
         with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
             return list(pool.map(one, wanted))
 
