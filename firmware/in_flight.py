@@ -18,30 +18,31 @@ class InFlight:
 
     def __init__(self, limit):
         self._limit = limit
-        self._ids = array("H", bytearray(2 * min(limit, _FIRST_IDS)))
+        self._size = min(limit, _FIRST_IDS)
+        self._ids = array("H", bytearray(2 * self._size))
         self._first = 0
         self.count = self.sent = self.done = 0
 
     def room(self):
         """How many more may be sent on this connection before one is acknowledged."""
-        if self.sent == len(self._ids) < self._limit:
+        if self.sent == self._size < self._limit:
             try:
                 self._grow()
             except MemoryError:
                 pass  # Then no more at once than there is room for.
-        return len(self._ids) - self.sent
+        return self._size - self.sent
 
     def add(self, pid):
         """One more, which goes out now."""
         ids = self._ids
-        ids[(self._first + self.count) % len(ids)] = pid
+        ids[(self._first + self.count) % self._size] = pid
         self.count += 1
         self.sent += 1
 
     def again(self):
         """The packet id of the next one to go out again."""
         ids = self._ids
-        pid = ids[(self._first + self.sent) % len(ids)]
+        pid = ids[(self._first + self.sent) % self._size]
         self.sent += 1
         return pid
 
@@ -51,7 +52,7 @@ class InFlight:
             self.add(0)
         else:
             ids = self._ids
-            ids[(self._first + self.sent) % len(ids)] = 0
+            ids[(self._first + self.sent) % self._size] = 0
             self.sent += 1
         self.release()
 
@@ -64,7 +65,7 @@ class InFlight:
             return True
         # Out of order, against section 4.6: remember it, but let none overtake.
         for k in range(1, self.sent):
-            at = (first + k) % len(ids)
+            at = (first + k) % self._size
             if ids[at] == pid:
                 ids[at] = 0
                 return True
@@ -74,14 +75,15 @@ class InFlight:
         """Let go of those at the start that are done."""
         ids = self._ids
         while self.sent and not ids[self._first]:
-            self._first = (self._first + 1) % len(ids)
+            self._first = (self._first + 1) % self._size
             self.count -= 1
             self.sent -= 1
             self.done += 1
 
     def _grow(self):
         ids, first = self._ids, self._first
-        grown = array("H", bytearray(2 * min(2 * len(ids), self._limit)))
+        size = min(2 * self._size, self._limit)
+        grown = array("H", bytearray(2 * size))
         for k in range(self.count):
-            grown[k] = ids[(first + k) % len(ids)]
-        self._ids, self._first = grown, 0
+            grown[k] = ids[(first + k) % self._size]
+        self._ids, self._first, self._size = grown, 0, size

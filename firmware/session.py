@@ -89,6 +89,7 @@ class Session(simple.MQTTClient):
             keepalive_s,
         )
         self.wire = wire
+        self._rx = wire.rx
         self.clean = clean
         self.early = early
         self.timeout_ms = timeout_ms
@@ -328,7 +329,7 @@ class Session(simple.MQTTClient):
     def _take_pubacks(self):
         """The hot path: whole PUBACKs are read where they lie, without allocating."""
         wire = self.wire
-        rx = wire.rx
+        rx = self._rx
         at = wire.rx_start
         while wire.rx_end - at >= 4 and rx[at] == _PUBACK and rx[at + 1] == 2:
             self._acknowledged(rx[at + 2] << 8 | rx[at + 3])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    deployment,
     footprint,
     namespaces,
     parts,
@@ -25,7 +26,7 @@ from fieldpost.emulator import find_image, require_package
 from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT
 
-NAMES = ("wake", "namespaces", "throughput", "footprint", "scaling", "recovery")
+NAMES = ("wake", "namespaces", "throughput", "footprint", "scaling", "recovery", "deployment")
 _PAGE = ROOT / "docs" / "benchmarks.md"
 
 
@@ -67,6 +68,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             results["not_run"]["real TCP all the way"] = "needs --namespaces, and root"
         if "recovery" in wanted:
             results["recovery"] = recovery.measure(options.quick, say)
+        if "deployment" in wanted:
+            image = _image(results, options, "deployment to the Pico W")
+            if image:
+                results["deployment"] = deployment.measure(image, options.quick, say)
     results["targets"] = targets.judge(results)
     return results
 
@@ -78,13 +83,18 @@ def _footprint(
     options: argparse.Namespace,
     say: Any,
 ) -> None:
+    image = _image(results, options, "footprint on the Pico W")
+    if image:
+        results["footprint"] = footprint.measure(found, broker, image, say)
+
+
+def _image(results: dict[str, Any], options: argparse.Namespace, what: str) -> Path | None:
     try:
         require_package()
-        image = find_image(options.image)
+        return find_image(options.image)
     except CommandError:
-        results["not_run"]["footprint on the Pico W"] = "no emulator, or no image for it"
-        return
-    results["footprint"] = footprint.measure(found, broker, image, say)
+        results["not_run"][what] = "no emulator, or no image for it"
+        return None
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

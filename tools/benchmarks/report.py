@@ -33,6 +33,8 @@ def render(results: dict[str, Any]) -> str:
         parts.append(_scaling(results["scaling"]))
     if results.get("recovery"):
         parts.append(_recovery(results["recovery"]))
+    if results.get("deployment"):
+        parts.append(_deployment(results["deployment"]))
     for name, why in results["not_run"].items():
         parts.append(f"Not run: {name}: {why}.")
     return "\n\n".join(parts) + "\n"
@@ -234,4 +236,16 @@ def _recovery(rows: list[Row]) -> str:
         "### 5. Recovery\n\n"
         + table((*head, "most connections in a second", "runs"), lines)
         + "\n\n![Recovery](benchmarks/recovery.png)"
+    )
+
+
+def _deployment(rows: list[Row]) -> str:
+    lines = [
+        (row["way"], f"{row['s']:.1f}", f"{row['s_min']:.1f} to {row['s_max']:.1f}", row["runs"])
+        for row in rows
+    ]
+    head = ("command", "seconds", "least to most", "runs")
+    return (
+        f"### 6. Deployment\n\n{rows[0]['files']} files, {rows[0]['bytes']:,} bytes.\n\n"
+        + table(head, lines)
     )
