@@ -19,14 +19,6 @@ from fieldpost.errors import CommandError
 from micropython_port import ROOT
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[brokers.Broker]:
-    if brokers.find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
-    with brokers.Broker("mosquitto") as one:
-        yield one
-
-
 @pytest.fixture
 def node(tmp_path: Path, broker: brokers.Broker) -> Iterator[Node]:
     one = Node(tmp_path, "n" + tmp_path.name[-8:].replace("_", "").lower(), broker)

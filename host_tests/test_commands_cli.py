@@ -19,14 +19,6 @@ from micropython_port import ROOT
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[brokers.Broker]:
-    if brokers.find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
-    with brokers.Broker("mosquitto") as one:
-        yield one
-
-
 @pytest.fixture
 def run(
     broker: brokers.Broker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -126,16 +118,8 @@ def test_a_node_that_sleeps_does_every_command_at_its_next_delivery(
     time.sleep(0.5)
     error = run(sleeper.name, "get", "key=mode")[2]
     assert re.search(r"sleeper is asleep, and due (now|in \d+ s): waiting for it", error)
-    status, _, _ = run(sleeper.name, "restart")
-    assert status == 0
-    sleeper.wait_for_restart()
     # In safe mode a sleeper stays awake, to be helped.
-    assert run(sleeper.name, "safe_mode")[0] == 0
-    sleeper.wait_for_restart()
-    assert "safe mode" in run(sleeper.name, "log")[1]
-    assert run(sleeper.name, "safe_mode", "on=false")[0] == 0
-    sleeper.wait_for_restart()
-    assert "safe mode" not in run(sleeper.name, "log")[1]
+    assert restart(sleeper, run) == {"restart", "safe_mode"}
 
 
 @pytest.mark.slow

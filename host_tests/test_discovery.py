@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt import publish as paho_publish
 from paho.mqtt import subscribe as paho_subscribe
+from port_node import Witness, wait_until
+from told_node import Node
 
 from fieldpost import brokers
 from fieldpost.home_assistant import problems
@@ -273,3 +276,24 @@ def test_a_node_on_a_real_broker_is_found_and_can_be_taken_out_again(tmp_path: P
         connection.subscribe("homeassistant/#", 1)
         connection.close()
         assert kept == []
+
+
+def test_it_is_sent_again_when_a_setting_changes_and_when_home_assistant_starts(
+    tmp_path: Path, broker: brokers.Broker
+) -> None:
+    node = Node(tmp_path, "attic", broker, home_assistant="homeassistant")
+    with Witness(broker.port) as witness:
+        try:
+            node.start()
+            topic = "homeassistant/device/attic/config"
+            wait_until(lambda: len(witness.said(topic)) == 1)
+            assert node.tell("set", key="sample_s", value=30)["ok"]
+            wait_until(lambda: len(witness.said(topic)) == 2)
+            paho_publish.single("homeassistant/status", "online", qos=1, port=broker.port)
+            wait_until(lambda: len(witness.said(topic)) == 3)
+            # What the number entity shows is told at once, too.
+            wait_until(lambda: witness.said("fieldpost/attic/health")[-1]["sample_s"] == 30)
+        finally:
+            node.close()
+    first, second, third = (one["cmps"]["temperature"]["exp_aft"] for one in witness.said(topic))
+    assert (first, second, third) == (63, 150, 150)
