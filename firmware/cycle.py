@@ -167,9 +167,10 @@ class Cycle(Node):
             self._log("alarm: %s" % ", ".join(urgent))
             self._urgent = True
             # A threshold is worth a try even while failed deliveries are being spaced out.
-            if self._supply_mv is None or self._supply_mv >= self._low["stop_mv"]:
+            may = self._supply_mv is None or self._supply_mv >= self._low["stop_mv"]
+            if may and not self._delivering:
                 self._delivering = True
-                self._pace()
+                self._pace()  # Only now: in a wake that delivers anyway the radio is on by now.
         if self._delivering:
             self._alarms.delivered(fields)
         self._sampled_ms = self.clock.uptime_ms()
