@@ -219,10 +219,12 @@ def test_a_port_where_no_chip_answers_ends_with_what_to_press(screen: Screen) ->
 
 
 def test_ctrl_c_ends_it_while_it_waits_for_a_board(tmp_path: Path) -> None:
-    (tmp_path / "INFO_UF2.TXT").write_text("Model: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n")
+    volume = tmp_path / "VOLUME"
+    volume.mkdir()
+    (volume / "INFO_UF2.TXT").write_text("Model: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n")
     (tmp_path / "a.uf2").write_bytes(uf2_image())
     code = "import typer, fieldpost.flash_command as m; typer.run(m.flash)"
-    command = [sys.executable, "-c", code, "--port", str(tmp_path)]
+    command = [sys.executable, "-c", code, "--port", str(volume)]
     process = subprocess.Popen(
         [*command, "--image", str(tmp_path / "a.uf2")],
         env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
@@ -230,11 +232,14 @@ def test_ctrl_c_ends_it_while_it_waits_for_a_board(tmp_path: Path) -> None:
         text=True,
     )
     assert process.stderr
-    while "copying to" not in process.stderr.readline():
-        assert process.poll() is None, "it ended by itself"
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    try:
+        while "copying to" not in process.stderr.readline():
+            assert process.poll() is None, "it ended by itself"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+    finally:
+        process.kill()
     assert process.returncode and "Traceback" not in said
 
 
