@@ -78,10 +78,11 @@ class Cycle(Node):
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
-        now_ms = self.clock.uptime_ms()
         if self.sleeping:
             self.sleeping = False
             self._begin(self._is_told())
+        # Not before that: a sample that is due must not wait for the radio to start.
+        now_ms = self.clock.uptime_ms()
         if self._collect_at_ms is not None:
             if now_ms < self._collect_at_ms:
                 due_ms = self._collect_at_ms - now_ms
