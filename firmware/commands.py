@@ -43,6 +43,7 @@ class Commands:
         self._seen = []
         self._overflow = 0
         self._then = None  # done once the answer has arrived
+        self._telling = False  # the verdict of a trial, on this connection
 
     def receive(self, topic, payload, retained):
         """Called by the session. Keeps the message for `step`; a full queue drops it, counted."""
@@ -57,9 +58,9 @@ class Commands:
     def step(self):
         """Do one command and publish its answer; True if there is more to do at once."""
         session = self._node.link.session
-        if self._trial.verdict:
+        if self._trial.verdict and not self._telling and not self._then:
+            self._telling = True
             self._publish(self._trial.verdict)
-            self._trial.verdict = None
             self._then = self._trial.close
         if self._then:
             if session.waits():
@@ -75,6 +76,12 @@ class Commands:
         payload, retained = self._queue.pop(0)
         self._publish(self._answer(payload, retained))
         return bool(self._queue or self._then)
+
+    def tell_again(self):
+        """The connection broke before the verdict of a trial was acknowledged."""
+        if self._telling and self._trial.verdict:
+            self._telling = False
+            self._then = None
 
     def is_idle(self):
         """Nothing to do and nothing to tell."""
@@ -145,11 +152,17 @@ class Commands:
             raise ValueError("value is missing")
         if _is_secret(key):
             raise ValueError("credentials are set with the board at hand: fieldpost provision")
-        config = _settings.change(self._actions.load_config(), key, command["value"])
+        before = self._actions.load_config()
+        config = _settings.change(before, key, command["value"])
         errors = self._actions.check(config)
         if errors:
             raise ValueError("; ".join(errors))
-        on_trial = _settings.store(config, key, command["id"], self._files)
+        if config == before:
+            return {"key": key}
+        try:
+            on_trial = _settings.store(config, key, command["id"], self._files)
+        except OSError as error:
+            raise ValueError("not stored, flash refuses (%s)" % error)
         if key in _LIVE:
             self._node.apply(key, command["value"])
             return {"key": key}

@@ -164,6 +164,7 @@ class Node:
         session.publish(self._status_topic, self.status(), True, 1)
         if self.commands:
             session.subscribe(self.commands.topic)
+            self.commands.restart()
         if self.discovery:
             session.subscribe(self.discovery.birth_topic)
         self.delivery.restart()

@@ -36,6 +36,11 @@ class Inbox:
             self._commands.receive(self.topic, payload, retained)
         return self._commands.step()
 
+    def restart(self):
+        """A new connection begins."""
+        if self._commands:
+            self._commands.tell_again()
+
     def is_idle(self):
         """Nothing to do and nothing to tell."""
         return not self._waiting and (self._commands is None or self._commands.is_idle())

@@ -8,10 +8,13 @@ cut leaves the old settings, a trial, or the new ones.
 
 import json
 
+from micropython import const
+
 from firmware import files as _files
 
 CONFIG = "config.json"
 _TRIAL = "trial.json"
+_AGAIN_MS = const(60000)
 # First parts of the keys that can cut a node off.
 _RISKY = ("node", "wifi", "mqtt", "mode", "ntp")
 
@@ -48,14 +51,30 @@ def value_of(settings, key):
 
 
 def store(config, key, command_id, files=_files):
-    """Write `config` as config.json; True if it is on trial, for `key` can cut the node off."""
+    """Write `config` as config.json; True if it is on trial, for `key` can cut the node off.
+
+    OSError if flash refuses: then nothing is changed.
+    """
     risky = key.split(".")[0] in _RISKY
     if risky:
         old = _files.read(CONFIG, files)
         note = {"id": command_id, "key": key, "old": old.decode()}
         _files.write_atomic(_TRIAL, json.dumps(note).encode(), files)
-    _files.write_atomic(CONFIG, json.dumps(config).encode(), files)
+    try:
+        _files.write_atomic(CONFIG, json.dumps(config).encode(), files)
+    except OSError:
+        if risky:
+            # With the next change it would be taken for that one's trial.
+            _remove_trial(files)
+        raise
     return risky
+
+
+def _remove_trial(files):
+    try:
+        files.remove(_TRIAL)
+    except OSError:
+        pass  # There was none.
 
 
 class Trial:
@@ -70,6 +89,7 @@ class Trial:
         self._files = files
         self.is_open = False
         self.verdict = None
+        self._again_ms = 0
         try:
             self._note = json.loads(_files.read(_TRIAL, files) or b"null")
         except ValueError:
@@ -85,36 +105,38 @@ class Trial:
 
     def step(self, is_up, uptime_ms, why):
         """While open: True once the old settings are back and the node must restart."""
-        if is_up:
-            self.passed()
-        elif uptime_ms >= self.LIMIT_MS:
-            self.failed(why or "no answer")
-            return True
+        if uptime_ms < self._again_ms:
+            return False
+        try:
+            if is_up:
+                self.passed()
+            elif uptime_ms >= self.LIMIT_MS:
+                self.failed(why or "no answer")
+                return True
+        except OSError:
+            # Flash refuses. On trial it stays, as it is on flash.
+            self._again_ms = uptime_ms + _AGAIN_MS
         return False
 
     def passed(self):
         """The node is connected on the new settings."""
-        self.is_open = False
-        self.verdict = {"id": self._note["id"], "key": self._note["key"], "ok": True}
-        # Told again after a power cut, rather than not at all.
-        _files.write_atomic(_TRIAL, json.dumps(self.verdict).encode(), self._files)
+        self._judged({"id": self._note["id"], "key": self._note["key"], "ok": True})
 
     def failed(self, why):
         """Bring the old settings back. The caller restarts."""
-        self.is_open = False
-        self.verdict = {
-            "id": self._note["id"],
-            "key": self._note["key"],
-            "ok": False,
-            "error": "not connected with it (%s): the setting before is back" % why,
-        }
         _files.write_atomic(CONFIG, self._note["old"].encode(), self._files)
-        _files.write_atomic(_TRIAL, json.dumps(self.verdict).encode(), self._files)
+        error = "not connected with it (%s): the setting before is back" % why
+        self._judged(
+            {"id": self._note["id"], "key": self._note["key"], "ok": False, "error": error}
+        )
+
+    def _judged(self, verdict):
+        # Told again after a power cut, rather than not at all.
+        _files.write_atomic(_TRIAL, json.dumps(verdict).encode(), self._files)
+        self.is_open = False
+        self.verdict = verdict
 
     def close(self):
         """The verdict has been delivered."""
         self.verdict = None
-        try:
-            self._files.remove(_TRIAL)
-        except OSError:
-            pass  # There was none.
+        _remove_trial(self._files)

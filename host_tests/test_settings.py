@@ -1,0 +1,142 @@
+"""Settings changed by command: what a flash that refuses, or a link that breaks, does to them."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fakes.flash import FakeFlash
+from firmware import settings
+from firmware.commands import Actions, Commands
+
+CONFIG = {"node": "n", "sample_s": 60, "mqtt": {"host": "broker.example"}}
+TOPIC = b"fieldpost/n/cmd"
+
+
+class Session:
+    """Keeps what is published; `waiting`: the broker has not acknowledged it yet."""
+
+    def __init__(self) -> None:
+        self.answers: list[dict[str, Any]] = []
+        self.waiting = False
+
+    def publish(self, _topic: bytes, payload: bytes, _retain: bool, _qos: int) -> None:
+        self.answers.append(json.loads(payload))
+        self.waiting = True
+
+    def waits(self) -> bool:
+        return self.waiting
+
+
+class Told:
+    """A node that is told something, on a flash."""
+
+    def __init__(self) -> None:
+        self.flash = FakeFlash()
+        settings._files.write_atomic("config.json", json.dumps(CONFIG).encode(), self.flash)
+        self.restarts = 0
+        self.start()
+
+    def start(self) -> None:
+        self.session = Session()
+        self.trial = settings.Trial(self.flash)
+        node: Any = SimpleNamespace(link=SimpleNamespace(session=self.session))
+        actions = Actions(node, self.flash, self._restart, lambda config: (config, []))
+        self.commands = Commands(node, TOPIC, actions, self.trial, lambda _text: None, self.flash)
+
+    def _restart(self) -> None:
+        self.restarts += 1
+
+    def set(self, name: str, key: str, value: Any) -> dict[str, Any]:
+        command = json.dumps({"id": name, "do": "set", "key": key, "value": value})
+        self.commands.receive(TOPIC, command.encode(), False)
+        self.commands.step()
+        return self.session.answers[-1]
+
+    def acknowledge(self) -> None:
+        self.session.waiting = False
+        self.commands.step()
+
+    def config(self) -> dict[str, Any]:
+        return json.loads(self.flash.files["config.json"])
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_a_setting_that_is_as_it_was_restarts_nothing_and_tries_nothing(told: Told) -> None:
+    answer = told.set("1", "mqtt.host", "broker.example")
+    assert answer == {"id": "1", "ok": True, "key": "mqtt.host"}
+    told.acknowledge()
+    assert told.restarts == 0 and "trial.json" not in told.flash.files
+
+
+@pytest.mark.parametrize("refused", ["config.json.new", "trial.json.new"])
+def test_a_setting_that_flash_refuses_is_refused_and_leaves_no_trial(
+    told: Told, refused: str
+) -> None:
+    """The answer must come: the link is not what has failed."""
+    create = told.flash.open
+
+    def open_or_refuse(path: str, mode: str = "r") -> Any:
+        if path == refused:
+            raise OSError(5)
+        return create(path, mode)
+
+    told.flash.open = open_or_refuse  # type: ignore[method-assign]
+    answer = told.set("1", "mqtt.host", "elsewhere.example")
+    assert not answer["ok"] and "flash" in answer["error"]
+    told.acknowledge()
+    assert told.restarts == 0 and told.config() == CONFIG
+    assert "trial.json" not in told.flash.files
+
+
+def test_a_trial_whose_end_flash_refuses_ends_a_minute_later(told: Told) -> None:
+    told.set("1", "mqtt.host", "mistyped.example")
+    told.start()
+    told.flash.write_error = 5
+    late_ms = settings.Trial.LIMIT_MS
+    assert not told.trial.step(False, late_ms, "no answer")
+    told.flash.write_error = None
+    assert not told.trial.step(False, late_ms + 59_999, "no answer")
+    assert told.trial.is_open and told.config()["mqtt"]["host"] == "mistyped.example"
+    assert told.trial.step(False, late_ms + 60_000, "no answer")
+    assert told.config() == CONFIG
+
+
+def test_a_verdict_is_told_again_on_the_next_connection_until_it_was_acknowledged(
+    told: Told,
+) -> None:
+    told.set("1", "mqtt.host", "right.example")
+    told.start()
+    assert not told.trial.step(True, 1000, None)
+    verdict = {"id": "1", "key": "mqtt.host", "ok": True}
+    told.commands.step()
+    told.commands.tell_again()  # The connection broke.
+    told.session.waiting = False
+    told.commands.step()
+    assert told.session.answers == [verdict, verdict]
+    told.acknowledge()
+    assert "trial.json" not in told.flash.files
+    told.commands.tell_again()
+    told.commands.step()
+    assert len(told.session.answers) == 2
+
+
+def test_a_restart_that_was_answered_comes_before_a_verdict(told: Told) -> None:
+    told.set("1", "mqtt.host", "right.example")
+    told.start()
+    told.commands.receive(TOPIC, b'{"id":"2","do":"restart"}', False)
+    told.commands.step()
+    told.trial.step(True, 1000, None)
+    told.commands.step()
+    told.acknowledge()
+    assert told.restarts == 1
+    told.start()
+    told.commands.step()
+    assert told.session.answers == [{"id": "1", "key": "mqtt.host", "ok": True}]
