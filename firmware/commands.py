@@ -61,7 +61,7 @@ class Commands:
         if self._trial.verdict and not self._telling and not self._then:
             self._telling = True
             self._publish(self._trial.verdict)
-            self._then = self._trial.close
+            self._then = self._told
         if self._then:
             if session.waits():
                 return False
@@ -77,9 +77,20 @@ class Commands:
         self._publish(self._answer(payload, retained))
         return bool(self._queue or self._then)
 
+    def _told(self):
+        self._telling = False
+        self._trial.close()
+
+    def leave(self):
+        """The node is about to sleep, and may forget: what was answered is done, though nobody
+        knows whether the answer has arrived."""
+        if self._then and not self._telling:
+            then, self._then = self._then, None
+            then()
+
     def tell_again(self):
         """The connection broke before the verdict of a trial was acknowledged."""
-        if self._telling and self._trial.verdict:
+        if self._telling:
             self._telling = False
             self._then = None
 

@@ -51,6 +51,7 @@ class Cycle(Node):
         self._alarms = alarms
         self.watch = watch  # firmware/watch.py, if a pin is to be minded while it sleeps
         self._extra = False  # a wake for an input, and not for a point of the grid
+        self._asked = False  # a reading, by command
         talkers = [one for one in settings["sensors"] if one["type"] in _TALKERS]
         self._rests = board.rests and not talkers
         self.awake_pin = None  # held low: does not sleep
@@ -215,28 +216,34 @@ class Cycle(Node):
 
     def _finish(self):
         """Close, switch the radio off, and say how long to sleep."""
-        if self._delivering and self._done_ms is None:
+        station = self.link.station
+        # Only one that may deliver: any other would come here again without having waited.
+        stays = self._delivering and self.link.is_up and self._stays()
+        if stays:
+            self._deliver_at_ms = 0  # What is left goes with the next reading.
+        elif self._delivering and self._done_ms is None:
             self._failed_wakes += 1
             spread_ms = self._sample_ms << min(self._failed_wakes - 1, _BACKOFF_MAX)
             self._deliver_at_ms = self.clock.rtc_ms() + min(spread_ms, self._cap_ms)
+            station.lease = None  # Perhaps somebody else has the address by now.
         if self._profile:
             self._log_profile()
-        station = self.link.station
-        if self._delivering and self._done_ms is None:
-            station.lease = None  # Perhaps somebody else has the address by now.
-        stays = self._stays() and self.link.is_up
         if not stays:
             self.link.close()
             station.power_cycle()
             self._board.throttle(False)
+            if self.commands:
+                self.commands.leave()
         self._delivering = False
         now_rtc_ms = self.clock.rtc_ms()
         interval_ms = self._sample_ms * self._stretch
-        if not self._extra:
+        if self._asked or not self._extra:
             self._next_rtc_ms += interval_ms
         early_ms = max(interval_ms // 2, _CLOCK_STEP_MS)
-        # The reading that came due during an extra one is taken late rather than not at all.
-        late_ms = interval_ms if self._extra else 0
+        # The reading that came due during an extra one, or was asked for, is taken late rather
+        # than not at all.
+        late_ms = interval_ms if self._extra or self._asked else 0
+        self._asked = False
         if not -late_ms < self._next_rtc_ms - now_rtc_ms <= interval_ms + early_ms:
             # Late by more than an interval, or the clock was set: to the grid's next point.
             self._next_rtc_ms = (
@@ -281,7 +288,8 @@ class Cycle(Node):
 
     def sample_now(self):
         """Wake again at once after this wake's end."""
-        self._next_rtc_ms = self.clock.rtc_ms() - self._sample_ms * self._stretch + 1
+        self._next_rtc_ms = self.clock.rtc_ms() - self._sample_ms * self._stretch
+        self._asked = True
 
     def deliver_now(self):
         """Deliver with the next reading, however few wait."""

@@ -41,6 +41,11 @@ class Inbox:
         if self._commands:
             self._commands.tell_again()
 
+    def leave(self):
+        """The node is about to sleep."""
+        if self._commands:
+            self._commands.leave()
+
     def is_idle(self):
         """Nothing to do and nothing to tell."""
         return not self._waiting and (self._commands is None or self._commands.is_idle())

@@ -48,10 +48,10 @@ def make_cycle(board, state, parts):
         station.hint = (hint[0], bytes.fromhex(hint[1]), hint[2])
     station.lease = state.get("lease")
     cycle.link.session.early = state.get("early", settings["mqtt"]["early"])
-    if state.get("broker"):
-        # Saves the look-up.
-        found = [(0, 0, 0, "", (state["broker"], settings["mqtt"]["port"]))]
-        wire.addresses[(settings["mqtt"]["host"], settings["mqtt"]["port"])] = found
+    host, address = state.get("broker") or (None, None)
+    if address and host == settings["mqtt"]["host"]:  # A command may have changed it.
+        port = settings["mqtt"]["port"]
+        wire.addresses[(host, port)] = [(0, 0, 0, "", (address, port))]  # Saves the look-up.
     return cycle
 
 
@@ -83,7 +83,7 @@ def sleep(node, board, sleep_ms):
     state["hint"] = (hint[0], hint[1].hex(), hint[2]) if hint else None
     state["lease"] = station.lease
     session = node.link.session
-    state["broker"] = _numeric(session.wire.addresses)
+    state["broker"] = (session.server, _numeric(session.wire.addresses))
     # A broker that closes on what comes before CONNACK would do so at every wake.
     state["early"] = session.may_ride()
     limit_bytes = board.retained_bytes
