@@ -18,6 +18,9 @@ from port_node import PortNode, configuration
 from session_bench import PORTS, TIMEOUT_MS, Bench, Peer, SessionBench, fails_with
 from wire_tls import TlsWire
 
+from simulation import scenario
+from simulation.run import Run
+
 HERE = Path(__file__).parent
 ENOMEM = 12
 
@@ -104,6 +107,9 @@ HOMES = {
     ),
     (10, "a watchdog longer than the chip allows resets early (mp 9078)"): (
         "test_board_rp2::test_the_watchdog_is_clamped_to_what_the_chip_allows",
+    ),
+    (10, "a watchdog shorter than the join is an endless reboot"): (
+        "test_complaints::test_10_a_watchdog_shorter_than_the_join_resets_nothing",
     ),
     (11, "deepsleep in main.py locks the owner out of the REPL (mp 8153)"): (
         "test_complaints::test_11_a_cold_start_can_be_interrupted_before_anything_runs",
@@ -251,6 +257,20 @@ def test_04_the_watchdog_is_fed_before_a_look_up_that_may_hang(port: str) -> Non
     bench.time.sleep_ms(3000)
     bench.open_wire()
     assert fed_before_ms == [0]
+
+
+@pytest.mark.parametrize("port", ["esp32", "rp2"])
+def test_10_a_watchdog_shorter_than_the_join_resets_nothing(port: str) -> None:
+    """Joining takes longer than the watchdog's time, and the network that is left on the way."""
+    scene = scenario.make(1, 0.5, 1, [], False)
+    scene.nodes[0].port = port
+    scene.nodes[0].config["watchdog_s"] = 5
+    played = Run(scene)
+    (machine,) = played.machines
+    machine.access_point.slow_ms = 12_000
+    result = played.play()
+    assert (result.boots, result.bites) == (1, 0)
+    assert result.delivered >= 25
 
 
 class TlsWithoutMemory:

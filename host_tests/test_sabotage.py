@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from firmware import outbox
+from firmware import commands, outbox
+from firmware.alarm import Alarms
 from firmware.cycle import Cycle
 from firmware.delivery import Delivery
 from firmware.identity import Identity
 from firmware.session import Session
+from firmware.settings import Trial
 from simulation.run import Failed, run
 
 _HOURS = 6.0
@@ -75,6 +77,32 @@ def _no_seq(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Cycle, "freeze", lambda self: {**freeze(self), "seq": 0})
 
 
+def _no_rollback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that strands the node stays."""
+    monkeypatch.setattr(Trial, "failed", lambda self, why: None)
+
+
+def _no_memory_of_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that comes again is done again."""
+    monkeypatch.setattr(commands, "_SEEN_MAX", 0)
+
+
+def _no_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings wait for their batch, whatever they say."""
+    monkeypatch.setattr(Alarms, "check", lambda self, fields: [])
+
+
+def _no_sparing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell that runs down is none of the node's business."""
+    init = Cycle.__init__
+
+    def unsparing(self: Cycle, *arguments: Any) -> None:
+        init(self, *arguments)
+        self._low = {"below_mv": 0, "stretch": 1, "stop_mv": 0}
+
+    monkeypatch.setattr(Cycle, "__init__", unsparing)
+
+
 # What is switched off, the faults in which that shows, and what the simulation then says.
 _SABOTAGES = {
     "CRC check": (_no_checksum, ["power", "broker"], "arrived as|was never taken|no reading"),
@@ -82,6 +110,10 @@ _SABOTAGES = {
     "deadline of an acknowledgement": (_no_deadline, ["answers"], "not delivered"),
     "wrap of the packet id": (_no_wrap, [], "escaped"),
     "seq kept across deep sleep": (_no_seq, ["broker"], "after"),
+    "way back from a mistyped broker": (_no_rollback, ["commands"], "not delivered|no answer"),
+    "memory of what was done": (_no_memory_of_ids, ["commands"], "was done 2 times"),
+    "alarms of a node that sleeps": (_no_alarms, [], "alarm .* is not delivered"),
+    "sparing of the cell in sleep": (_no_sparing, ["supply"], "with a cell"),
     "boot counted at each start": (_no_counting, ["power"], "given twice"),
 }
 _SEEDS = 30

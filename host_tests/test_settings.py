@@ -44,7 +44,8 @@ class Told:
         self.session = Session()
         self.trial = settings.Trial(self.flash)
         node: Any = SimpleNamespace(link=SimpleNamespace(session=self.session))
-        actions = Actions(node, self.flash, self._restart, lambda config: (config, []))
+        actions = Actions(node, self.flash, self._restart)
+        actions.check = lambda _config: []  # type: ignore[method-assign]
         self.commands = Commands(node, TOPIC, actions, self.trial, lambda _text: None, self.flash)
 
     def _restart(self) -> None:

@@ -150,3 +150,32 @@ def test_what_was_only_in_ram_is_excused_by_a_power_cut_and_by_nothing_else(
     ledger.arrived(_payload(1, 1))
     ledger.finish()
     assert ledger.lost_with_power == 1
+
+
+@pytest.mark.parametrize("port", ["esp32", "rp2"])
+def test_a_node_that_is_told_to_stay_awake_waits_and_does_not_spin(port: str) -> None:
+    scene = scenario.make(1, 1.0, 1, [], True)
+    scene.nodes[0].port = port
+    scene.nodes[0].config["mqtt"]["clean"] = False
+    played = Run(scene)
+    (machine,) = played.machines
+    played.world.at(600_000_000, lambda: machine.orders.send("stay_awake", minutes=7))
+    result = played.play()
+    assert result.answers >= 2
+    assert machine.orders.refusals == 0
+
+
+@pytest.mark.parametrize("port", ["esp32", "rp2"])
+def test_a_reading_that_a_sleeping_node_is_asked_for_is_taken_as_soon_as_it_hears(
+    port: str,
+) -> None:
+    scene = scenario.make(1, 0.25, 1, [], True)
+    scene.nodes[0].port = port
+    scene.nodes[0].config.update(deliver_every=1)
+    scene.nodes[0].config["mqtt"]["clean"] = False
+    played = Run(scene)
+    (machine,) = played.machines
+    played.world.at(630_000_000, lambda: machine.orders.send("sample"))
+    played.play()
+    taken_s = [at / 1e6 for at, *what in played.world.trace if "stored" in str(what[-1])]
+    assert len([at_s for at_s in taken_s if 630 < at_s < 690]) == 2

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from fakes.broker import Record
-from firmware.config import check
 from firmware.sensors import Sensors
 from simulation import scenario
 from simulation.board import SimulatedBoard
@@ -27,9 +26,9 @@ _TALKER = {"type": "pms5003", "rx": 9, "tx": 8}
 _DOOR_WAKES = [_SENSORS[0], {**_SENSORS[1], "wake": True, "wake_pause_s": 60}]
 
 
-def checked(sensors: list[dict], **config: Any) -> dict[str, Any]:
-    """The settings of a node with these sensors."""
-    found = {
+def configured(sensors: list[dict], **config: Any) -> dict[str, Any]:
+    """The configuration of a node with these sensors."""
+    return {
         "node": "n",
         "mode": "duty_cycle",
         "sample_s": _SAMPLE_S,
@@ -38,17 +37,14 @@ def checked(sensors: list[dict], **config: Any) -> dict[str, Any]:
         "sensors": sensors,
         **config,
     }
-    settings, errors = check(found, _SECRETS)
-    assert settings, errors
-    return settings
 
 
 class Field:
     """One node for so many hours, nothing going wrong. `readings`: as they arrive, with `at`."""
 
     def __init__(self, port: str, sensors: list[dict], hours: float = 1.0, **config: Any) -> None:
-        settings = checked(sensors, **config)
-        node = NodeScenario("n", port, settings, False, 1 << 20, 2000, 0, 0, 0)
+        found = configured(sensors, **config)
+        node = NodeScenario("n", port, found, _SECRETS, False, 1 << 20, 2000, 0, 0, 0)
         # Its calm never comes: the run ends with the last second before the full hour.
         self.run = Run(Scenario(1, 1e9, [node], []))
         end_us = int(hours * 3600e6) - 1_000_000
@@ -181,7 +177,7 @@ def test_a_short_knock_is_seen_although_it_is_over_before_the_reading(port: str)
 @pytest.mark.parametrize("seed", range(9, 21))
 def test_faults_of_all_kinds_break_nothing_while_pins_are_minded(seed: int) -> None:
     made = scenario.make(seed, 3.0, 1, sleeps=True)
-    made.nodes[0].settings["sensors"] = checked(_DOOR_WAKES)["sensors"]
+    made.nodes[0].config["sensors"] = _DOOR_WAKES
     run = Run(made)
     pins, rng = run.machines[0].pins, random.Random(seed)
     at_s = 0.0

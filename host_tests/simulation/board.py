@@ -18,8 +18,6 @@ WATCHDOG_MAX_MS = {"rp2": 8388}
 class SimulatedBoard:
     """What `firmware/board` promises, on the world's time."""
 
-    supply_now_mv = 3300
-
     def __init__(self, machine: "Machine", cause: str) -> None:
         self.family = machine.scenario.port
         self.watchdog_max_ms = WATCHDOG_MAX_MS.get(self.family)
@@ -84,6 +82,7 @@ class SimulatedBoard:
         self._machine.retained = bytes(data)
 
     def deep_sleep(self, ms: int) -> None:
+        self._machine.battery.sleeps()
         raise Slept(ms)
 
     def throttle(self, on: bool) -> None:
@@ -92,6 +91,7 @@ class SimulatedBoard:
             raise Violation(f"{self._machine.name}: the CPU's clock changed with the radio on")
 
     def light_sleep(self, ms: int, watch: Any = None) -> None:
+        self._machine.battery.sleeps()
         end_us = self._world.now_us + ms * 1000
         while self._world.now_us < end_us:
             self.feed()
@@ -108,11 +108,11 @@ class SimulatedBoard:
         return self._machine.pins
 
     def supply_mv(self) -> int | None:
-        return None if self.family == "esp32" else self.supply_now_mv
+        return None if self.family == "esp32" else self._machine.battery.asked()
 
     def adc(self, _pin: int) -> Any:
         """The supply, through a divider of two equal resistors."""
-        return SimpleNamespace(read_uv=lambda: self.supply_now_mv * 500)
+        return SimpleNamespace(read_uv=lambda: self._machine.battery.mv * 500)
 
     def die_temperature_c(self) -> float | None:
         return self._machine.measure()

@@ -28,6 +28,7 @@ class Checks:
         self._segments_max = max(settings["outbox"]["flash_kib"] // 4, 1)
         self._window = settings["mqtt"]["window"]
         self._due_ms_max = max(settings["sample_s"], settings["health_s"], 3600) * 1000
+        self._orders = machine.orders
         self._same_time = 0
         self._last_us = -1
         self.wrote_through = False
@@ -60,6 +61,8 @@ class Checks:
         if not 0 <= due_ms <= self._due_ms_max:
             self._fail(f"the next step is due in {due_ms} ms")
         self._check_bounds()
+        if self._orders._pending:
+            self._orders.check()
         if machine.run.calm:
             machine.stepped()
         self._fed_us = now_us

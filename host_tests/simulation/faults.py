@@ -26,14 +26,24 @@ class Kind(NamedTuple):
 
 
 GROUPS: dict[str, dict[str, Kind]] = {}
-PER_NODE = ("radio", "network", "connection", "power", "flash", "sensor", "clock")
+PER_NODE = (
+    "commands",
+    "supply",
+    "radio",
+    "network",
+    "connection",
+    "power",
+    "flash",
+    "sensor",
+    "clock",
+)
 _LONG = (30.0, 14400.0)
 _HOUR = (30.0, 3600.0)
 _SHORT = (1.0, 600.0)
 _MOMENT = (1.0, 2.0)
 
 
-def _kind(group: str, name: str, seconds: tuple[float, float]) -> Callable[[Begin], Begin]:
+def kind(group: str, name: str, seconds: tuple[float, float]) -> Callable[[Begin], Begin]:
     def register(begin: Begin) -> Begin:
         GROUPS.setdefault(group, {})[name] = Kind(begin, seconds)
         return begin
@@ -68,32 +78,32 @@ def _access_point(machine: "Machine", silently: bool, **changes: Any) -> End:
     return back
 
 
-@_kind("radio", "radio drops", (1, 60))
+@kind("radio", "radio drops", (1, 60))
 def _radio_drops(run: "Run", machine: "Machine") -> End:
     return _access_point(machine, False, present=False)
 
 
-@_kind("radio", "access point gone", _LONG)
+@kind("radio", "access point gone", _LONG)
 def _access_point_gone(run: "Run", machine: "Machine") -> End:
     return _access_point(machine, machine.rng.random() < 0.5, present=False)
 
 
-@_kind("radio", "stale address", _SHORT)
+@kind("radio", "stale address", _SHORT)
 def _stale_address(run: "Run", machine: "Machine") -> End:
     return _access_point(machine, True, present=False)
 
 
-@_kind("radio", "wrong password", _LONG)
+@kind("radio", "wrong password", _LONG)
 def _wrong_password(run: "Run", machine: "Machine") -> End:
     return _access_point(machine, False, right_password=False)
 
 
-@_kind("radio", "no address", _LONG)
+@kind("radio", "no address", _LONG)
 def _no_address(run: "Run", machine: "Machine") -> End:
     return _access_point(machine, False, leases=False)
 
 
-@_kind("radio", "slow to associate", _LONG)
+@kind("radio", "slow to associate", _LONG)
 def _slow(run: "Run", machine: "Machine") -> End:
     return _access_point(machine, False, slow_ms=machine.rng.randint(2000, 15000))
 
@@ -113,28 +123,28 @@ def _network(machine: "Machine", conditions: Conditions) -> End:
     return _set(machine, conditions=conditions)
 
 
-@_kind("network", "latency", _LONG)
+@kind("network", "latency", _LONG)
 def _latency(run: "Run", machine: "Machine") -> End:
     rng = machine.rng
     return _network(machine, Conditions(rng.choice((50, 300, 1500)), rng.choice((0, 100, 1000))))
 
 
-@_kind("network", "short writes and split segments", _LONG)
+@kind("network", "short writes and split segments", _LONG)
 def _pieces(run: "Run", machine: "Machine") -> End:
     return _network(machine, Conditions(5, 5, split=0.3, partial=0.5))
 
 
-@_kind("network", "connections refused on the way", _SHORT)
+@kind("network", "connections refused on the way", _SHORT)
 def _refused(run: "Run", machine: "Machine") -> End:
     return _network(machine, Conditions(2, accept="refuse"))
 
 
-@_kind("network", "connections vanish on the way", _LONG)
+@kind("network", "connections vanish on the way", _LONG)
 def _black_hole(run: "Run", machine: "Machine") -> End:
     return _network(machine, Conditions(2, accept="black-hole"))
 
 
-@_kind("network", "listener accepts and says nothing", _LONG)
+@kind("network", "listener accepts and says nothing", _LONG)
 def _mute_listener(run: "Run", machine: "Machine") -> End:
     for connection in machine.connections():
         _cut(connection, machine, "dead")
@@ -163,10 +173,10 @@ def _cuts(how: str) -> Begin:
 
 
 for _how in ("reset", "close", "silence", "dead"):
-    _kind("connection", f"connection cut: {_how}", _SHORT)(_cuts(_how))
+    kind("connection", f"connection cut: {_how}", _SHORT)(_cuts(_how))
 
 
-@_kind("connection", "send window closes", _SHORT)
+@kind("connection", "send window closes", _SHORT)
 def _stalls(run: "Run", machine: "Machine") -> None:
     rng = machine.rng
     for connection in machine.connections():
@@ -184,17 +194,17 @@ def _names(run: "Run", fault: NameFault) -> End:
     return run.net.name_faults.clear
 
 
-@_kind("names", "name not found", _LONG)
+@kind("names", "name not found", _LONG)
 def _no_name(run: "Run", _target: None) -> End:
     return _names(run, NameFault(-2, run.rng.choice((0, 3000))))
 
 
-@_kind("names", "name server stalls to the port's limit", _LONG)
+@kind("names", "name server stalls to the port's limit", _LONG)
 def _name_stalls(run: "Run", _target: None) -> End:
     return _names(run, NameFault(-2, 60_000))
 
 
-@_kind("names", "name server answers late", _LONG)
+@kind("names", "name server answers late", _LONG)
 def _name_late(run: "Run", _target: None) -> End:
     return _names(run, NameFault(None, run.rng.choice((1000, 7000, 12_000))))
 
@@ -210,19 +220,19 @@ def _restarts(how: str, keep: bool) -> Begin:
     return begin
 
 
-_kind("broker", "broker restarts with its sessions", _LONG)(_restarts("reset", True))
-_kind("broker", "broker restarts without its sessions", _LONG)(_restarts("close", False))
-_kind("broker", "broker's host loses power", _LONG)(_restarts("dark", False))
+kind("broker", "broker restarts with its sessions", _LONG)(_restarts("reset", True))
+kind("broker", "broker restarts without its sessions", _LONG)(_restarts("close", False))
+kind("broker", "broker's host loses power", _LONG)(_restarts("dark", False))
 
 
-@_kind("broker", "broker refuses", _LONG)
+@kind("broker", "broker refuses", _LONG)
 def _broker_refuses(run: "Run", _target: None) -> End:
     for client_id in list(run.broker.clients):
         run.broker.kick(client_id)
     return _set(run.broker, refuse=run.rng.randint(1, 5))
 
 
-@_kind("broker", "broker kicks", _MOMENT)
+@kind("broker", "broker kicks", _MOMENT)
 def _kicks(run: "Run", _target: None) -> None:
     for client_id in list(run.broker.clients):
         run.broker.kick(client_id, run.rng.choice(("close", "reset")))
@@ -231,27 +241,27 @@ def _kicks(run: "Run", _target: None) -> None:
 # -- what the broker answers ---------------------------------------------------------------------
 
 
-@_kind("answers", "broker answers CONNECT late", _HOUR)
+@kind("answers", "broker answers CONNECT late", _HOUR)
 def _late_connack(run: "Run", _target: None) -> End:
     return _set(run.broker, connack_delay_ms=lambda: run.rng.choice((100, 3000, 9000, 40_000)))
 
 
-@_kind("answers", "broker acknowledges late", _HOUR)
+@kind("answers", "broker acknowledges late", _HOUR)
 def _late_puback(run: "Run", _target: None) -> End:
     return _set(run.broker, puback_delay_ms=lambda: run.rng.choice((10, 500, 4000, 12_000)))
 
 
-@_kind("answers", "broker acknowledges out of order", _HOUR)
+@kind("answers", "broker acknowledges out of order", _HOUR)
 def _shuffled(run: "Run", _target: None) -> End:
     return _set(run.broker, shuffle_pubacks=True)
 
 
-@_kind("answers", "broker takes and answers nothing", _HOUR)
+@kind("answers", "broker takes and answers nothing", _HOUR)
 def _mute(run: "Run", _target: None) -> End:
     return _set(run.broker, mute=True)
 
 
-@_kind("answers", "broker answers pings alone", _HOUR)
+@kind("answers", "broker answers pings alone", _HOUR)
 def _no_pubacks(run: "Run", _target: None) -> End:
     def answer(name: str, data: bytes) -> bytes | None:
         return None if name == "PUBACK" else data
@@ -259,12 +269,13 @@ def _no_pubacks(run: "Run", _target: None) -> End:
     return _set(run.broker, answer=answer)
 
 
-@_kind("answers", "broker sends malformed packets", _SHORT)
+@kind("answers", "broker sends malformed packets", _SHORT)
 def _malformed(run: "Run", _target: None) -> End:
     rng = run.rng
 
-    def answer(_name: str, data: bytes) -> bytes | None:
-        if rng.random() < 0.7:
+    def answer(name: str, data: bytes) -> bytes | None:
+        # A command that is spoilt and still JSON would be another command.
+        if name == "PUBLISH" or rng.random() < 0.7:
             return data
         spoilt = bytearray(data)
         for _ in range(rng.randint(1, 3)):
@@ -290,7 +301,7 @@ def _without_acknowledging(spoilt: bytes, data: bytes) -> bytes:
     return spoilt
 
 
-@_kind("answers", "broker sends a flood", (1, 60))
+@kind("answers", "broker sends a flood", (1, 60))
 def _flood(run: "Run", _target: None) -> None:
     rng = run.rng
     payload = bytes(rng.choice((0, 10, 1000)))
@@ -306,13 +317,13 @@ def _length(size: int) -> bytes:
 # -- power and flash -----------------------------------------------------------------------------
 
 
-@_kind("power", "power cut", (2, 3600))
+@kind("power", "power cut", (2, 3600))
 def _power_cut(run: "Run", machine: "Machine") -> End:
     machine.cut_power()
     return machine.restore_power
 
 
-@_kind("power", "power cut at a flash operation", _SHORT)
+@kind("power", "power cut at a flash operation", _SHORT)
 def _cut_at_flash(run: "Run", machine: "Machine") -> End:
     machine.cut_at_operation(
         machine.rng.randint(1, 12), machine.rng.choice(("before", "within", "after"))
@@ -320,14 +331,14 @@ def _cut_at_flash(run: "Run", machine: "Machine") -> End:
     return machine.restore_power
 
 
-@_kind("power", "flash spoilt, then a power cut", (2, 60))
+@kind("power", "flash spoilt, then a power cut", (2, 60))
 def _spoilt(run: "Run", machine: "Machine") -> End:
     machine.cut_power()
     machine.spoil_flash()
     return machine.restore_power
 
 
-@_kind("flash", "flash refuses to write", _SHORT)
+@kind("flash", "flash refuses to write", _SHORT)
 def _flash_refuses(run: "Run", machine: "Machine") -> End:
     return _set(machine.flash, write_error=machine.rng.choice((5, 28)))
 
@@ -335,40 +346,40 @@ def _flash_refuses(run: "Run", machine: "Machine") -> End:
 # -- sensors and clocks --------------------------------------------------------------------------
 
 
-@_kind("sensor", "sensor raises", _LONG)
+@kind("sensor", "sensor raises", _LONG)
 def _sensor_raises(run: "Run", machine: "Machine") -> End:
     error = machine.rng.choice((OSError(5), ValueError("checksum"), TypeError("driver")))
     return _set(machine, sensor_error=error)
 
 
-@_kind("sensor", "sensor stalls", _SHORT)
+@kind("sensor", "sensor stalls", _SHORT)
 def _sensor_stalls(run: "Run", machine: "Machine") -> End:
     return _set(machine, sensor_stall_ms=machine.rng.choice((300, 3000, 20_000)))
 
 
-@_kind("sensor", "sensor hangs", _SHORT)
+@kind("sensor", "sensor hangs", _SHORT)
 def _sensor_hangs(run: "Run", machine: "Machine") -> End:
     armed = bool(machine.scenario.settings["watchdog_s"])
     return _set(machine, sensor_stall_ms=3_600_000 if armed else 50_000)
 
 
-@_kind("sensor", "heap runs out", (60, 130))
+@kind("sensor", "heap runs out", (60, 130))
 def _no_heap(run: "Run", machine: "Machine") -> End:
     return _set(machine, sensor_error=MemoryError())
 
 
-@_kind("clock", "clock jumps", _MOMENT)
+@kind("clock", "clock jumps", _MOMENT)
 def _clock_jumps(run: "Run", machine: "Machine") -> None:
     jump_s = machine.rng.choice((-86400, -3600, -2, 2, 3600, 400_000_000))
     machine.time.set_unix_s(max(machine.time.unix_s() + jump_s, 0))
 
 
-@_kind("clock", "time server is wrong", _LONG)
+@kind("clock", "time server is wrong", _LONG)
 def _wrong_time(run: "Run", _machine: "Machine") -> End:
     return _set(run.time_server, skew_s=run.rng.choice((-1000.0, -3.0, 3.0, 1000.0)))
 
 
-@_kind("clock", "time server is no help", _LONG)
+@kind("clock", "time server is no help", _LONG)
 def _no_time(run: "Run", _machine: "Machine") -> End:
     changes: dict[str, Any] = run.rng.choice(({"short": True}, {"leap": 3}, {"stratum": 0}))
     return _set(run.time_server, **changes)

@@ -52,7 +52,7 @@ class Ledger:
     def trying(self, record: bytes) -> None:
         self._trying = record
 
-    def accepted(self) -> None:
+    def accepted(self) -> Key:
         record, self._trying = self._trying, None
         assert record is not None
         key = reading.key(record)
@@ -61,6 +61,10 @@ class Ledger:
         self._seq += 1
         self._add(key, record, WAITING)
         self.taken += 1
+        return key
+
+    def has_arrived(self, key: Key) -> bool:
+        return self._states[self._index[key]] == ARRIVED
 
     def refused(self) -> None:
         self._trying = None

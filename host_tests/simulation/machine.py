@@ -1,5 +1,6 @@
 """One board, its lives and its power: everything of a node that outlasts a boot."""
 
+import json
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,15 @@ from fakes.flash import FakeFlash, Operation, PowerCut
 from fakes.world import Life, NodeTime
 from firmware import app, retained, wake
 from firmware.clock import Clock
+from firmware.config import check
 from firmware.log import Log
 from simulation import segments
+from simulation.battery import Battery
 from simulation.board import SimulatedBoard
 from simulation.checks import Checks
 from simulation.endings import Bitten, Restarted, Slept, Violation
 from simulation.ledger import Ledger
+from simulation.orders import Orders
 from simulation.pins import Pins
 from simulation.radio import AccessPoint, SimulatedRadio
 from simulation.scenario import NodeScenario
@@ -35,6 +39,8 @@ class Machine:
         self.world = run.world
         self.rng = random.Random(f"{scenario.name} {run.scenario.seed}")
         self.flash = FakeFlash(scenario.flash_bytes, self.rng, scenario.harsh)
+        self.flash.files["config.json"] = json.dumps(scenario.config).encode()
+        self._settings: dict[bytes, dict[str, Any]] = {}  # of each config.json that was met
         self.stack = run.net.node(scenario.name, scenario.port)
         self.access_point = AccessPoint()
         self.radio = SimulatedRadio(self.world, self.stack, self.access_point, self.rng)
@@ -46,13 +52,17 @@ class Machine:
         self.hanging = False
         self.hung_us = 0  # in look-ups and sensors: waits that no firmware can bound
         self.ledger = Ledger(self.name, self._dropped)
+        self.orders = Orders(self)
+        self.battery = Battery(self)
         self.life: Life = self.world.main
         self.node: Any = None
         self.retained = b""
         self.pins = Pins(self.world)
         self.boots = self.wakes = self.bites = self.restarts = self.crashes = 0
+        self.power_failures = 0
         self.longest_wait_ms = 0
         self.settled_us: int | None = None
+        self.answers = False  # a command, since the faults ended
         self._dropped_before = 0
         self._running = False
         self._powered = True
@@ -129,7 +139,7 @@ class Machine:
 
     def _boot(self, cause: str) -> None:
         """What `firmware.app.run` does, with the parts of the simulation."""
-        settings = self.scenario.settings
+        settings = self._load_settings()
         board = self._board = SimulatedBoard(self, cause)
         clock = Clock(board.time, board.clock_is_set())
         state: dict = {}
@@ -153,6 +163,20 @@ class Machine:
         except Exception as error:
             raise Violation(f"{self.name}: {error!r} escaped") from error
 
+    def _load_settings(self) -> dict[str, Any]:
+        """Of config.json as it stands on flash; the node changes some while it runs."""
+        data = self.flash.files["config.json"]
+        settings = self._settings.get(data)
+        if settings is None:
+            settings, errors = self.check_settings(json.loads(data))
+            if settings is None or errors:
+                raise Violation(f"{self.name}: config.json is wrong: {errors}")
+            self._settings[data] = settings
+        return settings.copy()
+
+    def check_settings(self, config: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
+        return check(config, self.scenario.secrets)
+
     def _watch(self, node: Any, wakes: bool) -> None:
         self.node = node
         self._checks = Checks(self, node)
@@ -169,12 +193,19 @@ class Machine:
             ledger.trying(record)
             kept = put(record)
             if kept:
-                ledger.accepted()
+                self.battery.accepted(ledger.accepted(), record)
             else:
                 ledger.refused()
             return kept
 
         outbox.put = checked_put
+        session, receive = node.link.session, node.link.session.on_message
+
+        def checked_receive(topic: bytes, payload: bytes, retained: bool) -> None:
+            self.orders.received(topic, payload, retained)
+            receive(topic, payload, retained)
+
+        session.on_message = checked_receive
 
     def _end_boot(self, cause: str) -> None:
         """Nothing of a boot survives but what is on flash."""
@@ -249,12 +280,15 @@ class Machine:
         self.world.interrupt(Bitten(), self.life)
 
     def stepped(self) -> None:
-        """After each step since the faults ended: is everything delivered?"""
-        if self.settled_us is None:
-            node = self.node
-            if node.link.is_up and not node.outbox.depth:
+        """After each step since the faults ended: is everything delivered, does it answer?"""
+        node = self.node
+        if node.link.is_up and not node.outbox.depth:
+            if self.settled_us is None:
                 self.settled_us = self.world.now_us
-                self.run.settled()
+            if not self.answers:
+                self.answers = self.orders.satisfied()
+                if self.answers:
+                    self.run.settled()
 
     def _dropped(self) -> int:
         return self._dropped_before + (self.node.outbox.dropped if self.node else 0)
@@ -280,6 +314,7 @@ class Machine:
 
     def cut_power(self) -> None:
         """The power fails now."""
+        self.power_failures += 1
         self._powered = False
         if self._running:
             self._running = False
@@ -299,6 +334,7 @@ class Machine:
             left -= 1
             if left:
                 return None
+            self.power_failures += 1
             self._powered = False
             self._running = False
             return when

@@ -5,7 +5,7 @@ import random
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ from fakes.connection import Listener
 from fakes.net import FakeNet, Stack
 from fakes.ntp import NtpServer
 from fakes.world import Hang, World
-from firmware import health, link
+from firmware import checking, health, link
 from simulation import scenario as scenarios
 from simulation.endings import EndOfRun, Violation
 from simulation.faults import GROUPS
@@ -29,6 +29,10 @@ from simulation.scenario import Fault, Scenario
 # deadlines of joining and connecting.
 _CRASH_PAUSE_S = 600
 _JOIN_AND_CONNECT_S = 180
+# A setting that strands the node is taken back after five minutes.
+_TRIAL_S = 300
+# The most that commands make of it.
+_SAMPLE_S_MAX, _DELIVER_EVERY_MAX = 120, 5
 _LAST_EVENTS = 80
 
 
@@ -61,6 +65,14 @@ class Result:
     bites: int = 0
     restarts: int = 0
     crashes: int = 0
+    commands: int = 0
+    answers: int = 0
+    refusals: int = 0
+    rolled_back: int = 0
+    alarms: int = 0
+    alarms_checked: int = 0
+    stretched: int = 0
+    silent: int = 0
     connections: int = 0
     longest_wait_ms: int = 0
     longest_catch_up_s: float = 0.0
@@ -100,6 +112,7 @@ class Run:
         self.calm = False
         self.faults: Counter = Counter()
         self._ends: dict[int, Any] = {}
+        self._disturbed_us = 0
         for machine in self.machines:
             topic = f"fieldpost/{machine.name}/telemetry"
             self.broker.watch(topic, self._arrival(machine))
@@ -112,7 +125,7 @@ class Run:
     def play(self) -> Result:
         """Run to the end; raises Failed."""
         try:
-            with _stand_ins():
+            with _stand_ins(self._check_settings):
                 try:
                     self._play()
                 except EndOfRun:
@@ -136,8 +149,8 @@ class Run:
         self.world.wait_until(None, lambda: False)
 
     def settled(self) -> None:
-        """A machine has delivered everything since the faults ended."""
-        if all(machine.settled_us is not None for machine in self.machines):
+        """A machine has delivered everything since the faults ended, and answers."""
+        if all(machine.answers for machine in self.machines):
             self.world.interrupt(EndOfRun(), self.world.main)
 
     def _finish(self) -> None:
@@ -154,33 +167,45 @@ class Run:
         target = self.machines[fault.node] if fault.node >= 0 else None
         self.world.note("fault", fault.kind, fault.node, f"for {fault.duration_s:.0f} s")
         self.faults[fault.kind] += 1
+        self._disturbed_us = self.world.now_us
         end = kind.begin(self, target)
         if end is not None:
             self._ends[number] = end
             self.world.after_ms(fault.duration_s * 1000, self._end, number, fault)
 
     def _end(self, number: int, fault: Fault) -> None:
+        self._disturbed_us = self.world.now_us
         end = self._ends.pop(number, None)
         if end is not None:
             self.world.note("fault ends", fault.kind, fault.node)
             end()
+
+    def disturbed_us(self) -> int:
+        """When something last went wrong: now, while anything does."""
+        return self.world.now_us if self._ends else self._disturbed_us
 
     def _calm_down(self) -> None:
         """From now on nothing goes wrong any more."""
         self.world.note("calm")
         for number in sorted(self._ends):
             self._ends.pop(number)()
+        self._disturbed_us = self.world.now_us
         self.calm = True
         caps_s = [one.settings["retry"]["cap_s"] for one in self.scenario.nodes]
         # A node with a duty cycle delivers when it has enough.
-        rests_s = [one.settings["deliver_every"] * 60 for one in self.scenario.nodes]
-        bound_s = 2 * max(caps_s) + max(rests_s) + _CRASH_PAUSE_S + _JOIN_AND_CONNECT_S
+        rests_s = _DELIVER_EVERY_MAX * _SAMPLE_S_MAX
+        bound_s = 2 * max(caps_s) + rests_s + _TRIAL_S + _CRASH_PAUSE_S + _JOIN_AND_CONNECT_S
         self.world.after_ms(bound_s * 1000, self._overdue, bound_s)
 
     def _overdue(self, bound_s: float) -> None:
-        late = [machine.name for machine in self.machines if machine.settled_us is None]
-        if late:
-            raise Violation(f"{late[0]}: backlog not delivered {bound_s} s after the last fault")
+        for machine in self.machines:
+            if machine.settled_us is None:
+                what = "backlog not delivered"
+            elif not machine.answers:
+                what = "no answer to a command"
+            else:
+                continue
+            raise Violation(f"{machine.name}: {what} {bound_s} s after the last fault")
 
     def _plan(self, stack: Stack, _listener: Listener, _number: int) -> Conditions:
         return self._by_stack[stack].conditions_for_next()
@@ -189,6 +214,10 @@ class Run:
         """The same, and cut at some byte: often one of the first, where the handshakes are."""
         cut = Cut(rng.choice((rng.randrange(40), rng.randrange(200), rng.randrange(3000))), how)
         return replace(conditions, up=cut) if rng.random() < 0.5 else replace(conditions, down=cut)
+
+    def _check_settings(self, config: dict[str, Any]) -> Any:
+        (machine,) = [one for one in self.machines if one.name == config["node"]]
+        return machine.check_settings(config)
 
     def _arrival(self, machine: Machine) -> Any:
         arrived = machine.ledger.arrived
@@ -219,6 +248,14 @@ class Run:
             bites=sum(machine.bites for machine in self.machines),
             restarts=sum(machine.restarts for machine in self.machines),
             crashes=sum(machine.crashes for machine in self.machines),
+            commands=sum(machine.orders.sent for machine in self.machines),
+            answers=sum(machine.orders.answers for machine in self.machines),
+            refusals=sum(machine.orders.refusals for machine in self.machines),
+            rolled_back=sum(machine.orders.rolled_back for machine in self.machines),
+            alarms=sum(machine.battery.alarms for machine in self.machines),
+            alarms_checked=sum(machine.battery.alarms_checked for machine in self.machines),
+            stretched=sum(machine.battery.stretched for machine in self.machines),
+            silent=sum(machine.battery.silent for machine in self.machines),
             connections=self.net.totals["connections"],
             longest_wait_ms=max(machine.longest_wait_ms for machine in self.machines),
             longest_catch_up_s=max(catch_ups, default=0.0),
@@ -248,16 +285,20 @@ class _Nothing(list):
 
 
 @contextmanager
-def _stand_ins() -> Iterator[None]:
-    """MicroPython's `gc` and `sys.print_exception`: the host's would cost time, and tell paths."""
+def _stand_ins(check: Callable[[dict[str, Any]], Any]) -> Iterator[None]:
+    """MicroPython's `gc` and `sys.print_exception`: the host's would cost time, and tell paths;
+    and `check`, which knows each node's credentials."""
     stand_in = SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000)
     health.gc = link.gc = stand_in
+    check_settings = checking.check_settings
+    checking.check_settings = check
     gc.disable()
     sys.print_exception = lambda error, file: file.write(f"Traceback: {error!r}\n")
     try:
         yield
     finally:
         health.gc = link.gc = gc
+        checking.check_settings = check_settings
         gc.enable()
         del sys.print_exception
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from firmware.config import check
+from simulation import battery, commands  # noqa: F401  register their kinds
 from simulation.faults import GROUPS, PER_NODE
+from simulation.limits import ALARM_ABOVE, LOW_BATTERY
 
 BROKER, TIME_SERVER = "broker.example", "time.example"
 _TICKS_PERIOD_MS = 1 << 30
@@ -34,17 +36,27 @@ class Fault(NamedTuple):
 
 @dataclass
 class NodeScenario:
-    """One node: which port, which settings, what its flash is like, where its counters begin."""
+    """One node: which port, which files, what its flash is like, where its counters begin.
+
+    `settings`: those of its files, checked, as they are before any command.
+    """
 
     name: str
     port: str
-    settings: dict[str, Any]
+    config: dict[str, Any]
+    secrets: dict[str, Any]
     harsh: bool
     flash_bytes: int
     epoch_year: int
     ticks_ms: int
     packet_id: int
     drift_ppm: int
+    settings: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings, errors = check(self.config, self.secrets)
+        assert settings and not errors, errors
+        self.settings = settings
 
 
 @dataclass
@@ -136,20 +148,26 @@ def _node(
     }
     if sleeps or (sleeps is None and rng.random() < 0.2):
         config["mode"] = "duty_cycle"
+        # A broker that forgets the session forgets the commands for a sleeping node.
+        config["mqtt"]["clean"] = rng.random() < 0.2
         # An outbox without flash may be too small to hold five.
         config["deliver_every"] = rng.choice((1, 1, 5)) if flash_kib else 1
         config["watchdog_s"] = 0
         config["led"] = None
+        if port != "esp32":  # which does not measure its own supply
+            config["low_battery"] = LOW_BATTERY
+        if rng.random() < 0.5:
+            alarms = [{"field": "die_temperature", "above": ALARM_ABOVE}]
+            config["sensors"] = [{"type": "internal", "alarms": alarms}, *config["sensors"][1:]]
     secrets = {"wifi": [{"ssid": "greenhouse", "password": "12345678"}]}
     if password:
         secrets["mqtt"] = {"user": name, "password": password}
-    settings, errors = check(config, secrets)
-    assert not errors, errors
-    kept_bytes = settings["outbox"]["flash_kib"] * 1024
+    kept_bytes = flash_kib * 1024
     return NodeScenario(
         name,
         port,
-        settings,
+        config,
+        secrets,
         harsh=rng.random() < 0.4,
         # Now and then less flash than the outbox was promised.
         flash_bytes=max(65536, kept_bytes * 2 if rng.random() < 0.9 else kept_bytes // 2),

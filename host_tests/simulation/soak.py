@@ -156,6 +156,13 @@ _ROWS = (
     ("wakes", "wakes from deep sleep"),
     ("bites", "watchdog resets, all in a hang"),
     ("restarts", "restarts by the firmware"),
+    ("commands", "commands sent"),
+    ("answers", "answers"),
+    ("refusals", "of these, refusals"),
+    ("rolled_back", "mistyped brokers taken back, and told"),
+    ("alarms", "alarms"),
+    ("alarms_checked", "of these, while nothing else went wrong, and so at once"),
+    ("silent", "sleeps without a delivery, for a cell that has run down"),
     ("connections", "connections tried"),
     ("faults", "faults"),
 )
