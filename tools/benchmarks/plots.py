@@ -6,7 +6,9 @@ from typing import Any
 from benchmarks.figures import Row, straightness
 from benchmarks.wake import CLIENTS
 
-_COLOURS = dict(zip(CLIENTS, ("#d1495b", "#3a6ea5", "#7fa8d1", "#2a9d5c", "#8fcf9f"), strict=True))
+_COLOURS = dict(zip(CLIENTS, ("#d1495b", "#3a6ea5", "#a9c9ea", "#2a9d5c", "#8fcf9f"), strict=True))
+# Two clients may take the same time: what lies above leaves the other to be seen.
+_LINES = dict(zip(CLIENTS, ("o-", "o-", "s--", "^-", "v-"), strict=True))
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -53,7 +55,10 @@ def _wake(path: Path, rows: list[Row]) -> None:
             mine = [r for r in rows if r["client"] == name and r["round_trip_ms"] == delay]
             points = sorted((r["readings"], r["ms"]) for r in mine if "not_run" not in r)
             if points:
-                axes.plot(*zip(*points, strict=True), "o-", color=colour, label=name, markersize=5)
+                over = {"markersize": 4} if _LINES[name] == "s--" else {"markersize": 6}
+                axes.plot(
+                    *zip(*points, strict=True), _LINES[name], color=colour, label=name, **over
+                )
         axes.axhline(2 * delay, color="#555555", linestyle=":", linewidth=1)
         axes.text(1, 1.9 * delay, "two round trips", fontsize=8, color="#555555", va="top")
         axes.set(xscale="log", yscale="log", title=f"{delay:g} ms round trip", xlabel="readings")
