@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from deploy_bench import Bench, project
 
 from fieldpost import checked, config_files, provision
 from fieldpost.provision import Answers
-from micropython_port import ROOT, micropython
+from micropython_port import run_port
 
 _ANSWERS = Answers("net-marker", "pass-marker", "mqtt://me:login-marker@192.168.1.10", "bench-1")
 _LOAD = """
@@ -26,16 +25,7 @@ print(json.dumps({"settings": settings, "errors": errors, "checked": checked}))
 
 def _load(folder: Path) -> dict[str, Any]:
     """What a board with these files does at its start."""
-    done = subprocess.run(
-        [micropython(), "-c", _LOAD],
-        cwd=folder,
-        env={"MICROPYPATH": f"{ROOT}:{ROOT / 'lib'}:.frozen"},
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=True,
-    )
-    return json.loads(done.stdout)
+    return json.loads(run_port(_LOAD, cwd=folder))
 
 
 def _provisioned(folder: Path) -> Path:
