@@ -123,3 +123,24 @@ def test_what_a_life_dies_of_reaches_the_test_and_an_interrupt_reaches_the_life(
     assert world.now_ms == 150
     world.close()
     assert endless.done
+
+
+def test_an_interrupt_ends_the_wait_of_the_life_that_runs_the_events() -> None:
+    """Whoever waits last runs what falls due, and may be the one whose power fails."""
+    world = World()
+    died_ms: list[int] = []
+
+    def last_to_wait() -> None:
+        try:
+            world.sleep_ms(5000)
+        except KeyError:
+            died_ms.append(world.now_ms)
+
+    world.spawn("first", lambda: world.sleep_ms(10_000))
+    life = world.spawn("last", last_to_wait)
+    world.after_ms(50, lambda: world.interrupt(KeyError(), life))
+    world.after_ms(60, lambda: world.interrupt(KeyError("too late"), world.main))
+    with pytest.raises(KeyError):
+        world.sleep_ms(20_000)
+    assert died_ms == [50]
+    world.close()

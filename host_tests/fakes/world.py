@@ -100,7 +100,8 @@ class World:
         """Raise `exception` in the wait of `life` (default: the test's own), now: a power cut."""
         life = life or self.main
         life.exception = exception
-        if life in self.lives and life is not self.current:
+        # The one whose wait runs this event is the current one still, and waits all the same.
+        if life in self.lives and (life is not self.current or life.wake is not None):
             self._make_runnable(life)
 
     # -- waiting -------------------------------------------------------------------------------
