@@ -155,10 +155,7 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     if settings["home_assistant"]:
         from firmware.discovery import Discovery
 
-        told = state.get("told_fields", 0) if state else None
-        node.discovery = Discovery(
-            session, settings, lambda: sampler.fields, board.version(), told
-        )
+        node.discovery = Discovery(session, settings, sampler, board, state)
     if settings["led"]:
         node.signals = Signals(board.led, clock)
     if in_safe_mode:

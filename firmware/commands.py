@@ -176,6 +176,9 @@ class Commands:
             raise ValueError("not stored, flash refuses (%s)" % error)
         if key in _LIVE:
             self._node.apply(key, command["value"])
+            self._node.publish_health()  # which tells of it
+            if self._node.discovery:
+                self._node.discovery.is_due = True
             return {"key": key}
         self._then = self._actions.restart
         return {"key": key, "restart": True, "on_trial": on_trial}

@@ -230,20 +230,20 @@ class Discovery:
     """Publishes the message after each start, when a field is new, when settings changed, and
     whenever Home Assistant announces itself.
 
-    fields(): the names of the last reading's fields, a new list with each reading. `told`: how
-    many fields the last message had; kept over a deep sleep, after which fewer are nothing new.
+    sampler: `fields` has the names of the last reading's, a new list with each. `told`: how many
+    fields the last message had; in `state` after a deep sleep, when fewer are nothing new.
     """
 
-    def __init__(self, session, settings, fields, board, told=None):
+    def __init__(self, session, settings, sampler, board, state=None):
         self._session = session
         self._settings = settings
-        self._fields = fields
-        self._board = board
+        self._sampler = sampler
+        self._board = board.version()
         prefix = settings["home_assistant"]
         self.birth_topic = (prefix + "/status").encode()
         self._topic = ("%s/device/%s/config" % (prefix, settings["node"])).encode()
-        self.is_due = told is None
-        self.told = told or 0
+        self.is_due = not state
+        self.told = state.get("told_fields", 0) if state else 0
         self._known = []
         self._last = None
 
@@ -254,7 +254,7 @@ class Discovery:
 
     def step(self):
         """Publish if due and the fields are known."""
-        fields = self._fields()
+        fields = self._sampler.fields
         if fields is not self._last:
             self._last = fields
             # A sensor that fails keeps its entity, and one that comes late gets its own.

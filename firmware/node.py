@@ -133,9 +133,6 @@ class Node:
             self._health_ms = value * 1000
         elif key == "log_level":
             self._log.level = LEVELS.index(value)
-        self._next_health_ms = 0  # which tells of it
-        if self.discovery:
-            self.discovery.is_due = True
 
     def sample_now(self):
         """Take the next reading at once; the grid goes on from there."""

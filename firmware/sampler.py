@@ -6,11 +6,6 @@ from firmware import reading
 from firmware.sensors import format_value
 
 
-def _whole_ms(wait_ms):
-    """A wait that lasts: ticks are cut, so that from one to the next may be no time at all."""
-    return wait_ms + 1 if wait_ms else 0
-
-
 class Sampler:
     """Starts the sensors on a grid of `interval_ms`, collects them when they are ready, stores.
 
@@ -70,12 +65,15 @@ class Sampler:
 
     def begin(self):
         """Start the sensors now; milliseconds until `again` may be called."""
-        return _whole_ms(self._sensors.start(self._identity.seq))
+        wait_ms = self._sensors.start(self._identity.seq)
+        # Ticks are cut to whole milliseconds: from one to the next may be no time at all.
+        return wait_ms and wait_ms + 1
 
     def again(self):
         """Have those that measure several times go on; milliseconds until the next call, 0: to
         `finish`."""
-        return _whole_ms(self._sensors.again())
+        wait_ms = self._sensors.again()
+        return wait_ms and wait_ms + 1
 
     def finish(self):
         """Collect and store; the fields, [(name, value), …]."""

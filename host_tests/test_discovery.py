@@ -173,6 +173,22 @@ def test_what_a_button_sends_is_a_command_that_the_node_takes() -> None:
             assert f"value_json.{command['key']} " in part["val_tpl"]
 
 
+class Board:
+    def version(self) -> str:
+        return "x"
+
+
+class Sampler:
+    """Of `readings`, the last is in force."""
+
+    def __init__(self, readings: list[list[str]]) -> None:
+        self._readings = readings
+
+    @property
+    def fields(self) -> list[str]:
+        return self._readings[-1]
+
+
 class Session:
     def __init__(self) -> None:
         self.published: list[tuple[bytes, bytes, bool, int]] = []
@@ -183,7 +199,7 @@ class Session:
 
 def test_it_is_published_once_the_fields_are_known_and_again_at_home_assistants_birth() -> None:
     session, readings = Session(), [[]]
-    discovery = Discovery(session, settings_of(), lambda: readings[-1], "x")
+    discovery = Discovery(session, settings_of(), Sampler(readings), Board())
     discovery.step()
     assert session.published == []
     readings.append(["temperature"])
@@ -202,7 +218,7 @@ def test_it_is_published_once_the_fields_are_known_and_again_at_home_assistants_
 
 def test_a_sensor_that_comes_late_is_announced_and_one_that_fails_keeps_its_entity() -> None:
     session, readings = Session(), [["temperature"]]
-    discovery = Discovery(session, settings_of(), lambda: readings[-1], "x")
+    discovery = Discovery(session, settings_of(), Sampler(readings), Board())
     discovery.step()
     readings.append(["temperature", "humidity"])
     discovery.step()
@@ -213,11 +229,11 @@ def test_a_sensor_that_comes_late_is_announced_and_one_that_fails_keeps_its_enti
 
 
 def test_a_wake_from_deep_sleep_announces_only_what_was_not_told_yet() -> None:
-    session, reading = Session(), ["temperature"]
-    Discovery(session, settings_of(), lambda: reading, "x", told=2).step()
-    Discovery(session, settings_of(), lambda: reading, "x", told=1).step()
+    session, reading, more = Session(), ["temperature"], ["temperature", "pressure"]
+    Discovery(session, settings_of(), Sampler([reading]), Board(), {"told_fields": 2}).step()
+    Discovery(session, settings_of(), Sampler([reading]), Board(), {"told_fields": 1}).step()
     assert session.published == []
-    Discovery(session, settings_of(), lambda: ["temperature", "pressure"], "x", told=1).step()
+    Discovery(session, settings_of(), Sampler([more]), Board(), {"told_fields": 1}).step()
     assert len(session.published) == 1
 
 
