@@ -276,13 +276,10 @@ def crashed(error, node, board, clock, log, file_system=files):
     try:
         if node:
             node.outbox.spill()
-            node.link.close()
-    except Exception as again:
-        log("while closing: %s" % again)
-    try:
         from firmware import crash
 
-        crash.tell(error, board, clock, log, file_system)
-    except MemoryError:
-        pass  # No room for a report: the restart makes some.
+        crash.tell(error, node, board, clock, log, file_system)
+    except Exception as again:
+        # No room for a report, perhaps: the restart makes some.
+        log("while closing: %s" % again)
     board.restart()

@@ -17,11 +17,16 @@ _PAUSE_FIRST_S = const(5)
 _PAUSE_MAX_S = const(600)
 
 
-def tell(error, board, clock, log, files=_files):
-    """Log and keep the traceback of `error`, and pause."""
+def tell(error, node, board, clock, log, files=_files):
+    """Log and keep the traceback of `error`, close the link of `node` (or None), and pause."""
     text = text_of(error)
     log(text)
     pause_s = keep(text, files)
+    try:
+        if node:
+            node.link.close()
+    except Exception as again:
+        log("while closing: %s" % again)
     log("restarting in %d s" % pause_s)
     for _ in range(pause_s):
         board.feed()

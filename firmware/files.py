@@ -3,9 +3,12 @@
 A module rather than `os` itself, so that a test can hand in a flash on which power fails.
 """
 
-from builtins import open
+from builtins import open as open
 from errno import ENOENT
-from os import listdir, mkdir, remove, rename, stat
+from os import listdir as listdir
+from os import mkdir as mkdir
+from os import remove, rename
+from os import stat as stat
 
 
 def read(path, files=None, strict=False):
@@ -39,6 +42,3 @@ def write_atomic(path, data, files=None):
     with (files.open if files else open)(temporary, "wb") as file:
         file.write(data)
     (files.rename if files else rename)(temporary, path)
-
-
-__all__ = ("listdir", "mkdir", "open", "remove", "rename", "stat")

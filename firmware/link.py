@@ -13,7 +13,6 @@ from firmware.station import JoinFailed
 
 _JOIN_POLL_MS = const(20)
 _JOIN_POLL_MAX_MS = const(500)
-_WAIT_MS = const(500)
 _ENETDOWN = const(100)
 
 
@@ -98,7 +97,7 @@ class Link:
             return _JOIN_POLL_MS
         reason = self.security.waits() if self.security else None
         if reason:
-            return self._wait(reason, now_ms)
+            return self._recover().wait(reason, now_ms)
         self.session.open(self.ride)
         self.is_up = True
         self.failure = None
@@ -119,16 +118,6 @@ class Link:
             self._recovery.settled()
         self.proof_ms = now_ms
         return min(due_ms, self.session.due_ms())
-
-    def _wait(self, reason, now_ms):
-        """No session yet, for a reason that is told once."""
-        if reason != self.failure:
-            self.failure = reason
-            self.log("link: " + reason)
-            if self.on_down:
-                self.on_down()
-        self._recover().escalate(now_ms)
-        return _WAIT_MS
 
     def _recover(self):
         if not self._recovery:

@@ -27,6 +27,7 @@ _CUT_SHORT = "broker ends each session soon: does another client have this id?"
 _SLOW_MS = const(30000)
 _EXPONENT_MAX = const(20)
 _CAUSES_MAX = const(16)
+_WAIT_MS = const(500)
 
 _WORDS = {
     -202: "no memory for a socket",  # ESP32's EAI_FAIL, also when descriptors ran out
@@ -101,6 +102,17 @@ class Recovery:
             # The station may believe in an access point that is gone.
             link.rejoin()
         return self._again(why or _WORDS.get(code, "connection lost (%s)" % code), now_ms)
+
+    def wait(self, reason, now_ms):
+        """No session yet, for a reason that is told once; milliseconds to wait."""
+        link = self._link
+        if reason != link.failure:
+            link.failure = reason
+            link.log("link: " + reason)
+            if link.on_down:
+                link.on_down()
+        self.escalate(now_ms)
+        return _WAIT_MS
 
     def escalate(self, now_ms):
         """Use a stronger means if nothing has answered for long."""

@@ -271,10 +271,6 @@ class Wire:
         """Whether there is a descriptor; not whether the peer still lives."""
         return self._sock is not None
 
-    def room(self):
-        """Bytes that can be gathered before the next segment must leave."""
-        return _TX_BYTES - self._tx_end
-
     def claim(self, size):
         """The place in `tx` of `size` more bytes: the caller writes them before anything else
         happens, and allocates nothing for it. ValueError for more than a segment holds."""
