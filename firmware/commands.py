@@ -13,6 +13,7 @@ from firmware import files as _files
 from firmware import reading
 from firmware import settings as _settings
 from firmware.identity import FAILED_STARTS_MAX
+from firmware.log import LEVELS
 
 _BYTES_MAX = const(512)
 _QUEUE_MAX = const(8)
@@ -176,6 +177,8 @@ class Commands:
             raise ValueError("not stored, flash refuses (%s)" % error)
         if key in _LIVE:
             self._node.apply(key, command["value"])
+            if key == "log_level":
+                self._log.level = LEVELS.index(command["value"])
             self._node.publish_health()  # which tells of it
             if self._node.discovery:
                 self._node.discovery.is_due = True

@@ -42,9 +42,6 @@ class Health:
             "failed_starts": node.identity.failed_starts,
             "reset": self._reset_cause,
             "uptime_s": node.uptime_s(),
-            "sample_s": node.settings["sample_s"],
-            "deliver_every": node.settings["deliver_every"],
-            "log_level": node.settings["log_level"],
             "rssi": self._board.radio.rssi(),
             "free": gc.mem_free() if hasattr(gc, "mem_free") else None,
             "outbox": outbox.depth,
@@ -58,6 +55,8 @@ class Health:
             "causes": link.causes,
             "longest_wait_ms": wire.longest_wait_ms,
         }
+        for key in ("sample_s", "deliver_every", "log_level"):
+            report[key] = node.settings[key]
         if node.last_delivery:
             report["delivery"] = node.last_delivery
         if node.sampler.errors:

@@ -7,7 +7,6 @@ there and nowhere else, so a test can drive months of a node's life on a fake cl
 import json
 
 from firmware import reading
-from firmware.log import LEVELS
 
 _STATE = b'{"state":"%s"}'
 _OFFLINE = _STATE % b"offline"
@@ -131,8 +130,6 @@ class Node:
             self.sampler.set_interval(value * 1000)
         elif key == "health_s":
             self._health_ms = value * 1000
-        elif key == "log_level":
-            self._log.level = LEVELS.index(value)
 
     def sample_now(self):
         """Take the next reading at once; the grid goes on from there."""
