@@ -129,13 +129,8 @@ class Session(simple.MQTTClient):
         self._others.clear()
         self.in_flight.sent = 0
         self._ping_ms = None
-        if self._rode_in_vain:
-            self._without = 1 << 2 * self._in_vain
-            self._in_vain = min(self._in_vain + 1, _IN_VAIN_MAX)
-        elif self._rode:
-            self._in_vain = 0
-        self._rode = self._rode_in_vain = self._nudged = False
-        early = bool(ride and self.may_ride())
+        self._nudged = False
+        early = bool(ride and self.early and not self.rides()[1])
         self._heard_ms = self._spoke_ms = self._waiting_since_ms = wire.now_ms()
         wire.arm(self.timeout_ms)
         wire.rider = ride if early else None
@@ -161,9 +156,21 @@ class Session(simple.MQTTClient):
             wire.flush()
         return bool(kept)
 
-    def may_ride(self):
-        """Whether early packets are allowed, and the broker is thought to take them."""
-        return self.early and not (self._rode_in_vain or self._without)
+    def rides(self):
+        """(times in a row that early packets left in vain, connections still to be made without
+        them), the last connection counted. Given back to `resume` by whoever keeps it over a sleep.
+        """
+        if self._rode_in_vain:
+            self._without = 1 << 2 * self._in_vain
+            self._in_vain = min(self._in_vain + 1, _IN_VAIN_MAX)
+        elif self._rode:
+            self._in_vain = 0
+        self._rode = self._rode_in_vain = False
+        return self._in_vain, self._without
+
+    def resume(self, rides):
+        """Go on with what `rides` gave."""
+        self._in_vain, self._without = rides
 
     def close(self):
         """Send DISCONNECT, so that no will is published, and close in every case."""

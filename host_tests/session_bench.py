@@ -1,6 +1,7 @@
 """The firmware's wire, session and delivery on the fake network, under either umqtt.simple."""
 
 import importlib.util
+import json
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -203,6 +204,12 @@ class SessionBench(Bench):
         self.session.on_message = lambda *message: self.messages.append(message)
         self.delivery = Delivery(self.outbox, self.session, TOPIC, bytes)
         return self.session
+
+    def sleep_deep(self) -> None:
+        """A wake ends and the next begins: of the session only `rides` is kept, as JSON."""
+        kept = json.loads(json.dumps(self.session.rides()))
+        self.wire.close()
+        self.start().resume(kept)
 
     def put(self, count: int, size: int = 0) -> list[bytes]:
         """More readings into the outbox; returns them."""

@@ -188,7 +188,8 @@ def test_faults_of_all_kinds_break_nothing_while_pins_are_minded(seed: int) -> N
         pins.drive(at_s + rng.choice((0.02, 0.1, 1.0, 30.0)), number, 1)
     result = run.play()
     assert result.lost == result.doubled == result.late_waits == 0
-    assert result.taken > 100
+    # In safe mode, by command, it takes none.
+    assert result.taken > 60
 
 
 def test_an_input_without_wake_sleeps_through_its_changes() -> None:
