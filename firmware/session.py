@@ -158,8 +158,7 @@ class Session(simple.MQTTClient):
 
     def rides(self):
         """(times in a row that early packets left in vain, connections still to be made without
-        them), the last connection counted. Given back to `resume` by whoever keeps it over a sleep.
-        """
+        them), the last connection counted. For `resume`, by whoever keeps it over a sleep."""
         if self._rode_in_vain:
             self._without = 1 << 2 * self._in_vain
             self._in_vain = min(self._in_vain + 1, _IN_VAIN_MAX)

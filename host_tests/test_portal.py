@@ -6,6 +6,7 @@ import json
 import random
 import socket
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -212,7 +213,8 @@ def test_a_visitor_has_ten_more_minutes_but_not_for_ever(opening: Opening) -> No
     assert 1_800_000 <= opening.time.elapsed_ms - start <= 1_801_000
 
 
-def test_the_last_page_arrives_before_the_access_point_closes(opening: Opening) -> None:
+def submit(opening: Opening, reloads: Sequence[int] = ()) -> None:
+    """Ask for the page and send its form; and ask again so many ms after that."""
     opening.visits = [(1000, _OWN % opening.port)]
 
     def then_submit() -> None:
@@ -220,14 +222,24 @@ def test_the_last_page_arrives_before_the_access_point_closes(opening: Opening) 
             token = token_of(opening.answers[0].decode())
             body = urlencode({**GOOD, "token": token}).encode()
             data = post(body).replace(HOST.encode(), b"127.0.0.1:%d" % opening.port)
-            opening.visits = [(0, data)]
+            opening.visits = [(0, data), *((1000 + at, _OWN % opening.port) for at in reloads)]
 
     visit = opening.visit
     opening.visit = lambda: (then_submit(), visit())[1]
+
+
+def test_the_last_page_arrives_before_the_access_point_closes(opening: Opening) -> None:
+    submit(opening)
     assert opening.run() is True
     assert b"<h1>Saved</h1>" in opening.answers[1]
     assert stored("secrets")["wifi"][0]["password"] == "correct horse"
     assert not any("correct horse" in line for line in opening.lines)
+
+
+def test_a_page_that_is_asked_for_over_and_over_does_not_keep_the_node(opening: Opening) -> None:
+    submit(opening, range(1000, 100_000, 1000))
+    assert opening.run() is True
+    assert 15_000 <= opening.time.elapsed_ms <= 18_000
 
 
 def test_the_password_stays_from_opening_to_opening(opening: Opening) -> None:

@@ -32,6 +32,18 @@ def test_a_bare_board_gets_the_two_files() -> None:
     assert check_settings(config, secrets)[1] == []
 
 
+@pytest.mark.parametrize(("port", "tls"), [(1883, None), (8883, {"insecure_skip_verify": True})])
+def test_a_login_stays_where_the_usual_port_was_written_out(port: int, tls: Any) -> None:
+    config: dict[str, Any] = {"node": "old", "mqtt": {"host": "10.0.0.1", "port": port}}
+    if tls:
+        config["mqtt"]["tls"] = tls
+    login = {"user": "ann", "password": "broker-word"}
+    secrets = {"wifi": [{"ssid": "Barn", "password": "barn-barn"}], "mqtt": login}
+    for typed, kept in ((str(port), True), ("", True), ("1999", False)):
+        found = submitted({"host": "10.0.0.1", "port": typed}, config, secrets)
+        assert (found[1].get("mqtt") == login) == kept, typed
+
+
 def test_whatever_else_the_node_knows_is_kept() -> None:
     config = {
         "node": "old",

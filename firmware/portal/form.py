@@ -43,6 +43,10 @@ def _text(coded):
     return bytes(plain).decode()
 
 
+def _usual_port(mqtt):
+    return _MQTT_TLS_PORT if mqtt.get("tls") else _MQTT_PORT
+
+
 class Form:
     """`values`: what the page shows in its fields; `errors`: texts by field, "" for the rest;
     `topic`: of the readings, once all is well.
@@ -61,10 +65,11 @@ class Form:
         self.topic = ""
         self._old_broker = self._broker(config)
         known = self._known()
-        host, port = self._old_broker
+        mqtt = config.get("mqtt")
+        port = mqtt.get("port") if isinstance(mqtt, dict) else None
         self.values = {
             "ssid": known[0]["ssid"] if known else "",
-            "host": host or "",
+            "host": self._old_broker[0] or "",
             "port": str(port or ""),
             "node": str(config.get("node") or node),
         }
@@ -123,7 +128,7 @@ class Form:
         port = values["port"]
         if port.isdigit():
             port = int(port)
-        if port not in ("", _MQTT_TLS_PORT if mqtt.get("tls") else _MQTT_PORT):
+        if port not in ("", _usual_port(mqtt)):
             mqtt["port"] = port
 
     def _put_network(self, secrets, ssid, password):
@@ -164,4 +169,7 @@ class Form:
     @staticmethod
     def _broker(config):
         mqtt = config.get("mqtt")
-        return (mqtt.get("host"), mqtt.get("port")) if isinstance(mqtt, dict) else (None, None)
+        if not isinstance(mqtt, dict):
+            return None, None
+        # The page leaves the usual port out, whoever wrote it in before.
+        return mqtt.get("host"), mqtt.get("port") or _usual_port(mqtt)

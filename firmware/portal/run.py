@@ -19,6 +19,7 @@ _VISITED = const(3)
 _SAY_MS = const(30000)
 _STEP_MS = const(500)
 _FAREWELL_MS = const(2000)  # after the last answer, for what of it has to be sent again
+_FAREWELL_MAX_MS = const(15000)
 _REST_MS = const(3600000)
 _SLEEP_MS = const(0x3FFFFFFF)
 _SALT = "setup.key"
@@ -203,14 +204,16 @@ def run(board, clock, log, failed=None, has_led=True):
 def _serve(clock, log, server, portal, signals, text, open_ms):
     start_ms = said_ms = seen_ms = clock.uptime_ms()
     log.tell(text)
-    visits = 0
+    visits = saved_ms = 0
     while True:
         server.step(min(signals.step("set-up"), _STEP_MS))
         now_ms = clock.uptime_ms()
         if portal.visits != visits or not server.is_idle():
             visits, seen_ms = portal.visits, now_ms
         if portal.saved:
-            if now_ms - seen_ms >= _FAREWELL_MS:
+            saved_ms = saved_ms or now_ms
+            # A page that is asked for over and over must not keep the node from its work.
+            if now_ms - seen_ms >= _FAREWELL_MS or now_ms - saved_ms >= _FAREWELL_MAX_MS:
                 return
         elif now_ms - seen_ms >= open_ms or now_ms - start_ms >= open_ms * _VISITED:
             return

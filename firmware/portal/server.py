@@ -166,9 +166,14 @@ class Server:
             sock = self._listener.accept()[0]
         except OSError:
             return  # It has gone again.
-        sock.setblocking(False)
-        self._clients.append(Request(sock, self._clock.uptime_ms() + _CLIENT_MS))
-        self._poll.register(sock, self._select.POLLIN)
+        try:
+            sock.setblocking(False)
+            self._clients.append(Request(sock, self._clock.uptime_ms() + _CLIENT_MS))
+            self._poll.register(sock, self._select.POLLIN)
+        except MemoryError:
+            self._clients = [client for client in self._clients if client.sock is not sock]
+            sock.close()
+            gc.collect()
 
     def _drop(self, client):
         self._clients.remove(client)
