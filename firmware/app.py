@@ -172,16 +172,17 @@ def run():
 
     board = Board()
     clock = Clock(board.time, board.clock_is_set())
-    state, records = {}, ()
-    if board.retained_bytes and board.retained():
-        from firmware import wake
-
-        state, records, uptime_ms = wake.wake(board, clock)
-        clock = Clock(board.time, board.clock_is_set(), uptime_ms)
     log = Log(clock)
-    log("Fieldpost %s on %s, reset: %s" % (VERSION, board.version(), board.reset_cause()))
+    state, records = {}, ()
     node = pending = None
     try:
+        if board.retained_bytes and board.retained():
+            from firmware import wake
+
+            state, records, uptime_ms = wake.wake(board, clock)
+            clock = Clock(board.time, board.clock_is_set(), uptime_ms)
+            log = Log(clock)
+        log("Fieldpost %s on %s, reset: %s" % (VERSION, board.version(), board.reset_cause()))
         if files.read("setup.json"):
             from firmware.portal.pending import Pending
 

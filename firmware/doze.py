@@ -11,7 +11,6 @@ pins: since the last reading, in all, and how often there were too many of them.
 from micropython import const
 
 from firmware import retained
-from firmware.wake import tolerance_ms
 
 _LEVEL = const(2)
 _DEBOUNCE = const(3)
@@ -32,9 +31,9 @@ _WAKE_EVERY_MS = const(4000)
 _LONG_MS = const(0x3FFFFFFF)
 
 
-def again(board, clock, state, records):
+def again(board, clock, state, records, early):
     """Look at the pins, and sleep on. Returns if a reading is due, or an input is to be told of:
-    then `state["told"]` is True."""
+    then `state["told"]` is True. early: whether the sleep was shorter than it should have been."""
     pins = state.get("pins")
     which = board.waker().woken_by() if pins else None
     told = _look(board, clock, pins, which) if pins else False
@@ -42,7 +41,7 @@ def again(board, clock, state, records):
     if which is not None:
         state["woken"][0] += 1
         state["woken"][1] += not told  # the node itself counts those that are
-    elif now_ms < state["until"] - tolerance_ms(state):
+    elif early:
         state["short"] = state.get("short", 0) + 1
         state["row"] = state.get("row", 0) + 1
     left_ms = state["next"] - now_ms
@@ -53,7 +52,11 @@ def again(board, clock, state, records):
     if state.get("row", 0) > _CUT_SHORT_MAX:
         board.light_sleep(left_ms)
         return
-    sleep_ms = min(left_ms, arm(board, state, now_ms) if pins else _LONG_MS)
+    sleep_ms = left_ms
+    try:
+        sleep_ms = min(left_ms, arm(board, state, now_ms) if pins else _LONG_MS)
+    except ValueError:
+        pass  # The node has said so before it slept (firmware/sleep.py), and goes on without.
     state["until"] = now_ms + sleep_ms
     block = retained.pack(state, records, board.retained_bytes)
     if block is not None:

@@ -16,13 +16,11 @@ def wake(board, clock):
     state, records = retained.unpack(board.retained())
     if board.reset_cause() != "deep-sleep" or "boot" not in state:
         return {}, records, 0
-    if state.get("pins") or clock.rtc_ms() < state.get("until", 0) - tolerance_ms(state):
+    # By how much a sleep may end early: its clock is a plain RC oscillator.
+    tolerance_ms = max((state["next"] - state["rtc"]) // 20, 1500)
+    early = clock.rtc_ms() < state.get("until", 0) - tolerance_ms
+    if early or state.get("pins"):
         from firmware import doze
 
-        doze.again(board, clock, state, records)
+        doze.again(board, clock, state, records, early)
     return state, records, state["uptime"] + max(clock.rtc_ms() - state["rtc"], 0)
-
-
-def tolerance_ms(state):
-    """By how much a sleep may end early: its clock is a plain RC oscillator."""
-    return max((state["next"] - state["rtc"]) // 20, 1500)

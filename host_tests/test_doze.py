@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fakes.machine import WAKE_UNITS, Chip, Reset, load_board
-from firmware import doze, retained, wake
+from firmware import app, crash, doze, retained, wake
 from firmware.clock import Clock
 
 _RAIN, _DOOR = 4, 13
@@ -18,7 +18,9 @@ _RECORDS = [b"a reading", b"another"]
 class Sleeper:
     """A board that has fallen asleep after a reading, and what becomes of it."""
 
-    def __init__(self, model: str = "ESP32", pins: Any = None, records: Any = ()) -> None:
+    def __init__(
+        self, model: str = "ESP32", pins: Any = None, records: Any = (), refused: bool = False
+    ) -> None:
         self.chip = Chip(model)
         self.records = list(records)
         self.boots = 0
@@ -33,7 +35,11 @@ class Sleeper:
             for one in pins:
                 board.pin(one[0], "in", one[1])
             self.state["pins"], self.state["woken"] = pins, [0, 0, 0]
-            sleep_ms = min(sleep_ms, doze.arm(board, self.state, now_ms))
+            try:
+                sleep_ms = min(sleep_ms, doze.arm(board, self.state, now_ms))
+            except ValueError:
+                if not refused:
+                    raise
             self.state["until"] = now_ms + sleep_ms
         board.retain(retained.pack(self.state, self.records, board.retained_bytes))
         self._asleep = lambda: board.deep_sleep(sleep_ms)
@@ -176,6 +182,29 @@ def test_a_pin_that_cannot_wake_the_board_is_refused_by_name() -> None:
         Sleeper(pins=[[5, "up", 1, 10, 0, 0, 0]])
     with pytest.raises(ValueError, match="pin 1 cannot wake this board"):
         Sleeper("ESP32C3", [[0, "up", 1, 10, 0, 0, 0], [1, "up", 1, 10, 0, 0, 0]])
+
+
+def test_a_refused_pin_neither_stops_the_board_nor_the_count_of_the_one_before_it() -> None:
+    sleeper = Sleeper("ESP32C3", [rain(), [1, "up", 1, 10, 0, 0, 0]], refused=True)
+    for at_ms in (20_000, 40_000, 60_000):
+        sleeper.chip.drive(_RAIN, (at_ms, 0), (at_ms + 80, 1))
+    took_ms = sleeper.wakes()
+    assert sleeper.count == 3
+    assert abs(took_ms - _INTERVAL_MS) <= 1500
+
+
+def test_a_wake_that_fails_is_a_crash_that_is_kept_and_ends_in_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sleeper = Sleeper(pins=[rain()])
+    board = load_board(sleeper.chip)
+    kept = []
+    monkeypatch.setattr("firmware.board.Board", lambda: board)
+    monkeypatch.setattr(crash, "keep", lambda text, _files: kept.append(text) or 0)
+    monkeypatch.setattr(retained, "unpack", lambda _: {}["a bug"])
+    with pytest.raises(Reset):
+        app.run()
+    assert "a bug" in kept[0]
 
 
 def test_a_deep_sleep_that_ends_early_goes_on_and_is_counted() -> None:
