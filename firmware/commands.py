@@ -28,7 +28,7 @@ class Commands:
     """Takes messages in while the session is polled, and does one command per `step`.
 
     node: the Node or Cycle. actions: `restart()`, `identify(seconds)`, `safe_mode()`,
-    `forget_network()`, `oldest()`, `load_config() -> dict`, `check(config) -> list of errors`.
+    `forget_network()`, `oldest()`, `load_config() -> dict`, `check(config) -> settings, errors`.
     trial: firmware/settings.py.
     """
 
@@ -63,15 +63,16 @@ class Commands:
             self._telling = True
             self._publish(self._trial.verdict)
             self._then = self._told
-        if self._then:
+        if self._overflow:
+            self._overflow = 0
+            self._publish({"id": None, "ok": False, "error": "too many commands at once"})
+        # What has come behind a command that ends the connection is refused while it can be.
+        if self._then and (self._telling or not self._queue):
             if session.waits():
                 return False
             then, self._then = self._then, None
             then()
             return True
-        if self._overflow:
-            self._overflow = 0
-            self._publish({"id": None, "ok": False, "error": "too many commands at once"})
         if not self._queue:
             return False
         payload, retained = self._queue.pop(0)
@@ -111,6 +112,8 @@ class Commands:
         try:
             command = self._parse(payload, retained)
             name = command.get("id")
+            if self._then:
+                raise ValueError("the command before it ends this connection: send it again")
             do = command.get("do")
             method = getattr(self, "do_" + do, None) if isinstance(do, str) else None
             if method is None:
@@ -166,7 +169,7 @@ class Commands:
             raise ValueError("credentials are set with the board at hand: fieldpost provision")
         before = self._actions.load_config()
         config = _settings.change(before, key, command["value"])
-        errors = self._actions.check(config)
+        settings, errors = self._actions.check(config)
         if errors:
             raise ValueError("; ".join(errors))
         if config == before:
@@ -176,9 +179,10 @@ class Commands:
         except OSError as error:
             raise ValueError("not stored, flash refuses (%s)" % error)
         if key in _LIVE:
-            self._node.apply(key, command["value"])
+            # As the schema has it: what came as 60.0 is in force as 60.
+            self._node.apply(key, settings[key])
             if key == "log_level":
-                self._log.level = LEVELS.index(command["value"])
+                self._log.level = LEVELS.index(settings[key])
             self._node.publish_health()  # which tells of it
             if self._node.discovery:
                 self._node.discovery.is_due = True
@@ -247,14 +251,17 @@ class Actions:
         self.restart = restart
 
     def load_config(self):
-        """config.json as a dict, as it stands on the board."""
-        return json.loads(_files.read(_settings.CONFIG, self._files))
+        """config.json as a dict, as it stands on the board; ValueError if it cannot be had."""
+        text = _files.read(_settings.CONFIG, self._files)
+        if text is None:
+            raise ValueError("flash does not give config.json: send it again")
+        return json.loads(text)
 
     def check(self, config):
-        """Errors of a changed config.json, by the same schema as at the start."""
+        """(settings, errors) of a changed config.json, by the same schema as at the start."""
         from firmware.checking import check_settings
 
-        return check_settings(config)[1]
+        return check_settings(config)
 
     def identify(self, duration_s):
         """Blink."""

@@ -12,9 +12,12 @@ def load_settings():
     """(settings, errors) of config.json and secrets.json; errors is a list of texts.
 
     What passed the check, here or on the host, is kept, without credentials, for as long as
-    neither file changes: a start then costs neither the schema's time nor its memory.
+    neither file changes: a start then costs neither the schema's time nor its memory. OSError if
+    flash does not give a file that is there.
     """
-    config, secrets = files.read("config.json"), files.read("secrets.json")
+    # A flash that fails once is no board without settings: the start fails, and is made again.
+    config = files.read("config.json", None, True)
+    secrets = files.read("secrets.json", None, True)
     if config and secrets:
         try:
             kept = json.loads(files.read(CHECKED) or b"0")

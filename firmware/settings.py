@@ -57,7 +57,7 @@ def store(config, key, command_id, files=_files):
     """
     risky = key.split(".")[0] in _RISKY
     if risky:
-        old = _files.read(CONFIG, files)
+        old = _files.read(CONFIG, files, True)
         note = {"id": command_id, "key": key, "old": old.decode()}
         _files.write_atomic(_TRIAL, json.dumps(note).encode(), files)
     try:

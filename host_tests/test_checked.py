@@ -11,6 +11,8 @@ from deploy_bench import Bench, project
 
 from fieldpost import checked, config_files, provision
 from fieldpost.provision import Answers
+from firmware import checking, loading
+from firmware.portal import run as portal_run
 from micropython_port import run_port
 
 _ANSWERS = Answers("net-marker", "pass-marker", "mqtt://me:login-marker@192.168.1.10", "bench-1")
@@ -70,6 +72,21 @@ def test_a_spoilt_file_is_as_good_as_none(tmp_path: Path, spoilt: str) -> None:
         path.write_text(text)
         found = _load(tmp_path)
         assert found["checked"] and found["errors"] == []
+
+
+@pytest.mark.parametrize("name", ["config.json", "secrets.json"])
+def test_a_file_that_flash_does_not_give_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Without settings a board sleeps for days; a start that fails is made again in seconds."""
+    monkeypatch.chdir(_provisioned(tmp_path))
+    (tmp_path / name).unlink()
+    assert loading.load_settings()[1] == [f"{name}: {checking.MISSING}"]
+    (tmp_path / name).mkdir()  # Which cannot be opened, and is there.
+    with pytest.raises(OSError):
+        loading.load_settings()
+    with pytest.raises(OSError):
+        portal_run._read_dict(name)
 
 
 def test_no_credential_is_in_it(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from fakes.flash import FakeFlash
+from firmware import config as schema
 from firmware import settings
 from firmware.commands import Actions, Commands
 
 CONFIG = {"node": "n", "sample_s": 60, "mqtt": {"host": "broker.example"}}
+SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
 TOPIC = b"fieldpost/n/cmd"
 
 
@@ -43,17 +45,25 @@ class Told:
     def start(self) -> None:
         self.session = Session()
         self.trial = settings.Trial(self.flash)
-        node: Any = SimpleNamespace(link=SimpleNamespace(session=self.session))
+        self.applied: dict[str, Any] = {}
+        node: Any = SimpleNamespace(
+            link=SimpleNamespace(session=self.session),
+            apply=self.applied.__setitem__,
+            publish_health=lambda: None,
+            discovery=None,
+        )
         actions = Actions(node, self.flash, self._restart)
-        actions.check = lambda _config: []  # type: ignore[method-assign]
+        actions.check = lambda found: schema.check(found, SECRETS)  # type: ignore[method-assign]
         self.commands = Commands(node, TOPIC, actions, self.trial, lambda _text: None, self.flash)
 
     def _restart(self) -> None:
         self.restarts += 1
 
+    def send(self, name: str, do: str, **more: Any) -> None:
+        self.commands.receive(TOPIC, json.dumps({"id": name, "do": do, **more}).encode(), False)
+
     def set(self, name: str, key: str, value: Any) -> dict[str, Any]:
-        command = json.dumps({"id": name, "do": "set", "key": key, "value": value})
-        self.commands.receive(TOPIC, command.encode(), False)
+        self.send(name, "set", key=key, value=value)
         self.commands.step()
         return self.session.answers[-1]
 
@@ -97,6 +107,64 @@ def test_a_setting_that_flash_refuses_is_refused_and_leaves_no_trial(
     assert "trial.json" not in told.flash.files
 
 
+@pytest.mark.parametrize("reads", [0, 1])
+def test_a_setting_is_refused_while_flash_does_not_give_what_it_would_change(
+    told: Told, reads: int
+) -> None:
+    """config.json is read for the change, and once more for the trial."""
+    create, left = told.flash.open, [reads]
+
+    def open_or_fail(path: str, mode: str = "r") -> Any:
+        if path == "config.json":
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(5)
+        return create(path, mode)
+
+    told.flash.open = open_or_fail  # type: ignore[method-assign]
+    answer = told.set("1", "mqtt.host", "elsewhere.example")
+    assert not answer["ok"] and "flash" in answer["error"]
+    assert told.config() == CONFIG and "trial.json" not in told.flash.files
+
+
+def test_a_live_setting_is_in_force_as_the_schema_has_it(told: Told) -> None:
+    """MicroPython's clock adds no 90000.0 ms."""
+    assert told.set("1", "sample_s", 90.0)["ok"]
+    assert told.applied == {"sample_s": 90} and isinstance(told.applied["sample_s"], int)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_comes_behind_a_restart_is_refused_before_it(told: Told, late: bool) -> None:
+    """Acknowledged to the broker, it would come to nobody's ears."""
+    told.send("1", "restart")
+    if late:
+        told.commands.step()
+    told.send("2", "set", key="sample_s", value=90)
+    told.send("3", "outbox")
+    for _ in range(4):
+        told.commands.step()
+    assert told.restarts == 0, "nobody waited for the answers"
+    assert [(one["id"], one["ok"]) for one in told.session.answers] == [
+        ("1", True),
+        ("2", False),
+        ("3", False),
+    ]
+    assert "send it again" in told.session.answers[-1]["error"] and told.config() == CONFIG
+    told.acknowledge()
+    assert told.restarts == 1
+
+
+def test_a_command_that_comes_with_a_verdict_is_done_after_it(told: Told) -> None:
+    told.set("1", "mqtt.host", "right.example")
+    told.start()
+    told.trial.step(True, 1000, None)
+    told.commands.step()
+    told.send("2", "dance")
+    told.acknowledge()
+    told.commands.step()
+    assert "dance" in told.session.answers[1]["error"]
+
+
 def test_a_trial_whose_end_flash_refuses_ends_a_minute_later(told: Told) -> None:
     told.set("1", "mqtt.host", "mistyped.example")
     told.start()
@@ -132,7 +200,7 @@ def test_a_verdict_is_told_again_on_the_next_connection_until_it_was_acknowledge
 def test_a_restart_that_was_answered_comes_before_a_verdict(told: Told) -> None:
     told.set("1", "mqtt.host", "right.example")
     told.start()
-    told.commands.receive(TOPIC, b'{"id":"2","do":"restart"}', False)
+    told.send("2", "restart")
     told.commands.step()
     told.trial.step(True, 1000, None)
     told.commands.step()

@@ -140,7 +140,8 @@ class Portal:
 
 
 def _read_dict(path):
-    found = json.loads(_files.read(path) or b"{}")
+    # OSError rather than a page that would store its own in place of what could not be read.
+    found = json.loads(_files.read(path, strict=True) or b"{}")
     return found if isinstance(found, dict) else {}
 
 
