@@ -295,7 +295,7 @@ def test_without_matplotlib_it_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     text = error_of(config, "--board", "esp32", "--plot", config.with_name("life.png"))
-    assert "fieldpost[plots]" in text
+    assert "-m pip install matplotlib" in text
     assert run_json(config, "--board", "esp32")["node"] == "n"
 
 
