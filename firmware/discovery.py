@@ -231,7 +231,8 @@ class Discovery:
     whenever Home Assistant announces itself.
 
     sampler: `fields` has the names of the last reading's, a new list with each. `told`: how many
-    fields the last message had; in `state` after a deep sleep, when fewer are nothing new.
+    fields the last message had, 0 until the broker has acknowledged it; in `state` after a deep
+    sleep, when fewer are nothing new.
     """
 
     def __init__(self, session, settings, sampler, board, state=None):
@@ -243,9 +244,14 @@ class Discovery:
         self.birth_topic = (prefix + "/status").encode()
         self._topic = ("%s/device/%s/config" % (prefix, settings["node"])).encode()
         self.is_due = not state
-        self.told = state.get("told_fields", 0) if state else 0
+        self.told = self._sent = state.get("told_fields", 0) if state else 0
         self._known = []
         self._last = None
+
+    def restart(self):
+        """A new connection begins: what the broker has not acknowledged on the last one is due."""
+        self._session.subscribe(self.birth_topic)
+        self._sent = self.told
 
     def receive(self, topic, payload, retained):
         """Home Assistant's birth message: it has started, and may have forgotten."""
@@ -259,8 +265,11 @@ class Discovery:
             self._last = fields
             # A sensor that fails keeps its entity, and one that comes late gets its own.
             self._known += [name for name in fields if name not in self._known]
-        if self._known and (self.is_due or len(self._known) > self.told):
+        if not self._session.waits():
+            self.told = self._sent
+        if self._known and (self.is_due or len(self._known) > self._sent):
             self.is_due = False
-            self.told = len(self._known)
+            self.told = 0
+            self._sent = len(self._known)
             text = payload(self._settings, self._known, self._board)
             self._session.publish(self._topic, text, True, 1)

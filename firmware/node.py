@@ -160,7 +160,7 @@ class Node:
             session.subscribe(self.commands.topic)
             self.commands.restart()
         if self.discovery:
-            session.subscribe(self.discovery.birth_topic)
+            self.discovery.restart()
         self.delivery.restart()
         self.delivery.pump_all()
 

@@ -13,6 +13,7 @@ import pytest
 from paho.mqtt import publish as paho_publish
 from paho.mqtt import subscribe as paho_subscribe
 from port_node import Witness, wait_until
+from test_wake_pins import Field
 from told_node import Node
 
 from fieldpost import brokers
@@ -192,6 +193,13 @@ class Sampler:
 class Session:
     def __init__(self) -> None:
         self.published: list[tuple[bytes, bytes, bool, int]] = []
+        self.waiting = False  # for an acknowledgement
+
+    def waits(self) -> bool:
+        return self.waiting
+
+    def subscribe(self, topic: bytes) -> None:
+        assert topic == b"homeassistant/status"
 
     def publish(self, topic: bytes, payload: bytes, retain: bool, qos: int) -> None:
         self.published.append((topic, payload, retain, qos))
@@ -226,6 +234,37 @@ def test_a_sensor_that_comes_late_is_announced_and_one_that_fails_keeps_its_enti
     discovery.step()
     assert len(session.published) == discovery.told == 2
     assert {"temperature", "humidity"} <= json.loads(session.published[-1][1])["cmps"].keys()
+
+
+def test_it_is_sent_again_on_the_next_connection_until_it_was_acknowledged() -> None:
+    session, readings = Session(), [["temperature"]]
+    discovery = Discovery(session, settings_of(), Sampler(readings), Board())
+    for sent in (1, 2):
+        session.waiting = sent == 2  # The status is out, too.
+        discovery.restart()
+        discovery.step()
+        session.waiting = True
+        discovery.step()
+        assert len(session.published) == sent and discovery.told == 0, "or a sleep would keep it"
+        # And here the connection breaks.
+    discovery.restart()
+    discovery.step()
+    session.waiting = False
+    discovery.step()
+    discovery.restart()
+    discovery.step()
+    assert len(session.published) == 3 and discovery.told == 1
+
+
+@pytest.mark.parametrize("port", ["esp32", "rp2"])
+def test_a_sleeping_node_whose_message_has_arrived_sends_it_no_more(port: str) -> None:
+    field = Field(port, [{"type": "simulated"}], hours=2, home_assistant="homeassistant")
+    sent: list[bytes] = []
+    field.run.broker.watch(
+        "homeassistant/device/n/config", lambda record: sent.append(record.payload)
+    )
+    field.run.play()
+    assert len(sent) == 1 and len(field.readings) > 20
 
 
 def test_a_wake_from_deep_sleep_announces_only_what_was_not_told_yet() -> None:
