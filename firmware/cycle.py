@@ -111,6 +111,7 @@ class Cycle(Node):
             "uptime": self.clock.uptime_ms(),
             "rtc": self.clock.rtc_ms(),
             "next": self._next_rtc_ms,
+            "interval": self._sample_ms * self._stretch,
             "deliver": self._deliver_at_ms,
             "failed": self._failed_wakes,
             "health": self._next_health_ms,

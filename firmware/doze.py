@@ -28,6 +28,7 @@ _CUT_SHORT_MAX = const(3)
 # A pin that flaps may wake the board this often between two readings, or once in four seconds.
 _WAKES_MIN = const(20)
 _WAKE_EVERY_MS = const(4000)
+_GIVEN_UP = const(1000000)  # in place of the count, until the next reading
 _LONG_MS = const(0x3FFFFFFF)
 
 
@@ -105,10 +106,10 @@ def arm(board, state, now_ms):
     Each pin is waited for at the level that it does not have, so one that stays as it is never
     wakes the board in a loop. ValueError, with the reason, if a pin cannot wake it.
     """
-    limit = max((state["next"] - state["rtc"]) // _WAKE_EVERY_MS, _WAKES_MIN)
     counts = state["woken"]
-    if counts[0] == limit:
-        counts[0] += 1
+    # Of the whole interval, not of what is left after an input was told of: the count goes on too.
+    if max(state["interval"] // _WAKE_EVERY_MS, _WAKES_MIN) <= counts[0] < _GIVEN_UP:
+        counts[0] = _GIVEN_UP
         counts[2] += 1
     look_ms = _LONG_MS
     wanted = []
@@ -116,6 +117,8 @@ def arm(board, state, now_ms):
         pause_ms = one[_READY] - now_ms
         if pause_ms > 0:
             look_ms = min(look_ms, pause_ms)
-        wanted.append(None if pause_ms > 0 or counts[0] > limit else (one[0], 1 - one[_LEVEL]))
+        wanted.append(
+            None if pause_ms > 0 or counts[0] >= _GIVEN_UP else (one[0], 1 - one[_LEVEL])
+        )
     board.waker().arm(wanted)
     return look_ms

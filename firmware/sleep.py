@@ -59,8 +59,13 @@ def _meter(board, config):
     """supply_mv() of a board that measures its supply through a divider."""
     from analog import Analog
 
-    divider = Analog(board.adc(config["pin"]), config["scale"] * 1000, decimals=0)
-    return lambda: divider.read()[0]
+    def supply_mv():
+        try:
+            return Analog(board.adc(config["pin"]), config["scale"] * 1000, decimals=0).read()[0]
+        except (OSError, ValueError):
+            return None  # The sensor's own error is in health; what is unknown is not low.
+
+    return supply_mv
 
 
 def sleep(node, board, sleep_ms):

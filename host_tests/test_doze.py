@@ -30,6 +30,7 @@ class Sleeper:
         self.began_ms = self.chip.time.elapsed_ms
         self.state: dict[str, Any] = {"boot": 1, "uptime": 60_000, "rtc": now_ms}
         self.state["next"] = self.state["until"] = now_ms + _INTERVAL_MS
+        self.state["interval"] = _INTERVAL_MS
         sleep_ms = _INTERVAL_MS
         if pins:
             for one in pins:

@@ -164,6 +164,35 @@ def test_an_input_that_flaps_is_delivered_once_in_its_pause(port: str) -> None:
 
 
 @ports
+def test_an_input_that_is_told_of_leaves_the_pulses_of_the_interval_their_bound(port: str) -> None:
+    field = Field(port, _DOOR_WAKES, hours=2.1, sample_s=3600)
+    for tip in range(200):
+        field.pulse(30.0 + tip * 14.0)
+    field.door(3000.0, 0)
+    for tip in range(30):
+        field.pulse(3020.0 + tip * 15.0)
+    field.run.play()
+    assert sum(one["rain"] for one in field.readings) == 230 * 0.5
+    assert field.health["pin_storms"] == 0
+
+
+@pytest.mark.parametrize("error", [OSError(5), ValueError("invalid pin")])
+def test_a_supply_that_cannot_be_read_is_unknown_and_the_node_goes_on(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def adc(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(SimulatedBoard, "adc", adc)
+    meter = {"type": "supply", "pin": 35, "scale": 2}
+    low = {"below_mv": 3500, "stop_mv": 3400, "stretch": 2}
+    field = Field("esp32", [*_DOOR_WAKES, meter], low_battery=low)
+    field.run.play()
+    assert len(field.readings) == 3600 // _SAMPLE_S
+    assert all("supply" in str(one["failed"]) for one in field.readings)
+
+
+@ports
 def test_a_short_knock_is_seen_although_it_is_over_before_the_reading(port: str) -> None:
     field = Field(port, _DOOR_WAKES)
     field.door(700.0, 0)
