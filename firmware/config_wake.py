@@ -25,17 +25,19 @@ _OTHERS = ("ESP32P4", "ESP32H2")
 
 def check(sensors, low_battery, errors, chip=None):
     """Add an error for each sensor with `wake` whose pin cannot wake a sleeping board, for an
-    input that is to be read when it changes and is not part of every reading, and for a
-    `low_battery` (None: there is none) that nothing measures.
+    input that is to be read when it changes and is not part of every reading or measured several
+    times for it (one that came and went is in the first alone), and for a `low_battery` (None:
+    there is none) that nothing measures.
 
     sensors: [(path, sensor), …]. chip: None: the one that this runs on; on a host that is none,
     and nothing is said of it.
     """
     minded = [one for one in sensors if one[1].get("wake")]
     for path, sensor in minded:
-        if sensor["type"] == "digital" and sensor["every"] and sensor["every"] > 1:
-            text = f"{path}.every: found {sensor['every']}, must be 1"
-            errors.append(text + ' for an input with "wake": true')
+        for key in ("every", "median"):
+            if sensor["type"] == "digital" and (sensor[key] or 1) > 1:
+                text = f"{path}.{key}: found {sensor[key]}, must be 1"
+                errors.append(text + ' for an input with "wake": true')
     if chip is None:
         chip = getattr(sys.implementation, "_machine", "").split(" with ")[-1]
     # Images write "ESP32C3" or "ESP32-C3FH4", and "ESP32-PICO-D4" or "ESP32-D2WD" for the classic.
@@ -50,6 +52,9 @@ def check(sensors, low_battery, errors, chip=None):
     chip = bare[:7] if bare[:7] in _CHIPS else "ESP32"
     most = 2 if chip in _TWO_UNITS else 1
     for path, sensor in minded:
+        if sensor["type"] == "pulses" and (sensor["every"] or 1) > 1:
+            text = f"{path}.every: found {sensor['every']}, must be 1: an {chip} counts what falls"
+            errors.append(text + ' in a wake only if it reads it then; or set "wake": false')
         number = sensor["pin"]
         if number is None:
             continue

@@ -112,6 +112,16 @@ def test_an_input_ends_a_light_sleep_and_whatever_else_is_counted(chip: Chip) ->
     assert board.short_sleeps == 1
 
 
+@pytest.mark.parametrize("left_ms", [0, 40])
+def test_an_input_ends_a_light_sleep_at_the_very_end_of_a_slice(chip: Chip, left_ms: int) -> None:
+    board = load_board(chip)
+    board.start_watchdog(8000)
+    chip.sleep_stops = [4000 - left_ms]
+    board.light_sleep(60_000, Edges(chip, "input"))
+    assert chip.time.elapsed_ms == 4000 - left_ms
+    assert board.short_sleeps == 0
+
+
 def test_the_supply_is_read_while_the_radio_is_off(chip: Chip) -> None:
     board = load_board(chip)
     assert board.supply_mv() == pytest.approx(5000, abs=5)

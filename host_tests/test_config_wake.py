@@ -72,9 +72,18 @@ def test_an_esp32_that_is_to_save_its_battery_must_measure_it() -> None:
     assert errors_of(_CLASSIC, meter, low_battery=low) == []
 
 
-def test_an_input_that_wakes_must_be_in_every_reading() -> None:
-    (error,) = errors_of("x with RP2040", {**door(4), "every": 3})
-    assert error.startswith("sensors[0].every: found 3, must be 1")
+@pytest.mark.parametrize("key", ["every", "median"])
+def test_an_input_that_wakes_must_be_in_every_reading_and_measured_once(key: str) -> None:
+    (error,) = errors_of("x with RP2040", {**door(4), key: 3})
+    assert error.startswith(f"sensors[0].{key}: found 3, must be 1")
+    assert errors_of("x with RP2040", {**door(4), "wake": False, key: 3}) == []
+
+
+def test_an_esp32_that_counts_pulses_must_read_them_in_every_wake() -> None:
+    (error,) = errors_of(_CLASSIC, rain(27, every=2))
+    assert error.startswith("sensors[0].every: found 2, must be 1") and '"wake": false' in error
+    assert errors_of(_CLASSIC, rain(27, every=2, wake=False)) == []
+    assert errors_of("Raspberry Pi Pico W with RP2040", rain(27, every=2)) == []
 
 
 def test_on_a_host_nothing_is_known_of_the_board() -> None:

@@ -7,12 +7,25 @@ from fakes.pin import FakePin
 _WRAP = 1 << 30
 
 
+class MovingPin(FakePin):
+    """One that goes to `coming`, if that is not None, right after it was read."""
+
+    coming = None
+
+    def value(self, level=None):
+        found = super().value(level)
+        if self.coming is not None and level is None:
+            coming, self.coming = self.coming, None
+            self.drive(coming)
+        return found
+
+
 class Bench:
     """A contact that bounces, and its tally: `[changed, told, edges, level]`."""
 
     def __init__(self, level=1, told=None):
         self.now_ms = 1000
-        self.pin = FakePin(level)
+        self.pin = MovingPin(level)
         self.tally = [0, told, 0, None]
         self.driver = Changes(self.pin, self, True, "door", self.tally)
 
@@ -52,6 +65,23 @@ def test_a_knock_between_two_readings_is_in_the_next_and_not_in_the_one_after():
     bench.now_ms += 60
     bench.move(1)
     assert (bench.read(), bench.read()) == (1, 0)
+
+
+def test_a_knock_that_begins_while_the_input_is_read_is_in_the_next_reading():
+    bench = Bench()
+    bench.read()
+    bench.pin.coming = 0
+    assert bench.read() == 0
+    bench.now_ms += 20
+    bench.move(1)
+    assert [bench.read() for _ in range(3)] == [1, 0, 0]
+
+
+def test_a_change_while_the_input_is_read_is_no_knock():
+    bench = Bench()
+    bench.read()
+    bench.pin.coming = 0
+    assert [bench.read() for _ in range(4)] == [0, 1, 1, 1]
 
 
 def test_bounce_is_one_change_whenever_it_is_read():

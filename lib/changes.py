@@ -34,9 +34,12 @@ class Changes(Digital):
 
     def read(self):
         tally = self._tally
-        level = self._pin.value()
-        if tally[0] and level == tally[1]:
+        changed = tally[0]
+        level = seen = self._pin.value()
+        if changed and level == tally[1]:
             level = 1 - level
         tally[0] = 0
+        if self._pin.value() != seen:
+            tally[0] = 1  # It moved meanwhile, and may be back before the next reading.
         tally[3] = level
         return (int(bool(level) != self._active_low),)

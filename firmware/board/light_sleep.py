@@ -19,12 +19,11 @@ def sleep(board, lightsleep, ms, watch):
         start = time.ticks_ms()
         lightsleep(slice_ms)
         slept_ms = time.ticks_diff(time.ticks_ms(), start)
-        if slept_ms < slice_ms - _SHORT_MS:
-            if not (watch and watch.stirred()):
-                board.short_sleeps += 1
-                time.sleep_ms(min(slice_ms - slept_ms, _AWAKE_MS))
-                slept_ms = time.ticks_diff(time.ticks_ms(), start)
-            if watch and watch.changed():
-                break
+        if slept_ms < slice_ms - _SHORT_MS and not (watch and watch.stirred()):
+            board.short_sleeps += 1
+            time.sleep_ms(min(slice_ms - slept_ms, _AWAKE_MS))
+            slept_ms = time.ticks_diff(time.ticks_ms(), start)
+        if watch and watch.changed():
+            break  # Even at the very end of a slice: the next one would sleep through it.
         ms -= max(slept_ms, 1)
     board.feed()
