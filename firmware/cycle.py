@@ -74,7 +74,12 @@ class Cycle(Node):
         board.short_sleeps = state.get("short", 0)
         if watch:
             watch.error = state.get("pin_error")
-        self._dropped = 0
+        # What the outboxes before this one lost: the counts go on for the whole boot.
+        dropped, corrupt, refused = state.get("lost", (0, 0, 0))
+        self.outbox.dropped += dropped
+        self.outbox.corrupt += corrupt
+        self.outbox.refused += refused
+        self._dropped = dropped
         self._begin(state.get("told", False))
 
     def step(self):
@@ -104,7 +109,8 @@ class Cycle(Node):
         return self._finish()
 
     def freeze(self):
-        """What the next wake must know, as a dict for JSON; the outbox is not part of it."""
+        """What the next wake must know, as a dict for JSON; no reading is part of it."""
+        outbox = self.outbox
         return {
             "boot": self.identity.boot,
             "seq": self.identity.seq,
@@ -119,8 +125,9 @@ class Cycle(Node):
             "ntp": self.timekeeper.due_ms,
             "alarms": self._alarms.state,
             "told_fields": self.discovery.told if self.discovery else 0,
-            # See `full`: the next wake has another outbox, which has dropped nothing yet.
-            "urgent": self._urgent or self.outbox.dropped != self._dropped,
+            "lost": (outbox.dropped, outbox.corrupt, outbox.refused),
+            # See `full` and `deliver_now`: the next wake must not wait for its batch either.
+            "urgent": self._urgent or self._first or outbox.dropped != self._dropped,
             "short": self._board.short_sleeps,
         }
 

@@ -109,10 +109,10 @@ def sleep(node, board, sleep_ms):
     if block is None:
         outbox.spill()
     while block is None:
+        state.update(node.freeze())  # With what this has dropped so far.
         block = retained.pack(state, outbox.in_ram(), limit_bytes)
         if block is None:
             outbox.shed()  # No flash, or a flash that refuses: what does not fit is counted.
-            state["urgent"] = True  # And what has no room cannot wait for its batch.
     board.retain(block)
     board.deep_sleep(sleep_ms)
 

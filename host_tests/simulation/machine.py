@@ -153,7 +153,7 @@ class Machine:
         try:
             idle = self._fed if feed else None
             node = app.build(board, clock, settings, log, self.flash, idle, state, records)
-            self._watch(node, bool(state))
+            self._watch(node, state)
             if feed:
                 board.start_watchdog(int(settings["watchdog_s"] * 1000))
             app.loop(node, clock, feed, self.flash)
@@ -177,14 +177,16 @@ class Machine:
     def check_settings(self, config: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
         return check(config, self.scenario.secrets)
 
-    def _watch(self, node: Any, wakes: bool) -> None:
+    def _watch(self, node: Any, state: dict[str, Any]) -> None:
         self.node = node
+        # A wake goes on from the count of the wakes before it.
+        self._dropped_before -= state.get("lost", (0,))[0]
         self._checks = Checks(self, node)
         node.step = self._checks.step
         if self.boots == 1:
             node.link.session.pid = self.scenario.packet_id
         outbox, ledger = node.outbox, self.ledger
-        if not wakes:
+        if not state:
             ledger.begin_boot(node.identity.boot)
         ledger.check_flash(self._kept())
         put = outbox.put
