@@ -67,8 +67,11 @@ class Cycle(Node):
         self._next_rtc_ms = state.get("next", now_rtc_ms)
         self._deliver_at_ms = state.get("deliver", 0)
         self._next_health_ms = state.get("health", 0)
-        self.timekeeper.due_ms = state.get("ntp", 0)
-        self.timekeeper.on_step = self._clock_stepped
+        timekeeper = self.timekeeper
+        timekeeper.due_ms, timekeeper.retry_ms = state.get("ntp", (0, timekeeper.retry_ms))
+        # Each question costs radio: what does not answer is not asked for ever at each wake.
+        timekeeper.retry_max_ms = settings["ntp"]["interval_s"] * 1000
+        timekeeper.on_step = self._clock_stepped
         self._first = not state
         self._urgent = state.get("urgent", False)
         board.short_sleeps = state.get("short", 0)
@@ -122,7 +125,7 @@ class Cycle(Node):
             "failed": self._failed_wakes,
             "health": self._next_health_ms,
             "lease_at": self._lease_at_ms,
-            "ntp": self.timekeeper.due_ms,
+            "ntp": (self.timekeeper.due_ms, self.timekeeper.retry_ms),
             "alarms": self._alarms.state,
             "told_fields": self.discovery.told if self.discovery else 0,
             "lost": (outbox.dropped, outbox.corrupt, outbox.refused),
@@ -237,6 +240,7 @@ class Cycle(Node):
         if self._profile:
             self._log_profile()
         if not stays:
+            self.timekeeper.give_up()
             self.link.close()
             station.power_cycle()
             self._board.throttle(False)

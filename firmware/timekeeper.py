@@ -12,7 +12,8 @@ class Timekeeper:
     """Steps `sntp` (lib/sntp.py) while the network is up, and sets `board` and `clock`.
 
     host: name or address, or None for no NTP at all. interval_s: between two settings.
-    `due_ms`: uptime at which to ask next. on_step(ms): the real-time clock moved by so much.
+    `due_ms`: uptime at which to ask next. `retry_ms`: how long after one more failure, doubled
+    each time up to `retry_max_ms`. on_step(ms): the real-time clock moved by so much.
     """
 
     def __init__(self, sntp, clock, board, host, interval_s, log):
@@ -23,7 +24,8 @@ class Timekeeper:
         self._interval_ms = interval_s * 1000
         self._log = log
         self._asking = False
-        self._retry_ms = _RETRY_MIN_MS
+        self.retry_ms = _RETRY_MIN_MS
+        self.retry_max_ms = _RETRY_MAX_MS
         self.due_ms = 0
         self.on_step = None
         self.patient = None  # patient(limit_ms): see Wire
@@ -51,11 +53,7 @@ class Timekeeper:
                         self.patient(0)
             unix_s = self._sntp.poll()
         except OSError as error:
-            self._asking = False
-            self._log("time: no answer from %s (%s)" % (self._host, error))
-            self.due_ms = now_ms + self._retry_ms
-            self._retry_ms = min(self._retry_ms * 2, _RETRY_MAX_MS)
-            return self._retry_ms
+            return self._failed(error)
         if unix_s is None:
             return 100
         self._asking = False
@@ -65,6 +63,20 @@ class Timekeeper:
         if self.on_step:
             self.on_step(self._clock.rtc_ms() - before_ms)
         self._log("time: set by %s" % self._host)
-        self._retry_ms = _RETRY_MIN_MS
+        self.retry_ms = _RETRY_MIN_MS
         self.due_ms = now_ms + self._interval_ms
         return self._interval_ms
+
+    def give_up(self):
+        """The radio goes off: a question still open counts as one that had no answer."""
+        if self._asking:
+            self._sntp.close()
+            self._failed("in time")
+
+    def _failed(self, why):
+        self._asking = False
+        self._log("time: no answer from %s (%s)" % (self._host, why))
+        wait_ms = self.retry_ms
+        self.due_ms = self._clock.uptime_ms() + wait_ms
+        self.retry_ms = min(wait_ms * 2, self.retry_max_ms)
+        return wait_ms

@@ -3,9 +3,14 @@
 import pytest
 from test_wake_pins import Field, ports
 
-from simulation.scenario import BROKER
+from simulation.scenario import BROKER, TIME_SERVER
 
 _SENSORS = [{"type": "internal"}]
+
+
+def _said(field: Field, text: str) -> list[float]:
+    """When the node's log had this text: seconds of the run."""
+    return [one[0] / 1e6 for one in field.run.world.trace if text in str(one[-1])]
 
 
 # Dropped when it is taken, and when it does not fit into RTC memory.
@@ -37,3 +42,17 @@ def test_a_batch_told_to_leave_leaves_with_the_next_reading(port: str) -> None:
     deliveries = sorted({round(one["at"] / 300) * 300 for one in field.readings})
     # Heard with the batch at 2400 s.
     assert deliveries == [0, 2400, 2700, 5100]
+
+
+@ports
+def test_a_time_server_that_does_not_answer_is_asked_ever_more_seldom(port: str) -> None:
+    field = Field(port, _SENSORS, hours=16.0, ntp={"host": TIME_SERVER})
+    net, world = field.run.net, field.run.world
+    net.datagram_loss = 1.0
+    world.at(int(8 * 3600e6), setattr, net, "datagram_loss", 0.0)
+    field.run.play()
+    ends = _said(field, "asleep for")
+    slow = [at for at in field.times() if min(end for end in ends if end >= at) - at > 2.5]
+    assert 5 <= len([at for at in slow if at < 8 * 3600]) < 14
+    # What it waits is in proportion to what it has waited.
+    assert len(_said(field, "time: set by")) == 1
