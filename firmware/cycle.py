@@ -198,7 +198,7 @@ class Cycle(Node):
                 due_ms = min(due_ms, self.timekeeper.step())
         if self.signals:
             due_ms = min(due_ms, self.signals.step(self.mood()))
-        left_ms = self._woke_ms + self._limit_ms - now_ms
+        left_ms = self._sampled_ms + self._limit_ms - now_ms
         if self._stays():
             left_ms = _AWAKE_STEP_MS  # The limit is for wakes that nobody asked to last.
         return max(min(due_ms, left_ms), 0)
@@ -215,8 +215,9 @@ class Cycle(Node):
             # Until the next reading is due, which is then taken without a sleep.
             due_rtc_ms = self._next_rtc_ms + self._sample_ms * self._stretch * (not self._extra)
             return self.clock.rtc_ms() >= due_rtc_ms or self._is_told()
-        if now_ms - self._woke_ms >= self._limit_ms:
-            self._log("awake for %d s: the rest must wait" % (self._limit_ms // 1000))
+        # From the reading on: CONNECT waits for it, however slow the sensors are.
+        if now_ms - self._sampled_ms >= self._limit_ms:
+            self._log("trying for %d s: the rest must wait" % (self._limit_ms // 1000))
             return True
         if self._done_ms is None or self._owes():
             return False

@@ -169,7 +169,8 @@ CONFIG = (
     ("sample_s", "int", 60, 1, 86400),
     # In the duty cycle: readings that are gathered for one delivery. 1 joins the network for each.
     ("deliver_every", "int", 1, 1, 1000),
-    # In the duty cycle: a wake that takes longer keeps its readings for the next and sleeps.
+    # In the duty cycle: what is not delivered so long after the reading was taken waits for a
+    # later wake. What slow sensors take comes on top.
     ("awake_limit_s", "int", 15, 3, 300),
     # In the duty cycle: what to save when the battery runs low. A Pico W measures its supply; an
     # ESP32 needs a sensor of type `supply` with a pin.

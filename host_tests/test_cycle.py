@@ -1,8 +1,11 @@
 """What a sleeping node owes across its sleeps: counts, commands, the time, slow sensors."""
 
+from collections import Counter
+
 import pytest
 from test_wake_pins import Field, ports
 
+from firmware.sensors import Sensors
 from simulation.scenario import BROKER, TIME_SERVER
 
 _SENSORS = [{"type": "internal"}]
@@ -56,3 +59,14 @@ def test_a_time_server_that_does_not_answer_is_asked_ever_more_seldom(port: str)
     assert 5 <= len([at for at in slow if at < 8 * 3600]) < 14
     # What it waits is in proportion to what it has waited.
     assert len(_said(field, "time: set by")) == 1
+
+
+@ports
+def test_a_sensor_slower_than_the_limit_leaves_the_radio_its_time(
+    port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sensors, "start", lambda *_: 6000)
+    field = Field(port, _SENSORS, awake_limit_s=5)
+    field.run.play()
+    assert Counter(one["seq"] for one in field.readings) == Counter(range(12))
+    assert not _said(field, "the rest must wait")

@@ -101,11 +101,13 @@ def _warnings(node: Node, cell: Cell, cases: dict[str, Any]) -> list[str]:
             f"{span.worst:g} uA on boards of its kind. It decides the result: measure it and say "
             "--sleep-ua"
         )
-    longest_ms = cases["low"]["delivering_wake"]["ms"]
+    # The limit counts from the reading, and so leaves out what the slowest sensor takes.
+    longest_ms = cases["low"]["delivering_wake"]["ms"] - node.slowest_ms("low")
     if longest_ms > node.awake_limit_s * 1000:
         found.append(
-            f"in the low case a wake that delivers takes {longest_ms / 1000:.1f} s, longer than "
-            f'"awake_limit_s": {node.awake_limit_s:g}, and would sleep without having delivered'
+            f"in the low case a wake that delivers takes {longest_ms / 1000:.1f} s "
+            f'besides its sensors, longer than "awake_limit_s": {node.awake_limit_s:g}, and would '
+            "sleep without having delivered"
         )
     for case in CASES:
         if cases[case]["delivering_wake"]["ms"] > node.sample_s * 1000:
