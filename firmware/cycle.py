@@ -282,6 +282,11 @@ class Cycle(Node):
         if not self.link.is_up:
             self._board.throttle(not (self._delivering and self.link.security))
 
+    def _step_trial(self):
+        # Its five minutes pass asleep as well: so many wakes must have come to nothing, too.
+        if self.trial and (self.link.is_up or self._failed_wakes >= self.trial.wakes):
+            super()._step_trial()
+
     def _rest(self, duration_ms):
         self._board.light_sleep(duration_ms, self.watch)
 

@@ -1,9 +1,9 @@
 """Changes of config.json while the node runs: stored whole, and taken back if they strand it.
 
 A change of network or broker is on trial: beside the new config.json lies `trial.json` with the
-old one, until the node has connected with the new. If it has not within five minutes of running,
-the old one comes back, and the node restarts and tells. Every step is one atomic write, so a power
-cut leaves the old settings, a trial, or the new ones.
+old one, until the node has connected with the new. If it has not within five minutes (one that
+sleeps: nor in three wakes), the old one comes back, and the node restarts and tells. Every step is
+one atomic write, so a power cut leaves the old settings, a trial, or the new ones.
 """
 
 import json
@@ -84,6 +84,7 @@ class Trial:
     """
 
     LIMIT_MS = 300000
+    wakes = 3  # of a node that sleeps, before its time can be over
 
     def __init__(self, files=_files):
         self._files = files

@@ -7,11 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from test_wake_pins import Field
 
 from fakes.flash import FakeFlash
 from firmware import config as schema
 from firmware import settings
 from firmware.commands import Actions, Commands
+from simulation.scenario import BROKER
 
 CONFIG = {"node": "n", "sample_s": 60, "mqtt": {"host": "broker.example"}}
 SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
@@ -176,6 +178,24 @@ def test_a_trial_whose_end_flash_refuses_ends_a_minute_later(told: Told) -> None
     assert told.trial.is_open and told.config()["mqtt"]["host"] == "mistyped.example"
     assert told.trial.step(False, late_ms + 60_000, "no answer")
     assert told.config() == CONFIG
+
+
+@pytest.mark.parametrize("port", ["esp32", "rp2"])
+def test_a_node_that_sleeps_tries_a_setting_in_three_wakes_before_it_takes_it_back(
+    port: str,
+) -> None:
+    """Five minutes are over with its first sleep."""
+    field = Field(port, [{"type": "simulated"}], hours=2)
+    field.run.world.at(
+        250_000_000,
+        lambda: field.machine.orders.send("set", key="mqtt.host", value="brokre.example"),
+    )
+    field.run.play()
+    lines = [str(one[-1]) for one in field.run.world.trace]
+    assert len([one for one in lines if "next try in" in one]) == 3
+    assert field.machine.orders.rolled_back == 1
+    assert json.loads(field.machine.flash.files["config.json"])["mqtt"]["host"] == BROKER
+    assert "trial.json" not in field.machine.flash.files and field.readings[-1]["at"] > 6600
 
 
 def test_a_verdict_is_told_again_on_the_next_connection_until_it_was_acknowledged(

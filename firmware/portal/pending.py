@@ -60,6 +60,7 @@ class Pending:
     """
 
     verdict = None  # There is no command that waits for one.
+    wakes = 0  # A person waits for the page: what fails in the first wake is told.
 
     def __init__(self, files=_files):
         self._files = files
