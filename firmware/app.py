@@ -108,8 +108,18 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     identity = Identity(file_system, board.random_u32, resume, board.reset_cause())
     in_safe_mode = identity.failed_starts >= FAILED_STARTS_MAX
 
+    if not state:
+        lost = files.read("lost.count", file_system)
+        if lost:
+            from firmware import losses
+
+            losses.restore(outbox, lost)
+
     def restart():
+        from firmware import losses
+
         node.stop()
+        losses.keep(outbox, file_system)
         board.restart()
 
     if in_safe_mode:

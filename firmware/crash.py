@@ -24,6 +24,9 @@ def tell(error, node, board, clock, log, files=_files):
     pause_s = keep(text, files)
     try:
         if node:
+            from firmware import losses
+
+            losses.keep(node.outbox, files)
             node.link.close()
     except Exception as again:
         log("while closing: %s" % again)

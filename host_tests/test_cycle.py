@@ -70,3 +70,30 @@ def test_a_sensor_slower_than_the_limit_leaves_the_radio_its_time(
     field.run.play()
     assert Counter(one["seq"] for one in field.readings) == Counter(range(12))
     assert not _said(field, "the rest must wait")
+
+
+@pytest.mark.parametrize(
+    ("port", "mode"), [("rp2", "duty_cycle"), ("rp2", "always_on"), ("esp32", "always_on")]
+)
+def test_what_an_outage_dropped_is_told_though_the_node_restarted_in_it(
+    port: str, mode: str
+) -> None:
+    kept = {"flash_kib": 8, "ram_readings": 8}
+    config = {"mode": mode, "sample_s": 30, "health_s": 300, "retry": {"cap_s": 600}}
+    field = Field(port, _SENSORS, hours=10.0, **config, outbox=kept)
+    machine, world = field.machine, field.run.world
+
+    def vanish() -> None:
+        machine.access_point.present = False
+        machine.radio.lost(False)
+
+    def come_back() -> None:
+        machine.access_point.present = True
+        machine.radio.back()
+
+    world.at(int(600e6), vanish)
+    world.at(int(26_000e6), come_back)
+    field.run.play()
+    assert machine.restarts >= 2
+    assert machine.ledger.passed_over > 500
+    assert field.health["dropped"] == machine.ledger.passed_over

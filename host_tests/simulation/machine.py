@@ -8,7 +8,7 @@ from fakes.conditions import Conditions
 from fakes.connection import Connection
 from fakes.flash import FakeFlash, Operation, PowerCut
 from fakes.world import Life, NodeTime
-from firmware import app, retained, wake
+from firmware import app, losses, retained, wake
 from firmware.clock import Clock
 from firmware.config import check
 from firmware.log import Log
@@ -179,8 +179,9 @@ class Machine:
 
     def _watch(self, node: Any, state: dict[str, Any]) -> None:
         self.node = node
-        # A wake goes on from the count of the wakes before it.
-        self._dropped_before -= state.get("lost", (0,))[0]
+        # A wake goes on from the count of the wakes before it, a boot from that of a restart.
+        kept = losses.counts(self.flash.files.get(losses.PATH, b""))
+        self._dropped_before -= (state["lost"] if state else kept)[0]
         self._checks = Checks(self, node)
         node.step = self._checks.step
         if self.boots == 1:

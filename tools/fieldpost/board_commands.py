@@ -25,7 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 _FOLDER = "/.deploy/"
 # What a node writes while it runs, and nobody else has.
-_DATA = ("boot.count", "crash.txt", "crash.count", "trial.json", "config.json")
+_DATA = ("boot.count", "lost.count", "crash.txt", "crash.count", "trial.json", "config.json")
 _SECRET_WORDS = ("pass", "psk", "pwd", "secret", "token", "credential", "login", "user", "ssid")
 _REMOVED = "(not copied)"
 
