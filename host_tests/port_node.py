@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from session_bench import umqtt_file
 
 from fieldpost.account import Account, Key
+from fieldpost.node_process import send_ctrl_c
 from micropython_port import ROOT, SCRIPTS, micropython, port_environment
 
 LIMIT_S = 20.0
@@ -141,7 +141,7 @@ class PortNode:
     def interrupt(self) -> int:
         """Ctrl-C at its console, and its exit status."""
         assert self._process
-        self._process.send_signal(signal.SIGINT)
+        send_ctrl_c(self._process)
         return self.status()
 
     def cut_power(self) -> None:

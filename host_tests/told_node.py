@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from fieldpost import brokers, mqtt_url
 from fieldpost.cmd import send
 from fieldpost.mqtt_client import Connection
+from fieldpost.node_process import send_ctrl_c
 from micropython_port import micropython, port_environment
 
 SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}], "mqtt": {}}
@@ -84,7 +84,7 @@ class Node:
     def interrupt(self) -> None:
         """Ctrl-C at its console: it says goodbye."""
         assert self._process
-        self._process.send_signal(signal.SIGINT)
+        send_ctrl_c(self._process)
         self._process.wait(10)
 
     def close(self) -> None:

@@ -10,9 +10,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
+
+import psutil
 
 from fieldpost.errors import CommandError
 from fieldpost.paths import CPYTHON_SHIMS, LIB, ROOT
@@ -22,6 +25,7 @@ Interpreter = Literal["micropython", "cpython"]
 # that twice the bytes hold the same number of objects.
 HEAP_KIB = 384
 _STOP_S = 5.0
+_WAITS_S = 1.0
 
 
 def find_micropython() -> str | None:
@@ -29,6 +33,24 @@ def find_micropython() -> str | None:
     return shutil.which("micropython", path=Path(sys.executable).parent) or shutil.which(
         "micropython"
     )
+
+
+def send_ctrl_c(process: "subprocess.Popen[Any]") -> None:
+    """SIGINT, once the node waits for something.
+
+    MicroPython's unix port takes Ctrl-C at once, wherever it is: one that comes within a
+    collection leaves the heap locked, and every allocation after it fails. A board's port takes
+    it between two bytecodes.
+    """
+    end = time.monotonic() + _WAITS_S
+    try:
+        while psutil.Process(process.pid).status() != psutil.STATUS_SLEEPING:
+            if time.monotonic() > end:
+                break
+            time.sleep(0.001)
+    except psutil.Error:
+        pass  # It has ended.
+    process.send_signal(signal.SIGINT)
 
 
 class NodeProcess:
@@ -86,7 +108,7 @@ class NodeProcess:
     def interrupt(self) -> int | None:
         """Ctrl-C at its console: it keeps what it has and ends. Killed if it takes over 5 s."""
         if self._process and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            send_ctrl_c(self._process)
             try:
                 self._process.wait(_STOP_S)
             except subprocess.TimeoutExpired:
