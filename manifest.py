@@ -1,7 +1,7 @@
 """Freezes Fieldpost into a MicroPython image: `make FROZEN_MANIFEST=…/manifest.py` in a port.
 
 main.py is left out, to stay on the board, where its owner can change it. See docs/deploy.md.
-Made from the tree: PYTHONPATH=tools python -m fieldpost.deploy_package
+Made from the tree: PYTHONPATH=tools python -m fieldpost.deploy.package_json
 """
 
 # ruff: noqa: F821

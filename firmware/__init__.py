@@ -9,6 +9,6 @@ def publish(topic, message="Hello from Fieldpost", qos=0, retain=False):
     Joins Wi-Fi, connects with a clean session and keepalive 30 s, waits for the delivery and
     disconnects. Raises `OSError` or `Refused` if that fails.
     """
-    from firmware.once import publish
+    from firmware.repl import publish
 
     publish(topic, message, qos, retain)

@@ -4,7 +4,7 @@ The only module that knows all the others.
 """
 
 from firmware import VERSION, files
-from firmware.loading import load_settings
+from firmware.config.load import load_settings
 
 _TICK_MS = 500
 # A node that has run so long starts well (ESPHome counts a boot as good after the same minute).
@@ -18,11 +18,11 @@ class ConfigError(Exception):
 def connection(board, clock, settings, idle=None):
     """(station, session, security): what a node, or a single publish, connects with.
 
-    security: a firmware/tls.py, or None. Raises ConfigError.
+    security: a firmware/net/tls.py, or None. Raises ConfigError.
     """
     from firmware import node
-    from firmware.session import Session
-    from firmware.station import Station
+    from firmware.net.mqtt_session import Session
+    from firmware.net.wifi import Station
 
     wifi, mqtt = settings["wifi"], settings["mqtt"]
     static = wifi["static"]
@@ -38,7 +38,7 @@ def connection(board, clock, settings, idle=None):
     )
     security = None
     if mqtt["tls"]:
-        from firmware.tls import secured
+        from firmware.net.tls import secured
 
         try:
             security, wire = secured(board, clock, settings, idle)
@@ -68,21 +68,21 @@ def connection(board, clock, settings, idle=None):
 def build(board, clock, settings, log, file_system=files, idle=None, state=None, records=()):
     """A `Node`, or a `Cycle`, of its parts. `file_system`: as firmware/files.py.
 
-    state, records: what a deep sleep kept of the node and of its outbox (firmware/sleep.py).
+    state, records: what a deep sleep kept of the node and of its outbox (firmware/duty_cycle/sleep.py).
     """
     from sntp import Sntp
 
-    from firmware import remote
-    from firmware.delivery import Delivery
-    from firmware.health import Health
-    from firmware.identity import FAILED_STARTS_MAX, Identity
-    from firmware.link import Link
+    from firmware.led import Signals
+    from firmware.net.link import Link
+    from firmware.net.time_sync import Timekeeper
     from firmware.node import Node, topics
-    from firmware.outbox import Outbox
-    from firmware.sampler import Sampler
-    from firmware.sensors import Sensors
-    from firmware.signals import Signals
-    from firmware.timekeeper import Timekeeper
+    from firmware.readings.boot_count import FAILED_STARTS_MAX, Identity
+    from firmware.readings.delivery import Delivery
+    from firmware.readings.outbox import Outbox
+    from firmware.readings.sampler import Sampler
+    from firmware.readings.sensors import Sensors
+    from firmware.remote import inbox
+    from firmware.remote.health import Health
 
     station, session, security = connection(board, clock, settings, idle)
     kept = settings["outbox"]
@@ -111,19 +111,19 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     if not state:
         lost = files.read("lost.count", file_system)
         if lost:
-            from firmware import losses
+            from firmware.readings import loss_counts
 
-            losses.restore(outbox, lost)
+            loss_counts.restore(outbox, lost)
 
     def restart():
-        from firmware import losses
+        from firmware.readings import loss_counts
 
         node.stop()
-        losses.keep(outbox, file_system)
+        loss_counts.keep(outbox, file_system)
         board.restart()
 
     if in_safe_mode:
-        from firmware.safe import Rest
+        from firmware.safe_mode import Rest
 
         def leave():
             identity.proven()
@@ -154,16 +154,16 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         log,
     )
     if settings["mode"] == "duty_cycle" and not in_safe_mode:
-        from firmware import sleep
+        from firmware.duty_cycle import sleep
 
         node = sleep.make_cycle(board, state or {}, parts)
     else:
         node = Node(*parts)
     delivery.render = node.render
     link.restart = restart
-    remote.attach(node, topics(base, name) + b"cmd", file_system, restart, log)
+    inbox.attach(node, topics(base, name) + b"cmd", file_system, restart, log)
     if settings["home_assistant"]:
-        from firmware.discovery import Discovery
+        from firmware.remote.home_assistant import Discovery
 
         node.discovery = Discovery(session, settings, sampler, board, state)
     if settings["led"]:
@@ -187,14 +187,14 @@ def run():
     node = pending = None
     try:
         if board.retained_bytes and board.retained():
-            from firmware import wake
+            from firmware.duty_cycle import wake
 
             state, records, uptime_ms = wake.wake(board, clock)
             clock = Clock(board.time, board.clock_is_set(), uptime_ms)
             log = Log(clock)
         log("Fieldpost %s on %s, reset: %s" % (VERSION, board.version(), board.reset_cause()))
         if files.read("setup.json"):
-            from firmware.portal.pending import Pending
+            from firmware.portal.first_connection import Pending
 
             pending = Pending()
         settings, errors = load_settings()
@@ -236,7 +236,6 @@ def run():
 def loop(node, clock, feed=None, file_system=files):
     """Step `node` and wait, for ever. `feed()`: of an armed watchdog; without one nothing has to
     be done while nothing is due, and no wait is cut into slices."""
-    from firmware.health import CRASHES
 
     wire = node.link.session.wire
     # In safe mode nothing is proven by running: that is left by command or by time.
@@ -249,7 +248,7 @@ def loop(node, clock, feed=None, file_system=files):
         if young and clock.uptime_ms() >= _GOOD_MS:
             young = False
             # The next failure pauses briefly again (firmware/crash.py).
-            files.discard(CRASHES, file_system)
+            files.discard(files.CRASHES, file_system)
         if unproven and (node.delivery.delivered or not young or node.sleeping):
             unproven = False
             node.identity.proven()
@@ -277,7 +276,7 @@ def _boot_window(board, clock, log, window_s):
 
 
 def _refuse(board, clock, log, errors):
-    from firmware.checking import refuse
+    from firmware.bad_config import refuse
 
     refuse(board, clock, log, errors)
 

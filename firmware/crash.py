@@ -1,6 +1,6 @@
 """A failure that nothing else caught: kept in a file until it has been published.
 
-Loaded when there is one; firmware/health.py tells of it.
+Loaded when there is one; firmware/remote/health.py tells of it.
 """
 
 import io
@@ -9,7 +9,6 @@ import sys
 from micropython import const
 
 from firmware import files as _files
-from firmware.health import CRASH, CRASHES
 
 # A traceback of a dozen frames; the end of it says most.
 _BYTES_MAX = const(1024)
@@ -24,9 +23,9 @@ def tell(error, node, board, clock, log, files=_files):
     pause_s = keep(text, files)
     try:
         if node:
-            from firmware import losses
+            from firmware.readings import loss_counts
 
-            losses.keep(node.outbox, files)
+            loss_counts.keep(node.outbox, files)
             node.link.close()
     except Exception as again:
         log("while closing: %s" % again)
@@ -56,12 +55,12 @@ def keep(text, files=_files):
     """
     count = 0
     try:
-        count = int(_files.read(CRASHES, files) or b"0")
+        count = int(_files.read(_files.CRASHES, files) or b"0")
     except ValueError:
         pass  # Spoilt: begin again.
     try:
-        _files.write_atomic(CRASH, text.encode()[-_BYTES_MAX:], files)
-        _files.write_atomic(CRASHES, b"%d" % (count + 1), files)
+        _files.write_atomic(_files.CRASH, text.encode()[-_BYTES_MAX:], files)
+        _files.write_atomic(_files.CRASHES, b"%d" % (count + 1), files)
     except OSError:
         pass  # A flash that is full or spoilt: the reset matters more.
     return min(_PAUSE_FIRST_S << min(count, 10), _PAUSE_MAX_S)

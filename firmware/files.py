@@ -10,6 +10,10 @@ from os import mkdir as mkdir
 from os import remove, rename
 from os import stat as stat
 
+# The last failure that nothing else caught, and how many there were in a row (firmware/crash.py).
+CRASH = "crash.txt"
+CRASHES = "crash.count"
+
 
 def read(path, files=None, strict=False):
     """The bytes of a file, or None if there is none or flash does not give them.

@@ -6,7 +6,7 @@ there and nowhere else, so a test can drive months of a node's life on a fake cl
 
 import json
 
-from firmware import reading
+from firmware.readings import record as reading
 
 _STATE = b'{"state":"%s"}'
 _OFFLINE = _STATE % b"offline"
@@ -26,18 +26,18 @@ class Node:
     """One node in the mode `always_on`.
 
     clock: `uptime_ms`, `unix_s`. sampler, outbox, delivery, link, timekeeper: by interface.
-    identity: boot and seq. health: firmware/health.py. settings: config.check()'s. log(text).
+    identity: boot and seq. health: firmware/remote/health.py. settings: config.check()'s. log(text).
     `state`: what `…/status` says while it is up.
     """
 
     state = b"online"
     sleeping = False
     rest = None  # rest(ms): a better wait than the clock's, while no socket is open
-    commands = None  # firmware/remote.py's Inbox, if the node listens for any
+    commands = None  # firmware/remote/inbox.py's Inbox, if the node listens for any
     stay_awake_until_ms = 0  # uptime, by command
-    trial = None  # firmware/settings.py: a change of settings that has yet to prove itself
-    discovery = None  # firmware/discovery.py, if Home Assistant is to find the node
-    signals = None  # firmware/signals.py, if it has an LED to use
+    trial = None  # firmware/config/change.py: a change of settings that has yet to prove itself
+    discovery = None  # firmware/remote/home_assistant.py, if Home Assistant is to find the node
+    signals = None  # firmware/led.py, if it has an LED to use
 
     def __init__(
         self, clock, sampler, outbox, delivery, link, timekeeper, identity, health, settings, log

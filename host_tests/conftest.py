@@ -1,7 +1,4 @@
-"""Where the tests find the firmware: laid out as on a board, with `lib/` on the path.
-
-The stand-ins for MicroPython's own module names come last, so nothing of CPython is hidden.
-"""
+"""What all tests share: the path to the firmware, one broker, and which tests are long."""
 
 import sys
 from collections.abc import Iterator
@@ -9,21 +6,31 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-for folder in ("host_tests", "tools", "lib", "."):
-    sys.path.insert(0, str(ROOT / folder))
-sys.path.append(str(ROOT / "tools" / "fieldpost" / "cpython"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from fieldpost.brokers import Broker, find_mosquitto  # noqa: E402  (found by the lines above)
+import firmware_paths as _paths  # noqa: F401  found by the line above
 
-LONG = {"test_sabotage", "test_tls_node", "test_secrets", "test_wear", "test_battery_command"}
+from fieldpost.mqtt.brokers import Broker, find_mosquitto
+
+_HERE = Path(__file__).resolve().parent
+_LONG = {
+    "unit/tools/battery/test_command.py",
+    "whole/test_sabotage.py",
+    "whole/test_secrets.py",
+    "whole/test_tls_node.py",
+    "whole/test_wear.py",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What boots the emulated board, or waits for real time-outs, is among the longer proofs."""
     for item in items:
-        if item.get_closest_marker("board") or item.path.stem in LONG:
+        if item.get_closest_marker("board") or _place(item) in _LONG:
             item.add_marker(pytest.mark.slow)
+
+
+def _place(item: pytest.Item) -> str:
+    return item.path.relative_to(_HERE).as_posix()
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import conftest as _paths  # noqa: F401  finds the firmware as the tests do
+import firmware_paths as _paths  # noqa: F401  finds the firmware as the tests do
 import typer
-from breaking import (
+from rich.console import Console
+from rigs.breaking import (
     BACKLOG,
     HOWS,
     READINGS,
@@ -36,11 +37,11 @@ from breaking import (
     kill_broker,
     whole_session,
 )
-from rich.console import Console
 
 from benchmarks.parts import micropython_version
 from benchmarks.report import table
-from fieldpost import brokers, node_process, umqtt
+from fieldpost import node_process, umqtt
+from fieldpost.mqtt import brokers
 from fieldpost.pages import write_part
 from fieldpost.paths import ROOT
 from firmware import VERSION

@@ -192,7 +192,7 @@ class CommonBoard:
 
         Switch the radio off before: with it on, ESP32 loses its network and RP2 wakes at once.
         What wakes the chip early costs the sleep nothing; it goes on. `short_sleeps` counts that,
-        unless `watch` (firmware/watch.py) knows of it: one of its pins has stirred. If that is an
+        unless `watch` (firmware/duty_cycle/watched_pins.py) knows of it: one of its pins has stirred. If that is an
         input to be told of, this returns early.
         """
         from firmware.board.light_sleep import sleep
@@ -242,8 +242,8 @@ class CommonBoard:
         return time.gmtime()[0] >= _YEAR_MIN
 
     def tls_context(self, ca, own=None):
-        """See firmware/board/secure.py."""
-        from firmware.board.secure import context
+        """See firmware/board/tls_context.py."""
+        from firmware.board.tls_context import context
 
         return context(ca, own)
 

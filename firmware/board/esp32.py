@@ -120,9 +120,9 @@ class Board(CommonBoard):
 
     def waker(self):
         """The pins that can end a deep sleep: `arm` and `woken_by`."""
-        from firmware.board import esp32_wake
+        from firmware.board import esp32_wake_pins
 
-        return esp32_wake
+        return esp32_wake_pins
 
     def led(self, on):
         if self._led:

@@ -276,8 +276,8 @@ class Board:
         return self.time.time() >= _YEAR_2024_S
 
     def tls_context(self, ca, own=None):
-        """See firmware/board/secure.py."""
-        from firmware.board.secure import context
+        """See firmware/board/tls_context.py."""
+        from firmware.board.tls_context import context
 
         return context(ca, own)
 

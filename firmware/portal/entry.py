@@ -1,13 +1,13 @@
 """Whether there is a reason to open the page, and what becomes of a start that has one."""
 
-from firmware.checking import MISSING
+from firmware.config.verify import MISSING
 
 
 def set_up(board, clock, log, settings, errors, pending):
     """Let a person choose network and broker, without a computer, if there is a reason to.
 
     Restarts once they did. Returns without a reason, or if nobody came and the node can start.
-    settings, errors: of load_settings(). pending: firmware/portal/pending.py's, or None.
+    settings, errors: of load_settings(). pending: firmware/portal/first_connection.py's, or None.
     """
     if errors and not all(error.endswith(MISSING) for error in errors):
         return  # Somebody has to repair a file: it may hold what cannot be typed again.

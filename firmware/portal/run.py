@@ -8,11 +8,11 @@ import sys
 from micropython import const
 
 from firmware import files as _files
-from firmware.checking import check_settings
+from firmware.config.verify import check_settings
+from firmware.led import Signals
+from firmware.portal.dns import Names
 from firmware.portal.form import Form, decode
-from firmware.portal.names import Names
-from firmware.portal.server import Server
-from firmware.signals import Signals
+from firmware.portal.http import Server
 
 # Three times as long with a visitor: a phone may stay there, and ask again and again.
 _VISITED = const(3)
@@ -95,7 +95,7 @@ class Portal:
             self._log("set-up: no scan (%s)" % error)
 
     def respond(self, request):
-        """(status, headers, pieces), for firmware/portal/server.py."""
+        """(status, headers, pieces), for firmware/portal/http.py."""
         # Whatever else is asked for, by name too: phones do so to find out whether there is more
         # than this access point, and open the page when there is not.
         if request.path != b"/" or request.host not in (self._host, b""):
@@ -131,7 +131,7 @@ class Portal:
         if not found:
             return b"422 Unprocessable Content"
         try:
-            _borrow("pending").store(found[0], found[1], self._title, self._files)
+            _borrow("first_connection").store(found[0], found[1], self._title, self._files)
         except OSError as error:
             form.errors = {"": "The board's flash does not take it: %s" % error}
             return b"507 Insufficient Storage"

@@ -7,7 +7,7 @@ import gc
 import time
 
 from firmware import app
-from firmware.delivery import Delivery
+from firmware.readings.delivery import Delivery
 
 gc.threshold(32768)  # as main.py does
 _HANG_AT = 5

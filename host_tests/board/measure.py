@@ -107,9 +107,9 @@ def measure_client(ssid, host, port):
     clock = Clock(time)
     retry = {"base_s": 1, "cap_s": 300, "stable_s": 60, "radio_s": 900, "reset_s": 3600}
     say("start")
-    from firmware.link import Link
-    from firmware.session import Session
-    from firmware.station import Station
+    from firmware.net.link import Link
+    from firmware.net.mqtt_session import Session
+    from firmware.net.wifi import Station
     from wire import Wire
 
     say("imported")

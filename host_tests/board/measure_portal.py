@@ -128,7 +128,7 @@ def measure():
     check_settings = run.check_settings
 
     def watched(config, secrets):
-        import firmware.config as schema
+        from firmware.config import check as schema
 
         check = schema.check
 

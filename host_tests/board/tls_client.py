@@ -24,8 +24,8 @@ class _Clock:
 
 def _session(host, port, node):
     from firmware.board import Board
-    from firmware.session import Session
-    from firmware.tls import secured
+    from firmware.net.mqtt_session import Session
+    from firmware.net.tls import secured
 
     board = Board()
     tls = {

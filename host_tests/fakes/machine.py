@@ -329,7 +329,7 @@ class Chip:
 
 def load_board(chip: Chip) -> Any:
     """What `Board()` is after a boot of `chip`."""
-    names = ["firmware.board." + name for name in ("common", "esp32", "rp2", "esp32_wake")]
+    names = ["firmware.board." + name for name in ("common", "esp32", "rp2", "esp32_wake_pins")]
     later = "firmware.board.access_point"
     stand_ins = {
         "machine": chip.machine(),

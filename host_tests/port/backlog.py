@@ -9,11 +9,12 @@ import socket
 import sys
 import time
 
-from firmware import files, reading
+from firmware import files
 from firmware.clock import Clock
-from firmware.delivery import Delivery
-from firmware.outbox import Outbox
-from firmware.session import Session
+from firmware.net.mqtt_session import Session
+from firmware.readings import record as reading
+from firmware.readings.delivery import Delivery
+from firmware.readings.outbox import Outbox
 from wire import Wire
 
 # Long enough for the witness to be back first: a broker without persistence forgets who listens.

@@ -4,7 +4,7 @@ The pause before the restart is told in place of being waited for.
 """
 
 from firmware import app, crash
-from firmware.sampler import Sampler
+from firmware.readings.sampler import Sampler
 
 _finish, _keep = Sampler.finish, crash.keep
 

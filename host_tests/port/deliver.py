@@ -10,9 +10,9 @@ import socket
 import sys
 import time
 
-from firmware.delivery import Delivery
-from firmware.outbox import Outbox
-from firmware.session import Session
+from firmware.net.mqtt_session import Session
+from firmware.readings.delivery import Delivery
+from firmware.readings.outbox import Outbox
 from wire import Wire
 
 _READING = b'{"boot":3,"seq":%d,"ts":1795368917,"temperature":21.5,"humidity":40.1}'

@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 
-from firmware.session import Refused, Session
+from firmware.net.mqtt_session import Refused, Session
 from wire import Wire
 
 _TIMEOUT_MS = 400

@@ -10,7 +10,7 @@ import os
 
 import vfs
 
-from firmware.outbox import Outbox
+from firmware.readings.outbox import Outbox
 
 _BLOCK_BYTES = 4096
 _BLOCKS = 16

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable
 
-from firmware import reading
+from firmware.readings import record as reading
 from simulation.endings import Violation
 
 WAITING, ARRIVED, LOST_WITH_POWER, SPOILT, PASSED_OVER, IN_DOUBT = range(6)

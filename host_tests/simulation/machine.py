@@ -8,10 +8,12 @@ from fakes.conditions import Conditions
 from fakes.connection import Connection
 from fakes.flash import FakeFlash, Operation, PowerCut
 from fakes.world import Life, NodeTime
-from firmware import app, losses, retained, wake
+from firmware import app
 from firmware.clock import Clock
-from firmware.config import check
+from firmware.config.check import check
+from firmware.duty_cycle import rtc_memory, wake
 from firmware.log import Log
+from firmware.readings import loss_counts
 from simulation import segments
 from simulation.battery import Battery
 from simulation.board import SimulatedBoard
@@ -135,7 +137,7 @@ class Machine:
         return segments.keys(self.flash.files) | {segments.key(one) for one in self._in_rtc()}
 
     def _in_rtc(self) -> list[bytes]:
-        return retained.unpack(self.retained)[1]
+        return rtc_memory.unpack(self.retained)[1]
 
     def _boot(self, cause: str) -> None:
         """What `firmware.app.run` does, with the parts of the simulation."""
@@ -180,7 +182,7 @@ class Machine:
     def _watch(self, node: Any, state: dict[str, Any]) -> None:
         self.node = node
         # A wake goes on from the count of the wakes before it, a boot from that of a restart.
-        kept = losses.counts(self.flash.files.get(losses.PATH, b""))
+        kept = loss_counts.counts(self.flash.files.get(loss_counts.PATH, b""))
         self._dropped_before -= (state["lost"] if state else kept)[0]
         self._checks = Checks(self, node)
         node.step = self._checks.step

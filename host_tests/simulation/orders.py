@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PROBE_AGAIN_US = 60_000_000
 _ID_CHARACTERS_MAX = 32
-_WAITING_MAX = 8  # at once; firmware/remote.py drops more than that, and says so
+_WAITING_MAX = 8  # at once; firmware/remote/inbox.py drops more than that, and says so
 
 
 class _Received(NamedTuple):

@@ -31,7 +31,7 @@ class Pins:
         edges = self._edges
         self._world.wait_until(end_us, lambda: self._edges != edges)
 
-    # What firmware/board/esp32_wake.py has.
+    # What firmware/board/esp32_wake_pins.py has.
 
     def arm(self, wanted: list[tuple[int, int] | None]) -> None:
         self._armed = wanted

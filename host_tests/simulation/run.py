@@ -17,7 +17,9 @@ from fakes.connection import Listener
 from fakes.net import FakeNet, Stack
 from fakes.ntp import NtpServer
 from fakes.world import Hang, World
-from firmware import checking, health, link
+from firmware.config import verify as checking
+from firmware.net import link
+from firmware.remote import health
 from simulation import scenario as scenarios
 from simulation.endings import EndOfRun, Violation
 from simulation.faults import GROUPS

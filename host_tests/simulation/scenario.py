@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from firmware.config import check
+from firmware.config.check import check
 from simulation import battery, commands  # noqa: F401  register their kinds
 from simulation.faults import GROUPS, PER_NODE
 from simulation.limits import ALARM_ABOVE, LOW_BATTERY

@@ -24,7 +24,7 @@ from rich.table import Table
 if __package__ in (None, ""):
     # Started as a file: find the firmware as the tests do.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    import conftest as _paths  # noqa: F401
+    import firmware_paths as _paths  # noqa: F401
 
 from fieldpost.pages import write_part
 from simulation.faults import GROUPS

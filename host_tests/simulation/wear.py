@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    import conftest as _paths  # noqa: F401
+    import firmware_paths as _paths  # noqa: F401
 
 from fakes.flash import FakeFlash
-from firmware.outbox import Outbox
+from firmware.readings.outbox import Outbox
 
 RECORD_BYTES = 13 + 60  # its head, and the fields of a BME280
 # The smallest flash that Fieldpost supports: a Pico W's 2 MiB, 848 KiB of it for files.

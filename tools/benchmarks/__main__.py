@@ -21,9 +21,9 @@ from benchmarks import (
     throughput,
     wake,
 )
-from fieldpost.brokers import Broker
-from fieldpost.emulator import find_image, require_package
+from fieldpost.emulator.emulator import find_image, require_package
 from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import Broker
 from fieldpost.paths import ROOT
 
 NAMES = ("wake", "namespaces", "throughput", "footprint", "scaling", "recovery", "deployment")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures import Row, merge
-from fieldpost.deploy import Wish, deploy
-from fieldpost.deploy_build import build, find_umqtt
-from fieldpost.emulator import Emulator
+from fieldpost.deploy.build import build, find_umqtt
+from fieldpost.deploy.deployment import Wish, deploy
+from fieldpost.emulator.emulator import Emulator
 from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT
 

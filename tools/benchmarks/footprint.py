@@ -7,12 +7,12 @@ from typing import Any
 
 from benchmarks.figures import Row
 from benchmarks.parts import CLIENTS, Parts, metadata_version
-from fieldpost.board_link import BoardLink, open_link
-from fieldpost.brokers import Broker
-from fieldpost.checked import with_checked
-from fieldpost.emulator import GATEWAY, SSID, Emulator
-from fieldpost.emulator_firmware import compile_module, firmware_files
+from fieldpost.board.link import BoardLink, open_link
+from fieldpost.config.checked import with_checked
+from fieldpost.deploy.compile import compile_module, firmware_files
+from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator
 from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import Broker
 from fieldpost.paths import ROOT
 
 PORT = 1883
@@ -39,7 +39,7 @@ _MEASURE_S = 90.0
 _TRIES = 2
 # What checks a configuration that the host has not checked: not on the board at all here, so that
 # a node that wanted it could not start.
-CHECKS = ("firmware/checking", "firmware/config", "firmware/schema")
+CHECKS = ("firmware/config/verify", "firmware/config/check", "firmware/config/keys")
 
 
 def measure(

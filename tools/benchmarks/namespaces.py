@@ -24,8 +24,8 @@ from typing import Any
 from benchmarks import port
 from benchmarks.figures import Row, merge
 from benchmarks.parts import Parts
-from fieldpost.brokers import find_mosquitto
 from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import find_mosquitto
 
 ROUND_TRIP_MS = 50
 READINGS = (1, 9, 10, 50)

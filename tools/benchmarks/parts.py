@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 
 from fieldpost import umqtt
-from fieldpost.brokers import find_mosquitto
 from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import find_mosquitto
 from fieldpost.node_process import find_micropython
 from fieldpost.paths import LIB, ROOT, cache_folder
 

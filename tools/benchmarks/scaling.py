@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks import port
 from benchmarks.figures import Row, merge
 from benchmarks.parts import CLIENTS, Parts, paths_for
-from fieldpost.brokers import HOST, Broker
+from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.node_process import HEAP_KIB
 
 READINGS = (10, 100, 1000, 10_000)

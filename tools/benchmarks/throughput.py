@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks import port
 from benchmarks.figures import Row, merge
 from benchmarks.parts import Parts
-from fieldpost.brokers import HOST, Broker
+from fieldpost.mqtt.brokers import HOST, Broker
 
 CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "Fieldpost": ("fieldpost", {}),

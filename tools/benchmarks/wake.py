@@ -6,8 +6,8 @@ from typing import Any
 from benchmarks import port
 from benchmarks.figures import Row, merge
 from benchmarks.parts import Parts
-from fieldpost.brokers import HOST, Broker
-from fieldpost.proxy import Proxy
+from fieldpost.mqtt.brokers import HOST, Broker
+from fieldpost.mqtt.proxy import Proxy
 
 CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "Fieldpost": ("fieldpost", {}),

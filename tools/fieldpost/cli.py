@@ -7,27 +7,25 @@ from typing import Annotated
 
 import typer
 
-from fieldpost import (
-    __version__,
-    battery_command,
-    board_commands,
-    boards_command,
-    certs_command,
-    deploy_command,
-    doctor_command,
-    emulate_command,
-    flash_command,
-    fleet_command,
-    monitor_command,
-    provision_command,
-    scan_command,
-)
-from fieldpost.brokers import Program
-from fieldpost.certs_client import ClientFiles
+from fieldpost import __version__
+from fieldpost.battery import command as battery_command
+from fieldpost.certs import command as certs_command
+from fieldpost.deploy import command as deploy_command
+from fieldpost.doctor import command as doctor_command
+from fieldpost.emulator import command as emulate_command
 from fieldpost.errors import CommandError
-from fieldpost.mqtt_url import DEFAULT_URL
+from fieldpost.flash import command as flash_command
+from fieldpost.fleet import command as fleet_command
+from fieldpost.messages.publish import DEFAULT_MESSAGE
+from fieldpost.monitor import command as monitor_command
+from fieldpost.mqtt.brokers import Program
+from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.node_process import Interpreter
-from fieldpost.publish import DEFAULT_MESSAGE
+from fieldpost.provision import command as provision_command
+from fieldpost.scan import command as scan_command
+from fieldpost.upkeep import boards_command
+from fieldpost.upkeep import command as board_commands
 from fieldpost.wrapping import fit
 
 app = typer.Typer(
@@ -94,7 +92,7 @@ def demo(
 
     Status 0 only if nothing was lost, nothing duplicated, and the outage was real.
     """
-    from fieldpost.demo import Options, demo_command
+    from fieldpost.demo.demo import Options, demo_command
 
     options = Options(
         keep=keep,
@@ -120,7 +118,7 @@ def publish(
     key: KeyOption = None,
 ) -> None:
     """Publish one message and wait until it is delivered."""
-    from fieldpost.publish import publish_command
+    from fieldpost.messages.publish import publish_command
 
     tls = ClientFiles(ca, cert, key)
     publish_command(topic, message, broker=broker, qos=qos, retain=retain, tls=tls)
@@ -149,7 +147,7 @@ def listen(
     """
     tls = ClientFiles(ca, cert, key)
     if telemetry:
-        from fieldpost.telemetry_command import verify_command
+        from fieldpost.messages.telemetry_command import verify_command
 
         wanted = topic or "fieldpost/+/telemetry"
         raise typer.Exit(
@@ -159,7 +157,7 @@ def listen(
         )
     if topic is None:
         raise typer.BadParameter("give a topic, or --telemetry for all nodes' readings")
-    from fieldpost.listen import listen_command
+    from fieldpost.messages.listen import listen_command
 
     listen_command(
         topic, broker=broker, qos=qos, count=count, timeout_s=timeout, as_json=as_json, tls=tls
@@ -178,7 +176,7 @@ def cmd(
     broker: BrokerOption = DEFAULT_URL,
 ) -> None:
     """Tell a node something and print its answer; one that sleeps is waited for."""
-    from fieldpost.cmd import cmd_command
+    from fieldpost.messages.cmd import cmd_command
 
     raise typer.Exit(cmd_command(node, do, arguments or [], broker, timeout, as_json))
 
@@ -221,7 +219,7 @@ def remove(
     broker: BrokerOption = DEFAULT_URL,
 ) -> None:
     """Take a node out of Home Assistant: clears what it left with the broker."""
-    from fieldpost import home_assistant
+    from fieldpost.messages import home_assistant
 
     home_assistant.remove(node, broker=broker, prefix=prefix)
     typer.echo(f"{node} is removed; a node that still runs announces itself at its next start")
@@ -237,15 +235,15 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check a config.json, with the secrets.json beside it, as the node will."""
-    from fieldpost import config_check
+    from fieldpost.config import check_command
 
-    raise typer.Exit(config_check.check_command(file, as_json, board))
+    raise typer.Exit(check_command.check_command(file, as_json, board))
 
 
 @config_app.command()
 def show(as_json: JsonOption = False) -> None:
     """Every key of config.json and secrets.json: type, range, default, meaning."""
-    from fieldpost import config_files
+    from fieldpost.config import files as config_files
 
     raise typer.Exit(config_files.show_command(as_json))
 

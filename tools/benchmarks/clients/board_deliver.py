@@ -56,9 +56,9 @@ def fieldpost(host, port, topic, readings):
     import select
     import socket
 
-    from firmware.delivery import Delivery
-    from firmware.outbox import Outbox
-    from firmware.session import Session
+    from firmware.net.mqtt_session import Session
+    from firmware.readings.delivery import Delivery
+    from firmware.readings.outbox import Outbox
     from wire import Wire
 
     outbox = Outbox(None, None, len(readings))

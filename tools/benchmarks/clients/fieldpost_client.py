@@ -6,10 +6,10 @@ import time
 
 from common import HEAP_PUBLISHES, TOPIC, answer, heap_of, payloads, since_ms, task
 
-from firmware import reading
-from firmware.delivery import Delivery
-from firmware.outbox import Outbox
-from firmware.session import Session
+from firmware.net.mqtt_session import Session
+from firmware.readings import record as reading
+from firmware.readings.delivery import Delivery
+from firmware.readings.outbox import Outbox
 from wire import Wire
 
 _WAITING = 1000

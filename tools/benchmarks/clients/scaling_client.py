@@ -8,7 +8,7 @@ import vfs
 from common import answer, since_ms, task
 from fieldpost_client import Bench, fill
 
-from firmware.outbox import Outbox
+from firmware.readings.outbox import Outbox
 
 BLOCK_BYTES = 4096
 SEGMENTS = 512

@@ -1,0 +1,69 @@
+"""The checks of a node that sleeps, by what its chip can do; for `firmware/config/check_cross.py`.
+
+An ESP32 sleeps deep, and then only some of its pins, a few at a time, can wake it. An RP2 can be
+woken by any pin from its light sleep.
+"""
+
+import sys
+
+# The pins that end a deep sleep. MicroPython 1.29 takes a C5 for a classic ESP32 there: what is
+# left are the pins that both have.
+_CLASSIC = (0, 2, 4, 12, 13, 14, 15, 25, 26, 27, 32, 33, 34, 35, 36, 37, 38, 39)
+_CHIPS = {
+    "ESP32S2": range(22),
+    "ESP32S3": range(22),
+    "ESP32C2": range(6),
+    "ESP32C3": range(6),
+    "ESP32C5": (0, 2, 4),
+    "ESP32C6": range(8),
+}
+# Each of its units waits for one pin at one level (firmware/board/esp32_wake_pins.py); the others have
+# only one unit.
+_TWO_UNITS = ("ESP32", "ESP32S2", "ESP32S3")
+_OTHERS = ("ESP32P4", "ESP32H2")
+
+
+def check(sensors, low_battery, errors, chip=None):
+    """Add an error for each sensor with `wake` whose pin cannot wake a sleeping board, for an
+    input that is to be read when it changes and is not part of every reading or measured several
+    times for it (one that came and went is in the first alone), and for a `low_battery` (None:
+    there is none) that nothing measures.
+
+    sensors: [(path, sensor), …]. chip: None: the one that this runs on; on a host that is none,
+    and nothing is said of it.
+    """
+    minded = [one for one in sensors if one[1].get("wake")]
+    for path, sensor in minded:
+        for key in ("every", "median"):
+            if sensor["type"] == "digital" and (sensor[key] or 1) > 1:
+                text = f"{path}.{key}: found {sensor[key]}, must be 1"
+                errors.append(text + ' for an input with "wake": true')
+    if chip is None:
+        chip = getattr(sys.implementation, "_machine", "").split(" with ")[-1]
+    # Images write "ESP32C3" or "ESP32-C3FH4", and "ESP32-PICO-D4" or "ESP32-D2WD" for the classic.
+    bare = chip.replace("-", "")
+    if bare[:5] != "ESP32" or bare[:7] in _OTHERS:
+        return
+    meters = [one for _, one in sensors if one["type"] == "supply" and one["pin"] is not None]
+    if low_battery and not meters:
+        text = "low_battery: an ESP32 cannot measure its own supply: must have a sensor of type"
+        errors.append(text + ' "supply" with a pin')
+    pins = _CHIPS.get(bare[:7], _CLASSIC)
+    chip = bare[:7] if bare[:7] in _CHIPS else "ESP32"
+    most = 2 if chip in _TWO_UNITS else 1
+    for path, sensor in minded:
+        if sensor["type"] == "pulses" and (sensor["every"] or 1) > 1:
+            text = f"{path}.every: found {sensor['every']}, must be 1: an {chip} counts what falls"
+            errors.append(text + ' in a wake only if it reads it then; or set "wake": false')
+        number = sensor["pin"]
+        if number is None:
+            continue
+        if number not in pins:
+            text = f"{path}.pin: found {number}, which cannot wake an {chip} from deep sleep"
+            listed = ", ".join([str(pin) for pin in pins])
+            errors.append(f'{text}: must be one of {listed}, or "wake": false')
+        elif not most:
+            text = f"{path}.pin: found {number}, but an {chip} in deep sleep can mind no more pins"
+            errors.append(text + ': set "wake": false for one of them')
+        else:
+            most -= 1

@@ -1,0 +1,45 @@
+"""The node's settings, from config.json and secrets.json: checked once, then taken as checked."""
+
+import json
+from binascii import crc32
+
+from firmware import VERSION, files
+
+CHECKED = "config.checked"
+
+
+def load_settings():
+    """(settings, errors) of config.json and secrets.json; errors is a list of texts.
+
+    What passed the check, here or on the host, is kept, without credentials, for as long as
+    neither file changes: a start then costs neither the schema's time nor its memory. OSError if
+    flash does not give a file that is there.
+    """
+    # A flash that fails once is no board without settings: the start fails, and is made again.
+    config = files.read("config.json", None, True)
+    secrets = files.read("secrets.json", None, True)
+    if config and secrets:
+        try:
+            kept = json.loads(files.read(CHECKED) or b"0")
+            if kept and kept["mark"] == mark(config, secrets):
+                settings = kept["settings"]
+                _fill_in(settings, json.loads(secrets))
+                return settings, []
+        except (ValueError, TypeError, KeyError):
+            pass  # Spoilt: checked anew.
+    from firmware.config import verify
+
+    return verify.check_and_keep(config, secrets)
+
+
+def mark(config, secrets):
+    """What tells this firmware with the bytes of these two files from any other."""
+    return "%s %08x %08x" % (VERSION, crc32(config), crc32(secrets))
+
+
+def _fill_in(settings, secrets):
+    """Credentials that passed the check, where `firmware.config.check` puts them."""
+    login = secrets.get("mqtt") or {}
+    settings["wifi"]["networks"] = [(one["ssid"], one["password"]) for one in secrets["wifi"]]
+    settings["mqtt"]["user"] = login.get("user")
+    settings["mqtt"]["password"] = login.get("password")

@@ -1,0 +1,73 @@
+"""The check of the settings on the board, for when nobody has checked these files before.
+
+The host tools use `kept` as well: what they have checked, the board takes as checked.
+"""
+
+import gc
+import json
+import sys
+
+from firmware import files
+from firmware.config.load import CHECKED, mark
+
+_PACKAGE = "firmware.config."
+MISSING = "there is no such file on this board"
+
+
+def check_and_keep(config, secrets):
+    """(settings, errors) of the bytes of config.json and secrets.json; None: there is no file."""
+    checked = _check(_parsed(config, "config.json"), _parsed(secrets, "secrets.json"))
+    if not checked[1]:
+        try:
+            files.write_atomic(CHECKED, kept(checked[0], config, secrets))
+        except OSError:
+            pass  # Without it the next start checks again.
+    return checked
+
+
+def kept(settings, config, secrets):
+    """Bytes of `config.checked` for settings that passed the check; no credential is in them."""
+    bare = dict(settings)
+    for section, names in (("wifi", ("networks",)), ("mqtt", ("user", "password"))):
+        bare[section] = {k: v for k, v in settings[section].items() if k not in names}
+    return json.dumps({"mark": mark(config, secrets), "settings": bare}).encode()
+
+
+def check_settings(config, secrets=None):
+    """The same for a config.json that is at hand, as a dict, with the secrets of this board."""
+    if secrets is None:
+        secrets = _parsed(files.read("secrets.json"), "secrets.json")
+    return _check(config, secrets)
+
+
+def _check(config, secrets):
+    errors = [found for found in (config, secrets) if isinstance(found, str)]
+    if errors:
+        return None, errors
+    from firmware.config.check import check
+
+    settings, errors = check(config, secrets)
+    # The schema is needed once in a while: its memory is the node's.
+    package = sys.modules["firmware.config"]
+    for path in list(sys.modules):
+        name = path[len(_PACKAGE) :]
+        if path[: len(_PACKAGE)] == _PACKAGE and (name[:5] == "check" or name[:4] == "keys"):
+            del sys.modules[path]
+            if hasattr(package, name):
+                delattr(package, name)
+    gc.collect()
+    if settings and settings["mqtt"]["tls"]:
+        from firmware.net import tls
+
+        errors = tls.check_files(settings["mqtt"]["tls"])
+    return settings, errors
+
+
+def _parsed(data, path):
+    """What the bytes of a file say, or a text that tells what is wrong with it."""
+    if data is None:
+        return "%s: %s" % (path, MISSING)
+    try:
+        return json.loads(data)
+    except ValueError:
+        return "%s: is not JSON (fieldpost config check shows where)" % path

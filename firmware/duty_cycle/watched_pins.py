@@ -1,0 +1,119 @@
+"""The pins that a duty-cycled node minds while it sleeps: pulses to count, inputs to tell of.
+
+A board that keeps its RAM (RP2) is woken by each edge: a pulse is counted and sleep goes on, an
+input's change ends it. Any other (ESP32) sees to that as it starts (firmware/duty_cycle/wake_stub.py), and what it
+has found comes here in `kept`.
+"""
+
+from micropython import const
+
+# Of a pulse counter's tally (lib/pulses.py) and an input's (lib/changes.py).
+_COUNT, _READ = const(0), const(1)
+_CHANGED, _TOLD, _EDGES, _LEVEL = const(0), const(1), const(2), const(3)
+_DEBOUNCE_MS = const(50)
+_LONG_MS = const(0x3FFFFFFF)
+
+
+class _Watched:
+    """One pin. Its driver keeps the tally; `ready_ms`: when its input may be told of again."""
+
+    def __init__(self, config, board, kept):
+        self.number = config["pin"]
+        self.is_counter = config["type"] == "pulses"
+        self.pull = "up" if self.is_counter else config["pull"]
+        self.debounce_ms = config["debounce_ms"] if self.is_counter else _DEBOUNCE_MS
+        self.pin = board.pin(self.number, "in", self.pull)
+        self.field = config["prefix"] + config["field"]
+        self.pause_ms = 0 if self.is_counter else config["wake_pause_s"] * 1000
+        self.ready_ms = kept[5] if kept else 0
+        if self.is_counter:
+            self.tally = [kept[4] if kept else 0, 0, 0]
+        else:
+            self.tally = [kept[6] if kept else 0, kept[2] if kept else None, 0, None]
+        config["tally"] = self.tally
+
+    def has_changed(self, level=None):
+        """Whether `level`, or what is at the pin now, is not what was told last."""
+        tally = self.tally
+        if self.is_counter or tally[_TOLD] is None:
+            return False
+        level = self.pin.value() if level is None else level
+        return bool(tally[_CHANGED]) or level != tally[_TOLD]
+
+    def keep(self):
+        """As firmware/duty_cycle/wake_stub.py wants it."""
+        tally = self.tally
+        level, count, changed = self.pin.value(), None, 0
+        if self.is_counter:
+            count = tally[_COUNT] - tally[_READ]
+        else:
+            changed = tally[_CHANGED]
+            level = level if tally[_TOLD] is None else tally[_TOLD]
+        return [self.number, self.pull, level, self.debounce_ms, count, self.ready_ms, changed]
+
+
+class Watch:
+    """configs: of all sensors; those with `wake` are watched. clock: `rtc_ms`.
+
+    kept, counts: `pins` and `woken` of the state that a deep sleep kept. `error`: why a pin cannot
+    wake the board, or None.
+    """
+
+    def __init__(self, board, clock, configs, log, kept=(), counts=None):
+        self._clock = clock
+        self._log = log
+        by_number = {one[0]: one for one in kept}
+        wanted = [one for one in configs if one.get("wake")]
+        self._watched = [_Watched(one, board, by_number.get(one["pin"])) for one in wanted]
+        self._edges = 0
+        self.counts = counts or [0, 0, 0]
+        self.error = None
+
+    def stirred(self):
+        """Whether a pin has moved since this was asked last."""
+        edges = sum([one.tally[_EDGES] for one in self._watched])
+        before, self._edges = self._edges, edges
+        return edges != before
+
+    def changed(self):
+        """Whether an input is not as it was told last."""
+        return any(one.has_changed() for one in self._watched)
+
+    def due_ms(self):
+        """Milliseconds until an input is to be told of; long, if none has changed."""
+        now_ms = self._clock.rtc_ms()
+        waits_ms = [one.ready_ms - now_ms for one in self._watched if one.has_changed()]
+        return max(min(waits_ms + [_LONG_MS]), 0)
+
+    def collected(self):
+        """A reading was taken: the fields for which it must go at once."""
+        now_ms = self._clock.rtc_ms()
+        urgent = []
+        for one in self._watched:
+            tally = one.tally
+            if one.is_counter:
+                continue
+            level, tally[_LEVEL] = tally[_LEVEL], None
+            if tally[_TOLD] is None:
+                tally[_TOLD] = level
+            elif now_ms >= one.ready_ms and level != tally[_TOLD] and one.has_changed(level):
+                # What could not be read is tried again after the pause, and not over and over.
+                one.ready_ms = now_ms + one.pause_ms
+                if level is not None:
+                    tally[_TOLD] = level
+                    urgent.append(one.field)
+        return urgent
+
+    def refuse(self, error):
+        """A pin cannot wake the board: the node goes on without."""
+        self.error = str(error)
+        self._log(self.error)
+
+    def moved(self, step_ms):
+        """The real-time clock was set: what was planned on it moves along."""
+        for one in self._watched:
+            one.ready_ms += step_ms if one.ready_ms else 0
+
+    def keep(self):
+        """For the state that a deep sleep keeps."""
+        return [one.keep() for one in self._watched]

@@ -1,0 +1,128 @@
+"""The link: station and session, from no radio to an open session and back, as often as it takes.
+
+The only place that decides when to try again; what it takes after a failure is in
+firmware/net/recovery.py.
+"""
+
+import gc
+
+from micropython import const
+
+from firmware.net.mqtt_session import Refused
+from firmware.net.wifi import JoinFailed
+
+_JOIN_POLL_MS = const(20)
+_JOIN_POLL_MAX_MS = const(500)
+_ENETDOWN = const(100)
+
+
+class Link:
+    """Steps from no radio to an open session.
+
+    retry: `base_s, cap_s, stable_s, radio_s, reset_s` (firmware/config/check.py). random_u32() -> int.
+    ride(): publishes what travels with CONNECT. work(): called at each step while up; may raise
+    OSError. on_down(): a session ended or could not be had. restart(): the last means;
+    may_restart() -> whether it would cost no reading.
+    """
+
+    def __init__(self, station, session, clock, retry, random_u32, log):
+        self.station = station
+        self.session = session
+        self.log = log
+        self._clock = clock
+        self._retry = retry
+        self._random_u32 = random_u32
+        self._stable_ms = int(retry["stable_s"] * 1000)
+        self._recovery = None
+        self.security = None  # firmware/net/tls.py, if it is used
+        self.ride = self.work = self.on_up = self.on_down = self.restart = None
+        self.may_restart = lambda: True
+        self.is_up = False
+        self.failure = None  # why it is down, in words
+        self.hold = False  # join, but do not open a session yet
+        self.reconnects = 0
+        self.failures = 0
+        self.refused = False  # the last failure was the broker's own word
+        self.causes = {}  # how often each failure happened
+        self._wanted = False  # the station was started
+        self._join_ms = 0
+        self._retry_at_ms = 0
+        self._up_since_ms = 0
+        self.proof_ms = clock.uptime_ms()  # the radio's last sign of life
+
+    def step(self):
+        """One bounded piece of work; milliseconds until the next is due."""
+        now_ms = self._clock.uptime_ms()
+        if not self.is_up and now_ms < self._retry_at_ms:
+            return self._retry_at_ms - now_ms
+        try:
+            return self._keep(now_ms) if self.is_up else self._rise(now_ms)
+        except (JoinFailed, Refused, OSError, MemoryError) as error:
+            was_up, self.is_up = self.is_up, False
+            if was_up:
+                self.reconnects += 1
+            elif isinstance(error, JoinFailed):
+                self._wanted = False
+            # A look-up or a handshake may have taken its time.
+            now_ms = self._clock.uptime_ms()
+            self._retry_at_ms = now_ms + self._recover().failed(error, now_ms, was_up)
+            return max(self._retry_at_ms - self._clock.uptime_ms(), 0)
+
+    def rejoin(self, off=False):
+        """Leave the network, and join it at the next step. off: with the radio switched off."""
+        self._wanted = False
+        if off:
+            self.station.power_cycle()
+        else:
+            self.station.leave()
+
+    def close(self):
+        """End the session in order, and leave the network."""
+        if self.is_up:
+            self.is_up = False
+            self.session.close()
+        self.rejoin()
+
+    # Inside ----------------------------------------------------------------------------------
+
+    def _rise(self, now_ms):
+        if not self._wanted:
+            self.station.start()
+            self._wanted = True
+            self._join_ms = now_ms
+        if not self.station.step():
+            # Noticed a tenth of its time late at most: a long join need no closer watch.
+            return min(max((now_ms - self._join_ms) // 10, _JOIN_POLL_MS), _JOIN_POLL_MAX_MS)
+        if self.hold:
+            return _JOIN_POLL_MS
+        reason = self.security.waits() if self.security else None
+        if reason:
+            return self._recover().wait(reason, now_ms)
+        self.session.open(self.ride)
+        self.is_up = True
+        self.failure = None
+        if self._recovery:
+            self._recovery.opened()
+        self._up_since_ms = self.proof_ms = self._clock.uptime_ms()
+        if self.on_up:
+            self.on_up()
+        return 0
+
+    def _keep(self, now_ms):
+        if not self.station.is_up():
+            raise OSError(_ENETDOWN)
+        self.session.poll()
+        due_ms = self.work()
+        self.session.flush()
+        if self._recovery and now_ms - self._up_since_ms >= self._stable_ms:
+            self._recovery.settled()
+        self.proof_ms = now_ms
+        return min(due_ms, self.session.due_ms())
+
+    def _recover(self):
+        if not self._recovery:
+            gc.collect()  # What failed may have been for want of memory.
+            from firmware.net.recovery import Recovery
+
+            self._recovery = Recovery(self, self._retry, self._random_u32)
+        return self._recovery

@@ -1,0 +1,401 @@
+"""One MQTT 3.1.1 session on an unmodified `umqtt.simple`, over a `Wire`.
+
+Upstream builds CONNECT, checks CONNACK and parses what arrives; this adds what it lacks: QoS 1
+with a window of messages in flight, packet ids that wrap, an awaited answer to the ping, and one
+exception, `OSError`, for every way in which a link can be gone.
+"""
+
+from micropython import const
+from umqtt import simple
+
+from firmware.net.mqtt_in_flight import InFlight
+from firmware.net.mqtt_packets import ACKNOWLEDGEMENTS, TooLarge, acknowledged, length, put
+
+_PUBLISH = const(0x30)
+_PUBACK = const(0x40)
+_PINGRESP = const(0xD0)
+_DUP = const(0x08)
+_QOS1 = const(0x02)
+_EPROTO = const(71)
+_ETIMEDOUT = const(110)
+_EPIPE = const(32)
+_ECONNRESET = const(104)
+_ENOTCONN = const(107)
+# Packets taken in by one poll: a flood must not keep the node from its sensors.
+_BURST = const(64)
+# QoS 1 messages other than readings (status, results of commands) that may be in flight.
+_OTHERS_MAX = const(16)
+# How long the rest of an answered burst may lag before the peer is nudged.
+_NUDGE_MS = const(5)
+_SERVER_UNAVAILABLE = const(3)
+# A broker that did not take early packets gets none for 1 connection, then 4, 16, and 64 at most:
+# the first time may have been an accident.
+_IN_VAIN_MAX = const(3)
+
+_REASONS = {  # MQTT 3.1.1 section 3.2.2.3
+    1: "protocol version not accepted",
+    2: "client identifier rejected",
+    4: "bad user name or password",
+    5: "not authorised",
+}
+
+
+class Refused(Exception):
+    """The broker answered CONNECT with a `code` that will not get better by retrying soon."""
+
+    def __init__(self, code):
+        super().__init__(_REASONS[code])
+        self.code = code
+
+
+class Session(simple.MQTTClient):
+    """Open, publish many, poll, close.
+
+    host: name or address; client_id: unique at the broker. user, password: str or None.
+    keepalive_s: 1 to 65535. clean: False keeps subscriptions and queued messages at the broker.
+    will: (topic, payload), published by the broker with QoS 1, retained, if the node vanishes.
+    timeout_ms: bound of every operation, and of the wait for any acknowledgement.
+    early: let readings travel with CONNECT (section 3.1.4), in the same segment.
+    window: QoS 1 readings in flight at most. 1,024 acknowledgements fit every port's receive
+    buffer, so that a burst can be sent before the first one is read.
+
+    Set by the owner:
+    on_acknowledged(count): the `count` oldest readings in flight have been acknowledged.
+    on_message(topic, payload, retained): bytes, bytes, bool.
+    """
+
+    def __init__(
+        self,
+        wire,
+        client_id,
+        host,
+        port=1883,
+        user=None,
+        password=None,
+        keepalive_s=60,
+        clean=True,
+        will=None,
+        timeout_ms=10000,
+        early=True,
+        window=512,
+    ):
+        # Upstream takes len() for the number of bytes: only bytes are safe.
+        super().__init__(
+            client_id.encode(),
+            host,
+            port,
+            user.encode() if user else None,
+            (password or "").encode() if user else None,
+            keepalive_s,
+        )
+        self.wire = wire
+        self._rx = wire.rx
+        self.clean = clean
+        self.early = early
+        self.timeout_ms = timeout_ms
+        self.on_acknowledged = None
+        self.on_message = None
+        if will:
+            self.set_last_will(will[0], will[1], True, 1)
+        self.set_callback(self._received)
+        self._flags = 0  # first byte of the message that comes in
+        self.oversized = 0  # messages of more than READ_LIMIT bytes, which were read past
+        self.in_flight = InFlight(window)
+        self._others = []
+        self._ping_ms = None
+        self._waiting_since_ms = 0
+        self._heard_ms = self._spoke_ms = 0
+        self._sent_bytes = 0  # the wire's count when `_spoke_ms` was noted
+        # Whether early packets left with the last CONNECT, and whether they did so in vain.
+        self._rode = self._rode_in_vain = False
+        self._in_vain = 0  # times in a row
+        self._without = 0  # connections still to be made without them
+        self._nudged = self._answered = False
+        self.repeats = 0  # readings sent again since the start
+
+    # Life of a connection --------------------------------------------------------------------
+
+    def open(self, ride=None):
+        """Connect; True if the broker kept a session. `ride()` publishes the first messages.
+
+        They travel with CONNECT if `early`; if a broker closed on that or never answered them,
+        the next try does without, and after the next failure of that kind more of them do.
+        Raises `Refused`, or `OSError` within `timeout_ms`.
+        """
+        wire = self.wire
+        simple.socket = wire
+        # What was skipped while the connection before broke: `ride` must not skip it again.
+        self._report()
+        self._others.clear()
+        self.in_flight.sent = 0
+        self._ping_ms = None
+        self._nudged = False
+        early = bool(ride and self.early and not self.rides()[1])
+        self._heard_ms = self._spoke_ms = self._waiting_since_ms = wire.now_ms()
+        wire.arm(self.timeout_ms)
+        wire.rider = ride if early else None
+        try:
+            kept = self._guarded(self.connect, self.clean)
+        except simple.MQTTException as refusal:
+            code = refusal.args[0]
+            if code in _REASONS:
+                raise Refused(code)
+            raise OSError(_EPROTO if code != _SERVER_UNAVAILABLE else _ENOTCONN)
+        except OSError as error:
+            if early and not wire.rider:
+                self._rode = self._rode_in_vain = error.args[0] in (_ECONNRESET, _EPIPE)
+            raise
+        self._heard_ms = wire.now_ms()
+        # CONNACK is the first answer to what rode with CONNECT, and to nothing else.
+        self._answered = self._rode = early
+        # Until an answer to them proves that the broker has taken its early packets.
+        self._rode_in_vain = early and self.waits()
+        if not early and ride:
+            self._without = max(self._without - 1, 0)
+            ride()
+            wire.flush()
+        return bool(kept)
+
+    def rides(self):
+        """(times in a row that early packets left in vain, connections still to be made without
+        them), the last connection counted. For `resume`, by whoever keeps it over a sleep."""
+        if self._rode_in_vain:
+            self._without = 1 << 2 * self._in_vain
+            self._in_vain = min(self._in_vain + 1, _IN_VAIN_MAX)
+        elif self._rode:
+            self._in_vain = 0
+        self._rode = self._rode_in_vain = False
+        return self._in_vain, self._without
+
+    def resume(self, rides):
+        """Go on with what `rides` gave."""
+        self._in_vain, self._without = rides
+
+    def close(self):
+        """Send DISCONNECT, so that no will is published, and close in every case."""
+        wire = self.wire
+        if wire.is_open():
+            wire.arm(self.timeout_ms)
+            try:
+                wire.write(b"\xe0\0")
+                wire.flush()
+            except OSError:
+                pass  # The peer is gone: then the will is right.
+        wire.close()
+
+    def abandon(self):
+        """Close without DISCONNECT: the broker publishes the will."""
+        self.wire.close()
+
+    # Publishing ------------------------------------------------------------------------------
+
+    def publish(self, topic, msg, retain=False, qos=0):
+        """Gather one PUBLISH of bytes `msg` to bytes `topic`; it leaves on `flush` or a wait.
+        ValueError for a topic longer than a segment.
+
+        QoS 1 is acknowledged in its time or the connection is given up; it is not sent again.
+        """
+        pid = 0
+        if qos:
+            if len(self._others) >= _OTHERS_MAX:
+                self._lost(OSError(_ETIMEDOUT))
+            pid = self._next_pid()
+            self._expect()
+        put(self.wire, retain | qos << 1, topic, msg, pid)
+        if qos:
+            self._others.append(pid)
+
+    def window(self):
+        """How many more readings may be sent before an acknowledgement is needed."""
+        return self.in_flight.room()
+
+    def publish_reading(self, topic, msg):
+        """Gather the next reading, QoS 1, if the window has room. In order: first those that are
+        still in flight from the connection before, which keep their packet id, then new ones."""
+        ring = self.in_flight
+        self._expect()
+        if ring.sent == ring.count:
+            pid = self._next_pid()
+            ring.add(pid)
+            put(self.wire, _QOS1, topic, msg, pid)
+            return
+        pid = ring.again()
+        if pid:
+            self.repeats += 1
+            put(self.wire, _QOS1 | _DUP, topic, msg, pid)
+        else:
+            ring.release()  # Acknowledged out of order before the connection broke.
+
+    def skip_reading(self):
+        """Count one reading as done that can no longer be read: those after it go on."""
+        self.in_flight.skip()
+
+    def subscribe(self, topic, qos=1):
+        """Gather a SUBSCRIBE to bytes `topic`. Refusal by the broker is an `OSError` later."""
+        pid = self._next_pid()
+        self._expect()
+        put(self.wire, 0x82, topic, bytes((qos,)), pid, True)
+        self._others.append(pid)
+
+    def flush(self):
+        """Send all that was gathered, within the deadline."""
+        self.wire.arm(self.timeout_ms)
+        self._flush()
+
+    def waits(self):
+        """Whether an acknowledgement is outstanding on this connection."""
+        return bool(self._others or self.in_flight.sent)
+
+    # Receiving -------------------------------------------------------------------------------
+
+    def poll(self):
+        """Take in what has arrived, ping when due. `OSError` if the link is gone.
+
+        It does not wait for anything but the rest of a packet that has begun to arrive.
+        """
+        wire = self.wire
+        wire.arm(self.timeout_ms)
+        try:
+            for _ in range(_BURST):
+                if not wire.available():
+                    break
+                self._heard_ms = wire.now_ms()
+                self._answered = True
+                self._take_pubacks()
+                if wire.rx_start != wire.rx_end:
+                    self._guarded(self._take_packet)
+        finally:
+            self._report()
+        if (self._ping_ms is not None and wire.since_ms(self._ping_ms) > self.timeout_ms) or (
+            self.waits() and wire.since_ms(self._waiting_since_ms) > self.timeout_ms
+        ):
+            self._lost(OSError(_ETIMEDOUT))
+        if self._ping_ms is None and self._quiet_ms() >= self.ping_after_ms():
+            self._ask()
+        elif self._may_nudge() and wire.since_ms(self._heard_ms) >= _NUDGE_MS:
+            self._nudged = True
+            self._ask()
+        if not self.in_flight.sent:
+            self._nudged = self._answered = False
+        self._flush()
+
+    def ping_after_ms(self):
+        """Silence of either side after which the peer is asked whether it is still there: half
+        the keepalive, so that the answer's deadline is over before the broker gives up at one
+        and a half. For the broker only what it hears counts (section 3.1.2.10)."""
+        return self.keepalive * 500
+
+    def due_ms(self):
+        """Milliseconds until `poll` has something to do even if nothing arrives."""
+        wire = self.wire
+        due_ms = self.ping_after_ms() - self._quiet_ms()
+        if self._ping_ms is not None:
+            due_ms = self.timeout_ms - wire.since_ms(self._ping_ms)
+        elif self._may_nudge():
+            due_ms = min(due_ms, _NUDGE_MS - wire.since_ms(self._heard_ms))
+        if self.waits():
+            due_ms = min(due_ms, self.timeout_ms - wire.since_ms(self._waiting_since_ms))
+        return max(due_ms + 1, 0)
+
+    # Inside ----------------------------------------------------------------------------------
+
+    def _may_nudge(self):
+        """Whether a broker under Nagle's algorithm may be sitting on its answers.
+
+        It keeps back a PUBACK until TCP has acknowledged what it sent before, and TCP delays that
+        (40 ms on Linux, 250 ms on lwIP) unless something is sent: a ping will do.
+        """
+        if self._nudged or self._ping_ms is not None:
+            return False
+        return self._answered and self.in_flight.sent > 0
+
+    def _ask(self):
+        self.ping()
+        self._ping_ms = self.wire.now_ms()
+
+    def _flush(self):
+        wire = self.wire
+        wire.flush()
+        if wire.sent_bytes != self._sent_bytes:
+            self._sent_bytes = wire.sent_bytes
+            self._spoke_ms = wire.now_ms()
+
+    def _quiet_ms(self):
+        wire = self.wire
+        return max(wire.since_ms(self._heard_ms), wire.since_ms(self._spoke_ms))
+
+    def _next_pid(self):
+        self.pid = self.pid % 65535 + 1  # 0 is no packet id (section 2.3.1)
+        return self.pid
+
+    def _expect(self):
+        if not self.waits():
+            self._waiting_since_ms = self.wire.now_ms()
+
+    def _take_pubacks(self):
+        """The hot path: whole PUBACKs are read where they lie, without allocating."""
+        wire = self.wire
+        rx = self._rx
+        at = wire.rx_start
+        while wire.rx_end - at >= 4 and rx[at] == _PUBACK and rx[at + 1] == 2:
+            self._acknowledged(rx[at + 2] << 8 | rx[at + 3])
+            at += 4
+        wire.rx_start = at
+
+    def _take_packet(self):
+        wire = self.wire
+        first = wire.rx[wire.rx_start]
+        kind = first & 0xF0
+        if kind == _PUBLISH:
+            if first & 4:
+                raise OSError(_EPROTO)  # QoS 2 was not asked for, and there is no QoS 3.
+            self._flags = first
+            try:
+                self.wait_msg()
+            except TooLarge:
+                self.oversized += 1
+        elif first == _PINGRESP:
+            self.wait_msg()
+            self._ping_ms = None
+        elif first in ACKNOWLEDGEMENTS:
+            self.wait_msg()
+            self._acknowledged(acknowledged(wire, first))
+        else:
+            raise OSError(_EPROTO)
+
+    def _recv_len(self):
+        """In upstream's place, which takes as many bytes as the peer cares to send."""
+        return length(self.wire, self._flags)
+
+    def _received(self, topic, msg):
+        if self.on_message:
+            self.on_message(topic, msg, bool(self._flags & 1))
+
+    def _acknowledged(self, pid):
+        if not pid:
+            self._lost(OSError(_EPROTO))  # The mark of what is done already, among the ids.
+        if pid in self._others:
+            self._others.remove(pid)
+        elif not self.in_flight.acknowledge(pid):
+            return  # Nothing of ours: a late answer to what was given up.
+        self._waiting_since_ms = self._heard_ms
+        self._rode_in_vain = False
+
+    def _report(self):
+        count, self.in_flight.done = self.in_flight.done, 0
+        if count and self.on_acknowledged:
+            self.on_acknowledged(count)
+
+    def _guarded(self, operation, *args):
+        """Run upstream's code: whatever it raises on malformed input, the link is gone."""
+        try:
+            return operation(*args)
+        except (OSError, simple.MQTTException, MemoryError):
+            self.wire.close()
+            raise
+        except (AssertionError, IndexError, TypeError, ValueError) as error:
+            self._lost(OSError(_EPROTO, str(error)))
+
+    def _lost(self, error):
+        self.wire.close()
+        raise error

@@ -1,0 +1,146 @@
+"""What to do about a failure: its name for people, when to try again, and by which means.
+
+Loaded with the first failure. Retries follow full jitter (Brooker, 'Exponential backoff and
+jitter'): a random delay from 0 to a limit that doubles, so that a greenhouse of nodes does not
+return to its broker in one instant. While nothing answers, the means grow: try again, join again,
+power-cycle the radio, restart the board. An answer of any kind, even a refusal, proves the radio:
+then only the first is used.
+"""
+
+import gc
+
+from micropython import const
+
+from firmware.net.mqtt_session import Refused
+from firmware.net.wifi import JoinFailed
+
+_ENETDOWN = const(100)
+_ECONNRESET = const(104)
+_ECONNREFUSED = const(111)
+_ECONNREFUSED_LWIP = const(61)
+# Failures of the session in a row after which the address itself is doubted.
+_REJOIN_AFTER = const(3)
+# Sessions in a row that the broker ended before they were stable, after which it is no accident.
+_CUT_SHORT_MAX = const(3)
+_CUT_SHORT = "broker ends each session soon: does another client have this id?"
+# Neither a wrong password nor a refusal gets better in a second.
+_SLOW_MS = const(30000)
+_EXPONENT_MAX = const(20)
+_CAUSES_MAX = const(16)
+_WAIT_MS = const(500)
+
+_WORDS = {
+    -202: "no memory for a socket",  # ESP32's EAI_FAIL, also when descriptors ran out
+    -2: "name of the broker not found",
+    12: "no memory for a socket",
+    23: "too many open sockets",
+    71: "broker does not speak MQTT 3.1.1",
+    100: "Wi-Fi lost",
+    104: "connection reset",
+    107: "broker not available",
+    110: "broker does not answer",
+    113: "broker not reachable",
+}
+
+
+class Recovery:
+    """Takes the failures of a `Link`, and decides on the next try.
+
+    retry, random_u32: as for the link. now_ms: uptime.
+    """
+
+    def __init__(self, link, retry, random_u32):
+        self._link = link
+        self._random_u32 = random_u32
+        self._base_ms = int(retry["base_s"] * 1000)
+        self._cap_ms = int(retry["cap_s"] * 1000)
+        self._radio_ms = int(retry["radio_s"] * 1000)
+        self._reset_ms = int(retry["reset_s"] * 1000)
+        self._attempt = 0
+        self._failed_sessions = 0
+        self._cut_short = 0
+        self._cycled_ms = link.proof_ms  # the last time that the radio was off and on
+
+    def opened(self):
+        """There is a session."""
+        self._failed_sessions = 0
+
+    def settled(self):
+        """It has been stable for long enough."""
+        self._attempt = self._cut_short = 0
+
+    def failed(self, error, now_ms, was_up):
+        """The link failed with an exception. was_up: it had a session; milliseconds to wait."""
+        link = self._link
+        if isinstance(error, JoinFailed):
+            why = str(error)
+            return self._again(why, now_ms, slow=why == "wrong password")
+        if isinstance(error, Refused):
+            link.proof_ms = now_ms
+            return self._again(str(error), now_ms, slow=True, refused=True)
+        if was_up:
+            self._cut_short += 1
+        link.session.abandon()
+        why, final = (link.security and link.security.explain(error)) or (None, False)
+        if final:
+            link.proof_ms = now_ms
+            return self._again(why, now_ms, slow=True, refused=True)
+        if isinstance(error, MemoryError):
+            gc.collect()
+            return self._again(why or "out of memory", now_ms)
+        code = error.args[0]
+        if code in (_ECONNREFUSED, _ECONNREFUSED_LWIP):
+            link.proof_ms = now_ms
+            return self._again("broker refuses connections", now_ms)
+        if code == _ECONNRESET:
+            # RP2 says this of a refused connection, too. Whoever resets is there.
+            link.proof_ms = now_ms
+            if self._cut_short >= _CUT_SHORT_MAX:
+                return self._again(_CUT_SHORT, now_ms)
+        self._failed_sessions += 1
+        if self._failed_sessions % _REJOIN_AFTER == 0 or code == _ENETDOWN:
+            # The station may believe in an access point that is gone.
+            link.rejoin()
+        return self._again(why or _WORDS.get(code, "connection lost (%s)" % code), now_ms)
+
+    def wait(self, reason, now_ms):
+        """No session yet, for a reason that is told once; milliseconds to wait."""
+        link = self._link
+        if reason != link.failure:
+            link.failure = reason
+            link.log("link: " + reason)
+            if link.on_down:
+                link.on_down()
+        self.escalate(now_ms)
+        return _WAIT_MS
+
+    def escalate(self, now_ms):
+        """Use a stronger means if nothing has answered for long."""
+        link = self._link
+        silent_ms = now_ms - link.proof_ms
+        if silent_ms >= self._reset_ms and link.restart and link.may_restart():
+            link.log("link: nothing for %d min, restarting" % (silent_ms // 60000))
+            link.restart()
+        elif silent_ms >= self._radio_ms and now_ms - self._cycled_ms >= self._radio_ms:
+            self._cycled_ms = now_ms
+            link.log("link: nothing for %d min, radio off and on" % (silent_ms // 60000))
+            link.rejoin(True)
+
+    def _again(self, why, now_ms, slow=False, refused=False):
+        link = self._link
+        link.failure = why
+        link.refused = refused
+        link.failures += 1
+        causes = link.causes
+        if why in causes or len(causes) < _CAUSES_MAX:
+            causes[why] = causes.get(why, 0) + 1
+        limit_ms = min(self._base_ms << min(self._attempt, _EXPONENT_MAX), self._cap_ms)
+        self._attempt += 1
+        delay_ms = self._random_u32() % (limit_ms + 1)
+        if slow:
+            delay_ms = max(delay_ms, min(_SLOW_MS, self._cap_ms))
+        link.log("link: %s; next try in %.1f s" % (why, delay_ms / 1000))
+        if link.on_down:
+            link.on_down()
+        self.escalate(now_ms)
+        return delay_ms

@@ -1,0 +1,1 @@
+"""A reading's way: sensors, sampling, identity, the outbox, and delivery."""

@@ -1,0 +1,103 @@
+"""Takes a reading whenever one is due, and puts it into the outbox."""
+
+import json
+
+from firmware.readings import record as reading
+from firmware.readings.sensors import format_value
+
+
+class Sampler:
+    """Starts the sensors on a grid of `interval_ms`, collects them when they are ready, stores.
+
+    clock: `uptime_ms`, `unix_s`. identity: boot and seq. `late`: points of the grid that passed
+    while the node was held up. `errors`: name -> text of the sensors that failed the last time.
+    `fields`: the names in the fullest reading so far.
+    """
+
+    def __init__(self, sensors, outbox, identity, clock, interval_ms, log):
+        self._sensors = sensors
+        self._outbox = outbox
+        self._identity = identity
+        self._clock = clock
+        self.interval_ms = interval_ms
+        self._log = log
+        self._next_ms = clock.uptime_ms()
+        self._collect_at_ms = None
+        self.taken = 0
+        self.late = 0
+        self.errors = sensors.errors
+        self.fields = ()
+
+    def step(self):
+        """Start or collect, if due; milliseconds until the next of the two."""
+        now_ms = self._clock.uptime_ms()
+        if self._collect_at_ms is None:
+            if now_ms < self._next_ms:
+                return self._next_ms - now_ms
+            due_ms = self.begin()
+            # From here on, not from `now_ms`: to start takes its time.
+            now_ms = self._clock.uptime_ms()
+            self._collect_at_ms = now_ms + due_ms
+        if now_ms < self._collect_at_ms:
+            return self._collect_at_ms - now_ms
+        due_ms = self.again()
+        if due_ms:
+            self._collect_at_ms = self._clock.uptime_ms() + due_ms
+            return due_ms
+        self._collect_at_ms = None
+        # The next sample keeps to the grid of the first, however late this one is.
+        self._next_ms += self.interval_ms
+        if self._next_ms <= now_ms:
+            missed = (now_ms - self._next_ms) // self.interval_ms + 1
+            self.late += missed
+            self._next_ms += missed * self.interval_ms
+        self.finish()
+        return max(self._next_ms - self._clock.uptime_ms(), 0)
+
+    def set_interval(self, interval_ms):
+        """A new grid, from now on."""
+        self.interval_ms = interval_ms
+        self._next_ms = self._clock.uptime_ms() + interval_ms
+
+    def now(self):
+        """Take the next reading at the next step."""
+        self._next_ms = self._clock.uptime_ms()
+
+    def begin(self):
+        """Start the sensors now; milliseconds until `again` may be called."""
+        wait_ms = self._sensors.start(self._identity.seq)
+        # Ticks are cut to whole milliseconds: from one to the next may be no time at all.
+        return wait_ms and wait_ms + 1
+
+    def again(self):
+        """Have those that measure several times go on; milliseconds until the next call, 0: to
+        `finish`."""
+        wait_ms = self._sensors.again()
+        return wait_ms and wait_ms + 1
+
+    def finish(self):
+        """Collect and store; the fields, [(name, value), …]."""
+        fields, errors = self._sensors.collect()
+        self._store(fields, errors)
+        return fields
+
+    def _store(self, fields, errors):
+        parts = ['"%s":%s' % (name, format_value(value)) for name, value in fields]
+        if len(fields) >= len(self.fields):
+            self.fields = [name for name, _ in fields]
+        if errors:
+            parts.append('"failed":' + json.dumps([name for name, _ in errors]))
+        for name, text in errors:
+            self._log("sensor %s: %s" % (name, text))
+        identity = self._identity
+        unix_s = self._clock.unix_s()
+        when_s = self._clock.uptime_ms() // 1000 if unix_s is None else unix_s
+        record = reading.encode(
+            identity.boot, identity.seq, when_s, unix_s is not None, ",".join(parts).encode()
+        )
+        if self._outbox.put(record):
+            seq = identity.next_seq()
+            self.taken += 1
+            self._log("sample %d stored, %d waiting" % (seq, self._outbox.depth))
+        else:
+            self._log("sample refused: larger than a record may be")

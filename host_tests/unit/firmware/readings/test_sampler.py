@@ -1,0 +1,63 @@
+"""A sensor is never read before it has had the time it asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from firmware.readings.sampler import Sampler
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_ms = 0
+
+    def uptime_ms(self) -> int:
+        return self.now_ms
+
+    def unix_s(self) -> None:
+        return None
+
+
+class Slow:
+    """Sensors that take 3 ms to start, measure for 10 ms, and measure twice for a reading."""
+
+    errors: dict[str, str] = {}
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._to_go = 2
+        self.started_ms: list[int] = []
+        self.read_ms: list[int] = []
+
+    def start(self, _seq: int) -> int:
+        self._clock.now_ms += 3
+        self.started_ms.append(self._clock.now_ms)
+        return 10
+
+    def again(self) -> int:
+        self.read_ms.append(self._clock.now_ms)
+        self._to_go -= 1
+        return self.start(0) if self._to_go else 0
+
+    def collect(self) -> tuple[list[Any], list[Any]]:
+        return [], []
+
+
+class Part:
+    """An outbox and an identity."""
+
+    boot = seq = depth = 0
+
+    def put(self, _record: bytes) -> bool:
+        return False
+
+
+def test_the_wait_begins_when_the_start_is_over_and_lasts_a_tick_more() -> None:
+    clock = Clock()
+    sensors = Slow(clock)
+    sampler = Sampler(sensors, Part(), Part(), clock, 60000, lambda _: None)
+    for _ in range(40):
+        clock.now_ms += min(sampler.step(), 1)
+    # Ticks are cut to whole milliseconds: of eleven, more than ten have passed.
+    waits = [read - start for start, read in zip(sensors.started_ms, sensors.read_ms, strict=True)]
+    assert waits == [11, 11]

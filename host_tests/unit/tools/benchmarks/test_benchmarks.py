@@ -1,0 +1,138 @@
+"""The benchmarks: their arithmetic, their page, and that each client does its work once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks import figures, parts, port, report, scaling, targets, wake
+from fieldpost.mqtt.brokers import HOST, Broker, find_mosquitto
+from fieldpost.mqtt.proxy import Proxy
+from fieldpost.node_process import find_micropython
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    if not find_mosquitto():
+        pytest.skip("mosquitto is not installed")
+    with Broker("mosquitto") as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> parts.Parts:
+    if not find_micropython():
+        pytest.skip("MicroPython's unix port is not installed")
+    return parts.gather(tmp_path_factory.mktemp("parts"), offline=True)
+
+
+def test_a_row_is_the_median_of_its_runs_with_their_spread() -> None:
+    row = figures.merge([{"ms": 3.0, "n": 1}, {"ms": 1.0, "n": 1}, {"ms": 8.0, "n": 1}])
+    assert row == {"ms": 3.0, "n": 1, "ms_min": 1.0, "ms_max": 8.0, "runs": 3}
+
+
+def test_what_was_not_run_is_no_row_to_compare_with() -> None:
+    rows = [{"client": "a", "not_run": "too long"}, {"client": "b", "ms": 10.0}]
+    assert figures.pick(rows, client="a") is None
+    assert figures.ratio("ms", None, rows[1]) is None
+    assert figures.ratio("ms", {"ms": 50.0}, rows[1]) == 5.0
+
+
+def test_a_straight_line_is_found_and_a_bent_one_told_from_it() -> None:
+    rng = random.Random(7)
+    slope, start, squared = figures.straightness([(x, 3 * x + 2) for x in (1, 10, 100, 1000)])
+    assert (round(slope, 6), round(start, 6), round(squared, 6)) == (3, 2, 1)
+    bent = [(x, x * x + rng.random()) for x in range(30)]
+    assert figures.straightness(bent)[2] < 0.98
+
+
+def test_quantiles_lie_between_the_values() -> None:
+    assert figures.quantile([4, 1, 3, 2], 0.5) == 2.5
+    assert figures.quantile([5], 0.9) == 5
+    assert figures.quantile([1, 2], 1) == 2
+
+
+def test_a_run_that_must_take_too_long_is_left_out() -> None:
+    assert wake.least_s("umqtt.simple", 500, 200) == pytest.approx(100.4)
+    assert wake.least_s("mqtt_as, one by one", 50, 50) == pytest.approx(6)
+    assert wake.least_s("Fieldpost", 500, 200) == pytest.approx(0.4)
+
+
+def _results(ours_ms: float) -> dict:
+    at_50 = {"round_trip_ms": 50, "runs": 1, "ms_min": 1, "ms_max": 2, "round_trips": 2}
+    at_50 |= {"segments": 2, "sent_bytes": 100, "received_bytes": 8}
+    rows = [
+        {"client": name, "readings": readings, "ms": ms, **at_50}
+        for name, readings, ms in (
+            ("Fieldpost", 1, ours_ms),
+            ("Fieldpost", 50, ours_ms),
+            ("umqtt.simple", 1, 150.0),
+            ("umqtt.simple", 50, 2600.0),
+        )
+    ]
+    results = {"wake": rows, "date": "2026-01-01", "quick": True, "versions": {"broker": "B 1"}}
+    return results | {"not_run": {"mqtt_as": "not given"}}
+
+
+@pytest.mark.parametrize(("ms", "met"), [(104.0, True), (131.0, False)])
+def test_targets_are_judged_by_the_rows_of_one_run(ms: float, met: bool) -> None:
+    judged = targets.judge(_results(ms))
+    assert [row["met"] for row in judged[:3]] == [met] * 3
+    assert {row["met"] for row in judged[3:]} == {None}
+
+
+def test_the_page_keeps_what_people_wrote_and_names_what_was_not_run(tmp_path: Path) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text(f"# Title\n\n{report.BEGIN}\nold\n{report.END}\nlast words\n")
+    results = _results(104.0)
+    results["targets"] = targets.judge(results)
+    for _ in range(2):
+        report.write(page, results)
+    text = page.read_text()
+    assert text.startswith("# Title\n") and text.endswith("last words\n") and "old" not in text
+    assert text.count("### Targets") == 1
+    assert "mqtt_as: not given" in text and "25.0 times | met" in text
+    page.write_text("no markers")
+    with pytest.raises(ValueError):
+        report.write(page, results)
+
+
+@pytest.mark.parametrize("client", ["fieldpost", "umqtt.simple"])
+def test_each_client_delivers_and_the_proxy_sees_how(
+    client: str, found: parts.Parts, broker: Broker
+) -> None:
+    with Proxy(broker.port, round_trip_ms=4) as proxy:
+        told = port.ask(found, client, do="wake", host=HOST, port=proxy.port, readings=3)
+        (seen,) = proxy.connections()
+    # Three PUBACKs after the CONNACK; CONNECT, three times 87 bytes and more, and DISCONNECT.
+    assert seen.received_bytes == 4 + 3 * 4
+    assert seen.sent_bytes > 3 * 87
+    assert seen.round_trips == (2 if client == "fieldpost" else 5)
+    assert told["ms"] >= told["delivered_ms"] >= seen.round_trips * 4
+
+
+def test_without_the_registry_umqtt_robust_is_said_to_be_missing(found: parts.Parts) -> None:
+    assert "mqtt_as" in found.missing
+    assert ("umqtt.robust" in found.missing) != (found.folder / "umqtt" / "robust.py").exists()
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+@pytest.mark.parametrize("client", ["fieldpost", "umqtt.simple"])
+def test_throughput_counts_every_publish_and_its_heap(
+    client: str, qos: int, found: parts.Parts, broker: Broker
+) -> None:
+    asked = {"do": "throughput", "host": HOST, "port": broker.port, "limit_ms": 2000}
+    told = port.ask(found, client, readings=200, qos=qos, no_delay=True, **asked)
+    assert told["readings"] == 200 and told["per_s"] > 0
+    if client == "fieldpost":
+        # Nothing is allocated per publish but what the caller hands in.
+        assert told["heap"] < 32
+
+
+def test_what_waits_on_flash_is_delivered_to_the_last(found: parts.Parts, broker: Broker) -> None:
+    told = scaling._once(found, broker, 300, True)
+    assert told["corrupt"] == told["dropped"] == 0 and told["flash_segments"] > 1
+    assert told["heap"] < 50_000

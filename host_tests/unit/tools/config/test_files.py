@@ -1,0 +1,193 @@
+"""What the host promises about a node's files: errors with their place, and a full reference."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fieldpost.config import check_command
+from fieldpost.config import files as config_files
+from firmware.config import keys as schema
+from firmware.config import keys_sensors
+
+GOOD = '{"node": "n", "mqtt": {"host": "h"}}'
+SECRETS = '{"wifi": [{"ssid": "home", "password": "hunter2-X"}], "mqtt": {"user": "me"}}'
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_files(config: str | bytes, secrets: str | bytes = SECRETS) -> Path:
+        for name, content in (("config.json", config), ("secrets.json", secrets)):
+            raw = content.encode() if isinstance(content, str) else content
+            (tmp_path / name).write_bytes(raw)
+        return tmp_path / "config.json"
+
+    return write_files
+
+
+def test_the_pair_of_files_is_read(write: Write) -> None:
+    path = write(GOOD)
+    settings, errors = config_files.load(path)
+    assert errors == []
+    assert settings is not None
+    assert settings["wifi"]["networks"] == [("home", "hunter2-X")]
+    assert config_files.load(path.parent) == (settings, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{\n "node": "n"\n "mqtt": {}}', "config.json line 3, column 2: not JSON: Expecting ','"),
+        ("{'node': 1}", "config.json line 1, column 2: not JSON: Expecting property name"),
+        ('{"node": "n"} // x', "(JSON has no comments)"),
+        ('{"node": "n",}', "(no comma after the last one)"),
+        ("{'node': 1}", '(texts stand in "double quotes")'),
+        ("", "(the file is empty)"),
+        (b'{"node": "\xff"}', "config.json: byte 11 is not UTF-8"),
+        (b"\xef\xbb\xbf{}", "config.json: begins with a byte order mark"),
+        ('{"sample_s": NaN}', "config.json: NaN is no JSON value"),
+        ('{"node": "a", "node": "b"}', "config.json: a key stands twice in one object: node"),
+        ("[" * 100000, "config.json: not JSON for a node: nested too deep"),
+        ('{"sample_s": ' + "9" * 5000 + "}", "config.json: not JSON for a node: a number has"),
+    ],
+)
+def test_what_is_not_json_is_one_error_with_its_place(
+    write: Write, content: str | bytes, expected: str
+) -> None:
+    settings, errors = config_files.load(write(content))
+    assert settings is None
+    assert len(errors) == 1
+    assert expected in errors[0]
+
+
+def test_an_unreadable_file_hides_no_error_in_the_other(write: Write) -> None:
+    _, errors = config_files.load(write("{", '{"wifi": 5}'))
+    assert [error.split(":")[0] for error in errors] == [
+        "config.json line 1, column 2",
+        "secrets.json wifi",
+    ]
+    _, errors = config_files.load(write('{"node": 5}', "{"))
+    assert [error.split(":")[0] for error in errors] == [
+        "node",
+        "mqtt.host",
+        "secrets.json line 1, column 2",
+    ]
+
+
+def test_missing_files_are_named_with_what_to_create(tmp_path: Path) -> None:
+    _, errors = config_files.load(tmp_path)
+    assert len(errors) == 2
+    assert errors[0].startswith(f"config.json: missing; create {tmp_path / 'config.json'}")
+    assert errors[1].startswith(f"secrets.json: missing; create {tmp_path / 'secrets.json'}")
+    template = errors[1][errors[1].index("{") : errors[1].rindex("}") + 1]
+    assert set(json.loads(template)) == {row[0] for row in schema.SECRETS}
+
+
+def test_a_folder_in_place_of_a_file_is_an_error(tmp_path: Path, write: Write) -> None:
+    path = write(GOOD)
+    path.with_name("secrets.json").unlink()
+    path.with_name("secrets.json").mkdir()
+    assert config_files.load(path)[1][0].startswith("secrets.json: cannot read")
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        SECRETS[:-1],
+        SECRETS.replace('"me"', "hunter2-X"),
+        '{"hunter2-X": 1, "hunter2-X": 2}',
+        '{"wifi": [{"ssid": "home", "password": "hunter2-X", "password": "hunter2-X"}]}',
+        SECRETS.replace("}]", "}, {}]"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_nothing_printed_shows_a_secret(
+    write: Write, secrets: str, as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check_command.check_command(write(GOOD, secrets), as_json) == 1
+    printed = capsys.readouterr()
+    assert "secrets.json" in printed.out
+    assert "hunter2" not in printed.out + printed.err
+
+
+def test_the_check_command_tells_what_a_good_node_comes_to(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(GOOD)
+    assert check_command.check_command(path, as_json=False) == 0
+    printed = capsys.readouterr().out
+    assert "h:1883, with a login" in printed
+    assert check_command.check_command(path, as_json=True) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] is True
+    assert result["settings"]["wifi"]["networks"] == 1
+    assert result["settings"]["mqtt"]["user"] == "(set)"
+    assert result["settings"]["mqtt"]["password"] is None
+
+
+def test_the_check_command_prints_each_error_whole(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write('{"node": "n", "mqtt": {"host": "h"}, "sensors": [{"type": "dhr"}]}')
+    assert check_command.check_command(path, as_json=False) == 1
+    printed = capsys.readouterr().out
+    assert '✗ sensors[0].type: found "dhr"' in printed
+    assert "1 error." in printed
+    assert check_command.check_command(path, as_json=True) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] is False
+    assert result["settings"] is None
+    assert len(result["errors"]) == 1
+
+
+def test_every_key_and_every_sensor_type_has_a_text() -> None:
+    rows = config_files.reference()
+    assert [row.key for row in rows if not row.text.endswith(".")] == []
+    assert len({row.key for row in rows}) == len(rows)
+    sections = {section.title: section.text for section in config_files.sections()}
+    for kind in keys_sensors.TYPES:
+        assert not sections[f"Sensor type {kind}"].startswith(" Publishes")
+
+
+def test_the_reference_has_the_schemas_values() -> None:
+    rows = {row.key: row for row in config_files.reference()}
+    assert rows["mqtt.port"][1:4] == ("integer", "null", "a whole number from 1 to 65535, or null")
+    assert rows["mqtt.port"].text == "TCP port of the broker. null: 1883, with TLS 8883."
+    assert rows["node"].default == "required"
+    assert rows["ntp.host"].allowed.endswith(", or null")
+    assert rows["sensors[].model (dht)"].default == '"DHT22"'
+    assert rows["wifi.static.mask"].text == "Network mask."
+    assert rows["secrets.json wifi[].ssid"].type == "text"
+    # A text that is spread over several lines comes as one.
+    assert "while it is away. null: true in" in rows["mqtt.clean"].text
+
+
+def test_the_show_command_prints_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+    keys = [row.key for row in config_files.reference()]
+    assert config_files.show_command(as_json=False) == 0
+    printed = capsys.readouterr().out
+    assert [key for key in keys if key not in printed] == []
+    assert config_files.show_command(as_json=True) == 0
+    assert [row["key"] for row in json.loads(capsys.readouterr().out)] == keys
+
+
+def test_the_document_is_current(tmp_path: Path) -> None:
+    text = config_files.DOCUMENT.read_text(encoding="utf-8")
+    assert config_files.markdown() in text, "run PYTHONPATH=tools python -m fieldpost.config.files"
+    copy = tmp_path / "copy.md"
+    copy.write_text(f"before\n{config_files.BEGIN}\nold\n{config_files.END}\nafter\n", "utf-8")
+    config_files.update_document(copy)
+    begin, end = config_files.BEGIN, config_files.END
+    assert copy.read_text("utf-8") == f"before\n{begin}\n{config_files.markdown()}\n{end}\nafter\n"
+
+
+def test_the_documents_examples_are_without_errors(write: Write) -> None:
+    text = config_files.DOCUMENT.read_text(encoding="utf-8")
+    blocks = [part.partition("```")[0] for part in text.split("```json\n")[1:]]
+    assert len(blocks) == 3
+    shortest, secrets, two_sensors = blocks
+    for config in (shortest, two_sensors):
+        assert config_files.load(write(config, secrets))[1] == []

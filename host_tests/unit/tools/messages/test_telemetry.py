@@ -1,0 +1,124 @@
+"""The subscriber's account: a gap is named, a repeat is stored once, an order is checked."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from fieldpost.messages.telemetry import Kind, Verifier
+from fieldpost.mqtt import brokers
+
+TOPIC = "fieldpost/roof/telemetry"
+
+
+def reading(boot: int, seq: int, **fields: Any) -> bytes:
+    return json.dumps(
+        {"boot": boot, "seq": seq, "ts": 1, "temperature": seq / 10, **fields}
+    ).encode()
+
+
+def kinds(*keys: tuple[int, int]) -> list[Kind]:
+    verifier = Verifier()
+    return [verifier.feed(TOPIC, reading(*key)).kind for key in keys]
+
+
+def test_readings_in_order_are_new() -> None:
+    assert kinds((1, 5), (1, 6), (1, 7)) == [Kind.BOOT, Kind.NEW, Kind.NEW]
+
+
+def test_a_gap_is_named_with_its_size_and_filled_by_what_comes_late() -> None:
+    verifier = Verifier()
+    for seq in (0, 1):
+        verifier.feed(TOPIC, reading(1, seq))
+    verdict = verifier.feed(TOPIC, reading(1, 5))
+    assert (verdict.kind, verdict.missing) == (Kind.GAP, 3)
+    assert list(verifier.missing()) == [("roof", 1, [2, 3, 4])]
+    assert verifier.feed(TOPIC, reading(1, 3)).kind == Kind.LATE
+    assert list(verifier.missing()) == [("roof", 1, [2, 4])]
+
+
+def test_what_comes_twice_is_stored_once_whatever_its_age_says_by_then() -> None:
+    verifier = Verifier()
+    first = json.dumps({"boot": 1, "seq": 0, "age_s": 3, "t": 1}).encode()
+    again = json.dumps({"boot": 1, "seq": 0, "ts": 1795368917, "t": 1}).encode()
+    other = json.dumps({"boot": 1, "seq": 0, "age_s": 3, "t": 2}).encode()
+    assert [verifier.feed(TOPIC, one).kind for one in (first, again, other)] == [
+        Kind.BOOT,
+        Kind.DUPLICATE,
+        Kind.CONFLICT,
+    ]
+
+
+def test_a_new_boot_begins_at_0_and_what_lacks_before_is_a_gap() -> None:
+    assert kinds((3, 7), (4, 0), (4, 1)) == [Kind.BOOT, Kind.BOOT, Kind.NEW]
+    assert kinds((3, 7), (4, 2)) == [Kind.BOOT, Kind.GAP]
+
+
+def test_nodes_are_kept_apart() -> None:
+    verifier = Verifier()
+    verifier.feed("fieldpost/a/telemetry", reading(1, 0))
+    assert verifier.feed("fieldpost/b/telemetry", reading(1, 9)).kind == Kind.BOOT
+    assert list(verifier.missing()) == []
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"\xff", b"[]", b"7", b"{}", b'{"boot":1}', b'{"boot":true,"seq":1}']
+)
+def test_a_stranger_s_message_is_malformed_and_harms_nothing(payload: bytes) -> None:
+    assert Verifier().feed(TOPIC, payload).kind == Kind.MALFORMED
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_shuffling_and_repeating_ends_with_every_reading_once(seed: int) -> None:
+    rng = random.Random(seed)
+    keys = [(boot, seq) for boot in (1, 2) for seq in range(200)]
+    sent = keys + rng.choices(keys, k=100)
+    rng.shuffle(sent)
+    sent.insert(0, (1, 0))
+    verifier = Verifier()
+    stored = [key for key in sent if verifier.feed(TOPIC, reading(*key)).is_new]
+    assert sorted(stored) == keys and list(verifier.missing()) == []
+    assert verifier.totals[Kind.CONFLICT] == 0
+
+
+def test_listen_telemetry_tells_a_gap_and_fails() -> None:
+    if brokers.find_mosquitto() is None:
+        pytest.skip("Mosquitto is not installed")
+    with brokers.Broker("mosquitto") as broker:
+        listener = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "fieldpost",
+                "listen",
+                "--telemetry",
+                "--count",
+                "3",
+                "--timeout",
+                "20",
+                "--broker",
+                broker.url,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert listener.stderr and "connected" in listener.stderr.readline()
+            from paho.mqtt import publish
+
+            messages = [
+                {"topic": TOPIC, "payload": reading(1, seq), "qos": 1} for seq in (0, 1, 4)
+            ]
+            publish.multiple(messages, "127.0.0.1", broker.port)
+            out, _ = listener.communicate(timeout=30)
+        finally:
+            listener.kill()
+    assert listener.returncode == 1
+    assert "gap of 2" in out and "roof, boot 1: missing 2-3" in out
+    assert "stored 3, missing 2" in out

@@ -1,0 +1,193 @@
+"""A node's files are made of a few answers, by the firmware's schema; no secret is ever shown."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from rigs.deploy import Bench
+from typer.testing import CliRunner
+
+from fieldpost.config import files as config_files
+from fieldpost.errors import CommandError
+from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.provision import command as provision_command
+from fieldpost.provision import node_files
+from fieldpost.provision.node_files import Answers
+
+_WIFI_SECRET, _BROKER_SECRET = "marker-wifi-2f8a", "marker-broker-9c1d"
+_ANSWERS = {
+    "ssid": "greenhouse",
+    "password": _WIFI_SECRET,
+    "broker": f"mqtt://node:{_BROKER_SECRET}@192.168.1.10",
+    "node": "bench-1",
+}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Bench(tmp_path) as bench:
+        yield bench
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in node_files.VARIABLES.values():
+        monkeypatch.delenv(name, raising=False)
+
+
+def _run(*arguments: str) -> tuple[int, str]:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(provision_command.provision)
+    done = CliRunner().invoke(app, list(arguments))
+    told = str(done.exception) if isinstance(done.exception, CommandError) else ""
+    assert done.exception is None or told or isinstance(done.exception, SystemExit), done
+    return done.exit_code, done.output + told
+
+
+def _file(folder: Path, **changes: str) -> Path:
+    path = folder / "answers.json"
+    path.write_text(json.dumps({**_ANSWERS, **changes}))
+    return path
+
+
+def test_files_without_a_board_are_valid_and_the_secret_one_is_private(tmp_path: Path) -> None:
+    status, said = _run("--from", str(_file(tmp_path)), "--to", str(tmp_path / "node"))
+    assert status == 0, said
+    settings, errors = config_files.load(tmp_path / "node")
+    assert settings and not errors
+    assert settings["mqtt"]["user"] == "node"
+    assert settings["wifi"]["networks"] == [("greenhouse", _WIFI_SECRET)]
+    mode = (tmp_path / "node" / "secrets.json").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+    assert "marker-" not in (tmp_path / "node" / "config.json").read_text()
+
+
+def test_tools_7_no_secret_is_printed_whatever_happens(tmp_path: Path, bench: Bench) -> None:
+    port = str(bench.port)
+    attempts = [
+        ("--from", str(_file(tmp_path)), "--to", str(tmp_path / "a")),
+        ("--from", str(_file(tmp_path)), "--to", str(tmp_path / "b"), "--json"),
+        ("--from", str(_file(tmp_path)), "--port", port),
+        ("--from", str(_file(tmp_path)), "--port", str(tmp_path / "none")),
+    ]
+    for number, changes in enumerate(
+        (
+            {"node": "Not A Name"},
+            {"password": "short" + _WIFI_SECRET * 9},
+            {"broker": f"node:{_BROKER_SECRET}@192.168.1.10"},
+            {"broker": f"mqtt://node:{_BROKER_SECRET}@192.168.1.10/{_WIFI_SECRET}"},
+            {_WIFI_SECRET: "as a key"},
+        )
+    ):
+        folder = tmp_path / f"wrong{number}"
+        folder.mkdir()
+        attempts.append(("--from", str(_file(folder, **changes)), "--to", str(tmp_path / "c")))
+    broken = tmp_path / "broken.toml"
+    broken.write_text(f"password = {_WIFI_SECRET}\n")
+    attempts.append(("--from", str(broken), "--to", str(tmp_path / "d")))
+    statuses = []
+    for arguments in attempts:
+        status, said = _run(*arguments)
+        statuses.append(status)
+        assert "marker-" not in said, (arguments, said)
+    assert statuses == [0] * 3 + [1] * 7
+    assert "marker-" not in repr(node_files.read_answers(_file(tmp_path)))
+    assert not (tmp_path / "c").exists(), "something was written although the answers are wrong"
+
+
+def test_tools_7_the_secrets_file_is_not_in_a_checkout_that_is_committed() -> None:
+    ignored = (config_files.ROOT / ".gitignore").read_text().splitlines()
+    assert "secrets.json" in ignored
+
+
+def test_other_keys_of_the_board_are_kept_and_credentials_never_go_to_another_broker(
+    bench: Bench, tmp_path: Path
+) -> None:
+    config = {
+        "node": "old",
+        "sample_s": 5,
+        "mqtt": {"host": "old.example", "port": 1884, "keepalive_s": 30},
+        "sensors": [{"type": "simulated"}],
+    }
+    secrets = {
+        "wifi": [{"ssid": "other", "password": "eight characters"}],
+        "mqtt": {"user": "old", "password": "old password"},
+    }
+    (bench.folder / "config.json").write_text(json.dumps(config))
+    (bench.folder / "secrets.json").write_text(json.dumps(secrets))
+    for name in ("trial.json", "setup.json"):
+        (bench.folder / name).write_text("{}")
+    source = _file(tmp_path, broker="mqtt://192.168.1.10")
+    status, said = _run("--from", str(source), "--port", str(bench.port))
+    assert status == 0, said
+    now = json.loads((bench.folder / "config.json").read_text())
+    assert now == {
+        **config,
+        "node": "bench-1",
+        "mqtt": {"host": "192.168.1.10", "keepalive_s": 30},
+    }
+    hidden = json.loads((bench.folder / "secrets.json").read_text())
+    assert [one["ssid"] for one in hidden["wifi"]] == ["greenhouse", "other"]
+    assert "mqtt" not in hidden
+    assert not (bench.folder / "trial.json").exists(), "it would bring the old settings back"
+    assert not list(bench.folder.glob("*.new"))
+
+
+def test_a_broken_file_on_the_board_is_not_replaced_unasked(bench: Bench, tmp_path: Path) -> None:
+    (bench.folder / "config.json").write_text('{"node": ')
+    arguments = ("--from", str(_file(tmp_path)), "--port", str(bench.port))
+    status, said = _run(*arguments)
+    assert status == 1 and "--fresh" in said
+    assert (bench.folder / "config.json").read_text() == '{"node": '
+    assert _run(*arguments, "--fresh")[0] == 0
+
+
+def test_every_error_of_the_answers_is_named_at_once_by_the_firmwares_schema() -> None:
+    with pytest.raises(CommandError) as raised:
+        node_files.make(Answers("", "short", "mqtt://192.168.1.10", "Not A Name"))
+    text = str(raised.value)
+    assert all(part in text for part in ("node", "ssid", "password")), text
+
+
+def test_the_environment_answers_and_what_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIELDPOST_WIFI_SSID", "greenhouse")
+    monkeypatch.setenv("FIELDPOST_WIFI_PASSWORD", _WIFI_SECRET)
+    monkeypatch.setenv("FIELDPOST_BROKER", "mqtt://192.168.1.10")
+    status, said = _run("--to", str(tmp_path / "node"))
+    assert status == 1 and "FIELDPOST_NODE" in said and "--from" in said
+    monkeypatch.setenv("FIELDPOST_NODE", "bench-2")
+    assert _run("--to", str(tmp_path / "node"))[0] == 0
+    # A file comes before the environment.
+    status, _ = _run("--from", str(_file(tmp_path)), "--to", str(tmp_path / "node"))
+    assert status == 0
+    assert json.loads((tmp_path / "node" / "config.json").read_text())["node"] == "bench-1"
+
+
+def test_a_slip_in_one_answer_is_asked_again_and_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = iter(["greenhouse", "short", "long enough", "192.168.1.10", "mqtt://h", "No!", "n"])
+    monkeypatch.setattr(provision_command.typer, "prompt", lambda *_, **__: next(typed))
+    answers = provision_command._ask(Answers(), True, ClientFiles())
+    assert answers == Answers("greenhouse", "long enough", "mqtt://h", "n")
+    told = capsys.readouterr().err
+    assert "password" in told and "mqtt://" in told and "No!" in told
+    assert "short" not in told
+
+
+def test_tls_brings_its_certificates_along_and_asks_for_the_authority(tmp_path: Path) -> None:
+    answers = Answers("net", "eight characters", "mqtts://broker.example", "bench-1")
+    with pytest.raises(CommandError, match="--ca"):
+        node_files.make(answers)
+    ca = tmp_path / "authority.crt"
+    ca.write_text("-----BEGIN CERTIFICATE-----\n")
+    files = node_files.make(answers, ClientFiles(ca=ca))
+    assert files.config["mqtt"] == {"host": "broker.example", "tls": {"ca_file": "ca.pem"}}
+    assert list(files.contents()) == ["ca.pem", "secrets.json", "config.json", "config.checked"]

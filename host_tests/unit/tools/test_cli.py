@@ -1,0 +1,93 @@
+"""The command line: every command has its help, and says in one sentence what failed."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+
+from fieldpost import __version__
+from fieldpost.cli import app
+from fieldpost.paths import ROOT
+
+
+def fieldpost(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "fieldpost", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tools"), "COLUMNS": "100", **environment},
+    )
+
+
+def commands() -> list[list[str]]:
+    """Each command and group, as one types it."""
+    found: list[list[str]] = [[]]
+    groups = [([], get_command(app))]
+    while groups:
+        path, group = groups.pop()
+        for name, command in getattr(group, "commands", {}).items():
+            found.append([*path, name])
+            groups.append(([*path, name], command))
+    return found
+
+
+@pytest.mark.parametrize("command", commands(), ids=lambda command: " ".join(command) or "all")
+def test_every_command_explains_itself(command: list[str]) -> None:
+    done = fieldpost(*command, "--help")
+    assert done.returncode == 0
+    assert "Usage: " in done.stdout
+    assert done.stderr == ""
+
+
+def test_help_shows_how_a_broker_is_written_in_full() -> None:
+    # Square brackets mean something to the library that formats the help.
+    box = fieldpost("publish", "--help", COLUMNS="200").stdout
+    text = "".join(box.replace("│", "").split())
+    assert "mqtt://[user:password@]host[:port]" in text
+    assert "FIELDPOST_BROKER" in text
+
+
+def test_help_does_not_show_the_password_in_the_environment() -> None:
+    text = fieldpost("publish", "--help", FIELDPOST_BROKER="mqtt://ann:secretword@host").stdout
+    assert "secretword" not in text
+
+
+def test_version_is_that_of_the_package() -> None:
+    done = fieldpost("--version")
+    assert (done.returncode, done.stdout) == (0, f"fieldpost {__version__}\n")
+    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["publish", "t", "--broker", "nonsense"],
+        ["publish", "a/+"],
+        ["listen", "a#b"],
+        ["setup", "--umqtt", "no/such/file"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_cannot_be_done_ends_in_one_sentence_and_status_1(arguments: list[str]) -> None:
+    done = fieldpost(*arguments)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("fieldpost: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["publish", "t", "m", "--qos", "3"], ["nonsense"]])
+def test_what_makes_no_sense_is_a_usage_error(arguments: list[str]) -> None:
+    assert fieldpost(*arguments).returncode == 2
+
+
+def test_config_show_and_config_check_reach_the_schema(tmp_path: object) -> None:
+    done = fieldpost("config", "show", "--json")
+    assert done.returncode == 0
+    assert "sample_s" in done.stdout
+    missing = fieldpost("config", "check", f"{tmp_path}/config.json")
+    assert missing.returncode != 0
+    assert "Traceback" not in missing.stderr

@@ -1,0 +1,51 @@
+"""The default node stays small: all the bytecode that it loads, before any board is asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rigs.port import run_port
+
+from benchmarks import footprint
+from benchmarks.targets import MPY_MAX
+from fieldpost.config.checked import with_checked
+from fieldpost.deploy.compile import firmware_files
+from fieldpost.mqtt.brokers import HOST, Broker, find_mosquitto
+from fieldpost.paths import ROOT
+
+_RUN = """
+import sys, measure
+measure.measure_node(3)
+print(" ".join(sys.modules))
+"""
+# Of the port that the node runs in here, and of the board that counts.
+_HERE, _THERE = "firmware.board.unix", "firmware.board.common firmware.board.rp2"
+
+
+def test_the_default_node_loads_less_bytecode_than_its_target(tmp_path: Path) -> None:
+    if not find_mosquitto():
+        pytest.skip("mosquitto is not installed")
+    with Broker("mosquitto") as broker:
+        config = {**footprint.CONFIG, "mqtt": {"host": HOST, "port": broker.port}}
+        secrets = {"wifi": [{"ssid": "net", "password": "eight characters"}]}
+        files = {"config.json": config, "secrets.json": secrets}
+        made = with_checked({name: json.dumps(one).encode() for name, one in files.items()})
+        for name, data in made.items():
+            (tmp_path / name).write_bytes(data)
+        said = run_port(_RUN, cwd=tmp_path, first=(ROOT / "host_tests" / "board",))
+    modules = said.splitlines()[-1].replace(_HERE, _THERE).split()
+    sizes = {name: len(data) for name, data in firmware_files().items()}
+    loaded = {name: sizes[name] for name in footprint.files_of(modules, sizes)}
+    assert not [name for name in loaded if name.startswith(footprint.CHECKS)], (
+        "the host had checked"
+    )
+    assert {
+        "firmware/net/mqtt_session.mpy",
+        "firmware/board/rp2.mpy",
+        "lib/wire.mpy",
+    } < loaded.keys()
+    assert sum(loaded.values()) < MPY_MAX, "\n".join(
+        f"{size:6} {name}" for name, size in sorted(loaded.items(), key=lambda one: one[1])
+    )

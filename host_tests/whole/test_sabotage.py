@@ -1,0 +1,138 @@
+"""The net catches fish: each protection that is switched off is missed by the simulation."""
+
+import re
+import struct
+from typing import Any
+
+import pytest
+
+from firmware.config.change import Trial
+from firmware.duty_cycle.alarms import Alarms
+from firmware.duty_cycle.cycle import Cycle
+from firmware.net.mqtt_session import Session
+from firmware.readings import outbox
+from firmware.readings.boot_count import Identity
+from firmware.readings.delivery import Delivery
+from firmware.remote import commands
+from simulation.run import Failed, run
+
+_HOURS = 6.0
+
+
+def _no_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records are taken from flash as they are."""
+
+    def next_record(file: Any) -> bytes | None:
+        head = file.read(6)
+        if len(head) < 6:
+            return None
+        size, _ = struct.unpack("<HI", head)
+        return file.read(size) or None
+
+    monkeypatch.setattr(outbox.Outbox, "_next_record", staticmethod(next_record))
+
+
+def _no_resending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was in flight when the link broke is taken for delivered."""
+    monkeypatch.setattr(Delivery, "restart", lambda self: None)
+
+
+def _no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An acknowledgement is waited for as long as it takes."""
+    monkeypatch.setattr(Session, "_expect", lambda self: None)
+    monkeypatch.setattr(Session, "_waiting_since_ms", property(_now, _ignore), raising=False)
+
+
+def _now(session: Session) -> int:
+    return session.wire.now_ms()
+
+
+def _ignore(_session: Session, _value: int) -> None:
+    """A deadline that is never set."""
+
+
+def _no_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packet ids go on after 65,535, as upstream's do."""
+
+    def next_pid(session: Session) -> int:
+        session.pid += 1
+        return session.pid
+
+    monkeypatch.setattr(Session, "_next_pid", next_pid)
+
+
+def _no_counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The boot number is read, and not counted."""
+    init = Identity.__init__
+
+    def uncounted(self: Identity, *arguments: Any, **options: Any) -> None:
+        init(self, *arguments, **options)
+        self.boot = 1
+
+    monkeypatch.setattr(Identity, "__init__", uncounted)
+
+
+def _no_seq(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The boot goes on after a deep sleep, and its readings count from 0 again."""
+    freeze = Cycle.freeze
+    monkeypatch.setattr(Cycle, "freeze", lambda self: {**freeze(self), "seq": 0})
+
+
+def _no_rollback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that strands the node stays."""
+    monkeypatch.setattr(Trial, "failed", lambda self, why: None)
+
+
+def _no_memory_of_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that comes again is done again."""
+    monkeypatch.setattr(commands, "_SEEN_MAX", 0)
+
+
+def _no_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings wait for their batch, whatever they say."""
+    monkeypatch.setattr(Alarms, "check", lambda self, fields: [])
+
+
+def _no_sparing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell that runs down is none of the node's business."""
+    init = Cycle.__init__
+
+    def unsparing(self: Cycle, *arguments: Any) -> None:
+        init(self, *arguments)
+        self._low = {"below_mv": 0, "stretch": 1, "stop_mv": 0}
+
+    monkeypatch.setattr(Cycle, "__init__", unsparing)
+
+
+# What is switched off, the faults in which that shows, and what the simulation then says.
+_SABOTAGES = {
+    "CRC check": (_no_checksum, ["power", "broker"], "arrived as|was never taken|no reading"),
+    "resending after a reconnect": (_no_resending, ["connection"], "lost|later one"),
+    "deadline of an acknowledgement": (_no_deadline, ["answers"], "not delivered"),
+    "wrap of the packet id": (_no_wrap, [], "escaped"),
+    "seq kept across deep sleep": (_no_seq, ["broker"], "after"),
+    "way back from a mistyped broker": (_no_rollback, ["commands"], "not delivered|no answer"),
+    "memory of what was done": (_no_memory_of_ids, ["commands"], "was done 2 times"),
+    "alarms of a node that sleeps": (_no_alarms, [], "alarm .* is not delivered"),
+    "sparing of the cell in sleep": (_no_sparing, ["supply"], "with a cell"),
+    "boot counted at each start": (_no_counting, ["power"], "given twice"),
+}
+_SEEDS = 30
+
+
+@pytest.mark.parametrize("protection", _SABOTAGES)
+def test_the_simulation_misses_a_protection(
+    protection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sabotage, groups, expected = _SABOTAGES[protection]
+    sabotage(monkeypatch)
+    sleeps = "sleep" in protection
+    for seed in range(1, _SEEDS + 1):
+        try:
+            run(seed, _HOURS, 1, groups, sleeps)
+        except Failed as failure:
+            assert re.search(expected, str(failure).splitlines()[0]), str(failure)
+            monkeypatch.undo()
+            run(seed, _HOURS, 1, groups, sleeps)  # With it, the same seed holds.
+            return
+    pytest.fail(f"{_SEEDS} seeds, and nobody misses the {protection}")

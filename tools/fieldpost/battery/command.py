@@ -1,0 +1,107 @@
+"""`fieldpost battery`: how long a configured node lasts on a cell, and what would help most.
+
+In the command line: `app.command()(battery)`.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from fieldpost.battery.profiles import BOARDS, CELLS
+from fieldpost.errors import CommandError
+
+BoardName = Literal["esp32", "esp32-s3", "esp32-c3", "pico-w", "pico-2-w"]
+CellName = Literal[
+    "18650",
+    "lipo-1000",
+    "lifepo4-18650",
+    "2xaa",
+    "3xaa",
+    "2xaa-lithium",
+    "3xaa-nimh",
+    "cr123",
+]
+JoinName = Literal["rejoin", "static", "scan"]
+
+
+def battery(
+    config: Annotated[Path, typer.Argument(help="A node's config.json, or its folder.")],
+    board: Annotated[BoardName, typer.Option(help="The board it runs on.")],
+    cell: Annotated[CellName, typer.Option(help="What it runs on.")] = "18650",
+    sleep_ua: Annotated[
+        str | None,
+        typer.Option(
+            "--sleep-ua",
+            metavar="UA",
+            help="The board's own current asleep, measured: 55, or 40:70. It decides the result.",
+        ),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(min=-40, max=85, help="Of the cell, in degrees Celsius.")
+    ] = 20.0,
+    join: Annotated[
+        JoinName | None,
+        typer.Option(help="How it joins; by itself the fast rejoin that the firmware does."),
+    ] = None,
+    extra_ua: Annotated[
+        float, typer.Option("--extra-ua", min=0, help="What else always draws, in uA.")
+    ] = 0.0,
+    measured: Annotated[
+        Path | None, typer.Option(help='Log of a node with "profile": true: its own times.')
+    ] = None,
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any figure: scan_ms=700 or 700:2000."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the wake and the life: a .png or .svg file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Say how long a node lasts on batteries, where the charge goes, and what would help most.
+
+    Each figure has a low and a high case, from what was published for its board; docs/battery.md
+    names the sources and the limits.
+    """
+    from fieldpost.battery import measured as battery_measured
+    from fieldpost.battery import model
+    from fieldpost.battery import plot as battery_plot
+    from fieldpost.battery import report as battery_report
+
+    if plot:
+        battery_plot.check_plot(plot)
+    if not math.isfinite(temperature) or not math.isfinite(extra_ua):
+        raise CommandError("--temperature and --extra-ua must be finite numbers")
+    settings = _settings(config)
+    changes = [*(override or []), *([] if sleep_ua is None else [f"sleep_ua={sleep_ua}"])]
+    figures, on_cell = battery_measured.override(BOARDS[board], CELLS[cell], changes)
+    node = model.node_from(settings, figures, on_cell, join, extra_ua)
+    if measured:
+        node = battery_measured.apply(node, battery_measured.read_log(measured), measured.name)
+    report = battery_report.report(settings["node"], node, on_cell, temperature)
+    if plot:
+        battery_plot.draw(plot, node, on_cell, temperature, settings["node"])
+    if as_json:
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        battery_report.show(report)
+        if plot:
+            typer.echo(f"\nDrawn: {plot}")
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """The checked settings of a config.json; its secrets matter nothing here, nor need exist."""
+    from fieldpost.config import files as config_files
+    from firmware.config import check as config
+
+    settings, errors = config_files.load(path)
+    if settings is None and all(error.startswith("secrets.json") for error in errors):
+        file = path / "config.json" if path.is_dir() else path
+        stand_in = {"wifi": [{"ssid": "-", "password": ""}]}
+        settings, errors = config.check(json.loads(file.read_text(encoding="utf-8")), stand_in)
+    if settings is None:
+        raise CommandError("\n  ".join([f"{path} has errors:", *errors]))
+    return settings

@@ -1,0 +1,176 @@
+"""The files on a board: listed, hashed, read, and replaced whole or not at all."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+
+from fieldpost.board.link import BoardError, BoardLink, ProgramError
+
+# Bytes to a line of source. More would save few round trips and take heap the board may not have.
+_CHUNK = 1024
+_HASH_S = 60.0
+TEMPORARY = ".new"
+
+Progress = Callable[[int, int], None]
+
+_LIST = """
+def _walk(folder):
+    import os, json
+    for entry in os.ilistdir(folder or "/"):
+        path = folder + "/" + entry[0]
+        if entry[1] & 0x4000:
+            print(json.dumps([path + "/", 0]))
+            _walk(path)
+        else:
+            print(json.dumps([path, entry[3] if len(entry) > 3 else os.stat(path)[6]]))
+_walk({folder!r})
+del _walk
+"""
+
+_HASH = """
+def _hash(paths):
+    import hashlib, binascii
+    block = bytearray(512)
+    view = memoryview(block)
+    for path in paths:
+        digest = hashlib.sha256()
+        try:
+            with open(path, "rb") as f:
+                while True:
+                    n = f.readinto(block)
+                    if not n:
+                        break
+                    digest.update(view[:n])
+        except OSError:
+            print("-")
+            continue
+        print(binascii.hexlify(digest.digest()).decode())
+_hash({paths!r})
+del _hash
+"""
+
+_READ = """
+def _read(path):
+    import binascii
+    with open(path, "rb") as f:
+        while True:
+            block = f.read(512)
+            if not block:
+                break
+            print(binascii.b2a_base64(block).decode(), end="")
+_read({path!r})
+del _read
+"""
+
+# littlefs and POSIX replace the old file in one step; FAT refuses, and only then is it removed.
+_RENAME = """
+def _replace(new, path):
+    import os
+    try:
+        os.rename(new, path)
+    except OSError:
+        os.remove(path)
+        os.rename(new, path)
+_replace({new!r}, {path!r})
+del _replace
+"""
+
+
+class FileError(BoardError):
+    """A file on the board can't be read or written."""
+
+
+def list_files(link: BoardLink, folder: str = "/") -> dict[str, int]:
+    """Every file below `folder` by its absolute path, with its size; folders end in '/', size 0.
+
+    Raises FileError if there is no such folder.
+    """
+    said = _run(link, _LIST.format(folder=folder.rstrip("/")), folder)
+    return dict(map(json.loads, said.splitlines()))
+
+
+def hash_files(link: BoardLink, paths: Iterable[str]) -> dict[str, str | None]:
+    """The SHA-256 of each file as hex, None for one that can't be read. One round trip."""
+    wanted = list(paths)
+    if not wanted:
+        return {}
+    lines = _run(link, _HASH.format(paths=wanted), "hashing").split()
+    return {path: None if line == "-" else line for path, line in zip(wanted, lines, strict=True)}
+
+
+def read_file(link: BoardLink, path: str) -> bytes:
+    """What is in the file. Raises FileError if there is none."""
+    said = _run(link, _READ.format(path=path), path)
+    return b"".join(map(base64.b64decode, said.split()))
+
+
+def write_file(
+    link: BoardLink, path: str, data: bytes, on_progress: Progress | None = None
+) -> None:
+    """Replace the file: written beside it, read back and hashed on the board, then renamed.
+
+    Interrupted anywhere, the old file is whole, and at most `path + TEMPORARY` is left over. Its
+    folder must exist. `on_progress` gets bytes written and their total. Raises FileError.
+    """
+    new = path + TEMPORARY
+    try:
+        _run(link, f"from binascii import a2b_base64 as _a\n_f = open({new!r}, 'wb')", new)
+        for at in range(0, len(data), _CHUNK):
+            text = base64.b64encode(data[at : at + _CHUNK])
+            _run(link, f"_f.write(_a({text!r}))", new)
+            if on_progress:
+                on_progress(min(at + _CHUNK, len(data)), len(data))
+        _run(link, "_f.close()\ndel _f, _a", new)
+        if hash_files(link, [new])[new] != hashlib.sha256(data).hexdigest():
+            raise FileError(
+                f"{path} arrived damaged on {link.port}, and the old file was kept. Try another "
+                "cable, or a USB port without a hub."
+            )
+        _run(link, _RENAME.format(new=new, path=path), path)
+    except FileError:
+        _discard(link, new)
+        raise
+
+
+def remove_file(link: BoardLink, path: str) -> None:
+    """Raises FileError if it can't be removed; a file that is not there is no error."""
+    code = f"import os\ntry:\n os.remove({path!r})\nexcept OSError as e:\n if e.errno != 2: raise"
+    _run(link, code, path)
+
+
+def make_folder(link: BoardLink, path: str) -> None:
+    """Make a folder and those above it, unless they exist."""
+    parts = path.strip("/").split("/")
+    folders = ["/" + "/".join(parts[: n + 1]) for n in range(len(parts))]
+    code = f"import os\nfor p in {folders!r}:\n try:\n  os.mkdir(p)\n except OSError as e:\n"
+    _run(link, code + "  if e.errno != 17: raise", path)
+
+
+def free_bytes(link: BoardLink) -> int:
+    """What is free in the board's file system."""
+    return int(_run(link, "import os\n_s = os.statvfs('/')\nprint(_s[0] * _s[3])", "/"))
+
+
+def _discard(link: BoardLink, path: str) -> None:
+    try:
+        _run(link, "try:\n _f.close()\nexcept NameError: pass", path)
+        remove_file(link, path)
+    except BoardError:
+        pass  # the first error is the one to report
+
+
+def _run(link: BoardLink, code: str, path: str) -> str:
+    try:
+        return link.exec(code, _HASH_S).decode()
+    except ProgramError as error:
+        raise FileError(_explain(link.port, path, error.traceback)) from None
+
+
+def _explain(port: str, path: str, traceback: str) -> str:
+    last = traceback.strip().splitlines()[-1]
+    if "ENOSPC" in last or "Errno 28" in last:
+        return f"the flash of the board on {port} is full: {path} was not written"
+    if "ENOENT" in last or "Errno 2]" in last:
+        return f"there is no {path} on the board on {port}"
+    return f"{path} on the board on {port}: {last}"

@@ -1,0 +1,66 @@
+"""`fieldpost config check`: a node's files as the node will take them, and its pins."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fieldpost.config import files, pins
+
+
+def check_command(path: Path, as_json: bool, board: str | None = None) -> int:
+    """Print what is wrong with a node's files, or what they come to; return the exit status.
+
+    board: whose pins it is to be wired to.
+    """
+    chip = pins.chip_named(board) if board else None
+    settings, errors = files.load(path)
+    warnings: list[str] = []
+    if settings:
+        warnings = _warnings(settings)
+        if chip:
+            errors, cautions = pins.check(settings, chip)
+            warnings += cautions
+    shown = _without_secrets(settings) if settings and not errors else None
+    if as_json:
+        result = {"ok": not errors, "errors": errors, "warnings": warnings, "settings": shown}
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+        return 1 if errors else 0
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for error in errors:
+        console.print("✗ " + error, style="red")
+    if shown is None:
+        count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+        console.print(f"{count}. `fieldpost config show` lists every key and what it may be.")
+        return 1
+    sensors = ", ".join(one["name"] for one in shown["sensors"]) or "none"
+    broker = f"{shown['mqtt']['host']}:{shown['mqtt']['port']}"
+    login = "with a login" if shown["mqtt"]["user"] else "without a login"
+    console.print(f"✓ node {shown['node']} is configured without errors", style="green")
+    console.print(f"  broker   {broker}, {login}")
+    for line in warnings:
+        console.print("! " + line, style="yellow")
+    console.print(f"  Wi-Fi    {shown['wifi']['networks']} network(s)")
+    console.print(f"  sensors  {sensors}, every {shown['sample_s']} s")
+    known = f"fit the {chip.name}" if chip else "not checked; name the --board: pico_w, esp32 …"
+    console.print(f"  pins     {known}")
+    return 0
+
+
+def _warnings(settings: dict[str, Any]) -> list[str]:
+    """What is allowed, and yet keeps a node from its broker or its broker from being checked."""
+    tls = settings["mqtt"]["tls"]
+    if not tls:
+        return []
+    if tls["insecure_skip_verify"]:
+        return ["mqtt.tls.insecure_skip_verify: the broker's certificate is NOT checked"]
+    if settings["ntp"]["host"] is None:
+        return ["ntp.host: null; without the time a board can't check the broker's certificate"]
+    return []
+
+
+def _without_secrets(settings: dict[str, Any]) -> dict[str, Any]:
+    wifi = settings["wifi"] | {"networks": len(settings["wifi"]["networks"])}
+    login = {key: settings["mqtt"][key] and "(set)" for key in ("user", "password")}
+    return settings | {"wifi": wifi, "mqtt": settings["mqtt"] | login}

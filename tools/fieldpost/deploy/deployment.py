@@ -1,0 +1,307 @@
+"""Makes the files of a board equal to the project's: the old set or the new one, never a mixture.
+
+docs/deploy.md says how. In short: what changed is sent to `/.deploy/`, a journal put beside it is
+the commit, and boot.py moves every file to its place before anything else runs.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from fieldpost.board import files as board_files
+from fieldpost.board import find as boards
+from fieldpost.board.link import BoardError, BoardLink, LinkLost, NoAnswer, ProgramError, open_link
+from fieldpost.board.ports import port_named
+from fieldpost.config import checked, pins
+from fieldpost.deploy.build import Build, build, check_mpy, find_umqtt
+from fieldpost.deploy.plan import Plan, check_space, plan, to_hash, to_read
+from fieldpost.deploy.send import WINDOW_UART, WINDOW_USB, send
+from fieldpost.deploy.survey import COMMIT, FOLDER, Survey, survey
+from fieldpost.errors import CommandError
+from fieldpost.paths import ROOT
+
+READY_S = 30.0
+_COMPLETE_S = 60.0
+_CONSOLE_LINES = 20
+_READY = "ready: "
+# What a node says, over and over, when it can't start.
+_REFUSED = "nothing started; Ctrl-C"
+# A node without settings has opened its own access point, and says how to get there.
+_SET_UP = "set-up: join"
+
+_COPY = """
+def _copy(old, new):
+    block = bytearray(512)
+    view = memoryview(block)
+    with open(old, "rb") as f, open("/.deploy/part", "wb") as g:
+        while True:
+            n = f.readinto(block)
+            if not n:
+                break
+            g.write(view[:n])
+    import os
+    os.rename("/.deploy/part", new)
+for _old, _new in {copies!r}:
+    _copy(_old, _new)
+del _copy
+"""
+
+
+class Screen(Protocol):
+    """Where the state of affairs is shown; see flash_screen.py."""
+
+    def say(self, where: str, text: str) -> None: ...
+    def progress(self, where: str, what: str, done: int, total: int | None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to deploy. umqtt: a copy of umqtt.simple to install. start: let the node run then.
+
+    ready_s: how long to wait for it to say that it is ready; 0: not at all.
+    """
+
+    root: Path = ROOT
+    umqtt: Path | None = None
+    start: bool = True
+    ready_s: float = READY_S
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one board. sent: files by path, with their sizes. was, now: versions of
+    Fieldpost. ready: the node's own line, None if it was not waited for or did not come."""
+
+    port: str
+    ok: bool
+    text: str
+    was: str | None = None
+    now: str | None = None
+    sent: dict[str, int] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    ready: str | None = None
+    console: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Every field."""
+        return asdict(self)
+
+
+def targets(named: list[str], every: bool) -> list[str]:
+    """The ports to deploy to. Raises CommandError if there is none or it isn't clear which."""
+    if named:
+        return named
+    found = [b for b in boards.find(ask=False) if b.state == "not asked" and b.chip is None]
+    ports = [b for b in found if port_named(b.port).may_be_a_board]
+    if not ports:
+        raise CommandError(
+            "no board was found. Plug one in with a cable that carries data; one that is new "
+            "needs MicroPython first: fieldpost flash"
+        )
+    if len(ports) > 1 and not every:
+        listed = "\n".join(f"  {one.port}  {one.usb}" for one in ports)
+        raise CommandError(
+            f"several boards are connected:\n{listed}\nChoose with --port, or take all: --all"
+        )
+    return [one.port for one in ports]
+
+
+def deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
+    """Deploy to the board at this port. Raises nothing: what goes wrong is in the outcome."""
+    begin = time.monotonic()
+    try:
+        outcome = _deploy(port, wish, screen)
+    except CommandError as error:
+        outcome = Outcome(port, False, str(error))
+    return replace(outcome, seconds=round(time.monotonic() - begin, 1))
+
+
+def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
+    screen.progress(port, "comparing", 0, None)
+    with open_link(port) as link:
+        found, wanted, todo = compare(link, wish)
+        if not todo.is_empty:
+            _bring(link, found, todo, screen)
+            if found.has("config.json") and found.has("secrets.json"):
+                checked.renew(link)
+        outcome = Outcome(
+            port,
+            True,
+            "",
+            was=found.version,
+            now=wanted.version,
+            sent={path: len(data) for path, data in todo.send.items() if path not in todo.resumed},
+            removed=todo.removals,
+            kept=sorted(todo.keep.values()),
+            unchanged=len(wanted.files) - len(todo.send),
+            warnings=todo.warnings,
+        )
+        outcome = replace(outcome, text=_text(outcome, todo))
+        if not wish.start:
+            link.close(resume=False)
+            return outcome
+        if not found.has("config.json"):
+            return replace(
+                outcome,
+                text=outcome.text + ". It has no config.json yet, so no node was started. Next: "
+                f"fieldpost provision --port {port}",
+            )
+        outcome = replace(outcome, warnings=outcome.warnings + _misfits(link))
+        if todo.is_empty and link.was_running:
+            return outcome  # close() sets it going again
+        return _start(link, wish, screen, outcome)
+
+
+def _misfits(link: BoardLink) -> list[str]:
+    """What of the board's configuration its pins cannot do. Other errors the node tells itself."""
+    try:
+        config = json.loads(board_files.read_file(link, "/config.json"))
+    except ValueError:
+        return []
+    errors, cautions = pins.of_config(config, pins.chip_on(link))
+    return errors + cautions
+
+
+def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:
+    """What is on the board, what should be, and what that takes."""
+    found = survey(link)
+    if found.is_committed:
+        # Cut short after its commit, and the board has not booted since: that comes first.
+        version = found.version
+        _complete(link, wish.root)
+        found = replace(survey(link), version=version)
+    check_mpy(found.mpy, found.micropython)
+    umqtt = None
+    users = any(
+        found.has(path) and path not in found.installed
+        for path in ("lib/umqtt/simple.py", "lib/umqtt/simple.mpy")
+    )
+    if wish.umqtt or not (found.frozen_umqtt or users):
+        umqtt = find_umqtt(wish.root, wish.umqtt)
+    wanted = build(found.platform, wish.root, umqtt)
+    hashes = board_files.hash_files(link, to_hash(found, wanted))
+    texts = {path: board_files.read_file(link, path) for path in to_read(found)}
+    return found, wanted, plan(found, wanted, hashes, texts)
+
+
+def _bring(link: BoardLink, found: Survey, todo: Plan, screen: Screen) -> None:
+    """Stage, commit, complete."""
+    port = link.port
+    for path in todo.leftovers:
+        board_files.remove_file(link, path)
+    check_space(found, todo, board_files.free_bytes(link))
+    folders = {path.rpartition("/")[0] for path in todo.staged}
+    missing = {one for one in folders if one and f"/{one}/" not in found.files}
+    for folder in sorted(missing | ({FOLDER[1:-1]} if FOLDER not in found.files else set())):
+        board_files.make_folder(link, "/" + folder)
+    if todo.keep:
+        copies = [("/" + old, "/" + new) for old, new in todo.keep.items()]
+        link.exec(_COPY.format(copies=copies), _COMPLETE_S)
+    fresh = {
+        name: todo.send[path] for path, name in todo.staged.items() if path not in todo.resumed
+    }
+    bridge = port_named(port).kind == "bridge"
+    try:
+        send(
+            link,
+            fresh,
+            window=WINDOW_UART if bridge else WINDOW_USB,
+            on_progress=lambda done, total: screen.progress(port, "sending", done, total),
+        )
+        if todo.boot_first:
+            # What was there could not complete a deployment: so there is no old set to mix with.
+            board_files.write_file(link, "/boot.py", todo.send["boot.py"])
+        screen.progress(port, "committing", 0, None)
+        checked.forget(link)
+        board_files.write_file(link, COMMIT, todo.journal)
+    except ProgramError as error:
+        raise _explained(port, error) from None
+    _complete(link, None, todo.send.get("boot.py"))
+
+
+def _complete(link: BoardLink, root: Path | None, source: bytes | None = None) -> None:
+    """Run the same boot.py that completes a deployment when the board starts."""
+    if source is None:
+        source = (
+            (root / "boot.py").read_bytes() if root else board_files.read_file(link, "/boot.py")
+        )
+    try:
+        link.exec(source.decode(), _COMPLETE_S)
+    except ProgramError as error:
+        raise BoardError(
+            f"the files arrived on {link.port}, but could not be put in their places: "
+            f"{error}. Press its reset button, and repeat the command."
+        ) from None
+
+
+def _explained(port: str, error: ProgramError) -> BoardError:
+    if "ENOSPC" in error.traceback or "Errno 28" in error.traceback:
+        return BoardError(
+            f"the flash of the board on {port} is full, and nothing was changed. Fetch what you "
+            "want to keep with fieldpost pull, remove files, and repeat the command."
+        )
+    return error
+
+
+def _start(link: BoardLink, wish: Wish, screen: Screen, outcome: Outcome) -> Outcome:
+    """Restart the board, and wait until the node says that it is ready."""
+    link.restart()
+    heard = ""
+    ready = None
+    screen.progress(link.port, "waiting for the node", 0, None)
+    try:
+        for piece in link.console(wish.ready_s):
+            heard += piece.decode(errors="replace")
+            lines = heard.splitlines()
+            ready = next((line.strip() for line in lines if _READY in line), None)
+            # Only a whole line has the number of the boot in it.
+            if ready or _SET_UP in heard:
+                if heard.endswith("\n"):
+                    break
+            elif _REFUSED in heard:
+                break
+    except (LinkLost, NoAnswer):
+        pass  # what it said so far says why, or the line below does
+    link.close(resume=False)
+    if ready or not wish.ready_s:
+        what = f". The node is {ready[ready.index(_READY) :]}" if ready else ""
+        return replace(outcome, text=outcome.text + what, ready=ready)
+    lines = [line.strip() for line in heard.splitlines() if line.strip()][-_CONSOLE_LINES:]
+    asks = next((line for line in lines if line.startswith(_SET_UP)), None)
+    if asks:
+        text = f"{outcome.text}. It has no settings yet: fieldpost provision, or with a phone,"
+        return replace(outcome, text=text + asks.removeprefix("set-up:"))
+    why = "did not say that it is ready"
+    if _REFUSED in heard:
+        why = "refuses its configuration"
+    return replace(
+        outcome,
+        ok=False,
+        text=f"{outcome.text}, but the node {why} within {wish.ready_s:g} s. What it said:",
+        console=lines or ["nothing: see what it does with `fieldpost monitor`"],
+    )
+
+
+def _text(outcome: Outcome, todo: Plan) -> str:
+    version = outcome.now or "?"
+    if outcome.was and outcome.was != outcome.now:
+        version = f"{outcome.was} → {outcome.now}"
+    elif not outcome.was:
+        version = f"{outcome.now} (there was none)"
+    if todo.is_empty:
+        return f"Fieldpost {version}: nothing to do, all {outcome.unchanged} files are the same"
+    parts = [f"{len(outcome.sent)} files sent, {sum(outcome.sent.values())} bytes"]
+    if todo.resumed:
+        parts.append(f"{len(todo.resumed)} had arrived before")
+    parts.append(f"{outcome.unchanged} unchanged")
+    if outcome.removed:
+        parts.append(f"{len(outcome.removed)} stale ones removed")
+    if outcome.kept:
+        parts.append("kept aside: " + ", ".join(outcome.kept))
+    return f"Fieldpost {version}: {'; '.join(parts)}"

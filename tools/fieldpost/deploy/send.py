@@ -1,0 +1,111 @@
+"""Sends files to a board's `/.deploy/`: one program on the board takes them all.
+
+Each block is compressed and in base64: neither Ctrl-C nor an end of line is ever in it. The board
+asks for each window of a block, so that no buffer on the way need hold more than that, then
+unpacks it and writes it. It reads the whole file back, and tells if its SHA-256 is not that which
+its name begins with. Files that are cut short or damaged are found so by the next deployment, too.
+"""
+
+import base64
+import zlib
+from collections.abc import Callable
+
+from fieldpost.board.link import BoardError, BoardLink
+
+BLOCK = 2048
+# An ESP32's serial port has no flow control, and a buffer of 260 bytes.
+WINDOW_UART = 240
+WINDOW_USB = 8192
+# Of history: as much heap as the block itself.
+_HISTORY_BITS = 11
+_SLOWEST_BYTES_PER_S = 500
+_START_S = 30.0
+
+Progress = Callable[[int, int], None]
+
+_RECEIVE = """
+def _receive(files, window):
+    import gc, hashlib, sys
+    from binascii import a2b_base64, hexlify
+    from deflate import ZLIB, DeflateIO
+    from io import BytesIO
+    stdin = sys.stdin.buffer
+    for name, blocks in files:
+        path = "/.deploy/" + name
+        with open(path, "wb") as f:
+            for size in blocks:
+                block = bytearray(size)
+                view = memoryview(block)
+                for at in range(0, size, window):
+                    print("+", end="")
+                    stdin.readinto(view[at : at + window])
+                f.write(DeflateIO(BytesIO(a2b_base64(block)), ZLIB).read())
+        digest = hashlib.sha256()
+        block = bytearray(512)
+        view = memoryview(block)
+        with open(path, "rb") as f:
+            while True:
+                n = f.readinto(block)
+                if not n:
+                    break
+                digest.update(view[:n])
+        if hexlify(digest.digest()).decode()[:16] != name[:16]:
+            print("!", end="")
+            return
+        gc.collect()
+_receive({files!r}, {window})
+del _receive
+"""
+
+
+def send(
+    link: BoardLink,
+    files: dict[str, bytes],
+    *,
+    window: int = WINDOW_USB,
+    on_progress: Progress | None = None,
+) -> None:
+    """Put files below `/.deploy/`, which must exist: contents by name, and each name begins with
+    16 digits of the SHA-256 of its content.
+
+    on_progress gets bytes sent and their total. Raises BoardError.
+    """
+    blocks = {name: _blocks(data) for name, data in files.items()}
+    windows = [
+        block[at : at + window]
+        for parts in blocks.values()
+        for block in parts
+        for at in range(0, len(block), window)
+    ]
+    total = sum(map(len, windows))
+    sent = asked = 0
+    damaged = False
+
+    def answer(said: bytes) -> None:
+        nonlocal sent, asked, damaged
+        damaged = damaged or b"!" in said
+        for _ in range(said.count(b"+")):
+            link.send(windows[asked])
+            sent += len(windows[asked])
+            asked += 1
+            if on_progress:
+                on_progress(sent, total)
+
+    listed = [(name, [len(block) for block in parts]) for name, parts in blocks.items()]
+    code = _RECEIVE.format(files=listed, window=window)
+    link.converse(code, answer, _START_S + total / _SLOWEST_BYTES_PER_S)
+    if damaged:
+        raise BoardError(
+            f"a file arrived damaged on {link.port}, and nothing was changed. Try another cable, "
+            "or a USB port without a hub, and repeat the command: what has arrived is kept."
+        )
+
+
+def _blocks(data: bytes) -> list[bytes]:
+    pieces = [data[at : at + BLOCK] for at in range(0, len(data), BLOCK)]
+    return [base64.b64encode(_compress(one)) for one in pieces]
+
+
+def _compress(data: bytes) -> bytes:
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, _HISTORY_BITS)
+    return squeeze.compress(data) + squeeze.flush()

@@ -1,0 +1,131 @@
+"""What is on a board before a deployment: asked in one round trip, with its program stopped."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fieldpost.board.link import BoardError, BoardLink, ProgramError
+
+FOLDER = "/.deploy/"
+COMMIT = FOLDER + "commit"
+INSTALLED = FOLDER + "installed"
+_LIMIT_S = 30.0
+
+# A watchdog that a node has armed would reset a Pico in the middle, and can be stopped nowhere but
+# at its register (CTRL, bit 30: RP2040 datasheet 4.7.6, RP2350 datasheet 12.9.8); on an ESP32 the
+# node itself lets go of it. The firmware and what it imports are forgotten: their heap is needed,
+# and `.frozen` must not be taken for what was found in /lib.
+_SURVEY = """
+def _survey():
+    import gc, json, os, sys
+    i = sys.implementation
+    try:
+        with open("/config.json") as f:
+            armed = json.load(f).get("watchdog_s", 0)
+    except (OSError, AttributeError):
+        armed = False
+    except ValueError:
+        armed = True
+    if armed and sys.platform == "rp2":
+        import machine
+        at = 0x400D8000 if "RP2350" in i._machine else 0x40058000
+        machine.mem32[at] &= ~(1 << 30)
+    r = {"platform": sys.platform, "mpy": getattr(i, "_mpy", None), "release": i.version[:3]}
+    try:
+        with open("/.deploy/installed") as f:
+            r["installed"] = f.read()
+    except OSError:
+        r["installed"] = ""
+    r["version"] = None
+    try:
+        from firmware import VERSION
+        r["version"] = VERSION
+    except Exception:
+        pass
+    for name in list(sys.modules):
+        if name.split(".")[0] in ("firmware", "umqtt", "wire"):
+            del sys.modules[name]
+    path = sys.path[:]
+    sys.path[:] = [".frozen"]
+    try:
+        from umqtt.simple import MQTTClient
+        r["frozen_umqtt"] = True
+    except ImportError:
+        r["frozen_umqtt"] = False
+    sys.path[:] = path
+    for name in ("umqtt.simple", "umqtt"):
+        sys.modules.pop(name, None)
+    try:
+        os.remove("/.deploy/none")  # see boot.py
+    except OSError:
+        pass
+    files = r["files"] = {}
+    def walk(folder):
+        for entry in os.ilistdir(folder or "/"):
+            path = folder + "/" + entry[0]
+            if entry[1] & 0x4000:
+                files[path + "/"] = 0
+                if path != "/outbox":
+                    walk(path)
+            else:
+                files[path] = entry[3] if len(entry) > 3 else os.stat(path)[6]
+    walk("")
+    print(json.dumps(r))
+    gc.collect()
+_survey()
+del _survey
+"""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """files: size by absolute path; folders end in '/'. installed: what deploy last put there,
+    as paths without a leading slash. version: Fieldpost's, None without.
+    """
+
+    platform: str
+    mpy: int | None
+    micropython: str
+    version: str | None
+    frozen_umqtt: bool
+    files: dict[str, int]
+    installed: frozenset[str]
+
+    @property
+    def is_committed(self) -> bool:
+        """A deployment was cut short after its commit: it has to be completed first."""
+        return COMMIT in self.files
+
+    def has(self, path: str) -> bool:
+        """Whether there is such a file. path: from the root, without a leading slash."""
+        return "/" + path in self.files
+
+
+def survey(link: BoardLink) -> Survey:
+    """Ask the board. Raises BoardError."""
+    try:
+        said: dict[str, Any] = json.loads(link.exec(_SURVEY, _LIMIT_S).decode().splitlines()[-1])
+    except ProgramError as error:
+        if "MemoryError" in error.traceback:
+            raise BoardError(
+                f"the board on {link.port} has too little memory left: press its reset button, "
+                "and repeat the command"
+            ) from None
+        raise
+    except (ValueError, IndexError):
+        raise BoardError(f"what the board on {link.port} says makes no sense") from None
+    return Survey(
+        platform=said["platform"],
+        mpy=said["mpy"],
+        micropython=".".join(map(str, said["release"])),
+        version=said["version"],
+        frozen_umqtt=said["frozen_umqtt"],
+        files=said["files"],
+        installed=frozenset(parse_installed(said["installed"])),
+    )
+
+
+def parse_installed(text: str) -> list[str]:
+    """The paths of a journal's lines, without those that it removed."""
+    lines = [line.split(" ", 1) for line in text.splitlines() if " " in line]
+    return [path.lstrip("/") for name, path in lines if name not in ("-", "#")]

@@ -1,0 +1,97 @@
+"""`fieldpost doctor`: its command line.
+
+In the command line: `app.command()(doctor_command.doctor)`.
+"""
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from fieldpost.doctor.check import Check
+
+_MARKS = {
+    "ok": ("✓", "green"),
+    "missing": ("✗", "bold red"),
+    "optional": ("○", "yellow"),
+    "note": ("!", "yellow"),
+}
+
+
+def doctor(
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            help="Look at this broker too: mqtt[s]://\\[user:password@]host\\[:port].",
+            envvar="FIELDPOST_BROKER",
+            metavar="URL",
+        ),
+    ] = None,
+    ca: Annotated[Path | None, typer.Option(help="mqtts: who signed for the broker.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="mqtts: our certificate.")] = None,
+    key: Annotated[Path | None, typer.Option(help="mqtts: the key of --cert.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Say what is missing on this machine, and how to get it.
+
+    Opens no port, and asks nobody on the network but the broker that is named. Status 1 only if
+    something is missing that is needed.
+    """
+    from fieldpost.doctor import broker as doctor_broker
+    from fieldpost.doctor import check as doctoring
+    from fieldpost.doctor import machine as doctor_machine
+    from fieldpost.mqtt.tls import ClientFiles
+
+    here = doctoring.this_platform(shutil.which)
+    checks = [
+        partial(doctor_machine.python, here),
+        doctor_machine.tools,
+        partial(doctor_machine.serial_ports, here),
+        doctor_machine.firmware_parts,
+        doctor_machine.emulated_board,
+        partial(doctor_machine.programs, here),
+        partial(doctor_machine.clock, here),
+        doctor_machine.cache,
+    ]
+    if broker:
+        checks.append(partial(doctor_broker.broker, broker, ClientFiles(ca, cert, key)))
+    found = doctoring.run(checks)
+    needed = [check for check in found if check.state == "missing"]
+    if as_json:
+        told = {
+            "ok": not needed,
+            "machine": doctoring.machine(),
+            "checks": [check.as_json() for check in found],
+        }
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        _show(found, doctoring.machine())
+        if not broker:
+            typer.echo("Not looked at: a broker. Name it with --broker URL.")
+        count = f"{len(needed)} to put right, marked ✗."
+        typer.echo(count if needed else "Nothing that is needed is missing.")
+    if needed:
+        raise typer.Exit(1)
+
+
+def _show(found: "list[Check]", machine: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(Text(machine, "dim"))
+    table = Table.grid(padding=(0, 1))
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in found:
+        text = Text(check.text)
+        if check.fix:
+            text.append(f"\n→ {check.fix}", "bold")
+        table.add_row(Text(*_MARKS[check.state]), check.name, text)
+    console.print(table)

@@ -1,0 +1,1 @@
+"""The genuine Pico W image, running in an emulator."""

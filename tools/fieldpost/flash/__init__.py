@@ -1,0 +1,1 @@
+"""MicroPython itself written to a board."""

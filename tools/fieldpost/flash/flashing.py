@@ -1,0 +1,366 @@
+"""Puts MicroPython on boards: asks what each is, gets the right image, writes it, checks it."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from fieldpost.board import find as boards
+from fieldpost.board import uf2_volume
+from fieldpost.board.find import Board
+from fieldpost.board.link import BoardError, open_link
+from fieldpost.board.ports import RASPBERRY_PI, Port, all_ports, port_named
+from fieldpost.errors import CommandError
+from fieldpost.flash import catalogue, download, esp, images
+from fieldpost.flash.images import Image
+
+_ASK_S = 3.0
+_POLL_S = 0.3
+_PICO_USB = f"{RASPBERRY_PI:04X}:"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long each wait may take, in seconds."""
+
+    volume_s: float = 30.0  # from machine.bootloader() to the volume
+    hand_s: float = 90.0  # for a hand on BOOTSEL
+    gone_s: float = 60.0  # until the volume has taken the image
+    answer_s: float = 40.0  # until MicroPython answers
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to write, and how. Without `image`, the catalogue's for the board.
+
+    board: MicroPython's name of it, where it can't be asked or says it wrongly.
+    reset: False if an ESP32 was put into its bootloader by hand.
+    volume: where the UF2 volume is, if this platform's usual places are not it.
+    """
+
+    image: Path | None = None
+    version: str | None = None
+    board: str | None = None
+    erase: bool = False
+    baud: int = esp.FASTEST_BAUD
+    reset: bool = True
+    volume: Path | None = None
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went with one board. micropython: the version that answered afterwards."""
+
+    port: str
+    ok: bool
+    text: str
+    chip: str | None = None
+    image: str | None = None
+    micropython: str | None = None
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Every field, null where it is not known."""
+        return asdict(self)
+
+
+class Screen(Protocol):
+    """Who tells the user."""
+
+    def say(self, where: str, text: str) -> None:
+        """A sentence about the board at `where`."""
+
+    def progress(self, where: str, what: str, done: int, total: int | None) -> None:
+        """How far a step is that may take over a second; total None: not known."""
+
+
+def targets(named: Iterable[str], every: bool, volume: Path | None = None) -> list[str]:
+    """The ports and volume folders to write to. Raises CommandError if it isn't clear which."""
+    names = list(named)
+    if names:
+        return names
+    if volume:
+        return [str(volume)]
+    found = [board for board in boards.find(ask=False) if _is_candidate(board)]
+    if not found:
+        return []
+    if len(found) > 1 and not every:
+        listed = "\n".join(f"  {board.port}  {board.usb}" for board in found)
+        raise CommandError(
+            f"several boards are connected:\n{listed}\nChoose with --port, or take all: --all"
+        )
+    return [board.port for board in found]
+
+
+def flash(target: str, wish: Wish, screen: Screen) -> Outcome:
+    """Write to the board at a port or UF2 volume, and check what answers. Raises nothing."""
+    begin = time.monotonic()
+    try:
+        if wish.image:
+            images.examine(wish.image)  # before the board is so much as asked
+        folder = Path(target)
+        if folder.is_dir():
+            outcome = _flash_volume(folder, wish, screen)
+        else:
+            outcome = _flash_port(port_named(target), wish, screen)
+    except CommandError as error:
+        outcome = Outcome(target, False, str(error))
+    return replace(outcome, seconds=round(time.monotonic() - begin, 1))
+
+
+def is_pico(target: str) -> bool:
+    """Whether the target is, or may be, a board with a UF2 bootloader: one of those at a time."""
+    usb_id = port_named(target).usb_id
+    return Path(target).is_dir() or usb_id is None or usb_id.startswith(_PICO_USB)
+
+
+def flash_by_hand(wish: Wish, screen: Screen) -> Outcome:
+    """Wait for a board that somebody puts into its UF2 bootloader, and write to that."""
+    begin = time.monotonic()
+    try:
+        volume = _wait_for_hand("BOOTSEL", wish, screen)
+        outcome = _flash_volume(volume.folder, wish, screen)
+    except CommandError as error:
+        outcome = Outcome("BOOTSEL", False, str(error))
+    return replace(outcome, seconds=round(time.monotonic() - begin, 1))
+
+
+def _is_candidate(board: Board) -> bool:
+    if board.state == "bootloader":
+        return True
+    return port_named(board.port).may_be_a_board
+
+
+def _flash_port(port: Port, wish: Wish, screen: Screen) -> Outcome:
+    if not wish.reset:
+        return _flash_esp(port, None, wish, screen)
+    known = boards.ask(port, _ASK_S)
+    if known.state == "unavailable":
+        raise CommandError(known.detail)
+    by_usb = (port.usb_id or "").startswith(_PICO_USB)
+    if known.platform == "rp2" or (by_usb and known.platform is None):
+        return _flash_rp2(port, known, wish, screen)
+    if known.platform not in ("esp32", None):
+        raise CommandError(
+            f"the board on {port.device} is {known.machine}, which Fieldpost does not support"
+        )
+    return _flash_esp(port, known, wish, screen)
+
+
+def _flash_esp(port: Port, known: Board | None, wish: Wish, screen: Screen) -> Outcome:
+    where = port.device
+    screen.progress(where, "asking the chip", 0, None)
+    chip = esp.identify(where, reset=wish.reset)
+    screen.say(where, f"{chip.name}, flash {chip.flash or '?'}, MAC {chip.mac or '?'}")
+    image = _image_for(
+        chip.name, wish.board or (known.build if known else None), wish, where, screen
+    )
+    images.check_fits(image, chip.name, where)
+    _check_room(image, chip, where)
+    screen.say(where, str(image))
+    rate = esp.write(
+        where,
+        chip,
+        image.path,
+        erase=wish.erase,
+        baud=wish.baud,
+        reset=wish.reset,
+        on_progress=lambda done, total: screen.progress(where, "writing", done, total),
+        say=lambda text: screen.say(where, text),
+    )
+    screen.say(where, f"Written at {rate} baud; the MD5 of the flash is that of the image.")
+    done = Outcome(where, True, "written and verified", chip.name, image.path.name)
+    if not wish.reset:
+        return replace(done, text="written and verified; press RESET to start it")
+    return _check_answer(done, image, port, {p.device for p in all_ports()}, wish, screen)
+
+
+def _check_room(image: Image, chip: esp.EspChip, where: str) -> None:
+    unit = {"KB": 1024, "MB": 1024 * 1024}
+    flash = chip.flash or ""
+    if flash[-2:] in unit and flash[:-2].isdigit():
+        room = int(flash[:-2]) * unit[flash[-2:]]
+        if chip.base + image.size > room:
+            raise CommandError(
+                f"{image.path.name} is larger than the flash of the board on {where}, which is "
+                f"{flash}. Nothing was written."
+            )
+
+
+def _flash_rp2(port: Port, known: Board, wish: Wish, screen: Screen) -> Outcome:
+    where = port.device
+    _no_erase(wish, where)
+    image = None
+    if known.chip:
+        # What runs there says which board it is. In the bootloader a Pico and a Pico W are alike.
+        build = wish.board or _supported(known, wish)
+        image = _image_for(known.chip, build, wish, where, screen)
+        _check_uf2(image, known.chip, where, None if wish.board else known.machine)
+    before = [volume.folder for volume in uf2_volume.find(_places(wish))]
+    ports_before = {p.device for p in all_ports()} - {where}
+    volume = None
+    if known.state == "micropython":
+        screen.say(where, f"{known.machine}: entering its bootloader")
+        volume = _enter_bootloader(port, before, wish, screen)
+    if volume is None:
+        volume = _wait_for_hand(where, wish, screen, before)
+    image = _copy(volume, image, wish, where, screen)
+    done = Outcome(where, True, "copied", volume.chip, image.path.name)
+    return _check_answer(done, image, port, ports_before, wish, screen)
+
+
+def _supported(known: Board, wish: Wish) -> str | None:
+    if wish.image or any(entry.board == known.build for entry in catalogue.load()):
+        return known.build
+    raise CommandError(
+        f"the board on {known.port} says that it is {known.build or known.machine}, for which "
+        "there is no image here: Fieldpost needs Wi-Fi. If it is a Pico W that was given another "
+        "board's image, say so with --board RPI_PICO_W (or RPI_PICO2_W)."
+    )
+
+
+def _flash_volume(folder: Path, wish: Wish, screen: Screen) -> Outcome:
+    where = str(folder)
+    _no_erase(wish, where)
+    volume = uf2_volume.read(folder)
+    if volume is None:
+        raise CommandError(f"{folder} is no UF2 volume: there is no INFO_UF2.TXT in it")
+    ports_before = {port.device for port in all_ports()}
+    image = _copy(volume, None, wish, where, screen)
+    done = Outcome(where, True, "copied", volume.chip, image.path.name)
+    return _check_answer(done, image, None, ports_before, wish, screen)
+
+
+def _copy(
+    volume: uf2_volume.Volume, image: Image | None, wish: Wish, where: str, screen: Screen
+) -> Image:
+    if volume.chip is None:
+        raise CommandError(
+            f"the bootloader at {volume.folder} is that of a {volume.model} ({volume.board_id}), "
+            "which Fieldpost does not support. Nothing was written."
+        )
+    if image is None:
+        image = _image_for(volume.chip, wish.board, wish, where, screen)
+        if not (wish.image or wish.board):
+            screen.say(where, "A bootloader can't tell a Pico from a Pico W: taken for a Pico W.")
+    _check_uf2(image, volume.chip, str(volume.folder), None)
+    screen.say(where, str(image))
+    screen.progress(where, f"copying to {volume.folder}", 0, None)
+    uf2_volume.copy(image.path, volume)
+    if not uf2_volume.wait_until_gone(volume, wish.limits.gone_s):
+        raise CommandError(
+            f"the board at {volume.folder} has not taken the image within "
+            f"{wish.limits.gone_s:g} s. Unplug it, hold BOOTSEL while plugging it in, and repeat."
+        )
+    return image
+
+
+def _check_uf2(image: Image, chip: str, where: str, machine: str | None) -> None:
+    if image.kind != "uf2" and image.chip == chip:
+        raise images.ImageRefused(f"{image.path.name} is no UF2 file, and {where} needs one")
+    images.check_fits(image, chip, where, machine)
+
+
+def _image_for(chip: str, board: str | None, wish: Wish, where: str, screen: Screen) -> Image:
+    if wish.image:
+        return images.examine(wish.image)
+    entry = catalogue.choose(chip=chip, board=board, version=wish.version)
+    if board and entry.board != board:
+        screen.say(where, f"There is no image for {board} here; {entry.board} has the same chip.")
+    return download.obtain(
+        entry,
+        on_progress=lambda done, total: screen.progress(
+            where, f"downloading {entry.file_name}", done, total
+        ),
+        say=lambda text: screen.say(where, text),
+    )
+
+
+def _enter_bootloader(
+    port: Port, before: list[Path], wish: Wish, screen: Screen
+) -> uf2_volume.Volume | None:
+    try:
+        link = open_link(port.device)
+        try:
+            link.enter_bootloader()
+        finally:
+            link.close(resume=False)
+    except BoardError as error:
+        screen.say(port.device, f"It does not go there by itself: {error}")
+        return None
+    screen.progress(port.device, "waiting for its volume", 0, None)
+    return uf2_volume.wait_for(wish.limits.volume_s, besides=before, folders=_places(wish))
+
+
+def _wait_for_hand(
+    where: str, wish: Wish, screen: Screen, before: Iterable[Path] = ()
+) -> uf2_volume.Volume:
+    limit_s = wish.limits.hand_s
+    screen.say(
+        where,
+        "Unplug the board. Hold its BOOTSEL button down, plug it in again, and let go: a drive "
+        f"appears. Waiting {limit_s:g} s for it.",
+    )
+    screen.progress(where, "waiting for a hand on BOOTSEL", 0, None)
+    volume = uf2_volume.wait_for(limit_s, besides=before, folders=_places(wish))
+    if volume is None:
+        raise CommandError(
+            f"no UF2 volume appeared within {limit_s:g} s. If the drive did appear, name its "
+            "folder with --volume; if it did not, try another cable, for many carry power only."
+        )
+    return volume
+
+
+def _places(wish: Wish) -> list[Path] | None:
+    return [wish.volume] if wish.volume else None
+
+
+def _no_erase(wish: Wish, where: str) -> None:
+    if wish.erase:
+        raise CommandError(
+            f"{where}: --erase is for the ESP32 family. A Pico's files survive a new image; to "
+            "remove them, flash it without --erase and then: fieldpost erase"
+        )
+
+
+def _check_answer(
+    done: Outcome, image: Image, port: Port | None, before: set[str], wish: Wish, screen: Screen
+) -> Outcome:
+    """Wait for MicroPython, on the same port or on a new one, and compare the version."""
+    limit_s = wish.limits.answer_s
+    screen.progress(done.port, "waiting for MicroPython to answer", 0, None)
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        for candidate in _candidates(port, before):
+            answer = boards.ask(candidate, _ASK_S)
+            if answer.state == "micropython" and answer.micropython:
+                return _compare(done, image, answer)
+        time.sleep(_POLL_S)
+    raise CommandError(
+        f"{done.image} was written, but no MicroPython answered within {limit_s:g} s. Press the "
+        "board's reset button, or plug it in again, and see: fieldpost boards"
+    )
+
+
+def _candidates(port: Port | None, before: set[str]) -> Iterator[Port]:
+    if port and ("://" in port.device or Path(port.device).exists()):
+        yield port
+    for other in all_ports():
+        if port and other.device == port.device:
+            continue
+        same = port is not None and other.serial and other.serial == port.serial
+        if same or (other.device not in before and other.may_be_a_board):
+            yield other
+
+
+def _compare(done: Outcome, image: Image, answer: Board) -> Outcome:
+    found = answer.micropython or ""
+    if image.version and found.split("-")[0] != image.version.split("-")[0]:
+        raise CommandError(
+            f"{done.image} was written, but the board on {answer.port} answers as MicroPython "
+            f"{found}, not {image.version}. Unplug it, plug it in again, and repeat the command."
+        )
+    text = f"{done.text}, and MicroPython {found} answers on {answer.port}"
+    return replace(done, text=text, micropython=found)

@@ -1,0 +1,1 @@
+"""Many boards made what one file says."""

@@ -1,0 +1,1 @@
+"""What goes over the broker: publish, listen, command, the account of readings."""

@@ -1,0 +1,107 @@
+"""`fieldpost listen`: prints what arrives, as `mosquitto_sub -v` does."""
+
+import base64
+import json
+import queue
+import sys
+import time
+
+from paho.mqtt.client import MQTTMessage
+
+from fieldpost.errors import CommandError
+from fieldpost.mqtt import url as mqtt_url
+from fieldpost.mqtt.client import TIMEOUT_S, Connection, check_filter
+from fieldpost.mqtt.tls import ClientFiles
+
+
+def listen_command(
+    topic: str,
+    *,
+    broker: str = mqtt_url.DEFAULT_URL,
+    qos: int = 0,
+    count: int | None = None,
+    timeout_s: float | None = None,
+    as_json: bool = False,
+    tls: ClientFiles | None = None,
+) -> None:
+    """Print messages until `count` came, `timeout_s` passed, or Ctrl-C.
+
+    Raises CommandError if `count` was given and fewer came. Without it, an end by time-out is as
+    good as any. A lost connection is reported and dialled again.
+    """
+    address = mqtt_url.parse(broker, tls)
+    check_filter(topic)
+    arrived: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
+    first = True
+
+    def connected() -> None:
+        nonlocal first
+        if not first:
+            _say(f"connected to {address}")
+            connection.resubscribe(topic, qos)
+        first = False
+
+    connection = Connection(
+        address,
+        on_message=arrived.put,
+        on_lost=lambda reason: _say(f"connection lost: {reason}"),
+        on_connected=connected,
+    )
+    connection.open(min(timeout_s or TIMEOUT_S, TIMEOUT_S))
+    try:
+        connection.subscribe(topic, qos)
+        _say(f"connected to {address}")
+        printed = _print_messages(arrived, count, timeout_s, as_json)
+    except KeyboardInterrupt:
+        return
+    finally:
+        connection.close()
+    if count is not None and printed < count:
+        raise CommandError(f"{printed} of {count} messages came within {timeout_s:g} s")
+
+
+def _print_messages(
+    arrived: "queue.SimpleQueue[MQTTMessage]",
+    count: int | None,
+    timeout_s: float | None,
+    as_json: bool,
+) -> int:
+    end = None if timeout_s is None else time.monotonic() + timeout_s
+    printed = 0
+    while count is None or printed < count:
+        left_s = None if end is None else max(0.0, end - time.monotonic())
+        try:
+            message = arrived.get(timeout=left_s)
+        except queue.Empty:
+            break
+        line = _as_json(message) if as_json else _as_line(message)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        printed += 1
+    return printed
+
+
+def _as_line(message: MQTTMessage) -> str:
+    line = f"{message.topic} {message.payload.decode(errors='replace')}"
+    if sys.stdout.isatty():
+        # What a stranger publishes must not drive this terminal.
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+    return line
+
+
+def _as_json(message: MQTTMessage) -> str:
+    """topic, qos, retain and payload; a payload that is no UTF-8 comes as payload_base64."""
+    fields: dict[str, object] = {
+        "topic": message.topic,
+        "qos": message.qos,
+        "retain": message.retain,
+    }
+    try:
+        fields["payload"] = message.payload.decode()
+    except UnicodeDecodeError:
+        fields["payload_base64"] = base64.b64encode(message.payload).decode()
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,37 @@
+"""`fieldpost publish`: one message, from the connection to the delivery, step by step."""
+
+import sys
+
+from fieldpost.mqtt import url as mqtt_url
+from fieldpost.mqtt.client import TIMEOUT_S, Connection, check_topic
+from fieldpost.mqtt.tls import ClientFiles
+
+DEFAULT_MESSAGE = "Hello from Fieldpost"
+
+
+def publish_command(
+    topic: str,
+    message: str = DEFAULT_MESSAGE,
+    *,
+    broker: str = mqtt_url.DEFAULT_URL,
+    qos: int = 0,
+    retain: bool = False,
+    timeout_s: float = TIMEOUT_S,
+    tls: ClientFiles | None = None,
+) -> None:
+    """Publish and print each step. Raises CommandError unless it was delivered."""
+    address = mqtt_url.parse(broker, tls)
+    check_topic(topic)
+    connection = Connection(address, on_lost=_report_lost)
+    connection.open(timeout_s)
+    try:
+        print(f"connected to {address}")
+        print(f"publishing to {topic}")
+        connection.publish(topic, message.encode(), qos=qos, retain=retain, timeout_s=timeout_s)
+        print("delivery complete")
+    finally:
+        connection.close()
+
+
+def _report_lost(reason: str) -> None:
+    print(f"connection lost: {reason}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""A node's console and its messages on one screen."""

@@ -1,0 +1,41 @@
+"""`fieldpost monitor`: its command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def monitor(
+    port: Annotated[
+        str | None, typer.Option(help="The board's; by itself, the one that is connected.")
+    ] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            help="Show the nodes' messages too: mqtt[s]://\\[user:password@]host\\[:port].",
+            envvar="FIELDPOST_BROKER",
+            metavar="URL",
+        ),
+    ] = None,
+    node: Annotated[str | None, typer.Option(help="Only this node's messages.")] = None,
+    base: Annotated[str, typer.Option(help="mqtt.base of the nodes.")] = "fieldpost",
+    log: Annotated[
+        Path | None, typer.Option(help="Append everything to this file, with the time.")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts: a line each.")] = False,
+    ca: Annotated[Path | None, typer.Option(help="mqtts: who signed for the broker.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="mqtts: our certificate.")] = None,
+    key: Annotated[Path | None, typer.Option(help="mqtts: the key of --cert.")] = None,
+) -> None:
+    """Watch a board's console and the nodes' messages, until Ctrl-C.
+
+    The board's program is not disturbed. A board that is unplugged is waited for.
+    """
+    from fieldpost.monitor.monitor import Options, monitor_command
+    from fieldpost.mqtt.tls import ClientFiles
+
+    monitor_command(
+        Options(port, broker, ClientFiles(ca, cert, key), node, base, log, as_json, timeout)
+    )

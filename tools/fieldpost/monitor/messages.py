@@ -1,0 +1,115 @@
+"""A node's MQTT messages in a few words: what somebody who watches wants to know of each."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from fieldpost.monitor.events import Event
+
+# What says that something is wrong unless it is zero, and is left out where it is.
+_HEALTH_COUNTS = ("dropped", "corrupt", "failed_starts", "repeats", "late_samples", "reconnects")
+_STATES = {"online": "green", "offline": "red", "asleep": "blue", "safe_mode": "bold red"}
+# A reading that comes so long after it was taken was waiting in the outbox.
+_LATE_S = 5
+
+
+@dataclass(frozen=True)
+class Short:
+    """kind: the topic's last levels. style: rich's, or "". below: lines that belong under it."""
+
+    node: str
+    kind: str
+    text: str
+    style: str = ""
+    below: tuple[str, ...] = ()
+
+
+def shorten(event: Event, base: str) -> Short:
+    """What to show of a message. One that is not as the nodes' are is shown as it is."""
+    node, _, kind = event.topic.removeprefix(base + "/").partition("/")
+    try:
+        told = json.loads(event.text)
+    except ValueError:
+        told = None
+    short = _SHORTEN.get(kind)
+    if short is None or not isinstance(told, dict):
+        return Short(node, kind, event.text)
+    text, style, *below = short(told, event.at)
+    return Short(node, kind, text, style, tuple(below))
+
+
+def _telemetry(told: dict[str, Any], at: float) -> tuple[str, ...]:
+    key = f"{told.pop('boot', '?')}/{told.pop('seq', '?')}"
+    taken = told.pop("ts", None)
+    age_s = told.pop("age_s", None)
+    if isinstance(taken, int | float):
+        age_s = at - taken
+    words = [key, *_pairs(told)]
+    if isinstance(age_s, int | float) and age_s > _LATE_S:
+        words.append(f"({_duration(age_s)} old)")
+    return " ".join(words), ""
+
+
+def _status(told: dict[str, Any], at: float) -> tuple[str, ...]:
+    state = str(told.pop("state", "?"))
+    until = told.pop("until", None)
+    words = [state]
+    if isinstance(until, int | float):
+        words.append(time.strftime("until %H:%M:%S", time.localtime(until)))
+    return " ".join(words + _pairs(told)), _STATES.get(state, "yellow")
+
+
+def _health(told: dict[str, Any], at: float) -> tuple[str, ...]:
+    words = [str(told.get("state", "?"))]
+    if isinstance(uptime_s := told.get("uptime_s"), int | float):
+        words.append(f"up {_duration(uptime_s)}")
+    if (reset := told.get("reset")) is not None:
+        words.append(f"after {reset}")
+    for name, unit in (("rssi", " dBm"), ("free", " B"), ("outbox", "")):
+        if told.get(name) is not None:
+            words.append(f"{name} {told[name]}{unit}")
+    words += [f"{name} {told[name]}" for name in _HEALTH_COUNTS if told.get(name)]
+    bad = []
+    for name in ("sensor_errors", "tls"):
+        if told.get(name):
+            bad.append(f"{name}: {_plain(told[name])}")
+    crash = str(told.get("crash") or "").strip().splitlines()
+    style = "yellow" if any(told.get(name) for name in ("dropped", "corrupt")) else ""
+    return " ".join(words), style, *bad, *crash
+
+
+def _result(told: dict[str, Any], at: float) -> tuple[str, ...]:
+    name = told.pop("id", "?")
+    ok = told.pop("ok", None)
+    mark = {True: "done", False: "refused"}.get(ok, "?") if isinstance(ok, bool) else "?"
+    return " ".join([f"{name} {mark}", *_pairs(told)]), "" if ok else "red"
+
+
+def _cmd(told: dict[str, Any], at: float) -> tuple[str, ...]:
+    return " ".join([f"{told.pop('id', '?')} {told.pop('do', '?')}", *_pairs(told)]), "cyan"
+
+
+_SHORTEN = {
+    "telemetry": _telemetry,
+    "status": _status,
+    "health": _health,
+    "cmd": _cmd,
+    "cmd/result": _result,
+}
+
+
+def _pairs(told: dict[str, Any]) -> list[str]:
+    return [f"{name} {_plain(value)}" for name, value in told.items()]
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _duration(seconds: float) -> str:
+    """ "42 s", "7 min", "5 h", "12 d"."""
+    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86_400:.0f} d"

@@ -1,0 +1,1 @@
+"""Brokers and the way to them: addresses, TLS, a client, a broker of our own."""

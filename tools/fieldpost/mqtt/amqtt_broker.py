@@ -1,0 +1,76 @@
+"""amqtt as a process of its own: `python -m fieldpost.mqtt.amqtt_broker FILE`, until SIGTERM.
+
+FILE holds JSON: `port`, `users` (name to password, or null: anybody may come in) and `subscriber`
+([client id, topic filter] or null). A file with hashed passwords is written beside it.
+"""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amqtt.broker import Broker, BrokerContext
+from amqtt.plugins.base import BasePlugin
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+_SHUTDOWN_S = 3
+
+
+class KnownSubscriber(BasePlugin[BrokerContext]):
+    """A session that is there before the listener is, so that it misses nothing."""
+
+    async def on_broker_pre_start(self) -> None:
+        """Called by amqtt between clearing its sessions and opening its port."""
+        await self.context.add_subscription(self.config.client_id, self.config.topic, 1)
+
+    @dataclass
+    class Config:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What the broker's configuration says of it."""
+
+        client_id: str
+        topic: str
+
+
+def _configuration(options: dict[str, Any], password_file: Path) -> dict[str, Any]:
+    plugins: dict[str, dict[str, Any]] = {}
+    if options["users"]:
+        hasher = Argon2Hasher()
+        lines = [f"{user}:{hasher.hash(word)}\n" for user, word in options["users"].items()]
+        password_file.write_text("".join(lines))
+        plugins["amqtt.plugins.authentication.FileAuthPlugin"] = {
+            "password_file": str(password_file)
+        }
+    else:
+        plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
+    if options["subscriber"]:
+        client_id, topic = options["subscriber"]
+        plugins["fieldpost.mqtt.amqtt_broker.KnownSubscriber"] = {
+            "client_id": client_id,
+            "topic": topic,
+        }
+    listener = {"type": "tcp", "bind": f"127.0.0.1:{options['port']}"}
+    return {"listeners": {"default": listener}, "plugins": plugins}
+
+
+async def _serve(file: Path) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    options = json.loads(file.read_text())
+    broker = Broker(_configuration(options, file.with_name("passwords")))
+    await broker.start()
+    await stop.wait()
+    await asyncio.wait_for(broker.shutdown(), _SHUTDOWN_S)
+
+
+def main() -> None:
+    """Serve until SIGTERM. The log goes to the standard error."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    asyncio.run(_serve(Path(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""A broker of our own on a loopback port: Mosquitto where it is installed, else amqtt.
+
+with Broker() as broker:
+    ...                     # broker.port, broker.name
+    broker.stop()           # as `systemctl stop` does
+    broker.start()          # again, on the same port
+"""
+
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from fieldpost.errors import CommandError
+from fieldpost.started import Started
+
+Program = Literal["mosquitto", "amqtt"]
+HOST = "127.0.0.1"
+_START_S = 15.0
+_STOP_S = 5.0
+_PORT_TRIES = 5
+# Where distributions put daemons, which is not always on a user's PATH.
+_DAEMON_PATH = os.pathsep.join(("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
+
+
+def find_mosquitto() -> str | None:
+    """The path of the Mosquitto broker, None if it is not installed."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path=_DAEMON_PATH)
+
+
+def free_port() -> int:
+    """A loopback port on which nobody listens.
+
+    From below the range that the system hands out to outgoing connections: there, a client that
+    keeps dialling a stopped broker could be given that very port and connect to itself.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10240, 32768)
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+
+
+class Broker(Started):
+    """One broker process, with its files in a temporary folder. Starts on entering `with`.
+
+    program: which one; None takes Mosquitto if there is one.
+    users: names and passwords; None lets anybody in.
+    subscriber: (client id, topic filter) of a subscriber, coming with QoS 1 and a persistent
+        session, for whom messages are kept from the start on, also across a stop and a start.
+        To Mosquitto it must have come once before the stop.
+    persistence: keep sessions and retained messages across a stop and a start (Mosquitto only).
+    """
+
+    def __init__(
+        self,
+        program: Program | None = None,
+        *,
+        port: int | None = None,
+        users: Mapping[str, str] | None = None,
+        subscriber: tuple[str, str] | None = None,
+        persistence: bool = False,
+    ) -> None:
+        self._mosquitto = None if program == "amqtt" else find_mosquitto()
+        if program == "mosquitto" and not self._mosquitto:
+            raise CommandError("mosquitto is not installed: apt install mosquitto, or use amqtt")
+        self.program: Program = "mosquitto" if self._mosquitto else "amqtt"
+        if persistence and self.program == "amqtt":
+            raise CommandError("amqtt keeps nothing across a restart: persistence needs mosquitto")
+        self.name = _name_of(self._mosquitto)
+        self._fixed_port = port is not None
+        self.port = port or free_port()
+        self._users = dict(users or {})
+        self._subscriber = subscriber
+        self._persistence = persistence or subscriber is not None
+        self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-broker-")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as `--broker` takes it."""
+        return f"mqtt://{HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, None while stopped."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start it and wait until it accepts connections. Raises CommandError if it does not.
+
+        A port that was picked here is picked again if somebody took it; from then on it stays.
+        """
+        if self.running():
+            return
+        for attempt in range(_PORT_TRIES):
+            if not self._accepts():  # else it is somebody else who listens there
+                self._spawn()
+                if self._wait_until_it_accepts():
+                    self._fixed_port = True
+                    return
+                self.kill()
+            if self._fixed_port or attempt == _PORT_TRIES - 1:
+                break
+            self.port = free_port()
+        raise CommandError(
+            f"{self.name} did not start on port {self.port}. Its last words: {self._last_words()}"
+        )
+
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """End it as its service manager would: it saves what it keeps. Killed after 5 s."""
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                pass  # kill() is next
+        self.kill()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """Kill it and remove its files."""
+        self.kill()
+        self._folder.cleanup()
+
+    def _spawn(self) -> None:
+        folder = Path(self._folder.name)
+        command = self._mosquitto_command() if self._mosquitto else self._amqtt_command()
+        with (folder / "log").open("ab") as log:
+            # In a session of its own, so that Ctrl-C in the terminal ends it when we say so.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                start_new_session=True,
+            )
+
+    def _mosquitto_command(self) -> list[str]:
+        assert self._mosquitto
+        folder = Path(self._folder.name)
+        lines = [
+            f"listener {self.port} {HOST}",
+            f"allow_anonymous {'false' if self._users else 'true'}",
+            f"persistence {'true' if self._persistence else 'false'}",
+            f"persistence_location {folder}/",
+            "log_dest stderr",
+            "log_type error",
+            "log_type warning",
+        ]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            # Started by root it would become another user, who cannot read this folder.
+            lines.append("user root")
+        if self._users:
+            passwords = folder / "passwords"
+            passwords.write_text("".join(_password_line(*pair) for pair in self._users.items()))
+            passwords.chmod(0o600)
+            lines.append(f"password_file {passwords}")
+        configuration = folder / "mosquitto.conf"
+        configuration.write_text("\n".join(lines) + "\n")
+        return [self._mosquitto, "-c", str(configuration)]
+
+    def _amqtt_command(self) -> list[str]:
+        options = Path(self._folder.name) / "amqtt.json"
+        options.touch(mode=0o600)
+        options.write_text(
+            json.dumps(
+                {"port": self.port, "users": self._users, "subscriber": self._subscriber},
+            )
+        )
+        return [sys.executable, "-m", "fieldpost.mqtt.amqtt_broker", str(options)]
+
+    def _wait_until_it_accepts(self) -> bool:
+        end = time.monotonic() + _START_S
+        while self.running() and time.monotonic() < end:
+            if self._accepts():
+                return True
+            time.sleep(0.02)
+        return False
+
+    def _accepts(self) -> bool:
+        try:
+            socket.create_connection((HOST, self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def _last_words(self) -> str:
+        log = Path(self._folder.name) / "log"
+        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+        return lines[-1] if lines else "none; is another program listening there?"
+
+
+def _name_of(mosquitto: str | None) -> str:
+    if mosquitto is None:
+        return f"amqtt {metadata.version('amqtt')}"
+    # `-h` prints the version and ends with a status that means nothing.
+    told = subprocess.run([mosquitto, "-h"], capture_output=True, text=True, timeout=10)
+    found = re.search(r"version (\S+)", told.stdout + told.stderr)
+    return f"Mosquitto {found[1]}" if found else "Mosquitto"
+
+
+def _password_line(user: str, password: str) -> str:
+    """A line of Mosquitto's password file: PBKDF2 with SHA-512, as mosquitto_passwd writes it."""
+    salt = os.urandom(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 101)
+    return f"{user}:$7$101${b64encode(salt).decode()}${b64encode(digest).decode()}\n"

@@ -1,0 +1,255 @@
+"""An MQTT connection on paho-mqtt: every wait is bounded, every failure is explained."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.reasoncodes import ReasonCode
+
+from fieldpost.errors import CommandError
+from fieldpost.mqtt import tls as certs_client
+from fieldpost.mqtt.url import BrokerAddress
+
+KEEPALIVE_S = 30
+TIMEOUT_S = 10.0
+OnMessage = Callable[[paho.MQTTMessage], None]
+
+_REFUSALS = {
+    "Unsupported protocol version": "it does not speak MQTT 3.1.1",
+    "Client identifier not valid": "it does not accept the client id",
+    "Server unavailable": "it says that it is unavailable; try again later",
+}
+# Return codes 4 and 5: brokers do not agree on which of them a wrong password is.
+_CREDENTIALS = ("Bad user name or password", "Not authorized")
+
+
+class Connection:
+    """One session with a broker; paho's thread calls `on_message` and `on_lost`.
+
+    on_message: each message that arrives. on_lost: told why when a connection ends that
+    nobody asked to end; paho then dials again. on_connected: after every CONNACK that accepts.
+    client_id: with `clean` False, the broker keeps the session under it.
+    retry_s: the longest pause between two attempts to connect again.
+    """
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        *,
+        on_message: OnMessage | None = None,
+        on_lost: Callable[[str], None] | None = None,
+        on_connected: Callable[[], None] | None = None,
+        client_id: str = "",
+        clean: bool = True,
+        keepalive_s: int = KEEPALIVE_S,
+        retry_s: float = 10.0,
+    ) -> None:
+        self.address = address
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._on_connected = on_connected
+        self._keepalive_s = keepalive_s
+        self._changed = threading.Condition()
+        self._answer: ReasonCode | None = None
+        self._lost: str | None = None
+        self._delivered: set[int] = set()
+        self._granted: dict[int, bool] = {}
+        self._closing = False
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=clean
+        )
+        self._client.reconnect_delay_set(min(1.0, retry_s), retry_s)  # pyright: ignore[reportArgumentType]
+        if address.user is not None:
+            self._client.username_pw_set(address.user, address.password)
+        if address.tls:
+            self._client.tls_set_context(address.tls.context())
+        self._client.on_connect = self._connected
+        self._client.on_disconnect = self._disconnected
+        self._client.on_publish = self._published
+        self._client.on_subscribe = self._subscribed
+        self._client.on_message = self._message
+
+    def open(self, timeout_s: float = TIMEOUT_S) -> None:
+        """Connect and wait for the broker's yes. Raises CommandError saying why there is none."""
+        self._dial(timeout_s)
+        self._client.loop_start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._answer or self._lost, timeout_s)
+            answer, lost = self._answer, self._lost
+        if answer is not None and not answer.is_failure:
+            return
+        self.close()
+        if answer is not None:
+            raise CommandError(
+                f"the broker at {self.address} refused us: {_refusal(str(answer), self.address)}"
+            )
+        if lost:
+            tls = self.address.tls
+            doubt = certs_client.closed(tls) if tls else "is it an MQTT broker?"
+            raise CommandError(f"{self.address} closed the connection at once: {doubt}")
+        raise CommandError(
+            f"{self.address} accepted the connection but did not answer within {timeout_s:g} s: "
+            "is it an MQTT broker?"
+        )
+
+    def publish(
+        self, topic: str, message: bytes, *, qos: int, retain: bool, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        """Publish and wait until it is delivered: QoS 0 sent, QoS 1 and 2 acknowledged.
+
+        Raises CommandError if the connection ends first, or at the deadline.
+        """
+        info = self._client.publish(topic, message, qos, retain)
+        if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
+            raise CommandError(f"cannot publish: {paho.error_string(info.rc)}")
+        with self._changed:
+            self._changed.wait_for(lambda: info.mid in self._delivered or self._lost, timeout_s)
+            if info.mid in self._delivered:
+                return
+            if self._lost:
+                raise CommandError(f"not delivered: the connection was lost ({self._lost})")
+        raise CommandError(
+            f"not delivered: {self.address} did not acknowledge within {timeout_s:g} s"
+        )
+
+    def subscribe(self, topic: str, qos: int, timeout_s: float = TIMEOUT_S) -> None:
+        """Subscribe and wait for the broker's grant. Raises CommandError if there is none."""
+        code, mid = self._client.subscribe(topic, qos)
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
+            raise CommandError(f"cannot subscribe to {topic}: {paho.error_string(code)}")
+        with self._changed:
+            self._changed.wait_for(lambda: mid in self._granted or self._lost, timeout_s)
+            granted = self._granted.get(mid)
+        if granted is None:
+            raise CommandError(f"{self.address} did not answer the subscription to {topic}")
+        if not granted:
+            raise CommandError(f"{self.address} does not let us subscribe to {topic}")
+
+    def resubscribe(self, topic: str, qos: int) -> None:
+        """Subscribe without waiting, from `on_connected`."""
+        self._client.subscribe(topic, qos)
+
+    def close(self) -> None:
+        """Say goodbye, if there is anybody to say it to. Never raises."""
+        self._closing = True
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _dial(self, timeout_s: float) -> None:
+        """TCP. In a thread, because nothing bounds the look-up of a name."""
+        failure: list[OSError] = []
+
+        def dial() -> None:
+            try:
+                self._client.connect_timeout = timeout_s
+                self._client.connect(
+                    self.address.host, self.address.port, keepalive=self._keepalive_s
+                )
+            except OSError as error:
+                failure.append(error)
+
+        thread = threading.Thread(target=dial, daemon=True)
+        thread.start()
+        thread.join(timeout_s + 0.5)
+        if thread.is_alive():
+            failure.append(TimeoutError())
+        if failure:
+            raise CommandError(_explain(failure[0], self.address, timeout_s))
+
+    def _connected(self, *given: Any) -> None:
+        answer: ReasonCode = given[3]
+        with self._changed:
+            self._answer = answer
+            if not answer.is_failure:
+                self._lost = None
+            self._changed.notify_all()
+        if not answer.is_failure and self._on_connected:
+            self._on_connected()
+
+    def _disconnected(self, *given: Any) -> None:
+        if self._closing:
+            return
+        reason = str(given[3])
+        with self._changed:
+            refused = self._answer is not None and self._answer.is_failure
+            self._lost = "the broker closed it" if reason == "Unspecified error" else reason
+            lost = self._lost
+            self._changed.notify_all()
+        if self._on_lost and self._answer is not None and not refused:
+            self._on_lost(lost)
+
+    def _published(self, *given: Any) -> None:
+        with self._changed:
+            self._delivered.add(given[2])
+            self._changed.notify_all()
+
+    def _subscribed(self, *given: Any) -> None:
+        with self._changed:
+            self._granted[given[2]] = not any(code.is_failure for code in given[3])
+            self._changed.notify_all()
+
+    def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        if self._on_message:
+            self._on_message(message)
+
+
+def check_topic(topic: str) -> None:
+    """Raise CommandError unless one can publish to `topic` (MQTT 3.1.1, section 4.7)."""
+    _check_length(topic)
+    if "+" in topic or "#" in topic:
+        raise CommandError(
+            f"one publishes to one topic, and {topic} is a pattern: + and # are for listen"
+        )
+
+
+def check_filter(topic: str) -> None:
+    """Raise CommandError unless one can subscribe to `topic` (section 4.7.1)."""
+    _check_length(topic)
+    levels = topic.split("/")
+    misplaced = any("+" in level and level != "+" for level in levels) or any(
+        "#" in level and (level != "#" or place < len(levels) - 1)
+        for place, level in enumerate(levels)
+    )
+    if misplaced:
+        raise CommandError(
+            f"{topic} is no topic filter: + stands for one whole level, "
+            "and # for all the rest, as the last level"
+        )
+
+
+def _check_length(topic: str) -> None:
+    if not 1 <= len(topic.encode()) <= 65535 or "\0" in topic:
+        raise CommandError("a topic has 1 to 65535 bytes of UTF-8, none of them zero")
+
+
+def _refusal(reason: str, address: BrokerAddress) -> str:
+    if reason not in _CREDENTIALS:
+        return _REFUSALS.get(reason, reason)
+    if address.user is None:
+        return "it wants a user and a password: give mqtt://user:password@host"
+    return (
+        f"wrong password, or no user {address.user} there, or one that may not connect "
+        "(in the address, write @ : / ? # of a password as %40 %3A %2F %3F %23)"
+    )
+
+
+def _explain(error: OSError, address: BrokerAddress, timeout_s: float) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"no host is named {address.host}: check the spelling, or give its IP address"
+    if isinstance(error, ssl.SSLError) and address.tls:
+        return certs_client.explain(error, str(address), address.tls)
+    if isinstance(error, ConnectionRefusedError):
+        return (
+            f"nothing listens at {address}: start a broker there (`mosquitto` does for a test), "
+            "or say where it is with --broker"
+        )
+    if isinstance(error, TimeoutError):
+        return (
+            f"no answer from {address} within {timeout_s:g} s: "
+            "check the address, the network and the broker's firewall"
+        )
+    return f"cannot reach {address}: {error.strerror or error}"

@@ -1,0 +1,77 @@
+"""`mqtt[s]://[user:password@]host[:port]`, read with an error that says what is wrong with it.
+
+No message here repeats a password, nor anything that may turn out to be one.
+"""
+
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from fieldpost.errors import CommandError
+from fieldpost.mqtt.tls import ClientFiles
+
+DEFAULT_URL = "mqtt://127.0.0.1:1883"
+_FORM = "a broker's address looks like mqtt://[user:password@]host[:port]"
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+@dataclass(frozen=True)
+class BrokerAddress:
+    """Where a broker is, and who we are to it. tls: None without TLS."""
+
+    host: str
+    port: int = 1883
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: ClientFiles | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+
+
+def parse(url: str, files: ClientFiles | None = None) -> BrokerAddress:
+    """The address in `url`. Percent-encoded bytes in user and password are decoded.
+
+    files: for mqtts://, and for that alone; None: those that the environment names.
+
+    Raises CommandError naming what is wrong, without the credentials.
+    """
+    if "://" not in url:
+        # 'host:1883' alone would be read as a scheme; what stands before an @ stays unprinted.
+        raise CommandError(f"{_FORM}: this one has no mqtt:// or mqtts:// in front")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise CommandError(f"{_FORM}: the port must be a number from 1 to 65535") from None
+    _check(parts)
+    if port == 0:
+        raise CommandError(f"{_FORM}: the port must be a number from 1 to 65535")
+    assert parts.hostname  # _check saw to it
+    is_given = files is not None and files.given()
+    if parts.scheme == "mqtt" and is_given:
+        raise CommandError("--ca, --cert and --key are for TLS: write mqtts:// in the address")
+    tls = None
+    if parts.scheme == "mqtts":
+        tls = files if is_given else ClientFiles.from_environment()
+    return BrokerAddress(
+        host=parts.hostname,
+        port=port or _PORTS[parts.scheme],
+        user=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+        tls=tls,
+    )
+
+
+def _check(parts: SplitResult) -> None:
+    if parts.scheme not in _PORTS:
+        raise CommandError(f"{_FORM}: this one begins with {parts.scheme}://")
+    if not parts.hostname:
+        raise CommandError(f"{_FORM}: this one names no host")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise CommandError(
+            f"{_FORM}: nothing may follow the port. The topic is an argument of its own; "
+            "in a password write / as %2F, ? as %3F, # as %23 and @ as %40"
+        )
+    if parts.password and not parts.username:
+        raise CommandError(f"{_FORM}: there is a password but no user; MQTT 3.1.1 needs both")

@@ -1,0 +1,1 @@
+"""A node's own files, made of a few answers."""

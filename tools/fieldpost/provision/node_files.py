@@ -1,0 +1,246 @@
+"""Makes a node's config.json and secrets.json of a few answers, and puts them on a board or in a
+folder. Nothing here prints, logs or quotes a secret.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fieldpost.board import files as board_files
+from fieldpost.board.link import BoardLink
+from fieldpost.config import pins
+from fieldpost.config.checked import with_checked
+from fieldpost.config.files import config as schema_check
+from fieldpost.errors import CommandError
+from fieldpost.mqtt import url as mqtt_url
+from fieldpost.mqtt.tls import ClientFiles
+
+VARIABLES = {
+    "ssid": "FIELDPOST_WIFI_SSID",
+    "password": "FIELDPOST_WIFI_PASSWORD",
+    "broker": "FIELDPOST_BROKER",
+    "node": "FIELDPOST_NODE",
+}
+_TLS_FILES = {"ca": "ca_file", "cert": "cert_file", "key": "key_file"}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What has to be known of a node; None: not said yet. broker: a URL, with its credentials.
+
+    password: "" for an open network.
+    """
+
+    ssid: str | None = None
+    password: str | None = field(default=None, repr=False)
+    broker: str | None = field(default=None, repr=False)
+    node: str | None = None
+
+    def missing(self) -> list[str]:
+        """The names of those that were not given."""
+        return [name for name in VARIABLES if getattr(self, name) is None]
+
+
+@dataclass(frozen=True)
+class NodeFiles:
+    """The two files as dicts, and what else belongs on the board, by name: certificates."""
+
+    config: dict[str, Any]
+    secrets: dict[str, Any] = field(repr=False)
+    others: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def contents(self) -> dict[str, bytes]:
+        """By file name, secrets first: a node with both old or with new secrets can start."""
+        return with_checked(
+            {
+                **self.others,
+                "secrets.json": _json(self.secrets),
+                "config.json": _json(self.config),
+            }
+        )
+
+
+def read_answers(path: Path) -> Answers:
+    """From a TOML or JSON file with some of the keys ssid, password, broker, node."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError:  # as JSON's, TOML's and Unicode's errors are: they may quote a secret
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise CommandError(
+            f'{path} is not {kind}. Lines such as ssid = "my network", and password, broker and '
+            "node, are what it should have"
+        ) from None
+    count = len(set(found) - set(VARIABLES)) if isinstance(found, dict) else 1
+    if count:
+        # What is not known may be a secret in the wrong place: it is not repeated.
+        raise CommandError(f"{path} has {count} key(s) that are none of: {', '.join(VARIABLES)}")
+    for name, value in found.items():
+        if not isinstance(value, str):
+            raise CommandError(f'{path}: {name} must be a text in "quotes"')
+    return Answers(**found)
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Answers:
+    """From the variables of VARIABLES that are set."""
+    return Answers(**{name: environment.get(key) for name, key in VARIABLES.items()})
+
+
+def merged(*sources: Answers) -> Answers:
+    """Each answer from the first source that has it."""
+    found: dict[str, str | None] = {}
+    for name in VARIABLES:
+        given = [getattr(source, name) for source in sources]
+        found[name] = next((value for value in given if value is not None), None)
+    return Answers(**found)
+
+
+def make(
+    answers: Answers,
+    tls: ClientFiles | None = None,
+    config: dict[str, Any] | None = None,
+    secrets: dict[str, Any] | None = None,
+    chip: pins.Chip | None = None,
+) -> NodeFiles:
+    """The files for these answers, checked with the firmware's own schema.
+
+    config, secrets: those that there are; what was not asked for is kept of them, and so are
+    other Wi-Fi networks, after the new one. chip: of the board they are for, if it is known.
+    Raises CommandError with all that is wrong.
+    """
+    for name in answers.missing():
+        raise CommandError(f"the {name} is missing: give it with --from FILE or {VARIABLES[name]}")
+    assert answers.broker is not None
+    address = mqtt_url.parse(answers.broker, tls or ClientFiles())
+    new = dict(config or {})
+    new["node"] = answers.node
+    mqtt = {k: v for k, v in dict(new.get("mqtt") or {}).items() if k not in ("port", "tls")}
+    mqtt["host"] = address.host
+    others: dict[str, bytes] = {}
+    usual = 8883 if address.tls else 1883
+    if address.port != usual:
+        mqtt["port"] = address.port
+    if address.tls:
+        mqtt["tls"] = _tls(address.tls, others)
+    new["mqtt"] = mqtt
+    hidden = dict(secrets or {})
+    known = hidden.get("wifi")
+    rest = [
+        one
+        for one in (known if isinstance(known, list) else [])
+        if isinstance(one, dict) and one.get("ssid") != answers.ssid
+    ]
+    hidden["wifi"] = [{"ssid": answers.ssid, "password": answers.password}, *rest]
+    # Credentials for one broker are never shown to another.
+    hidden.pop("mqtt", None)
+    if address.user is not None:
+        login = {"user": address.user, "password": address.password}
+        hidden["mqtt"] = {name: value for name, value in login.items() if value is not None}
+    _, errors = schema_check.check(new, hidden)
+    errors = errors or pins.of_config(new, chip)[0]
+    if errors:
+        raise CommandError("\n".join(["the answers make no configuration:", *errors]))
+    return NodeFiles(new, hidden, others)
+
+
+def check_answer(name: str, value: str, tls: ClientFiles) -> None:
+    """Raises CommandError if this answer is wrong, whatever the others are."""
+    right = Answers(ssid="x", password="", broker="mqtt://broker", node="node")
+    make(replace(right, **{name: value}), tls)
+
+
+def put_on_board(link: BoardLink, files: NodeFiles) -> None:
+    """Write them, each whole or not at all."""
+    for name, data in files.contents().items():
+        board_files.write_file(link, "/" + name, data)
+    # A change by command that was on trial would bring the settings before it back, and what was
+    # typed into the node's own page would take their place, or open that page again.
+    board_files.remove_file(link, "/trial.json")
+    board_files.remove_file(link, "/setup.json")
+
+
+def read_from_board(link: BoardLink) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """(config, secrets) that are on the board, None where there is none. Raises CommandError if
+    one is no JSON object: what it holds would be lost."""
+    found: list[dict[str, Any] | None] = []
+    there = board_files.list_files(link, "/")
+    for name in ("config.json", "secrets.json"):
+        data = board_files.read_file(link, "/" + name) if "/" + name in there else None
+        found.append(None if data is None else parse(name, data, "the board"))
+    return found[0], found[1]
+
+
+def read_from_folder(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The same from a folder."""
+    found: list[dict[str, Any] | None] = []
+    for name in ("config.json", "secrets.json"):
+        path = folder / name
+        found.append(parse(name, path.read_bytes(), str(folder)) if path.exists() else None)
+    return found[0], found[1]
+
+
+def parse(name: str, data: bytes, where: str) -> dict[str, Any]:
+    """A JSON object. Its text is never in the error."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise CommandError(
+            f"{name} in {where} is not a JSON object, so nothing can be kept of it. Repair it, or "
+            "replace it with --fresh"
+        )
+    return value
+
+
+def put_in_folder(folder: Path, files: NodeFiles) -> list[Path]:
+    """Write them to a folder, which is made; secrets.json and keys for this user alone."""
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.contents().items():
+            path = folder / name
+            partial = folder / f".{name}.partial"
+            partial.unlink(missing_ok=True)
+            private = name not in ("config.json", "ca.pem", "cert.pem")
+            handle = os.open(
+                partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644
+            )
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            partial.replace(path)
+            written.append(path)
+    except OSError as error:
+        raise CommandError(f"cannot write to {folder}: {error.strerror}") from None
+    return written
+
+
+def _tls(given: ClientFiles, others: dict[str, bytes]) -> dict[str, Any]:
+    if given.ca is None:
+        raise CommandError(
+            "mqtts:// needs the certificate of the authority that signed the broker's: give it "
+            "with --ca FILE (fieldpost certs makes one)"
+        )
+    found: dict[str, Any] = {}
+    for option, key in _TLS_FILES.items():
+        path: Path | None = getattr(given, option)
+        if path is None:
+            continue
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise CommandError(f"cannot read {path}: {error.strerror}") from None
+        name = option + (".pem" if b"-----BEGIN" in data else ".der")
+        others[name] = data
+        found[key] = name
+    return found
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,96 @@
+"""`fieldpost scan`: which sensors answer on a board, and the lines for its config.json."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldpost.errors import CommandError
+from fieldpost.upkeep.command import JsonOption, PortOption, _one
+
+if TYPE_CHECKING:
+    from fieldpost.scan.scan import Bus, Found
+
+_CONNECT_S = 15.0
+_NOTHING = """\
+Nothing answers. What helps, in this order:
+ - supply and ground of the sensor: 3V3 and GND, and the right way round;
+ - the pins: --scl and --sda, or --onewire, with the GPIO numbers of your wiring (looked at were
+   {looked_at});
+ - resistors to 3V3: 4.7 kOhm at SCL and SDA (most modules have them), and at a 1-Wire line;
+   without them a bus is only found when its pins are named.
+DHT, HC-SR04, HX711, PMS5003, analogue and digital sensors do not answer to a scan."""
+
+
+def scan(
+    port: PortOption = None,
+    scl: Annotated[int | None, typer.Option(min=0, help="I2C clock, as a GPIO number.")] = None,
+    sda: Annotated[int | None, typer.Option(min=0, help="I2C data, as a GPIO number.")] = None,
+    onewire: Annotated[
+        list[int] | None, typer.Option(min=0, help="1-Wire data; may be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the sensors on I2C and 1-Wire, and print the configuration for them.
+
+    By itself it looks at the usual pins of the chip: with the chip's own weak resistors, and more
+    only where something holds a line up. Named pins are tried, and no other is touched. A node
+    that runs is stopped for it and started again; nothing on the board is changed. Status 1 if a
+    bus is stuck.
+    """
+    from fieldpost.board.link import open_link
+    from fieldpost.scan import scan as survey
+
+    if (scl is None) != (sda is None):
+        raise CommandError("give both pins of the I2C bus: --scl and --sda")
+    pair = None if scl is None or sda is None else (scl, sda)
+    with open_link(_one(port), _CONNECT_S) as link:
+        found = survey.scan(link, pair=pair, onewire=tuple(onewire or ()))
+    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else _text(found))
+    if any(bus.state != "ok" for bus in found.buses):
+        raise typer.Exit(1)
+
+
+def _text(found: "Found") -> str:
+    lines = [f"{found.port}: {found.chip or 'unknown chip'}"]
+    for bus in found.buses:
+        lines += _bus(bus)
+    sensors = found.sensors()
+    if sensors:
+        lines += ["", "For config.json:", '  "sensors": [']
+        lines.append(",\n".join(f"    {json.dumps(entry)}" for entry in sensors))
+        lines.append("  ]")
+    elif not any(bus.devices or bus.state != "ok" for bus in found.buses):
+        lines.append(_NOTHING.format(looked_at=_pins(found)))
+    return "\n".join(lines)
+
+
+def _bus(bus: "Bus") -> list[str]:
+    if bus.kind == "i2c":
+        title = f"I2C {bus.pins['bus']}, SCL {bus.pins['scl']}, SDA {bus.pins['sda']}:"
+    else:
+        title = f"1-Wire, pin {bus.pins['pin']}:"
+    lines = [title]
+    if bus.freed:
+        lines.append("  SDA was held low; nine clocks have freed it.")
+    if bus.state != "ok":
+        lines.append(f"  {bus.remedy}")
+    elif not bus.devices:
+        lines.append("  nothing answers")
+    for device in bus.devices:
+        others = "".join(f" or {one}" for one in device.or_type)
+        lines.append(f"  {device.address}  {device.what}{others}")
+    return lines
+
+
+def _pins(found: "Found") -> str:
+    named = {pin for bus in found.buses for name, pin in bus.pins.items() if name != "bus"}
+    runs: list[list[int]] = []
+    for pin in sorted(named.union(found.looked_at)):
+        if runs and runs[-1][-1] == pin - 1:
+            runs[-1].append(pin)
+        else:
+            runs.append([pin])
+    return ", ".join(
+        f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs
+    )

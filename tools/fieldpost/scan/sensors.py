@@ -1,0 +1,117 @@
+"""Which supported sensor answers at an address, by what it says when it is asked.
+
+Addresses are those of `firmware/config/keys_sensors.py`. A question changes nothing in the device, and
+is harmless to any other that could sit at the same address: it reads a register that names the
+chip, or an answer with a checksum. Sensors that have neither can only be guessed by address.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Through the module that knows where the firmware lies.
+from firmware.config import keys_sensors as schema_sensors
+
+# A 1-Wire family code: what it is, and the sensor type that reads it.
+FAMILIES = {
+    0x10: ("DS18S20", "ds18x20"),
+    0x22: ("DS1822", "ds18x20"),
+    0x28: ("DS18B20", "ds18x20"),
+    0x01: ("DS2401 serial number", None),
+    0x26: ("DS2438 battery monitor", None),
+    0x29: ("DS2408 switch", None),
+    0x3B: ("MAX31850 thermocouple amplifier", None),
+}
+# Of Bosch's chips at 0x76 and 0x77, register 0xD0.
+_BOSCH = {
+    0x60: "BME280",
+    0x58: "BMP280",
+    0x57: "BMP280 (engineering sample)",
+    0x56: "BMP280 (engineering sample)",
+}
+_BOSCH_OTHER = {0x61: "BME680 or BME688", 0x55: "BMP180"}
+# INA219's configuration register: after power-on, and as our driver leaves it.
+_INA219 = (b"\x39\x9f", b"\x3e\x63")
+
+
+@dataclass(frozen=True)
+class Question:
+    """Write, wait, read `count` bytes; `judge` names the chip, "" for perhaps, None for no."""
+
+    write: bytes
+    wait_ms: int
+    count: int
+    judge: Callable[[bytes], str | None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """kind: the sensor type, None if nothing here reads it. others: types it could be as well."""
+
+    kind: str | None
+    what: str
+    sure: bool
+    others: tuple[str, ...] = ()
+
+
+def _sensirion(name: str) -> Callable[[bytes], str | None]:
+    """Words of 16 bits, each with its CRC-8 (polynomial 0x31, from 0xFF)."""
+
+    def judge(answer: bytes) -> str | None:
+        for at in range(0, len(answer), 3):
+            crc = 0xFF
+            for byte in answer[at : at + 2]:
+                crc ^= byte
+                for _ in range(8):
+                    crc = (crc << 1 ^ 0x31 if crc & 0x80 else crc << 1) & 0xFF
+            if crc != answer[at + 2]:
+                return None
+        return name
+
+    return judge
+
+
+def _ina219(answer: bytes) -> str | None:
+    if answer in _INA219:
+        return "INA219"
+    return None if answer[0] & 0xC0 else ""  # two bits that are always 0
+
+
+QUESTIONS = {
+    "bme280": Question(b"\xd0", 0, 1, lambda answer: _BOSCH.get(answer[0])),
+    "sht3x": Question(b"\xf3\x2d", 1, 3, _sensirion("SHT30, SHT31 or SHT35")),  # status
+    "sht4x": Question(b"\x89", 10, 6, _sensirion("SHT40, SHT41 or SHT45")),  # serial number
+    "scd4x": Question(b"\xe4\xb8", 1, 3, _sensirion("SCD40, SCD41 or SCD43")),  # data ready
+    "sgp40": Question(b"\x36\x82", 1, 9, _sensirion("SGP40")),  # serial number
+    "ina219": Question(b"\x00", 0, 2, _ina219),
+}
+
+
+def candidates(address: int) -> list[str]:
+    """The sensor types that can have this address."""
+    found = []
+    for kind, (_, _, rows) in schema_sensors.TYPES.items():
+        allowed = next((row[3] for row in rows if row[1] == "address"), ())
+        if address in allowed:
+            found.append(kind)
+    return found
+
+
+def judge(address: int, answers: dict[str, bytes | None]) -> Verdict:
+    """What sits there. answers: by type, what it said to that type's question; None: nothing."""
+    perhaps = []
+    for kind in candidates(address):
+        if kind not in QUESTIONS:
+            perhaps.append(kind)
+            continue
+        answer = answers.get(kind)
+        name = None if answer is None else QUESTIONS[kind].judge(answer)
+        if name:
+            return Verdict(kind, name, True)
+        if name is not None:
+            perhaps.append(kind)
+    other = _BOSCH_OTHER.get((answers.get("bme280") or b"\0")[0])
+    if other:
+        return Verdict(None, f"{other}, for which Fieldpost has no driver", True)
+    if perhaps:
+        return Verdict(perhaps[0], f"perhaps {perhaps[0]}", False, tuple(perhaps[1:]))
+    return Verdict(None, "nothing that Fieldpost has a driver for", False)

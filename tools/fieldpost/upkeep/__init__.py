@@ -1,0 +1,1 @@
+"""The small commands for a board at hand: shell, reset, erase, pull, boards."""

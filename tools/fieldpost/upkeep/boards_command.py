@@ -1,0 +1,77 @@
+"""`fieldpost boards`: what is connected, as a table or as JSON."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldpost.wrapping import fit
+
+if TYPE_CHECKING:
+    from fieldpost.board.find import Board
+
+_NONE = """\
+No board was found. What helps, in this order:
+ - another USB cable: many carry power only;
+ - another USB port, without a hub;
+ - on Windows, the driver of the board's serial bridge (CP210x or CH340), from its maker;
+ - on a new Pico W: hold BOOTSEL while plugging it in, then run this again."""
+
+
+def boards(
+    port: Annotated[
+        list[str] | None, typer.Option(help="Only this port; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    timeout: Annotated[float, typer.Option(min=0.5, help="Seconds for each board.")] = 3.0,
+    ask: Annotated[
+        bool, typer.Option(help="Ask what runs there; it is stopped and started again for that.")
+    ] = True,
+) -> None:
+    """List the connected boards, and what runs on each.
+
+    Status 1 only if a port was named and no MicroPython or bootloader answers there.
+    """
+    from fieldpost.board import find as survey
+
+    found = survey.find(port or (), limit_s=timeout, ask=ask)
+    if as_json:
+        typer.echo(json.dumps([board.as_json() for board in found], indent=2))
+    else:
+        _show(found)
+    if port and ask and any(b.state not in ("micropython", "bootloader") for b in found):
+        raise typer.Exit(1)
+
+
+def _show(found: "list[Board]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if not found:
+        typer.echo(fit(_NONE, sys.stdout))
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("Port", "Chip", "Runs", "Node", "USB"):
+        table.add_column(heading, overflow="fold")
+    for board in found:
+        table.add_row(
+            Text(board.port), board.chip or "?", _runs(board), Text(board.node or ""), board.usb
+        )
+    Console(highlight=False).print(table)
+    for board in found:
+        if board.detail:
+            named = board.port in board.detail
+            text = board.detail if named else f"{board.port}: {board.detail}"
+            typer.echo(fit(text, sys.stdout))
+
+
+def _runs(board: "Board") -> str:
+    if board.state == "bootloader":
+        return "bootloader: waits for an image"
+    if board.state != "micropython":
+        return board.state
+    fieldpost = f"Fieldpost {board.fieldpost}" if board.fieldpost else "no Fieldpost"
+    return f"{fieldpost}\nMicroPython {board.micropython}\n{board.build or board.machine}"

@@ -1,0 +1,197 @@
+"""`fieldpost shell`, `reset`, `erase` and `pull`: thin, and careful with what is on the board.
+
+In the command line: `app.command()(board_commands.shell)`, and so on.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fieldpost.errors import CommandError
+from fieldpost.wrapping import fit
+
+if TYPE_CHECKING:
+    from fieldpost.board.link import BoardLink
+
+PortOption = Annotated[
+    str | None, typer.Option(help="The board's port; by itself, the one that is connected.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="For scripts.")]
+
+_FOLDER = "/.deploy/"
+# What a node writes while it runs, and nobody else has.
+_DATA = ("boot.count", "lost.count", "crash.txt", "crash.count", "trial.json", "config.json")
+_SECRET_WORDS = ("pass", "psk", "pwd", "secret", "token", "credential", "login", "user", "ssid")
+_REMOVED = "(not copied)"
+
+
+def shell(port: PortOption = None) -> None:
+    """Open the board's REPL; Ctrl-] leaves it.
+
+    What runs there goes on until Ctrl-C, and starts again with Ctrl-D.
+    """
+    command = [sys.executable, "-m", "mpremote", "connect", _one(port), "repl"]
+    raise typer.Exit(subprocess.run(command).returncode)
+
+
+def reset(port: PortOption = None) -> None:
+    """Restart the board, as its reset button does. A node first writes to flash what it holds."""
+    where = _one(port)
+    with _open(where) as link:
+        link.hard_reset()
+    typer.echo(f"{where}: restarted")
+
+
+def erase(
+    port: PortOption = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Everything: readings, configuration, secrets, your files."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove what `fieldpost deploy` put on the board, and nothing else; with --all, every file.
+
+    Removed files can be read back by those who know how, until they are written over: before a
+    board is given away, `fieldpost flash --erase` (ESP32) clears its flash.
+    """
+    from fieldpost.board import files as board_files
+    from fieldpost.board.link import BoardError
+    from fieldpost.deploy.survey import INSTALLED, parse_installed
+
+    where = _one(port)
+    with _open(where) as link:
+        there = board_files.list_files(link)
+        if every:
+            doomed = [path for path in there if not path.endswith("/")]
+        else:
+            text = board_files.read_file(link, INSTALLED) if INSTALLED in there else b""
+            ours = ["/" + path for path in parse_installed(text.decode())]
+            doomed = [path for path in ours if path in there]
+            doomed += [path for path in there if path.startswith(_FOLDER) and path[-1] != "/"]
+        what = "every file" if every else "what deploy put there"
+        if not doomed:
+            hint = "" if every else "; fieldpost erase --all removes every file there is"
+            _tell(as_json, {"port": where, "removed": []}, f"{where}: nothing to remove{hint}")
+            return
+        question = f"Remove {what}, {len(doomed)} files, from the board on {where}?"
+        if not yes and not (sys.stdin.isatty() and typer.confirm(question)):
+            raise CommandError("nothing was removed. To remove without being asked: --yes")
+        # main.py first: half a program is never started. The record of what is ours last.
+        order = sorted(doomed, key=lambda path: (path != "/main.py", path == INSTALLED, path))
+        for path in order:
+            board_files.remove_file(link, path)
+        folders = [
+            path
+            for path in there
+            if path.endswith("/") and (every or any(one.startswith(path) for one in order))
+        ]
+        for folder in sorted(folders, key=len, reverse=True):
+            try:
+                link.exec(f"import os\nos.rmdir({folder.rstrip('/')!r})")
+            except BoardError:
+                continue  # something is left in it
+        # What was loaded is gone from its memory, too.
+        link.restart()
+    _tell(as_json, {"port": where, "removed": order}, f"{where}: {len(order)} files removed")
+
+
+def pull(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Made by this; by itself, NODE-DATE-TIME.")
+    ] = None,
+    port: PortOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a node's readings, crash report and configuration here; never its secrets.
+
+    Never overwrites a file. The node is stopped for it, writes what it holds, and is started
+    again.
+    """
+    from fieldpost.board import files as board_files
+
+    where = _one(port)
+    with _open(where) as link:
+        there = board_files.list_files(link)
+        wanted = [
+            path
+            for path in there
+            if (path.startswith("/outbox/") and path[-1] != "/") or path.lstrip("/") in _DATA
+        ]
+        if not wanted:
+            raise CommandError(f"no node has left anything on the board on {where}")
+        files = {path.lstrip("/"): board_files.read_file(link, path) for path in wanted}
+    config = without_secrets(files.get("config.json", b"{}"))
+    if "config.json" in files:
+        files["config.json"] = config
+    if "trial.json" in files:
+        files["trial.json"] = without_secrets(files["trial.json"])
+    target = folder or Path(f"{_node_name(config)}-{time.strftime('%Y%m%d-%H%M%S')}")
+    _save(target, files)
+    shown = {"port": where, "folder": str(target), "files": sorted(files)}
+    _tell(as_json, shown, f"{where}: {len(files)} files copied to {target}")
+
+
+def without_secrets(text: bytes) -> bytes:
+    """A JSON object with all that may be a credential in the wrong place taken out."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: _REMOVED if any(word in key.lower() for word in _SECRET_WORDS) else clean(one)
+                for key, one in value.items()
+            }
+        if isinstance(value, list):
+            return [clean(one) for one in value]
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            return without_secrets(value.encode()).decode()  # trial.json holds a config.json
+        return value
+
+    try:
+        return json.dumps(clean(json.loads(text)), indent=2).encode()
+    except ValueError:
+        # Not to be understood, so not to be cleaned.
+        return json.dumps({"error": "this file is not JSON, and was not copied"}).encode()
+
+
+def _save(target: Path, files: dict[str, bytes]) -> None:
+    taken = [name for name in files if (target / name).exists()]
+    if taken:
+        raise CommandError(
+            f"{target} has {taken[0]} already, and nothing is overwritten: choose another folder"
+        )
+    try:
+        for name, data in files.items():
+            path = target / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.write(data)
+    except OSError as error:
+        raise CommandError(f"cannot write to {target}: {error.strerror}") from None
+
+
+def _node_name(config: bytes) -> str:
+    name = str(json.loads(config).get("node", ""))
+    return name if name and all(c.isalnum() or c in "-_" for c in name) else "node"
+
+
+def _one(port: str | None) -> str:
+    from fieldpost.deploy.deployment import targets
+
+    return targets([port] if port else [], every=False)[0]
+
+
+def _open(port: str) -> "BoardLink":
+    from fieldpost.board.link import open_link
+
+    return open_link(port)
+
+
+def _tell(as_json: bool, value: dict[str, Any], text: str) -> None:
+    typer.echo(json.dumps(value, indent=2) if as_json else fit(text, sys.stdout))
