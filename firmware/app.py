@@ -68,7 +68,8 @@ def connection(board, clock, settings, idle=None):
 def build(board, clock, settings, log, file_system=files, idle=None, state=None, records=()):
     """A `Node`, or a `Cycle`, of its parts. `file_system`: as firmware/files.py.
 
-    state, records: what a deep sleep kept of the node and of its outbox (firmware/duty_cycle/sleep.py).
+    state, records: what a deep sleep kept of the node and of its outbox
+    (firmware/duty_cycle/sleep.py).
     """
     from sntp import Sntp
 

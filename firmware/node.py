@@ -26,8 +26,8 @@ class Node:
     """One node in the mode `always_on`.
 
     clock: `uptime_ms`, `unix_s`. sampler, outbox, delivery, link, timekeeper: by interface.
-    identity: boot and seq. health: firmware/remote/health.py. settings: config.check()'s. log(text).
-    `state`: what `…/status` says while it is up.
+    identity: boot and seq. health: firmware/remote/health.py. settings: what `check` returns.
+    log(text). `state`: what `…/status` says while it is up.
     """
 
     state = b"online"

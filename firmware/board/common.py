@@ -192,8 +192,8 @@ class CommonBoard:
 
         Switch the radio off before: with it on, ESP32 loses its network and RP2 wakes at once.
         What wakes the chip early costs the sleep nothing; it goes on. `short_sleeps` counts that,
-        unless `watch` (firmware/duty_cycle/watched_pins.py) knows of it: one of its pins has stirred. If that is an
-        input to be told of, this returns early.
+        unless `watch` (firmware/duty_cycle/watched_pins.py) knows of it: one of its pins has
+        stirred. If that is an input to be told of, this returns early.
         """
         from firmware.board.light_sleep import sleep
 

@@ -1,7 +1,7 @@
 """Checks config.json and secrets.json by `firmware/config/keys.py`, with precise errors.
 
-The node calls `check` once and then drops every module `firmware.config…` and `firmware.config.keys…`.
-The host tools load the same files.
+The node calls `check` once and then drops every module of this package. The host tools load the
+same files.
 """
 
 from firmware.config import check_cross, keys, keys_sensors

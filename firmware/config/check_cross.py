@@ -1,4 +1,4 @@
-"""The checks of config.json that look at several keys at once; `firmware/config/check.py` calls them."""
+"""The checks of config.json that look at several keys at once; check.py calls them."""
 
 from firmware.config import keys_sensors
 

@@ -17,8 +17,8 @@ _CHIPS = {
     "ESP32C5": (0, 2, 4),
     "ESP32C6": range(8),
 }
-# Each of its units waits for one pin at one level (firmware/board/esp32_wake_pins.py); the others have
-# only one unit.
+# Each of its units waits for one pin at one level (firmware/board/esp32_wake_pins.py); the others
+# have only one unit.
 _TWO_UNITS = ("ESP32", "ESP32S2", "ESP32S3")
 _OTHERS = ("ESP32P4", "ESP32H2")
 

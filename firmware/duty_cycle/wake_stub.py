@@ -1,7 +1,7 @@
 """Wakes from deep sleep that are none: a pulse is counted, and the board sleeps on.
 
 Neither the configuration is read here nor a sensor, and the radio stays off: what there is to know
-lies in RTC memory. `state["pins"]` has for each pin that is watched (firmware/duty_cycle/watched_pins.py)
+lies in RTC memory. `state["pins"]` has for each pin that is watched (watched_pins.py)
 `[number, pull, level, debounce_ms, count, ready_ms, changed]`: the level that was seen last (an
 input's: told last), what has been counted (None: an input), the time before which an input must
 not wake the board again, and whether it has come and gone. `state["woken"]` counts the wakes by
@@ -57,7 +57,7 @@ def again(board, clock, state, records, early):
     try:
         sleep_ms = min(left_ms, arm(board, state, now_ms) if pins else _LONG_MS)
     except ValueError:
-        pass  # The node has said so before it slept (firmware/duty_cycle/sleep.py), and goes on without.
+        pass  # The node has said so before it slept (sleep.py), and goes on without.
     state["until"] = now_ms + sleep_ms
     block = rtc_memory.pack(state, records, board.retained_bytes)
     if block is not None:

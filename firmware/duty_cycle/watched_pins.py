@@ -1,8 +1,8 @@
 """The pins that a duty-cycled node minds while it sleeps: pulses to count, inputs to tell of.
 
 A board that keeps its RAM (RP2) is woken by each edge: a pulse is counted and sleep goes on, an
-input's change ends it. Any other (ESP32) sees to that as it starts (firmware/duty_cycle/wake_stub.py), and what it
-has found comes here in `kept`.
+input's change ends it. Any other (ESP32) sees to that as it starts (wake_stub.py), and what it has
+found comes here in `kept`.
 """
 
 from micropython import const

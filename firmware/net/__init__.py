@@ -1,1 +1,1 @@
-"""From the radio to the broker: Wi-Fi, the MQTT session, TLS, the time, and coming back after a break."""
+"""From the radio to the broker: Wi-Fi, the MQTT session, TLS, the time, and recovery."""

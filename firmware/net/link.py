@@ -19,7 +19,8 @@ _ENETDOWN = const(100)
 class Link:
     """Steps from no radio to an open session.
 
-    retry: `base_s, cap_s, stable_s, radio_s, reset_s` (firmware/config/check.py). random_u32() -> int.
+    retry: `base_s, cap_s, stable_s, radio_s, reset_s` (firmware/config/check.py).
+    random_u32() -> int.
     ride(): publishes what travels with CONNECT. work(): called at each step while up; may raise
     OSError. on_down(): a session ended or could not be had. restart(): the last means;
     may_restart() -> whether it would cost no reading.

@@ -1,7 +1,7 @@
 """The types of sensors that are devices: how each one's driver is built from its configuration.
 
-Loaded with the first of them; `firmware/readings/sensors.py` has those that need none of it. To add a type,
-add a row to TYPES, and an entry to TYPES of `firmware/config/keys_sensors.py`.
+Loaded with the first of them; `firmware/readings/sensors.py` has those that need none of it. To
+add a type, add a row to TYPES, and an entry to TYPES of `firmware/config/keys_sensors.py`.
 """
 
 

@@ -11,7 +11,8 @@ _WAITING_MAX = const(8)
 class Inbox:
     """Takes messages on `topic` in while the session is polled, and does one per `step`.
 
-    make() -> firmware/remote/commands.py's Commands. A message more than may wait is told as too many.
+    make() -> Commands (firmware/remote/commands.py). A message more than may wait is told as too
+    many.
     """
 
     def __init__(self, topic, make):

@@ -1,4 +1,4 @@
-"""One sleeping node in the field for some hours, with a rain gauge and a door, nothing going wrong."""
+"""One sleeping node in the field for some hours, with a rain gauge and a door; nothing fails."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the tests of flashing share: a screen that keeps what it was told, the port's own version."""
+"""What the tests of flashing share: a screen that records its calls, the port's own version."""
 
 import subprocess
 

@@ -6,7 +6,8 @@
 Each file holds one device discovery payload. Up to 2024.3, the last for Python 3.11, Home
 Assistant knows no device discovery, but the schema of each component is the same: the payload is
 taken apart as later versions do it. Its templates are rendered with a reading. Prints what is
-refused, and where our own validator (`fieldpost.messages.home_assistant`) disagrees; status 1 then.
+refused, and where our own validator (`fieldpost.messages.home_assistant`) disagrees; then the exit
+status is 1.
 """
 
 from __future__ import annotations

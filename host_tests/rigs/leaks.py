@@ -1,4 +1,4 @@
-"""Secrets that are markers, everything a node can be asked, and the search for them in what it said."""
+"""Secrets that are markers, all a node can be asked, and the search for them in what it said."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def load_umqtt(version: str) -> ModuleType:
 
 @lru_cache
 def load_session(version: str) -> ModuleType:
-    """`firmware.net.mqtt_session` on that umqtt.simple; the one that others imported stays as it is."""
+    """`firmware.net.mqtt_session` on that umqtt.simple; what others imported stays as it is."""
     package = ModuleType("umqtt")
     package.simple = load_umqtt(version)
     kept = {name: sys.modules.get(name) for name in ("umqtt", "umqtt.simple")}

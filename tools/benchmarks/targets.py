@@ -6,7 +6,7 @@ from benchmarks import deployment
 from benchmarks.figures import Row, pick, ratio
 
 _KB = 1000
-# All the bytecode that the default node loads; host_tests/whole/test_footprint.py holds it to this.
+# All the bytecode that the default node loads, at most; host_tests/whole/test_footprint.py checks.
 MPY_MAX = 45 * _KB
 
 

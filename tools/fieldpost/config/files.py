@@ -1,8 +1,8 @@
 """A node's config.json and secrets.json on the host: reading, checking, and their reference.
 
 The checks are the firmware's own (`firmware/config/check.py`). The reference is made from
-`firmware/config/keys.py` and `firmware/config/keys_sensors.py`: values from the tables, texts from the
-comments above their rows.
+`firmware/config/keys.py` and `firmware/config/keys_sensors.py`: values from the tables, texts from
+the comments above their rows.
 """
 
 import ast

@@ -1,7 +1,7 @@
 """Which supported sensor answers at an address, by what it says when it is asked.
 
-Addresses are those of `firmware/config/keys_sensors.py`. A question changes nothing in the device, and
-is harmless to any other that could sit at the same address: it reads a register that names the
+Addresses are those of `firmware/config/keys_sensors.py`. A question changes nothing in the device,
+and is harmless to any other that could sit at the same address: it reads a register that names the
 chip, or an answer with a checksum. Sensors that have neither can only be guessed by address.
 """
 

@@ -79,7 +79,7 @@ def test_a_deep_sleep_that_would_return_at_once_sleeps_all_the_same(chip: Chip) 
 
 
 class Edges:
-    """A watch (firmware/duty_cycle/watched_pins.py) that finds what happened during each light sleep."""
+    """A `Watch` (duty_cycle/watched_pins.py) that finds what happened during each light sleep."""
 
     def __init__(self, chip: Chip, *found: str) -> None:
         self.found = list(found)
