@@ -1,3 +1,1 @@
 """The host command `fieldpost`: runs, watches and provisions the nodes whose firmware is here."""
-
-__version__ = "0.1.0"

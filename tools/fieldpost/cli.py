@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fieldpost import __version__
+from fieldpost import version
 from fieldpost.battery import command as battery_command
 from fieldpost.certs import command as certs_command
 from fieldpost.deploy import command as deploy_command
@@ -61,17 +61,24 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"fieldpost {__version__}")
+        typer.echo(f"fieldpost {version.tools_version()}\n{version.in_use()}")
         raise typer.Exit
 
 
 @app.callback()
 def _common(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And exit.")
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="And of the firmware, with where it is.",
+        ),
     ] = False,
 ) -> None:
-    pass
+    if text := version.notice():
+        typer.echo(fit(f"fieldpost: {text}", sys.stderr), err=True)
 
 
 @app.command()
@@ -187,7 +194,7 @@ def setup(
         Path | None, typer.Option(help="A copy of umqtt.simple: its archive or its simple.py.")
     ] = None,
 ) -> None:
-    """Fetch upstream's umqtt.simple to lib/umqtt/. Does nothing if it is there."""
+    """Fetch upstream's umqtt.simple to its place, unless it is there."""
     from fieldpost import umqtt as umqtt_module
 
     typer.echo(umqtt_module.install(umqtt))

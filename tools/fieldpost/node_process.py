@@ -1,4 +1,4 @@
-"""A node as a process on this machine: the firmware of this checkout, in MicroPython's unix port.
+"""A node as a process on this machine: the firmware in MicroPython's unix port.
 
 Where nobody packages MicroPython, CPython runs the same files.
 """
@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import psutil
 
+from fieldpost import umqtt
 from fieldpost.errors import CommandError
 from fieldpost.paths import CPYTHON_SHIMS, LIB, ROOT
 
@@ -54,7 +55,7 @@ def send_ctrl_c(process: "subprocess.Popen[Any]") -> None:
 
 
 class NodeProcess:
-    """Runs main.py of the checkout in `folder`, which is the node's file system.
+    """Runs our main.py in `folder`, which is the node's file system.
 
     on_line: called, from a thread, with each line of the node's console.
     interpreter: None takes MicroPython if there is one.
@@ -127,10 +128,11 @@ class NodeProcess:
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
         main = str(ROOT / "main.py")
+        fetched = umqtt.TARGET.parents[1]
         if self._micropython:
-            path = f"{ROOT}:{LIB}:.frozen"
+            path = f"{ROOT}:{LIB}:{fetched}:.frozen"
             return [self._micropython, "-X", f"heapsize={HEAP_KIB}K", main], {"MICROPYPATH": path}
-        path = os.pathsep.join(map(str, (ROOT, LIB, CPYTHON_SHIMS)))
+        path = os.pathsep.join(map(str, (ROOT, LIB, fetched, CPYTHON_SHIMS)))
         return [sys.executable, "-u", main], {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def _read(self) -> None:

@@ -2,9 +2,19 @@
 
 from pathlib import Path
 
+from fieldpost.errors import CommandError
+from fieldpost.paths import IN_CHECKOUT, ROOT
+
+
+def require_checkout() -> None:
+    """Raise CommandError where Fieldpost is installed: its pages are copies that nobody keeps."""
+    if not IN_CHECKOUT:
+        raise CommandError(f"this writes files of a checkout, and {ROOT} is an installed copy")
+
 
 def write_part(page: Path, begin: str, end: str, text: str) -> None:
     """Put `text` between the marks `begin` and `end` of `page`; ValueError if it lacks them."""
+    require_checkout()
     before, _, rest = page.read_text(encoding="utf-8").partition(begin)
     _, found, after = rest.partition(end)
     if not found:

@@ -1,7 +1,9 @@
-"""Puts upstream's `umqtt.simple` into lib/umqtt/, where the firmware and the tests find it.
+"""Puts upstream's `umqtt.simple` where the firmware and the tests find it: lib/umqtt/ of a
+checkout, or the user's cache where Fieldpost is installed.
 
-It is somebody else's code, so it is fetched at set-up and never committed. The registry has it as
-an archive without build metadata, which pip refuses to touch; unearth only downloads.
+It is somebody else's code, so it is fetched, at set-up or when it is first needed, and never
+committed. The registry has it as an archive without build metadata, which pip refuses to touch;
+unearth only downloads.
 """
 
 import hashlib
@@ -12,10 +14,10 @@ import tempfile
 from pathlib import Path
 
 from fieldpost.errors import CommandError
-from fieldpost.paths import LIB, cache_folder
+from fieldpost.paths import ROOT, cache_folder, fetched_lib
 
 VERSION = "1.3.4"
-TARGET = LIB / "umqtt" / "simple.py"
+TARGET = fetched_lib() / "umqtt" / "simple.py"
 _PACKAGE = "micropython-umqtt.simple"
 _ARCHIVE_SHA256 = "b6a2520239e3992c63a7de9370ee9b3d9d27819a90359c521f1c0f7ccab8d12f"
 _FILE_SHA256 = "8555d2f654deb8eb0d724f79b0811a78cc94029d070f3d96bbd74288653d63a5"
@@ -50,6 +52,16 @@ def install(given: Path | None = None) -> str:
     except OSError:
         pass  # A home that cannot be written to costs the next checkout a download, no more.
     return f"umqtt.simple {VERSION} fetched to {_shown(TARGET)}"
+
+
+def provide() -> Path:
+    """The umqtt.simple to use, fetched if it has to be. Raises CommandError, as install() does.
+
+    One line on stderr tells of what was fetched.
+    """
+    if not TARGET.exists():
+        print(f"fieldpost: {install()}", file=sys.stderr)
+    return TARGET
 
 
 def version_of(source: bytes) -> str:
@@ -118,4 +130,4 @@ def _sha256(content: bytes) -> str:
 
 
 def _shown(path: Path) -> Path:
-    return path.relative_to(LIB.parent)
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

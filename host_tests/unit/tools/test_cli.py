@@ -7,9 +7,9 @@ import sys
 import pytest
 from typer.main import get_command
 
-from fieldpost import __version__
 from fieldpost.cli import app
 from fieldpost.paths import ROOT
+from firmware import VERSION
 
 
 def fieldpost(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -55,10 +55,10 @@ def test_help_does_not_show_the_password_in_the_environment() -> None:
     assert "secretword" not in text
 
 
-def test_version_is_that_of_the_package() -> None:
+def test_version_is_that_of_the_firmware_and_tells_whose_files_are_used() -> None:
     done = fieldpost("--version")
-    assert (done.returncode, done.stdout) == (0, f"fieldpost {__version__}\n")
-    assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text()
+    told = f"fieldpost {VERSION}\nfirmware {VERSION}, of the checkout {ROOT}\n"
+    assert (done.returncode, done.stdout) == (0, told)
 
 
 @pytest.mark.parametrize(

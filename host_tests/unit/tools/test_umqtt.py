@@ -23,7 +23,7 @@ SOURCE = b"class MQTTClient:\n    pass\n"
 def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """lib/umqtt/simple.py of an empty checkout, with an empty cache and no registry."""
     lib = tmp_path / "checkout" / "lib"
-    monkeypatch.setattr(umqtt, "LIB", lib)
+    monkeypatch.setattr(umqtt, "ROOT", lib.parent)
     monkeypatch.setattr(umqtt, "TARGET", lib / "umqtt" / "simple.py")
     monkeypatch.setenv("FIELDPOST_CACHE", str(tmp_path / "cache"))
 

@@ -1,11 +1,11 @@
 """The pictures of `fieldpost battery --plot`: a wake over time, and life over the interval."""
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fieldpost.advice import install_command
 from fieldpost.battery.model import Node, Phase, charge_mc, days, delivering_wake, sampling_wake
 from fieldpost.battery.profiles import Cell
 from fieldpost.errors import CommandError
@@ -59,8 +59,7 @@ def check_plot(path: Path) -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise CommandError(
-            f"--plot needs matplotlib: `{sys.executable} -m pip install matplotlib`, or leave "
-            "the option out"
+            f"--plot needs matplotlib: `{install_command('matplotlib')}`, or leave the option out"
         ) from None
 
 

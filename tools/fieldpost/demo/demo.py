@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fieldpost import umqtt
 from fieldpost.demo.state import TOPIC, DemoState
 from fieldpost.demo.view import View, make_view
 from fieldpost.errors import CommandError
@@ -48,6 +49,7 @@ class Failed(CommandError):
 
 def demo_command(options: Options) -> int:
     """Run it; the exit status: 0 only if nothing was lost or duplicated and all happened."""
+    umqtt.provide()
     with (
         _signals_end_it(),
         tempfile.TemporaryDirectory(prefix="fieldpost-node-") as folder,

