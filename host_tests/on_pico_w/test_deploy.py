@@ -136,7 +136,7 @@ def test_one_changed_file_is_sent_alone_and_a_stale_source_is_removed(
 ) -> None:
     with open_link(bare.console) as link:
         board_files.write_file(link, "/firmware/clock.py", b"raise ValueError('stale')\n")
-    changed = root / "firmware" / "safe.py"
+    changed = root / "firmware" / "safe_mode.py"
     changed.write_text(changed.read_text() + "\n\nCHANGED = 1\n")
     outcome = _deploy(bare, root)
     assert outcome.ok, outcome
@@ -149,14 +149,14 @@ def test_one_changed_file_is_sent_alone_and_a_stale_source_is_removed(
 def test_killed_in_the_middle_the_old_set_boots_and_the_next_run_completes_it(
     bare: Emulator, root: Path, part: float
 ) -> None:
-    for name in ("link", "outbox", "session", "station", "wire"):
-        path = next(iter(root.glob(f"*/{name}.py")))
+    for name in ("link", "outbox", "mqtt_session", "wifi", "wire"):
+        path = next(iter(root.rglob(f"{name}.py")))
         path.write_text(path.read_text() + f"\n\nPART_{int(part * 10)} = 1\n")
     old = bare.read_files()
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from fieldpost.deploy import Wish, deploy\n"
+        "from fieldpost.deploy.deployment import Wish, deploy\n"
         "class Screen:\n"
         "    def say(self, *_): pass\n"
         "    def progress(self, where, what, done, total):\n"

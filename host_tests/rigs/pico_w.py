@@ -20,7 +20,7 @@ from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.client import Connection
 from fieldpost.node_process import find_micropython
 
-SCRIPTS = Path(__file__).resolve().parent / "board"
+SCRIPTS = Path(__file__).resolve().parents[1] / "board"
 NODE = "pico"
 BASE = f"fieldpost/{NODE}"
 PORT = 1883
