@@ -13,20 +13,19 @@ import json
 
 from micropython import const
 
+from firmware.duty_cycle.grid import Grid
 from firmware.node import Node
 
 # After a delivery: for an answer from the time server, and for commands that waited at the broker.
 _LINGER_MS = const(3000)
-# What waited at the broker comes before the answers to what this wake sent; this is a margin.
+# A broker sends the commands that it has kept before it answers what this wake sends. So a command
+# that is not here this long after the last answer is not there.
 _LISTEN_MS = const(20)
-_BACKOFF_MAX = const(10)
 # Kept awake by command: how soon the next reading's time is noticed.
 _AWAKE_STEP_MS = const(500)
-# By a clock of whole seconds a wake may seem early: then it is this wake's point of the grid, not
-# one more before it.
-_CLOCK_STEP_MS = const(1500)
-# Types of sensors that a UART or a driver nobody knows may have to hear while they are waited for.
-_TALKERS = ("pms5003", "driver")
+# Sensors that may send bytes while the node waits for their reading. A light sleep stops the UART
+# that would receive them, so the node stays awake in that wait.
+_SENDS_WHILE_MEASURING = ("pms5003", "driver")
 
 
 class Cycle(Node):
@@ -49,25 +48,28 @@ class Cycle(Node):
         self._lease_at_ms = state.get("lease_at", 0)
         self._board = board
         self._alarms = alarms
-        self.watch = (
-            watch  # firmware/duty_cycle/watched_pins.py, if a pin is to be minded while it sleeps
-        )
-        self._extra = False  # a wake for an input, and not for a point of the grid
-        self._asked = False  # a reading, by command
-        talkers = [one for one in settings["sensors"] if one["type"] in _TALKERS]
-        self._rests = board.rests and not talkers
+        # firmware/duty_cycle/watched_pins.py, if a pin is to be minded while it sleeps
+        self.watch = watch
+        senders = [one for one in settings["sensors"] if one["type"] in _SENDS_WHILE_MEASURING]
+        self._sleeps_in_waits = board.rests and not senders
         self.awake_pin = None  # held low: does not sleep
         self.sleep = None  # sleep(sleep_ms), set with the board (firmware/duty_cycle/sleep.py)
         self.boot_ms = 0  # from the board's start to this object
         self._limit_ms = settings["awake_limit_s"] * 1000
-        self._deliver_every = settings["deliver_every"]
-        self._low = settings["low_battery"] or {"below_mv": 0, "stretch": 1, "stop_mv": 0}
-        self._sample_ms = settings["sample_s"] * 1000
-        self._cap_ms = int(settings["retry"]["cap_s"] * 1000)
-        self._failed_wakes = state.get("failed", 0)
-        now_rtc_ms = self.clock.rtc_ms()
-        self._next_rtc_ms = state.get("next", now_rtc_ms)
-        self._deliver_at_ms = state.get("deliver", 0)
+        self._battery = None
+        low = settings["low_battery"]
+        if low:
+            from firmware.duty_cycle.battery_policy import BatteryPolicy
+
+            self._battery = BatteryPolicy(low["below_mv"], low["stretch"], low["stop_mv"])
+        self.grid = Grid(
+            settings["sample_s"] * 1000,
+            settings["deliver_every"],
+            int(settings["retry"]["cap_s"] * 1000),
+            state.get("next", self.clock.rtc_ms()),
+            state.get("deliver", 0),
+            state.get("failed", 0),
+        )
         self._next_health_ms = state.get("health", 0)
         timekeeper = self.timekeeper
         timekeeper.due_ms, timekeeper.retry_ms = state.get("ntp", (0, timekeeper.retry_ms))
@@ -99,7 +101,7 @@ class Cycle(Node):
                 due_ms = self._collect_at_ms - now_ms
                 if self._delivering:
                     return min(due_ms, self.link.step())
-                self.rest = self._rest if self._rests else None
+                self.rest = self._light_sleep if self._sleeps_in_waits else None
                 return due_ms
             due_ms = self.sampler.again()
             if due_ms:
@@ -121,10 +123,10 @@ class Cycle(Node):
             "seq": self.identity.seq,
             "uptime": self.clock.uptime_ms(),
             "rtc": self.clock.rtc_ms(),
-            "next": self._next_rtc_ms,
-            "interval": self._sample_ms * self._stretch,
-            "deliver": self._deliver_at_ms,
-            "failed": self._failed_wakes,
+            "next": self.grid.next_ms,
+            "interval": self.grid.interval_ms(),
+            "deliver": self.grid.retry_at_ms,
+            "failed": self.grid.failed,
             "health": self._next_health_ms,
             "lease_at": self._lease_at_ms,
             "ntp": (self.timekeeper.due_ms, self.timekeeper.retry_ms),
@@ -138,9 +140,8 @@ class Cycle(Node):
 
     # One wake ----------------------------------------------------------------------------------
 
-    def _begin(self, extra=False):
-        self._extra = extra
-        if extra:
+    def _begin(self, is_extra):
+        if is_extra:
             self.watch.counts[1] += 1
         elif self.watch:
             self.watch.counts[0] = 0
@@ -148,20 +149,18 @@ class Cycle(Node):
         self._up_ms = self._done_ms = None
         self._failures = self.link.failures
         supply_mv = self._board.supply_mv()
-        self._supply_mv = supply_mv
-        self._stretch = 1
-        # Further ahead than any backoff: somebody has set the clock back.
-        may_deliver = not 0 < self._deliver_at_ms - self.clock.rtc_ms() <= self._cap_ms
-        if supply_mv is not None and supply_mv < self._low["below_mv"]:
-            self._stretch = self._low["stretch"]
-            may_deliver = may_deliver and supply_mv >= self._low["stop_mv"]
+        battery, grid = self._battery, self.grid
+        grid.begin(is_extra, battery.stretch(supply_mv) if battery else 1)
+        # The radio draws the most: whether the supply carries it is known before it starts.
+        self._may_deliver = not battery or battery.may_deliver(supply_mv)
+        may_try = self._may_deliver and grid.may_try(self.clock.rtc_ms())
         wait_ms = self.sampler.begin()
         self._collect_at_ms = self.clock.uptime_ms() + wait_ms
         # An outbox that drops readings cannot wait for its batch to be complete.
         full = self.outbox.dropped != self._dropped
         self._dropped = self.outbox.dropped
-        enough = self.outbox.depth + 1 >= self._deliver_every or self._first or full
-        self._delivering = may_deliver and (enough or self._urgent)
+        due = grid.is_complete(self.outbox.depth) or self._first or full or self._urgent
+        self._delivering = due and may_try
         self._first = False
         self._pace()
         station = self.link.station
@@ -182,8 +181,7 @@ class Cycle(Node):
             self._log("alarm: %s" % ", ".join(urgent))
             self._urgent = True
             # A threshold is worth a try even while failed deliveries are being spaced out.
-            may = self._supply_mv is None or self._supply_mv >= self._low["stop_mv"]
-            if may and not self._delivering:
+            if self._may_deliver and not self._delivering:
                 self._delivering = True
                 self._pace()  # Only now: in a wake that delivers anyway the radio is on by now.
         if self._delivering:
@@ -211,12 +209,11 @@ class Cycle(Node):
             return True
         if self.link.is_up and self._done_ms is None and not self._owes():
             self._done_ms = now_ms
-            self._failed_wakes = self._deliver_at_ms = 0
+            self.grid.delivered()
             self._urgent = False
         if self._stays():
             # Until the next reading is due, which is then taken without a sleep.
-            due_rtc_ms = self._next_rtc_ms + self._sample_ms * self._stretch * (not self._extra)
-            return self.clock.rtc_ms() >= due_rtc_ms or self._is_told()
+            return self.clock.rtc_ms() >= self.grid.reading_due_ms(1) or self._is_told()
         # From the reading on: CONNECT waits for it, however slow the sensors are.
         if now_ms - self._sampled_ms >= self._limit_ms:
             self._log("trying for %d s: the rest must wait" % (self._limit_ms // 1000))
@@ -234,11 +231,9 @@ class Cycle(Node):
         # Only one that may deliver: any other would come here again without having waited.
         stays = self._delivering and self.link.is_up and self._stays()
         if stays:
-            self._deliver_at_ms = 0  # What is left goes with the next reading.
+            self.grid.try_at_once()  # What is left goes with the next reading.
         elif self._delivering and self._done_ms is None:
-            self._failed_wakes += 1
-            spread_ms = self._sample_ms << min(self._failed_wakes - 1, _BACKOFF_MAX)
-            self._deliver_at_ms = self.clock.rtc_ms() + min(spread_ms, self._cap_ms)
+            self.grid.not_delivered(self.clock.rtc_ms())
             station.lease = None  # Perhaps somebody else has the address by now.
         if self._profile:
             self._log_profile()
@@ -250,20 +245,7 @@ class Cycle(Node):
             if self.commands:
                 self.commands.leave()
         self._delivering = False
-        now_rtc_ms = self.clock.rtc_ms()
-        interval_ms = self._sample_ms * self._stretch
-        if self._asked or not self._extra:
-            self._next_rtc_ms += interval_ms
-        early_ms = max(interval_ms // 2, _CLOCK_STEP_MS)
-        # The reading that came due during an extra one, or was asked for, is taken late rather
-        # than not at all.
-        late_ms = interval_ms if self._extra or self._asked else 0
-        self._asked = False
-        if not -late_ms < self._next_rtc_ms - now_rtc_ms <= interval_ms + early_ms:
-            # Late by more than an interval, or the clock was set: to the grid's next point.
-            self._next_rtc_ms = (
-                now_rtc_ms + interval_ms - ((now_rtc_ms - self._next_rtc_ms) % interval_ms)
-            )
+        sleep_ms = self.grid.end(self.clock.rtc_ms())
         if stays:
             self._first = True
             self._begin(self._is_told())
@@ -271,7 +253,6 @@ class Cycle(Node):
         if self.signals:
             self.signals.step(None)
         self.sleeping = True
-        sleep_ms = max(self._next_rtc_ms - now_rtc_ms, 1)
         self._log("asleep for %.1f s" % (sleep_ms / 1000))
         return sleep_ms
 
@@ -286,10 +267,10 @@ class Cycle(Node):
 
     def _step_trial(self):
         # Its five minutes pass asleep as well: so many wakes must have come to nothing, too.
-        if self.trial and (self.link.is_up or self._failed_wakes >= self.trial.wakes):
+        if self.trial and (self.link.is_up or self.grid.failed >= self.trial.wakes):
             super()._step_trial()
 
-    def _rest(self, duration_ms):
+    def _light_sleep(self, duration_ms):
         self._board.light_sleep(duration_ms, self.watch)
 
     def _owes(self):
@@ -302,14 +283,13 @@ class Cycle(Node):
     def apply(self, key, value):
         """See `Node.apply`."""
         super().apply(key, value)
-        self._sample_ms = self.settings["sample_s"] * 1000
-        self._deliver_every = self.settings["deliver_every"]
+        self.grid.sample_ms = self.settings["sample_s"] * 1000
+        self.grid.deliver_every = self.settings["deliver_every"]
         self._limit_ms = self.settings["awake_limit_s"] * 1000
 
     def sample_now(self):
         """Wake again at once after this wake's end."""
-        self._next_rtc_ms = self.clock.rtc_ms() - self._sample_ms * self._stretch
-        self._asked = True
+        self.grid.sample_now(self.clock.rtc_ms())
 
     def deliver_now(self):
         """Deliver with the next reading, however few wait."""
@@ -317,9 +297,7 @@ class Cycle(Node):
 
     def _clock_stepped(self, step_ms):
         """The real-time clock was set: what was planned on it moves along."""
-        self._next_rtc_ms += step_ms
-        if self._deliver_at_ms:
-            self._deliver_at_ms += step_ms
+        self.grid.clock_stepped(step_ms)
         if self.watch:
             self.watch.moved(step_ms)
 
@@ -327,8 +305,7 @@ class Cycle(Node):
 
     def status(self):
         """Payload of `…/status`: that the node sleeps, and until when, or for how long."""
-        readings = self._deliver_every - self._extra
-        until_ms = self._next_rtc_ms + self._sample_ms * self._stretch * readings
+        until_ms = self.grid.reading_due_ms(self.grid.deliver_every)
         report = {"state": self.state.decode()}
         if self.clock.unix_s() is None:
             report["for_s"] = (until_ms - self.clock.rtc_ms()) // 1000

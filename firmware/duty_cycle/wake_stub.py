@@ -1,7 +1,7 @@
-"""Wakes from deep sleep that are none: a pulse is counted, and the board sleeps on.
+"""Short wakes from deep sleep: this counts a pulse, or sees that it woke too early, and sleeps on.
 
-Neither the configuration is read here nor a sensor, and the radio stays off: what there is to know
-lies in RTC memory. `state["pins"]` has for each pin that is watched (watched_pins.py)
+It reads neither the configuration nor a sensor, and leaves the radio off: all that it needs lies
+in RTC memory. `state["pins"]` has for each pin that is watched (watched_pins.py)
 `[number, pull, level, debounce_ms, count, ready_ms, changed]`: the level that was seen last (an
 input's: told last), what has been counted (None: an input), the time before which an input must
 not wake the board again, and whether it has come and gone. `state["woken"]` counts the wakes by

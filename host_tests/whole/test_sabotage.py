@@ -8,6 +8,7 @@ import pytest
 
 from firmware.config.change import Trial
 from firmware.duty_cycle.alarms import Alarms
+from firmware.duty_cycle.battery_policy import BatteryPolicy
 from firmware.duty_cycle.cycle import Cycle
 from firmware.net.mqtt_session import Session
 from firmware.readings import outbox
@@ -95,13 +96,8 @@ def _no_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_sparing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cell that runs down is none of the node's business."""
-    init = Cycle.__init__
-
-    def unsparing(self: Cycle, *arguments: Any) -> None:
-        init(self, *arguments)
-        self._low = {"below_mv": 0, "stretch": 1, "stop_mv": 0}
-
-    monkeypatch.setattr(Cycle, "__init__", unsparing)
+    monkeypatch.setattr(BatteryPolicy, "stretch", lambda self, supply_mv: 1)
+    monkeypatch.setattr(BatteryPolicy, "may_deliver", lambda self, supply_mv: True)
 
 
 # What is switched off, the faults in which that shows, and what the simulation then says.

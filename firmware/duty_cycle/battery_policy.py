@@ -1,0 +1,19 @@
+"""What a node does without as its battery runs down. Loaded if `low_battery` is configured."""
+
+
+class BatteryPolicy:
+    """below_mv: supply under which readings are taken `stretch` times as seldom. stop_mv: supply
+    under which nothing is delivered. A supply that cannot be measured (None) is not low."""
+
+    def __init__(self, below_mv, stretch, stop_mv):
+        self._below_mv = below_mv
+        self._stretch = stretch
+        self._stop_mv = stop_mv
+
+    def stretch(self, supply_mv):
+        """How many times the configured interval lies between two readings."""
+        return 1 if supply_mv is None or supply_mv >= self._below_mv else self._stretch
+
+    def may_deliver(self, supply_mv):
+        """Whether the supply carries the radio."""
+        return supply_mv is None or supply_mv >= self._stop_mv
