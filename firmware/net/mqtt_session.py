@@ -103,7 +103,9 @@ class Session(simple.MQTTClient):
         self.in_flight = InFlight(window)
         self._others = []
         self._ping_ms = None
-        self._waiting_since_ms = 0
+        # When the oldest reading in flight, and the oldest other message, was sent or became it:
+        # what is answered behind one that was lost does not stand for it.
+        self._reading_since_ms = self._other_since_ms = 0
         self._heard_ms = self._spoke_ms = 0
         self._sent_bytes = 0  # the wire's count when `_spoke_ms` was noted
         # Whether early packets left with the last CONNECT, and whether they did so in vain.
@@ -131,7 +133,7 @@ class Session(simple.MQTTClient):
         self._ping_ms = None
         self._nudged = False
         early = bool(ride and self.early and not self.rides()[1])
-        self._heard_ms = self._spoke_ms = self._waiting_since_ms = wire.now_ms()
+        self._heard_ms = self._spoke_ms = wire.now_ms()
         wire.arm(self.timeout_ms)
         wire.rider = ride if early else None
         try:
@@ -141,9 +143,10 @@ class Session(simple.MQTTClient):
             if code in _REASONS:
                 raise Refused(code)
             raise OSError(_EPROTO if code != _SERVER_UNAVAILABLE else _ENOTCONN)
-        except OSError as error:
+        except OSError:
             if early and not wire.rider:
-                self._rode = self._rode_in_vain = error.args[0] in (_ECONNRESET, _EPIPE)
+                # Whatever its errno: a broker may close, answer them before CONNACK, or be silent.
+                self._rode = self._rode_in_vain = True
             raise
         self._heard_ms = wire.now_ms()
         # CONNACK is the first answer to what rode with CONNECT, and to nothing else.
@@ -200,10 +203,9 @@ class Session(simple.MQTTClient):
             if len(self._others) >= _OTHERS_MAX:
                 self._lost(OSError(_ETIMEDOUT))
             pid = self._next_pid()
-            self._expect()
         put(self.wire, retain | qos << 1, topic, msg, pid)
         if qos:
-            self._others.append(pid)
+            self._await(pid)
 
     def window(self):
         """How many more readings may be sent before an acknowledgement is needed."""
@@ -213,7 +215,8 @@ class Session(simple.MQTTClient):
         """Gather the next reading, QoS 1, if the window has room. In order: first those that are
         still in flight from the connection before, which keep their packet id, then new ones."""
         ring = self.in_flight
-        self._expect()
+        if not ring.sent:
+            self._reading_since_ms = self.wire.now_ms()
         if ring.sent == ring.count:
             pid = self._next_pid()
             ring.add(pid)
@@ -233,9 +236,8 @@ class Session(simple.MQTTClient):
     def subscribe(self, topic, qos=1):
         """Gather a SUBSCRIBE to bytes `topic`. Refusal by the broker is an `OSError` later."""
         pid = self._next_pid()
-        self._expect()
         put(self.wire, 0x82, topic, bytes((qos,)), pid, True)
-        self._others.append(pid)
+        self._await(pid)
 
     def flush(self):
         """Send all that was gathered, within the deadline."""
@@ -266,9 +268,7 @@ class Session(simple.MQTTClient):
                     self._guarded(self._take_packet)
         finally:
             self._report()
-        if (self._ping_ms is not None and wire.since_ms(self._ping_ms) > self.timeout_ms) or (
-            self.waits() and wire.since_ms(self._waiting_since_ms) > self.timeout_ms
-        ):
+        if self._left_ms() < 0:
             self._lost(OSError(_ETIMEDOUT))
         if self._ping_ms is None and self._quiet_ms() >= self.ping_after_ms():
             self._ask()
@@ -288,13 +288,11 @@ class Session(simple.MQTTClient):
     def due_ms(self):
         """Milliseconds until `poll` has something to do even if nothing arrives."""
         wire = self.wire
-        due_ms = self.ping_after_ms() - self._quiet_ms()
-        if self._ping_ms is not None:
-            due_ms = self.timeout_ms - wire.since_ms(self._ping_ms)
-        elif self._may_nudge():
-            due_ms = min(due_ms, _NUDGE_MS - wire.since_ms(self._heard_ms))
-        if self.waits():
-            due_ms = min(due_ms, self.timeout_ms - wire.since_ms(self._waiting_since_ms))
+        due_ms = self._left_ms()
+        if self._ping_ms is None:
+            due_ms = min(due_ms, self.ping_after_ms() - self._quiet_ms())
+            if self._may_nudge():
+                due_ms = min(due_ms, _NUDGE_MS - wire.since_ms(self._heard_ms))
         return max(due_ms + 1, 0)
 
     # Inside ----------------------------------------------------------------------------------
@@ -308,6 +306,16 @@ class Session(simple.MQTTClient):
         if self._nudged or self._ping_ms is not None:
             return False
         return self._answered and self.in_flight.sent > 0
+
+    def _left_ms(self):
+        """Until the first deadline of what is awaited is over; negative: it is."""
+        since_ms = self.wire.since_ms
+        waited_ms = 0 if self._ping_ms is None else since_ms(self._ping_ms)
+        if self.in_flight.sent:
+            waited_ms = max(waited_ms, since_ms(self._reading_since_ms))
+        if self._others:
+            waited_ms = max(waited_ms, since_ms(self._other_since_ms))
+        return self.timeout_ms - waited_ms
 
     def _ask(self):
         self.ping()
@@ -328,9 +336,10 @@ class Session(simple.MQTTClient):
         self.pid = self.pid % 65535 + 1  # 0 is no packet id (section 2.3.1)
         return self.pid
 
-    def _expect(self):
-        if not self.waits():
-            self._waiting_since_ms = self.wire.now_ms()
+    def _await(self, pid):
+        if not self._others:
+            self._other_since_ms = self.wire.now_ms()
+        self._others.append(pid)
 
     def _take_pubacks(self):
         """The hot path: whole PUBACKs are read where they lie, without allocating."""
@@ -374,11 +383,15 @@ class Session(simple.MQTTClient):
     def _acknowledged(self, pid):
         if not pid:
             self._lost(OSError(_EPROTO))  # The mark of what is done already, among the ids.
+        sent = self.in_flight.sent
         if pid in self._others:
+            if pid == self._others[0]:
+                self._other_since_ms = self._heard_ms
             self._others.remove(pid)
         elif not self.in_flight.acknowledge(pid):
             return  # Nothing of ours: a late answer to what was given up.
-        self._waiting_since_ms = self._heard_ms
+        if self.in_flight.sent != sent:
+            self._reading_since_ms = self._heard_ms
         self._rode_in_vain = False
 
     def _report(self):

@@ -41,6 +41,7 @@ class Outbox:
         self._ram = []
         self._ram_max = ram_readings
         self._segments_max = segments
+        self._name_offset = 0  # from a record's number to the one in its segment's name
         self._starts = []  # number of the first record of each segment, oldest first
         self._tail = None  # the open file that is appended to: always the last segment
         self._tail_bytes = 0
@@ -53,6 +54,9 @@ class Outbox:
         self.write_through = False
         self.dropped = self.corrupt = self.refused = 0
         self.flash_errors = self.flash_writes = 0
+        # Whether all that flash holds has been seen: before that nothing is written there, and
+        # nothing removed, for the next name that looks free may be one with readings in it.
+        self._is_seen = directory is None
         if directory is not None:
             self._recover()
 
@@ -83,6 +87,8 @@ class Outbox:
         if len(record) > RECORD_BYTES_MAX:
             self.refused += 1
             return False
+        if not self._is_seen and not self._ram:
+            self._recover()  # No number is in use, so what is found now still comes first.
         self._ram.append(record)
         if self.write_through or len(self._ram) > self._ram_max:
             self.spill()
@@ -135,7 +141,7 @@ class Outbox:
 
     def spill(self):
         """Append what is in RAM to flash. A flash that refuses leaves it in RAM, bounded."""
-        while self._directory is not None and self._ram:
+        while self._directory is not None and self._is_seen and self._ram:
             try:
                 self._append_ram()
             except OSError as error:
@@ -166,7 +172,7 @@ class Outbox:
     # Segments ----------------------------------------------------------------------------------
 
     def _path(self, start):
-        return "%s/%08x.seg" % (self._directory, start)
+        return "%s/%08x.seg" % (self._directory, start + self._name_offset)
 
     def _append_ram(self):
         """One write and one flush for all records that go into the same segment."""
@@ -290,29 +296,33 @@ class Outbox:
             files.mkdir(self._directory)
         except OSError:
             pass  # It is there already, or flash refuses: then put says so.
+        starts = []
         try:
-            names = files.listdir(self._directory)
+            for name in files.listdir(self._directory):
+                if name.endswith(".seg"):
+                    try:
+                        starts.append(int(name[:-4], 16))
+                    except ValueError:
+                        pass  # Not ours.
+            starts.sort()
+            end = starts[-1] if starts else 0
+            if starts:
+                with files.open(self._path(end), "rb") as file:
+                    while self._next_record(file) is not None:
+                        end += 1
         except OSError:
+            # What could not be read is neither lost nor over: it is looked at again.
             self.flash_errors += 1
             return
-        for name in names:
-            if name.endswith(".seg"):
-                try:
-                    self._starts.append(int(name[:-4], 16))
-                except ValueError:
-                    pass  # Not ours.
-        self._starts.sort()
-        if not self._starts:
+        self._is_seen = True
+        if not starts:
             return
+        # Numbers that were given to readings in RAM meanwhile do not come back.
+        offset = self._name_offset = starts[0] - self._first if self._first else 0
+        self._starts = [start - offset for start in starts]
         self._first = self._starts[0]
-        self._flash_end = self._starts[-1]
-        try:
-            with files.open(self._path(self._flash_end), "rb") as file:
-                while self._next_record(file) is not None:
-                    self._flash_end += 1
-        except OSError:
-            self.flash_errors += 1
-        if self._flash_end == self._starts[-1]:
+        self._flash_end = end - offset
+        if end == starts[-1]:
             # Nothing whole in the last one: made just before the power failed.
             try:
                 files.remove(self._path(self._starts.pop()))

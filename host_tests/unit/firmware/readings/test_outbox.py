@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -279,3 +280,64 @@ def test_files_that_are_not_segments_are_left_alone() -> None:
     outbox = opened(flash)
     outbox.acknowledge(outbox.end - 1)
     assert flash.listdir("outbox") == ["notes.txt"]
+
+
+# A flash that refuses once ------------------------------------------------------------------------
+
+
+class Refusing:
+    """A flash of which the calls named so refuse a few times, as one that fails to read does."""
+
+    def __init__(self, flash: FakeFlash, call: str, times: int = 1) -> None:
+        self._flash = flash
+        self.call = call
+        self.times = times
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self._flash, name)
+        if name != self.call:
+            return function
+
+        def refuse(*arguments: Any) -> Any:
+            if self.times and (name != "open" or arguments[1] == "rb"):
+                self.times -= 1
+                raise OSError(5)
+            return function(*arguments)
+
+        return refuse
+
+
+@pytest.mark.parametrize("call", ["open", "listdir"])
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_what_flash_refuses_to_show_at_the_start_is_kept_and_found_later(
+    call: str, times: int
+) -> None:
+    flash = FakeFlash()
+    before = opened(flash)
+    for n in range(400):
+        before.put(record(n))
+    assert before.depth == 400
+    outbox = opened(Refusing(flash, call, times))  # type: ignore[arg-type]
+    assert outbox.flash_errors == 1
+    arrived = []
+    for n in range(400, 410):
+        outbox.put(record(n))
+        arrived += waiting(outbox)
+        outbox.acknowledge(outbox.end - 1)
+    assert sorted(arrived) == list(range(410))
+    assert outbox.dropped == outbox.corrupt == 0
+
+
+@pytest.mark.parametrize("call", ["open", "listdir"])
+def test_while_flash_has_not_been_seen_nothing_on_it_is_written_over(call: str) -> None:
+    flash = FakeFlash()
+    before = opened(flash)
+    for n in range(400):
+        before.put(record(n))
+    outbox = opened(Refusing(flash, call, 1 << 30))  # type: ignore[arg-type]
+    files = dict(flash.files)
+    for n in range(400, 450):
+        outbox.put(record(n))
+    assert flash.files == files
+    assert outbox.dropped == 50 - 8, "what RAM cannot hold is counted"
+    assert waiting(opened(flash)) == list(range(400))
