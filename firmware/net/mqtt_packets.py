@@ -73,10 +73,13 @@ def length(wire, flags):
 
 
 def acknowledged(wire, first):
-    """The packet id of the acknowledgement that began with byte `first`. OSError for a refusal."""
+    """(packet id, whether it is granted) of the acknowledgement that began with byte `first`.
+
+    Only a subscription can be refused (SUBACK 0x80, section 3.9.3).
+    """
     size = 3 if first == _SUBACK else 2
     answer = wire.read(size + 1)
-    # 0x80: the broker refuses the subscription.
-    if answer[0] != size or (first == _SUBACK and answer[3] > 1):
+    granted = size == 2 or answer[3] < 2
+    if answer[0] != size or not (granted or answer[3] == 0x80):
         raise OSError(_EPROTO)
-    return answer[1] << 8 | answer[2]
+    return answer[1] << 8 | answer[2], granted

@@ -62,6 +62,7 @@ class Session(simple.MQTTClient):
     Set by the owner:
     on_acknowledged(count): the `count` oldest readings in flight have been acknowledged.
     on_message(topic, payload, retained): bytes, bytes, bool.
+    on_refused(topic): the broker does not grant this subscription (SUBACK 0x80).
     """
 
     def __init__(
@@ -95,6 +96,8 @@ class Session(simple.MQTTClient):
         self.timeout_ms = timeout_ms
         self.on_acknowledged = None
         self.on_message = None
+        self.on_refused = None
+        self._subscriptions = {}  # packet id -> topic, of this connection
         if will:
             self.set_last_will(will[0], will[1], True, 1)
         self.set_callback(self._received)
@@ -129,6 +132,7 @@ class Session(simple.MQTTClient):
         # What was skipped while the connection before broke: `ride` must not skip it again.
         self._report()
         self._others.clear()
+        self._subscriptions.clear()
         self.in_flight.sent = 0
         self._ping_ms = None
         self._nudged = False
@@ -234,9 +238,10 @@ class Session(simple.MQTTClient):
         self.in_flight.skip()
 
     def subscribe(self, topic, qos=1):
-        """Gather a SUBSCRIBE to bytes `topic`. Refusal by the broker is an `OSError` later."""
+        """Gather a SUBSCRIBE to bytes `topic`. Should the broker refuse it, the session goes on."""
         pid = self._next_pid()
         put(self.wire, 0x82, topic, bytes((qos,)), pid, True)
+        self._subscriptions[pid] = topic
         self._await(pid)
 
     def flush(self):
@@ -368,7 +373,10 @@ class Session(simple.MQTTClient):
             self._ping_ms = None
         elif first in ACKNOWLEDGEMENTS:
             self.wait_msg()
-            self._acknowledged(acknowledged(wire, first))
+            pid, granted = acknowledged(wire, first)
+            if not granted and self.on_refused:
+                self.on_refused(self._subscriptions.get(pid, b""))
+            self._acknowledged(pid)
         else:
             raise OSError(_EPROTO)
 

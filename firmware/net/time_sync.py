@@ -6,6 +6,10 @@ from micropython import const
 LOOK_UP_MS = const(30000)
 _RETRY_MIN_MS = const(15000)
 _RETRY_MAX_MS = const(900000)
+# A server that is well-formed and wrong: no time before this firmware's own year, 2026, can be
+# right, nor one after 2099.
+_UNIX_MIN_S = 1767225600
+_UNIX_MAX_S = 4102444800
 
 
 class Timekeeper:
@@ -56,6 +60,8 @@ class Timekeeper:
             return self._failed(error)
         if unix_s is None:
             return 100
+        if not _UNIX_MIN_S <= unix_s < _UNIX_MAX_S:
+            return self._failed("its time cannot be right: %d s of Unix time" % unix_s)
         self._asking = False
         before_ms = self._clock.rtc_ms()
         self._board.set_unix_s(unix_s)
