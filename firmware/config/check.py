@@ -58,7 +58,7 @@ _ALLOWED = {
     "prefix": "true, false, or 1 to 24 characters of a-z, 0-9 and _, a letter first",
     "names": "a list of 0 to 16 names of fields",
     "ids": 'a list of 1 to 16 device ids such as "28-00000a1b2c3d"',
-    "passphrase": '8 to 63 bytes of text, or "" for an open network',
+    "passphrase": '8 to 63 bytes of text, a key of 64 hexadecimal digits, or "" for an open network',
     "country": "two capital letters",
     "ip": 'an IPv4 address such as "192.168.1.20"',
     "name": "{3} to {4} characters of a-z, 0-9, _ and -",
@@ -268,7 +268,8 @@ def _text_fits(kind, row, text):
         return False
     size = len(text.encode())
     if kind == "passphrase":
-        return size == 0 or 8 <= size <= 63
+        is_key = size == 64 and _made_of(text.lower(), _HEXADECIMAL)
+        return size == 0 or 8 <= size <= 63 or is_key
     if kind == "country":
         return len(text) == 2 and _made_of(text.lower(), _LETTERS) and text == text.upper()
     if kind == "ip":

@@ -1,6 +1,6 @@
 """The checks of config.json that look at several keys at once; check.py calls them."""
 
-from firmware.config import keys_sensors
+from firmware.config import check_network, keys_sensors
 
 # Keys of a reading itself (design: identity and time); no sensor may publish them.
 _RESERVED = ("boot", "seq", "ts", "age_s", "failed")
@@ -44,9 +44,13 @@ def check(settings, parse_ip):
         errors.append("mqtt.tls.ca_file: missing, must be a file on the board (docs/tls.md)")
     if tls and (tls["cert_file"] is None) != (tls["key_file"] is None):
         errors.append("mqtt.tls: cert_file and key_file need each other")
+    check_network.check_hosts(settings, parse_ip, errors)
+    country = _at(settings, "wifi.country")
+    if country:
+        check_network.check_country(country, errors)
     static = _at(settings, "wifi.static")
     if static and None not in (static["address"], static["mask"], static["gateway"]):
-        _check_static(static, parse_ip, errors)
+        check_network.check_static(static, parse_ip, errors)
     sensors = [(f"sensors[{i}]", one) for i, one in enumerate(settings["sensors"] or []) if one]
     low = settings["low_battery"]
     if low and low["below_mv"] and low["stop_mv"] and low["stop_mv"] > low["below_mv"]:
@@ -68,19 +72,6 @@ def _at(settings, path):
             return None
         settings = settings[key]
     return settings
-
-
-def _check_static(static, parse_ip, errors):
-    mask = parse_ip(static["mask"])
-    host_part = mask ^ 0xFFFFFFFF
-    if host_part & (host_part + 1) or not 0 < host_part < 0xFFFFFFFF:
-        text = f'wifi.static.mask: found "{static["mask"]}", must be a network mask'
-        errors.append(text + ' such as "255.255.255.0"')
-    elif (parse_ip(static["address"]) ^ parse_ip(static["gateway"])) & mask:
-        text = f'wifi.static.gateway: found "{static["gateway"]}", must be in the same network as'
-        errors.append(text + f' the address, "{static["address"]}"')
-    if static["dns"] is None:
-        static["dns"] = static["gateway"]
 
 
 def _check_names(sensors, sample_s, errors):
@@ -122,8 +113,14 @@ def _field_error(field, name, fields):
     if field in _RESERVED:
         return f'"{field}", which every reading carries itself: give it another name'
     for other, taker in fields:
+        if other == "*":
+            # Whatever this one is called, a driver of one's own may publish the same.
+            return (
+                f'"{field}", as {taker} may, for its fields are not known: give {taker} a prefix'
+            )
         if _matches(field, other) or _matches(other, field):
-            text = f'"{field}" as {taker} does: give one of them "prefix": true'
+            whom = "this one" if field == "*" else "one of them"
+            text = f'"{field}" as {taker} does: give {whom} "prefix": true'
             return f'{text}; for this one that makes "{name}_{field}"' if name else text
     return None
 

@@ -51,13 +51,17 @@ def check_command(path: Path, as_json: bool, board: str | None = None) -> int:
 def _warnings(settings: dict[str, Any]) -> list[str]:
     """What is allowed, and yet keeps a node from its broker or its broker from being checked."""
     tls = settings["mqtt"]["tls"]
+    host = settings["mqtt"]["host"]
+    found = []
+    if host == "localhost" or host.startswith("127."):
+        found = [f"mqtt.host: {host} is the board itself; a broker has an address on the network"]
     if not tls:
-        return []
+        return found
     if tls["insecure_skip_verify"]:
-        return ["mqtt.tls.insecure_skip_verify: the broker's certificate is NOT checked"]
+        return [*found, "mqtt.tls.insecure_skip_verify: the broker's certificate is NOT checked"]
     if settings["ntp"]["host"] is None:
-        return ["ntp.host: null; without the time a board can't check the broker's certificate"]
-    return []
+        return [*found, "ntp.host: null; without the time a board can't check the broker's certificate"]
+    return found
 
 
 def _without_secrets(settings: dict[str, Any]) -> dict[str, Any]:

@@ -217,7 +217,7 @@ def test_what_fits_in_the_limits_is_taken() -> None:
     good = {
         "boot_window_s": 5.0,
         "wifi": {"static": {"address": "10.0.0.2", "gateway": "10.0.0.1"}, "country": "GB"},
-        "mqtt": {"host": "fe80::1", "timeout_s": 59},
+        "mqtt": {"host": "broker.example.", "timeout_s": 59},
         "ntp": {"host": None},
         "retry": {"base_s": 8, "cap_s": 8},
         "watchdog_s": 5,
