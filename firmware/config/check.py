@@ -58,7 +58,7 @@ _ALLOWED = {
     "prefix": "true, false, or 1 to 24 characters of a-z, 0-9 and _, a letter first",
     "names": "a list of 0 to 16 names of fields",
     "ids": 'a list of 1 to 16 device ids such as "28-00000a1b2c3d"',
-    "passphrase": '8 to 63 bytes of text, a key of 64 hexadecimal digits, or "" for an open network',
+    "passphrase": '8 to 63 bytes of text, 64 hexadecimal digits, or "" for an open network',
     "country": "two capital letters",
     "ip": 'an IPv4 address such as "192.168.1.20"',
     "name": "{3} to {4} characters of a-z, 0-9, _ and -",

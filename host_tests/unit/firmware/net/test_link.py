@@ -106,7 +106,7 @@ ANSWERS = {
     "refused": OSError(ECONNREFUSED),
     "refused as lwIP numbers it": OSError(61),
     "refused as RP2 has it, or reset": OSError(ECONNRESET),
-    "CONNACK says no": Refused(5),
+    "CONNACK says no": Refused("not authorised"),
 }
 
 
@@ -159,7 +159,7 @@ def test_a_wrong_password_and_a_missing_access_point_are_told_apart() -> None:
 
 def test_a_refusal_is_tried_again_slowly_and_named() -> None:
     bench = LinkBench()
-    bench.session.error = Refused(4)
+    bench.session.error = Refused("bad user name or password")
     bench.run_s(3600)
     assert bench.link.failure == "bad user name or password"
     assert min(bench.gaps_ms()) >= 30_000

@@ -252,7 +252,6 @@ def test_a_refusal_gives_the_brokers_reason(version: str, code: int) -> None:
     bench.broker.refuse = code
     with pytest.raises(bench.module.Refused) as refusal:
         bench.open()
-    assert refusal.value.code == code
     word = {1: "protocol", 2: "identifier", 4: "password", 5: "authorised"}[code]
     assert word in str(refusal.value)
     assert not isinstance(refusal.value, OSError)

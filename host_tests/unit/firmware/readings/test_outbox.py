@@ -282,7 +282,7 @@ def test_files_that_are_not_segments_are_left_alone() -> None:
     assert flash.listdir("outbox") == ["notes.txt"]
 
 
-# A flash that refuses once ------------------------------------------------------------------------
+# A flash that refuses once -----------------------------------------------------------------------
 
 
 class Refusing:
