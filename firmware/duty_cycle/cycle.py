@@ -87,7 +87,7 @@ class Cycle(Node):
         self.outbox.corrupt += corrupt
         self.outbox.refused += refused
         self._dropped = dropped
-        self._begin(state.get("told", False))
+        self._begin(state.get("input", False))
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
@@ -131,7 +131,7 @@ class Cycle(Node):
             "lease_at": self._lease_at_ms,
             "ntp": (self.timekeeper.due_ms, self.timekeeper.retry_ms),
             "alarms": self._alarms.state,
-            "told_fields": self.discovery.told if self.discovery else 0,
+            "described": self.discovery.told if self.discovery else 0,
             "lost": (outbox.dropped, outbox.corrupt, outbox.refused),
             # See `full` and `deliver_now`: the next wake must not wait for its batch either.
             "urgent": self._urgent or self._first or outbox.dropped != self._dropped,

@@ -47,7 +47,7 @@ def make_cycle(board, state, parts):
     if hint:
         station.hint = (hint[0], bytes.fromhex(hint[1]), hint[2])
     station.lease = state.get("lease")
-    cycle.link.session.resume(state.get("rides") or (0, 0))
+    cycle.link.session.resume(state.get("early") or (0, 0))
     host, address = state.get("broker") or (None, None)
     if address and host == settings["mqtt"]["host"]:  # A command may have changed it.
         port = settings["mqtt"]["port"]
@@ -90,7 +90,7 @@ def sleep(node, board, sleep_ms):
     session = node.link.session
     state["broker"] = (session.server, _numeric(session.wire.addresses))
     # A broker that closes on what comes before CONNACK would do so at every wake.
-    state["rides"] = session.rides()
+    state["early"] = session.rides()
     limit_bytes = board.retained_bytes
     if watch:
         from firmware.duty_cycle import wake_stub

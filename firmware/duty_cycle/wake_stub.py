@@ -33,8 +33,8 @@ _LONG_MS = const(0x3FFFFFFF)
 
 
 def again(board, clock, state, records, early):
-    """Look at the pins, and sleep on. Returns if a reading is due, or an input is to be told of:
-    then `state["told"]` is True. early: whether the sleep was shorter than it should have been."""
+    """Look at the pins, and sleep on. Returns if a reading is due, or an input has changed: then
+    `state["input"]` is True. early: whether the sleep was shorter than it should have been."""
     pins = state.get("pins")
     which = board.waker().woken_by() if pins else None
     told = _look(board, clock, pins, which) if pins else False
@@ -48,7 +48,7 @@ def again(board, clock, state, records, early):
     left_ms = state["next"] - now_ms
     # Longer than the whole sleep: the clock is not what it was.
     if told or not _SOON_MS < left_ms <= state["next"] - state["rtc"]:
-        state["told"] = told
+        state["input"] = told
         return
     if state.get("row", 0) > _CUT_SHORT_MAX:
         board.light_sleep(left_ms)

@@ -244,7 +244,7 @@ class Discovery:
         self.birth_topic = (prefix + "/status").encode()
         self._topic = ("%s/device/%s/config" % (prefix, settings["node"])).encode()
         self.is_due = not state
-        self.told = self._sent = state.get("told_fields", 0) if state else 0
+        self.told = self._sent = state.get("described", 0) if state else 0
         self._known = []
         self._last = None
 

@@ -21,8 +21,8 @@ SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}], "mqtt": {}}
 RESTART = 3  # exit status with which the unix board asks to be started again
 # A trial of two seconds instead of five minutes; nothing else differs.
 RUN = """
-from firmware import settings
-settings.Trial.LIMIT_MS = 2000
+from firmware.config import change
+change.Trial.LIMIT_MS = 2000
 from firmware.app import run
 run()
 """

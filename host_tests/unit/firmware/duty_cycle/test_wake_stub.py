@@ -86,7 +86,7 @@ def test_each_tip_of_a_rain_gauge_is_counted_and_the_grid_is_kept() -> None:
     assert sleeper.boots == 13
     assert abs(took_ms - _INTERVAL_MS) <= 1500
     assert sleeper.state["woken"] == [12, 12, 0]
-    assert not sleeper.state["told"]
+    assert not sleeper.state["input"]
 
 
 def test_bounce_on_closing_and_opening_is_one_pulse() -> None:
@@ -141,14 +141,14 @@ def test_a_change_of_an_input_ends_the_sleep_at_once() -> None:
     sleeper.chip.drive(_DOOR, (50_000, 0))
     took_ms = sleeper.wakes()
     assert 50_000 <= took_ms < 50_000 + 2 * _BOOT_MS
-    assert sleeper.state["told"] and sleeper.count == 1
+    assert sleeper.state["input"] and sleeper.count == 1
 
 
 def test_an_input_that_came_and_went_while_the_board_started_is_told_of() -> None:
     sleeper = Sleeper(pins=[door()])
     sleeper.chip.drive(_DOOR, (50_000, 0), (50_100, 1))
     assert sleeper.wakes() < 51_000
-    assert sleeper.state["told"] and sleeper.state["pins"][0][6] == 1
+    assert sleeper.state["input"] and sleeper.state["pins"][0][6] == 1
 
 
 def test_an_input_in_its_pause_does_not_wake_and_is_told_of_when_that_is_over() -> None:
@@ -160,7 +160,7 @@ def test_an_input_in_its_pause_does_not_wake_and_is_told_of_when_that_is_over() 
     )
     took_ms = sleeper.wakes()
     assert 60_000 <= took_ms < 62_000
-    assert sleeper.boots == 1 and sleeper.state["told"]
+    assert sleeper.boots == 1 and sleeper.state["input"]
 
 
 def test_after_a_pause_without_a_change_the_board_minds_the_pin_again() -> None:

@@ -271,10 +271,10 @@ def test_a_sleeping_node_whose_message_has_arrived_sends_it_no_more(port: str) -
 
 def test_a_wake_from_deep_sleep_announces_only_what_was_not_told_yet() -> None:
     session, reading, more = Session(), ["temperature"], ["temperature", "pressure"]
-    Discovery(session, settings_of(), Sampler([reading]), Board(), {"told_fields": 2}).step()
-    Discovery(session, settings_of(), Sampler([reading]), Board(), {"told_fields": 1}).step()
+    Discovery(session, settings_of(), Sampler([reading]), Board(), {"described": 2}).step()
+    Discovery(session, settings_of(), Sampler([reading]), Board(), {"described": 1}).step()
     assert session.published == []
-    Discovery(session, settings_of(), Sampler([more]), Board(), {"told_fields": 1}).step()
+    Discovery(session, settings_of(), Sampler([more]), Board(), {"described": 1}).step()
     assert len(session.published) == 1
 
 

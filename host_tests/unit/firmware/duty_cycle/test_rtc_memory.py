@@ -1,0 +1,98 @@
+"""What a deep sleep keeps: all of it listed, and none of it taken from another version."""
+
+import random
+import re
+
+import pytest
+from rigs.field import Field
+
+from firmware.duty_cycle import rtc_memory
+
+_SENSORS = [
+    {"type": "digital", "pin": 13, "pull": "up", "field": "door", "wake": True},
+    {"type": "internal", "alarms": [{"field": "die_temperature", "above": 90}]},
+]
+_RECORDS = [b"a reading", b"", b"another"]
+_LIMIT_BYTES = 2048
+
+
+def _block(state: dict, records: list[bytes] = _RECORDS) -> bytes:
+    block = rtc_memory.pack(state, records, _LIMIT_BYTES)
+    assert block is not None
+    return block
+
+
+def test_what_was_kept_comes_back() -> None:
+    state, records = rtc_memory.unpack(_block({"boot": 3, "hint": None}))
+    assert state == {"boot": 3, "hint": None, "version": rtc_memory.VERSION}
+    assert records == _RECORDS
+
+
+def test_what_does_not_fit_is_not_kept_in_part() -> None:
+    size = len(_block({"boot": 3}))
+    assert rtc_memory.pack({"boot": 3}, _RECORDS, size) is not None
+    assert rtc_memory.pack({"boot": 3}, _RECORDS, size - 1) is None
+
+
+@pytest.mark.parametrize("version", [0, rtc_memory.VERSION + 1, None, "1"])
+def test_a_state_of_another_version_is_refused_and_the_readings_are_taken(
+    version: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rtc_memory, "VERSION", version)
+    block = _block({"boot": 3})
+    monkeypatch.undo()
+    assert rtc_memory.unpack(block) == ({}, _RECORDS)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[1]", b"null", b'{"boot":3}'])
+def test_a_state_that_is_none_costs_no_reading(text: bytes) -> None:
+    parts = [text, *_RECORDS]
+    block = b"".join(len(one).to_bytes(2, "little") + one for one in parts)
+    assert rtc_memory.unpack(block) == ({}, _RECORDS)
+
+
+def test_bytes_that_are_no_block_are_neither_state_nor_readings() -> None:
+    rng = random.Random(5)
+    block = _block({"boot": 3})
+    assert rtc_memory.unpack(b"") == ({}, [])
+    for _ in range(200):
+        at = rng.randrange(1, len(block))
+        state, records = rtc_memory.unpack(block[:at])
+        assert not state or state["boot"] == 3
+        assert set(records) <= set(_RECORDS)
+
+
+def test_each_key_that_is_kept_is_listed_and_each_that_is_listed_is_kept() -> None:
+    field = Field("esp32", _SENSORS, home_assistant="homeassistant")
+    for number in range(8):
+        field.door(700.0 + 200 * number, number % 2)
+    seen: set[str] = set()
+    keep = field.machine.pins.__class__.arm
+
+    def arm(pins: object, wanted: list) -> None:
+        seen.update(rtc_memory.unpack(field.machine.retained)[0])
+        keep(pins, wanted)
+
+    field.machine.pins.arm = arm.__get__(field.machine.pins)
+    field.run.play()
+    seen.update(rtc_memory.unpack(field.machine.retained)[0])
+    rows = re.findall(r"^\| ([a-z_, ]+) \|", rtc_memory.__doc__ or "", re.MULTILINE)
+    listed = {name for row in rows[1:] for name in row.split(", ")}
+    assert seen <= listed
+    # These appear on a wake that ends before the node is loaded.
+    assert listed - seen <= {"input", "row"}
+
+
+def test_firmware_of_another_version_goes_on_in_a_new_boot_and_loses_no_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    field = Field("esp32", [{"type": "internal"}], hours=2.0, deliver_every=8)
+    field.run.world.at(int(1000e6), setattr, rtc_memory, "VERSION", rtc_memory.VERSION + 1)
+    monkeypatch.setattr(rtc_memory, "VERSION", rtc_memory.VERSION)  # as it was, afterwards
+    field.run.play()
+    boots = [one["boot"] for one in field.readings]
+    first = [one["seq"] for one in field.readings if one["boot"] == boots[0]]
+    second = [one["seq"] for one in field.readings if one["boot"] == boots[-1]]
+    assert boots[-1] == boots[0] + 1
+    assert first == list(range(4)) and second == list(range(len(second)))
+    assert len(second) > 10
