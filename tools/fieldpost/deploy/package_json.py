@@ -43,7 +43,7 @@ def package_json(root: Path = ROOT) -> str:
 
 
 def manifest(root: Path = ROOT) -> str:
-    """What a port's build reads: functions of MicroPython's tools/manifestfile.py."""
+    """What a port's build reads: functions of manifestfile.py, a tool of MicroPython."""
     lines = [f'module("{name}", base_path="lib")\n' for name in _libraries(root)]
     return _MANIFEST + "".join(lines)
 
