@@ -250,9 +250,9 @@ def check(
 @config_app.command()
 def show(as_json: JsonOption = False) -> None:
     """Every key of config.json and secrets.json: type, range, default, meaning."""
-    from fieldpost.config import files as config_files
+    from fieldpost.config.reference import show_command
 
-    raise typer.Exit(config_files.show_command(as_json))
+    raise typer.Exit(show_command(as_json))
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ def battery(
     names the sources and the limits.
     """
     from fieldpost.battery import measured as battery_measured
-    from fieldpost.battery import model
+    from fieldpost.battery import model, overrides
     from fieldpost.battery import plot as battery_plot
     from fieldpost.battery import report as battery_report
 
@@ -77,7 +77,7 @@ def battery(
         raise CommandError("--temperature and --extra-ua must be finite numbers")
     settings = _settings(config)
     changes = [*(override or []), *([] if sleep_ua is None else [f"sleep_ua={sleep_ua}"])]
-    figures, on_cell = battery_measured.override(BOARDS[board], CELLS[cell], changes)
+    figures, on_cell = overrides.override(BOARDS[board], CELLS[cell], changes)
     node = model.node_from(settings, figures, on_cell, join, extra_ua)
     if measured:
         node = battery_measured.apply(node, battery_measured.read_log(measured), measured.name)

@@ -37,9 +37,10 @@ def deploy(
     and the next run completes it. Configuration, secrets and readings are never touched. Status 0
     only if every board has the files and its node is ready.
     """
+    from fieldpost.board.choose import targets
     from fieldpost.deploy import deployment as deploying
 
-    wanted = deploying.targets(port or [], every)
+    wanted = targets(port or [], every)
     outcomes = _deploy_all(wanted, deploying.Wish(umqtt=umqtt, start=start, ready_s=ready))
     if as_json:
         typer.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=2))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fieldpost.board import files as board_files
-from fieldpost.board import find as boards
 from fieldpost.board.link import BoardError, BoardLink, LinkLost, NoAnswer, ProgramError, open_link
 from fieldpost.board.ports import port_named
 from fieldpost.config import checked, pins
@@ -91,25 +90,6 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         """Every field."""
         return asdict(self)
-
-
-def targets(named: list[str], every: bool) -> list[str]:
-    """The ports to deploy to. Raises CommandError if there is none or it isn't clear which."""
-    if named:
-        return named
-    found = [b for b in boards.find(ask=False) if b.state == "not asked" and b.chip is None]
-    ports = [b for b in found if port_named(b.port).may_be_a_board]
-    if not ports:
-        raise CommandError(
-            "no board was found. Plug one in with a cable that carries data; one that is new "
-            "needs MicroPython first: fieldpost flash"
-        )
-    if len(ports) > 1 and not every:
-        listed = "\n".join(f"  {one.port}  {one.usb}" for one in ports)
-        raise CommandError(
-            f"several boards are connected:\n{listed}\nChoose with --port, or take all: --all"
-        )
-    return [one.port for one in ports]
 
 
 def deploy(port: str, wish: Wish, screen: Screen) -> Outcome:

@@ -73,13 +73,13 @@ def provision(
         provisioning.put_in_folder(to, files)
         where = str(to)
     else:
+        from fieldpost.board.choose import the_port
         from fieldpost.board.link import open_link
         from fieldpost.config import pins
-        from fieldpost.deploy.deployment import targets
 
         # Wrong answers are found before any board is stopped.
         provisioning.make(answers, tls)
-        (where,) = targets([port] if port else [], every=False)
+        where = the_port(port)
         with open_link(where) as link:
             known = (None, None) if fresh else provisioning.read_from_board(link)
             files = provisioning.make(answers, tls, *known, pins.chip_on(link))

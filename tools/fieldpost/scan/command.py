@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.errors import CommandError
-from fieldpost.upkeep.command import JsonOption, PortOption, _one
+from fieldpost.board.choose import JsonOption, PortOption, the_port
 
 if TYPE_CHECKING:
     from fieldpost.scan.scan import Bus, Found
@@ -44,7 +44,7 @@ def scan(
     if (scl is None) != (sda is None):
         raise CommandError("give both pins of the I2C bus: --scl and --sda")
     pair = None if scl is None or sda is None else (scl, sda)
-    with open_link(_one(port), _CONNECT_S) as link:
+    with open_link(the_port(port), _CONNECT_S) as link:
         found = survey.scan(link, pair=pair, onewire=tuple(onewire or ()))
     typer.echo(json.dumps(found.as_json(), indent=2) if as_json else _text(found))
     if any(bus.state != "ok" for bus in found.buses):

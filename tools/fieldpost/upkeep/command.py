@@ -12,16 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fieldpost.board.choose import JsonOption, PortOption, the_port
 from fieldpost.errors import CommandError
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.board.link import BoardLink
-
-PortOption = Annotated[
-    str | None, typer.Option(help="The board's port; by itself, the one that is connected.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 _FOLDER = "/.deploy/"
 # What a node writes while it runs, and nobody else has.
@@ -35,13 +31,13 @@ def shell(port: PortOption = None) -> None:
 
     What runs there goes on until Ctrl-C, and starts again with Ctrl-D.
     """
-    command = [sys.executable, "-m", "mpremote", "connect", _one(port), "repl"]
+    command = [sys.executable, "-m", "mpremote", "connect", the_port(port), "repl"]
     raise typer.Exit(subprocess.run(command).returncode)
 
 
 def reset(port: PortOption = None) -> None:
     """Restart the board, as its reset button does. A node first writes to flash what it holds."""
-    where = _one(port)
+    where = the_port(port)
     with _open(where) as link:
         link.hard_reset()
     typer.echo(f"{where}: restarted")
@@ -65,7 +61,7 @@ def erase(
     from fieldpost.board.link import BoardError
     from fieldpost.deploy.survey import INSTALLED, parse_installed
 
-    where = _one(port)
+    where = the_port(port)
     with _open(where) as link:
         there = board_files.list_files(link)
         if every:
@@ -116,7 +112,7 @@ def pull(
     """
     from fieldpost.board import files as board_files
 
-    where = _one(port)
+    where = the_port(port)
     with _open(where) as link:
         there = board_files.list_files(link)
         wanted = [
@@ -179,12 +175,6 @@ def _save(target: Path, files: dict[str, bytes]) -> None:
 def _node_name(config: bytes) -> str:
     name = str(json.loads(config).get("node", ""))
     return name if name and all(c.isalnum() or c in "-_" for c in name) else "node"
-
-
-def _one(port: str | None) -> str:
-    from fieldpost.deploy.deployment import targets
-
-    return targets([port] if port else [], every=False)[0]
 
 
 def _open(port: str) -> "BoardLink":

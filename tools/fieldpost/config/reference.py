@@ -1,0 +1,237 @@
+"""The reference of config.json and secrets.json: every key, as a table, on the console, as JSON.
+
+It is made from `firmware/config/keys.py` and `firmware/config/keys_sensors.py`: values from the
+tables, texts from the comments above their rows.
+"""
+
+import ast
+import io
+import json
+import tokenize
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from fieldpost.pages import write_part
+from fieldpost.paths import ROOT
+from firmware.config import check as config
+from firmware.config import keys as schema
+from firmware.config import keys_sensors
+
+DOCUMENT = ROOT / "docs" / "configuration.md"
+BEGIN = (
+    "<!-- Made from firmware/config/keys.py: PYTHONPATH=tools python -m fieldpost.config.reference -->"
+)
+END = "<!-- End of what is made from firmware/config/keys.py -->"
+
+_TYPES = {
+    "bool": "boolean",
+    "int": "integer",
+    "bus hz": "integer",
+    "pin": "integer",
+    "adc": "integer",
+    "scl": "integer",
+    "sda": "integer",
+    "address": "integer or text",
+    "float": "number",
+    "prefix": "boolean or text",
+    "section": "object",
+    "list": "list",
+    "sensors": "list",
+    "ids": "list",
+    "names": "list",
+}
+
+
+class Row(NamedTuple):
+    """One key: its path, its JSON type, its default as JSON ("required": none), in words what is
+    allowed and what it is for. `(dht)` after a path: a key of that sensor type alone.
+    """
+
+    key: str
+    type: str
+    default: str
+    allowed: str
+    text: str
+
+
+class Section(NamedTuple):
+    """Keys that stand in one object, with a title and a text about them."""
+
+    title: str
+    text: str
+    rows: list[Row]
+
+
+def reference() -> list[Row]:
+    """Return every key there is, in the order of the schema."""
+    return [row for section in sections() for row in section.rows]
+
+
+def sections() -> list[Section]:
+    """Return the reference, one section for each object of the files and each sensor type."""
+    general, sensors = _SchemaText(schema), _SchemaText(keys_sensors)
+    found = general.sections("CONFIG", "", "config.json", "")
+    found += sensors.sections("EVERY", "sensors[].", "Every sensor", sensors.text("EVERY"))
+    for kind, (fields, _, rows) in keys_sensors.TYPES.items():
+        names = ", ".join(f"`{_field_name(field)}`" for field in fields)
+        text = f"{sensors.text('TYPES', kind)} Publishes {names}."
+        nodes = sensors.sensor_rows(kind)
+        found.append(Section(f"Sensor type {kind}", text, sensors.rows(rows, nodes, kind)))
+    return found + general.sections(
+        "SECRETS", "secrets.json ", "secrets.json", general.text("SECRETS")
+    )
+
+
+def markdown() -> str:
+    """Return the reference as it stands in docs/configuration.md, between BEGIN and END."""
+    lines = []
+    for section in sections():
+        lines += ["", f"### {section.title}", ""]
+        if section.text:
+            lines += [section.text, ""]
+        if section.rows:
+            lines += ["| key | type | default | allowed | |", "|---|---|---|---|---|"]
+        for row in section.rows:
+            key = row.key.split(" (")[0].removeprefix("secrets.json ")
+            default = row.default if row.default in ("", "required") else f"`{row.default}`"
+            cells = (f"`{key}`", row.type, default, row.allowed, row.text)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def update_document(path: Path = DOCUMENT) -> None:
+    """Put the present reference into the document, between its BEGIN and END."""
+    write_part(path, BEGIN, END, markdown())
+
+
+def show_command(as_json: bool) -> int:
+    """Print the reference of all keys; return the exit status."""
+    if as_json:
+        print(json.dumps([row._asdict() for row in reference()], indent=2, ensure_ascii=False))
+        return 0
+    console = Console(highlight=False, markup=False)
+    for section in sections():
+        console.print(f"\n{section.title}", style="bold")
+        if section.text:
+            console.print(section.text)
+        for row in section.rows:
+            default = {"required": "required", "": ""}.get(row.default, "default " + row.default)
+            # Text, so that `sensors[].pin` is no markup.
+            line = Text(f"  {row.key}", style="cyan")
+            line.append("  " + default, style="default")
+            console.print(line)
+            console.print(Padding(Text(f"{row.text} Allowed: {row.allowed}."), (0, 0, 0, 6)))
+    return 0
+
+
+def _field_name(field: str) -> str:
+    return field.replace("{", "<").replace("}", ">").replace("*", "N")
+
+
+class _SchemaText:
+    """A schema's source: its tables' rows, and the comments above them."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+        self._comments = _whole_line_comments(source)
+        self._assigned = {
+            node.targets[0].id: node
+            for node in ast.parse(source).body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+
+    def text(self, table: str, kind: str | None = None) -> str:
+        """Return the comment above a table, or above a sensor type in it."""
+        node: ast.AST = self._assigned[table]
+        if kind is not None:
+            node = self._entry(table, kind)[0]
+        return self._above(node)
+
+    def sensor_rows(self, kind: str) -> list[ast.expr]:
+        entry = self._entry("TYPES", kind)[1]
+        return self._elements(_elements(entry)[2])
+
+    def rows(self, rows: Any, nodes: list[ast.expr], kind: str) -> list[Row]:
+        """Return the reference for the keys of one sensor type."""
+        pairs = zip(rows, nodes, strict=True)
+        return [self._row(row, node, f"sensors[].{row[0]} ({kind})") for row, node in pairs]
+
+    def sections(self, table: str, prefix: str, title: str, text: str) -> list[Section]:
+        """Return the sections of a table and, after it, of the tables below it."""
+        section = Section(title, text, [])
+        below = []
+        nodes = self._elements(self._assigned[table].value)
+        for row, node in zip(getattr(self._module, table), nodes, strict=True):
+            path = prefix + row[0]
+            section.rows.append(self._row(row, node, path))
+            if row[1] in ("section", "list"):
+                name = _elements(node)[3]
+                assert isinstance(name, ast.Name)
+                inner = path if row[1] == "section" else path + "[]"
+                below += self.sections(name.id, inner + ".", inner, self._above(node))
+        return [section, *below]
+
+    def _row(self, row: tuple[Any, ...], node: ast.expr, path: str) -> Row:
+        return Row(
+            path,
+            _TYPES.get(row[1].rstrip("?"), "text"),
+            _default(row),
+            config.allowed(row),
+            self._above(node),
+        )
+
+    def _entry(self, table: str, kind: str) -> tuple[ast.expr, ast.expr]:
+        value = self._assigned[table].value
+        assert isinstance(value, ast.Dict)
+        for key, entry in zip(value.keys, value.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == kind:
+                return key, entry
+        raise KeyError(kind)
+
+    def _elements(self, node: ast.expr) -> list[ast.expr]:
+        """Return the rows of a tuple, of a table by its name, or of a sum of such."""
+        if isinstance(node, ast.BinOp):
+            return self._elements(node.left) + self._elements(node.right)
+        return _elements(self._assigned[node.id].value if isinstance(node, ast.Name) else node)
+
+    def _above(self, node: Any) -> str:
+        lines: list[str] = []
+        line = node.lineno - 1
+        while line in self._comments:
+            lines.insert(0, self._comments[line])
+            line -= 1
+        return " ".join(lines)
+
+
+def _elements(node: ast.expr) -> list[ast.expr]:
+    assert isinstance(node, ast.Tuple)
+    return node.elts
+
+
+def _whole_line_comments(source: str) -> dict[int, str]:
+    comments = {}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT and token.line.lstrip().startswith("#"):
+            comments[token.start[0]] = token.string.lstrip("# ")
+    return comments
+
+
+def _default(row: tuple[Any, ...]) -> str:
+    default = row[2]
+    if default is ...:
+        return "required"
+    if default == ():
+        return ""
+    if row[1] == "sensors":
+        default = [{"type": default}]
+    return json.dumps(default)
+
+
+if __name__ == "__main__":
+    update_document()
