@@ -6,6 +6,7 @@ were installed with the package, in its `_tree`, which `setup.py` fills.
 """
 
 import os
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -58,3 +59,9 @@ IN_CHECKOUT = ROOT != _INSTALLED
 # An installed package that works with the files of a checkout: their versions may differ.
 IS_BORROWED = IN_CHECKOUT and home_of(PACKAGE) is None
 LIB = ROOT / "lib"
+
+
+def make_firmware_importable() -> None:
+    """Let `import firmware` find the tree's: its tables and checks serve the host, too."""
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))

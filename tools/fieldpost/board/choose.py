@@ -13,7 +13,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 
 def targets(named: list[str], every: bool) -> list[str]:
-    """The ports of the boards that are meant. Raises CommandError if there is none or it isn't clear which."""
+    """The ports of the boards that are meant.
+
+    Raises CommandError if there is none or it isn't clear which.
+    """
     if named:
         return named
     from fieldpost.board import find

@@ -4,14 +4,8 @@ The checks are the firmware's own (`firmware/config/check.py`).
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
-
-from fieldpost.paths import ROOT
-
-if str(ROOT) not in sys.path:
-    sys.path.append(str(ROOT))
 
 from fieldpost.config.reference import reference
 from firmware.config import check as config
@@ -19,6 +13,8 @@ from firmware.config import check as config
 _SECRETS_TEMPLATE = (
     '{"wifi": [{"ssid": "...", "password": "..."}], "mqtt": {"user": "...", "password": "..."}}'
 )
+
+
 def load(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """Return `(settings, errors)` for a config.json, or the folder it is in, and the secrets.json
     beside it. `settings` is as `firmware.config.check` returns it, None if there is any error.
@@ -112,5 +108,3 @@ def _json_hint(error: json.JSONDecodeError) -> str:
     if "trailing comma" in error.msg or (here in ("}", "]") and before == ","):
         return " (no comma after the last one)"
     return ""
-
-

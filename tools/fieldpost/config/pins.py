@@ -12,8 +12,8 @@ from typing import Any
 
 from fieldpost.board.find import chip_of
 from fieldpost.board.link import BoardLink
-from fieldpost.config.files import config as schema_check
 from fieldpost.errors import CommandError
+from firmware.config import check as schema_check
 from firmware.config import check_wake_pins
 from firmware.config import keys_sensors as schema_sensors
 

@@ -24,7 +24,8 @@ from firmware.config import keys_sensors
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 BEGIN = (
-    "<!-- Made from firmware/config/keys.py: PYTHONPATH=tools python -m fieldpost.config.reference -->"
+    "<!-- Made from firmware/config/keys.py: "
+    "PYTHONPATH=tools python -m fieldpost.config.reference -->"
 )
 END = "<!-- End of what is made from firmware/config/keys.py -->"
 

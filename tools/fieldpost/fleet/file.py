@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fieldpost.config.files import config as schema
 from fieldpost.errors import CommandError
+from firmware.config import check as schema
 
 _SECTIONS = ("micropython", "config", "secrets", "files")
 _TOP = (*_SECTIONS, "node")

@@ -14,10 +14,10 @@ from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink
 from fieldpost.config import pins
 from fieldpost.config.checked import with_checked
-from fieldpost.config.files import config as schema_check
 from fieldpost.errors import CommandError
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.tls import ClientFiles
+from firmware.config import check as schema_check
 
 VARIABLES = {
     "ssid": "FIELDPOST_WIFI_SSID",

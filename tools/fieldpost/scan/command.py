@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldpost.errors import CommandError
 from fieldpost.board.choose import JsonOption, PortOption, the_port
+from fieldpost.errors import CommandError
 
 if TYPE_CHECKING:
     from fieldpost.scan.scan import Bus, Found

@@ -1,4 +1,4 @@
-"""What the host promises about a node's files: errors with their place, and a full reference."""
+"""What the host promises about a node's files: errors with their place."""
 
 import json
 from collections.abc import Callable
@@ -8,8 +8,8 @@ import pytest
 
 from fieldpost.config import check_command
 from fieldpost.config import files as config_files
+from fieldpost.config.reference import DOCUMENT
 from firmware.config import keys as schema
-from firmware.config import keys_sensors
 
 GOOD = '{"node": "n", "mqtt": {"host": "h"}}'
 SECRETS = '{"wifi": [{"ssid": "home", "password": "hunter2-X"}], "mqtt": {"user": "me"}}'
@@ -143,49 +143,8 @@ def test_the_check_command_prints_each_error_whole(
     assert len(result["errors"]) == 1
 
 
-def test_every_key_and_every_sensor_type_has_a_text() -> None:
-    rows = config_files.reference()
-    assert [row.key for row in rows if not row.text.endswith(".")] == []
-    assert len({row.key for row in rows}) == len(rows)
-    sections = {section.title: section.text for section in config_files.sections()}
-    for kind in keys_sensors.TYPES:
-        assert not sections[f"Sensor type {kind}"].startswith(" Publishes")
-
-
-def test_the_reference_has_the_schemas_values() -> None:
-    rows = {row.key: row for row in config_files.reference()}
-    assert rows["mqtt.port"][1:4] == ("integer", "null", "a whole number from 1 to 65535, or null")
-    assert rows["mqtt.port"].text == "TCP port of the broker. null: 1883, with TLS 8883."
-    assert rows["node"].default == "required"
-    assert rows["ntp.host"].allowed.endswith(", or null")
-    assert rows["sensors[].model (dht)"].default == '"DHT22"'
-    assert rows["wifi.static.mask"].text == "Network mask."
-    assert rows["secrets.json wifi[].ssid"].type == "text"
-    # A text that is spread over several lines comes as one.
-    assert "while it is away. null: true in" in rows["mqtt.clean"].text
-
-
-def test_the_show_command_prints_every_key(capsys: pytest.CaptureFixture[str]) -> None:
-    keys = [row.key for row in config_files.reference()]
-    assert config_files.show_command(as_json=False) == 0
-    printed = capsys.readouterr().out
-    assert [key for key in keys if key not in printed] == []
-    assert config_files.show_command(as_json=True) == 0
-    assert [row["key"] for row in json.loads(capsys.readouterr().out)] == keys
-
-
-def test_the_document_is_current(tmp_path: Path) -> None:
-    text = config_files.DOCUMENT.read_text(encoding="utf-8")
-    assert config_files.markdown() in text, "run PYTHONPATH=tools python -m fieldpost.config.files"
-    copy = tmp_path / "copy.md"
-    copy.write_text(f"before\n{config_files.BEGIN}\nold\n{config_files.END}\nafter\n", "utf-8")
-    config_files.update_document(copy)
-    begin, end = config_files.BEGIN, config_files.END
-    assert copy.read_text("utf-8") == f"before\n{begin}\n{config_files.markdown()}\n{end}\nafter\n"
-
-
 def test_the_documents_examples_are_without_errors(write: Write) -> None:
-    text = config_files.DOCUMENT.read_text(encoding="utf-8")
+    text = DOCUMENT.read_text(encoding="utf-8")
     blocks = [part.partition("```")[0] for part in text.split("```json\n")[1:]]
     assert len(blocks) == 3
     shortest, secrets, two_sensors = blocks

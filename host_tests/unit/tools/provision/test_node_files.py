@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from fieldpost.config import files as config_files
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.paths import ROOT
 from fieldpost.provision import command as provision_command
 from fieldpost.provision import node_files
 from fieldpost.provision.node_files import Answers
@@ -101,7 +102,7 @@ def test_tools_7_no_secret_is_printed_whatever_happens(tmp_path: Path, bench: Be
 
 
 def test_tools_7_the_secrets_file_is_not_in_a_checkout_that_is_committed() -> None:
-    ignored = (config_files.ROOT / ".gitignore").read_text().splitlines()
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
     assert "secrets.json" in ignored
 
 
