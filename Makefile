@@ -9,6 +9,7 @@
 #   make bench   against umqtt.simple and others; BENCH="--quick" for less
 #   make check   ruff, and the type check against the boards
 #   make lock    after changing a pin in pyproject.toml: write the requirement files anew
+#   make release   build what a release would be and say what it lacks; RELEASE=yes sets the tag
 #
 # PYTHON=…  which interpreter .venv is made with.   UMQTT=FILE  a copy of umqtt.simple to use.
 # TESTS=…   what `make test` hands on to pytest, such as TESTS="-k outbox -x".
@@ -18,8 +19,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: demo test proof soak reliability bench check lint format types setup setup-dev lock clean
+.PHONY: demo test proof soak reliability bench check lint format types setup setup-dev lock release clean
 .DEFAULT_GOAL := demo
+
+# What is in .venv names the folder that it was made in, and works in no other.
+ifneq ($(shell [ -f $(BIN)/fieldpost ] && ! grep -qF "$$(pwd -P)/$(BIN)/python" $(BIN)/fieldpost && echo moved),)
+$(info This folder has been moved or copied, and $(VENV) with it: it is made anew.)
+$(shell rm -rf $(VENV))
+endif
 
 demo: setup
 	@$(BIN)/fieldpost demo
@@ -86,8 +93,11 @@ LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --genera
         --no-header --no-annotate pyproject.toml
 lock: setup
 	@$(PIP) uv==0.13.9
-	$(LOCK) --extra setup --output-file tools/requirements.txt
+	$(LOCK) --extra setup --extra emulator --output-file tools/requirements.txt
 	$(LOCK) --all-extras --constraint tools/requirements.txt --output-file tools/requirements-dev.txt
 
+release: setup-dev
+	@$(BIN)/python tools/release.py $(if $(filter yes,$(RELEASE)),--tag)
+
 clean:
-	rm -rf $(VENV) build tools/*.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist tools/*.egg-info .pytest_cache .ruff_cache

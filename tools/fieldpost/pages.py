@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from fieldpost.errors import CommandError
 from fieldpost.paths import IN_CHECKOUT, ROOT
 
 
 def require_checkout() -> None:
-    """Raise CommandError where Fieldpost is installed: its pages are copies that nobody keeps."""
+    """End the program where Fieldpost is installed: its pages are copies that nobody keeps."""
     if not IN_CHECKOUT:
-        raise CommandError(f"this writes files of a checkout, and {ROOT} is an installed copy")
+        raise SystemExit(f"This writes files of a checkout, and {ROOT} is an installed copy.")
 
 
 def write_part(page: Path, begin: str, end: str, text: str) -> None:

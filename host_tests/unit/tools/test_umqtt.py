@@ -151,7 +151,7 @@ def test_the_requirement_files_are_those_of_pyproject() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     run, dev = (_pins(path) for path in REQUIREMENTS)
-    for wanted in project["dependencies"] + extras["setup"]:
+    for wanted in project["dependencies"] + extras["setup"] + extras["emulator"]:
         assert _name_and_version(wanted) in run, wanted
     for wanted in itertools.chain(*extras.values()):
         if not wanted.startswith("fieldpost["):
