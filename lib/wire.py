@@ -9,6 +9,8 @@ armed; and whatever fails, the descriptor is closed.
     umqtt.simple.socket = wire
     wire.arm(10_000)                    # all of the next operation ends within 10 s
     client.connect()
+    client.publish(b"button", b"1")     # QoS 0 awaits no answer:
+    wire.flush()                        # this sends it; lib/wire_packets.py does so by itself
 
 Errors are `OSError` with `ETIMEDOUT` at the deadline, `ECONNRESET` when the peer closes or
 promises more than `READ_LIMIT` bytes, `ENOTCONN` on a closed wire, or whatever the port raised.
