@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 from fieldpost.board.link import BoardError, BoardLink, ProgramError
 
@@ -11,6 +13,12 @@ from fieldpost.board.link import BoardError, BoardLink, ProgramError
 _CHUNK = 1024
 _HASH_S = 60.0
 TEMPORARY = ".new"
+_NOT_IN_NAMES = set('\\:*?"<>|')
+# Windows opens a device for these, whatever the folder and the ending.
+_DEVICES = {
+    *("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"),
+    *(f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789\xb9\xb2\xb3"),
+}
 
 Progress = Callable[[int, int], None]
 
@@ -86,8 +94,24 @@ def list_files(link: BoardLink, folder: str = "/") -> dict[str, int]:
 
     Raises FileError if there is no such folder.
     """
-    said = _run(link, _LIST.format(folder=folder.rstrip("/")), folder)
-    return dict(map(json.loads, said.splitlines()))
+    found: dict[str, int] = {}
+    for line in _run(link, _LIST.format(folder=folder.rstrip("/")), folder).splitlines():
+        match _json_line(line):
+            case [str(path), int(size)]:
+                found[path] = size
+            case _:
+                raise FileError(f"the board on {link.port} lists its files in no form known here")
+    return found
+
+
+def below(folder: Path, path: str) -> Path | None:
+    """Where `folder` is to hold the board's file `path`; None for a path that would leave it.
+
+    A board names its files as it likes: what is a folder above, a drive, a device or a control
+    character on any system that this runs on is refused on all.
+    """
+    parts = path.removeprefix("/").split("/")
+    return folder.joinpath(*parts) if all(map(_is_plain, parts)) else None
 
 
 def hash_files(link: BoardLink, paths: Iterable[str]) -> dict[str, str | None]:
@@ -96,13 +120,18 @@ def hash_files(link: BoardLink, paths: Iterable[str]) -> dict[str, str | None]:
     if not wanted:
         return {}
     lines = _run(link, _HASH.format(paths=wanted), "hashing").split()
+    if len(lines) != len(wanted):
+        raise FileError(f"the board on {link.port} did not hash every file. Repeat the command.")
     return {path: None if line == "-" else line for path, line in zip(wanted, lines, strict=True)}
 
 
 def read_file(link: BoardLink, path: str) -> bytes:
     """What is in the file. Raises FileError if there is none."""
     said = _run(link, _READ.format(path=path), path)
-    return b"".join(map(base64.b64decode, said.split()))
+    try:
+        return b"".join(map(base64.b64decode, said.split()))
+    except ValueError:
+        raise FileError(f"{path} arrived damaged from {link.port}. Repeat the command.") from None
 
 
 def write_file(
@@ -152,6 +181,24 @@ def free_bytes(link: BoardLink) -> int:
     return int(_run(link, "import os\n_s = os.statvfs('/')\nprint(_s[0] * _s[3])", "/"))
 
 
+def _is_plain(name: str) -> bool:
+    """Whether a file of this name stands in its folder on Linux, macOS and Windows alike."""
+    return (
+        name.isprintable()
+        and not set(name) & _NOT_IN_NAMES
+        and name == name.rstrip(". ")  # Windows drops them; "", "." and ".." are gone with them
+        and bool(name)
+        and name.split(".")[0].rstrip().upper() not in _DEVICES
+    )
+
+
+def _json_line(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _discard(link: BoardLink, path: str) -> None:
     try:
         _run(link, "try:\n _f.close()\nexcept NameError: pass", path)
@@ -162,13 +209,13 @@ def _discard(link: BoardLink, path: str) -> None:
 
 def _run(link: BoardLink, code: str, path: str) -> str:
     try:
-        return link.exec(code, _HASH_S).decode()
+        return link.exec(code, _HASH_S).decode(errors="replace")
     except ProgramError as error:
         raise FileError(_explain(link.port, path, error.traceback)) from None
 
 
 def _explain(port: str, path: str, traceback: str) -> str:
-    last = traceback.strip().splitlines()[-1]
+    last = (traceback.strip().splitlines() or ["no reason given"])[-1]
     if "ENOSPC" in last or "Errno 28" in last:
         return f"the flash of the board on {port} is full: {path} was not written"
     if "ENOENT" in last or "Errno 2]" in last:

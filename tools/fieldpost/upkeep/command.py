@@ -122,7 +122,13 @@ def pull(
         ]
         if not wanted:
             raise CommandError(f"no node has left anything on the board on {where}")
-        files = {path.lstrip("/"): board_files.read_file(link, path) for path in wanted}
+        # What a board lists is a stranger's word: it may name any place on this machine.
+        refused = [path for path in wanted if board_files.below(Path(), path) is None]
+        files = {
+            path.lstrip("/"): board_files.read_file(link, path)
+            for path in wanted
+            if path not in refused
+        }
     config = without_secrets(files.get("config.json", b"{}"))
     if "config.json" in files:
         files["config.json"] = config
@@ -130,8 +136,13 @@ def pull(
         files["trial.json"] = without_secrets(files["trial.json"])
     target = folder or Path(f"{_node_name(config)}-{time.strftime('%Y%m%d-%H%M%S')}")
     _save(target, files)
-    shown = {"port": where, "folder": str(target), "files": sorted(files)}
+    shown = {"port": where, "folder": str(target), "files": sorted(files), "refused": refused}
     _tell(as_json, shown, f"{where}: {len(files)} files copied to {target}")
+    if refused:
+        raise CommandError(
+            f"{len(refused)} not copied, for their names are no names of files here: "
+            f"{', '.join(map(repr, refused))}. The board's file system may be damaged."
+        )
 
 
 def without_secrets(text: bytes) -> bytes:
@@ -151,7 +162,7 @@ def without_secrets(text: bytes) -> bytes:
 
     try:
         return json.dumps(clean(json.loads(text)), indent=2).encode()
-    except ValueError:
+    except (ValueError, RecursionError):
         # Not to be understood, so not to be cleaned.
         return json.dumps({"error": "this file is not JSON, and was not copied"}).encode()
 
@@ -173,7 +184,8 @@ def _save(target: Path, files: dict[str, bytes]) -> None:
 
 
 def _node_name(config: bytes) -> str:
-    name = str(json.loads(config).get("node", ""))
+    told = json.loads(config)
+    name = str(told.get("node", "")) if isinstance(told, dict) else ""
     return name if name and all(c.isalnum() or c in "-_" for c in name) else "node"
 
 

@@ -12,6 +12,7 @@ import typer
 from rigs.deploy import Bench, project
 from typer.testing import CliRunner
 
+from fieldpost.board import files as board_files
 from fieldpost.errors import CommandError
 from fieldpost.upkeep import command as board_commands
 
@@ -67,6 +68,40 @@ def test_pull_fetches_readings_and_crash_report_but_no_secret_and_overwrites_not
     assert status == 1 and "nothing is overwritten" in said
     assert (target / "crash.txt").read_text() == "another"
     assert bench.files() == before
+
+
+_OUTSIDE = [
+    *("/outbox/../../escaped", "/outbox/..", "/outbox/a/../../../escaped", "/outbox//escaped"),
+    *("/outbox/\\..\\escaped", "/outbox/C:escaped", "/outbox/a\0b", "/outbox/a\x1b[2J"),
+    *("/outbox/NUL", "/outbox/com1.seg", "/outbox/a. ", "/outbox/x\n", "/outbox/a\u202e"),
+]
+
+
+@pytest.mark.parametrize("path", _OUTSIDE)
+def test_pull_refuses_a_name_that_would_leave_its_folder_and_copies_the_rest(
+    path: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = {path: 1, "/outbox/00000000.seg": 1280}
+    monkeypatch.setattr(board_files, "list_files", lambda link: listed)
+    monkeypatch.setattr(board_files, "read_file", lambda link, path: b"x")
+    target = tmp_path / "far" / "below" / "pulled"
+    status, said = _run(board_commands.pull, str(target), "--port", str(bench.port))
+    assert status == 1 and "1 not copied" in said and repr(path) in said
+    assert [p for p in (tmp_path / "far").rglob("*") if p.is_file()] == [
+        target / "outbox/00000000.seg"
+    ]
+
+
+@pytest.mark.parametrize("said", [b"[]\n", b'["/a"]\n', b'["/a", "x"]\n', b"\xff\n", b"[" * 5000])
+def test_a_list_of_files_in_no_form_known_is_an_error_in_words(said: bytes) -> None:
+    class Link:
+        port = "COM1"
+
+        def exec(self, code: str, limit_s: float) -> bytes:
+            return said
+
+    with pytest.raises(board_files.FileError, match="in no form known"):
+        board_files.list_files(Link())  # type: ignore[arg-type]
 
 
 def test_erase_asks_and_removes_what_deploy_put_there_alone(bench: Bench, tmp_path: Path) -> None:
