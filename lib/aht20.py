@@ -18,7 +18,7 @@ _ETIMEDOUT = const(110)
 
 
 class AHT20:
-    """The chip on an I2C bus; it has one address. `sleep_ms(ms)` waits.
+    """The chip on an I2C bus; it has one address. `time.sleep_ms(ms)` waits.
 
     Fields: temperature in degC and humidity in %RH, to 0.01. Raises OSError if the chip does not
     answer or does not become ready, ValueError for a bad checksum.
@@ -26,10 +26,10 @@ class AHT20:
 
     FIELDS = ("temperature", "humidity")
 
-    def __init__(self, i2c, address=0x38, sleep_ms=None):
+    def __init__(self, i2c, address=0x38, time=None):
         self._i2c = i2c
         self._address = address
-        self._sleep_ms = sleep_ms
+        self._time = time
         self._frame = bytearray(7)
 
     def start(self):
@@ -38,8 +38,8 @@ class AHT20:
         self._i2c.readfrom_into(self._address, memoryview(self._frame)[:1])
         if not self._frame[0] & _CALIBRATED:
             self._i2c.writeto(self._address, _CALIBRATE)
-            if self._sleep_ms:
-                self._sleep_ms(_CALIBRATION_MS)
+            if self._time:
+                self._time.sleep_ms(_CALIBRATION_MS)
         self._i2c.writeto(self._address, _MEASURE)
         return _MEASUREMENT_MS
 

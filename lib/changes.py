@@ -9,9 +9,10 @@ _DEBOUNCE_MS = 50
 class Changes(Digital):
     """As `Digital`, and one that came and went between two readings is seen by the next.
 
-    tally: `[changed, told, edges, level]` where its owner keeps it: whether the input has moved
-    since it was read, the level that was told last (None: none yet), the edges seen so far, bounce
-    included, and the level that was read last. time: ticks_ms(), ticks_diff().
+    tally: `[changed, told, edges, level]` where its owner keeps it, None: nobody minds the pin
+    between readings. They are whether the input has moved since it was read, the level that was
+    told last (None: none yet), the edges seen so far, bounce included, and the level that was read
+    last. time: ticks_ms(), ticks_diff().
     """
 
     def __init__(self, pin, time, active_low, field, tally):
@@ -19,7 +20,8 @@ class Changes(Digital):
         self._time = time
         self._tally = tally
         self._last_ms = None
-        pin.irq(handler=self._moved, trigger=pin.IRQ_FALLING | pin.IRQ_RISING)
+        if tally:
+            pin.irq(handler=self._moved, trigger=pin.IRQ_FALLING | pin.IRQ_RISING)
 
     def _moved(self, pin):
         tally = self._tally
@@ -34,6 +36,8 @@ class Changes(Digital):
 
     def read(self):
         tally = self._tally
+        if not tally:
+            return super().read()
         changed = tally[0]
         level = seen = self._pin.value()
         if changed and level == tally[1]:

@@ -20,7 +20,7 @@ _ETIMEDOUT = const(110)
 
 
 class SCD4x:
-    """The chip on an I2C bus; it has one address. `sleep_ms(ms)` waits.
+    """The chip on an I2C bus; it has one address. `time.sleep_ms(ms)` waits.
 
     Fields: co2 in ppm, temperature in degC and humidity in %RH, to 0.01. Raises OSError if the
     chip does not answer or has no measurement, ValueError for a bad checksum.
@@ -28,18 +28,18 @@ class SCD4x:
 
     FIELDS = ("co2", "temperature", "humidity")
 
-    def __init__(self, i2c, address=0x62, sleep_ms=None):
+    def __init__(self, i2c, address=0x62, time=None):
         self._i2c = i2c
         self._address = address
-        self._sleep_ms = sleep_ms
+        self._time = time
         self._word = bytearray(3)
         self._buffer = bytearray(9)
         self._started = False
 
     def _ask(self, command, buffer):
         self._i2c.writeto(self._address, command)
-        if self._sleep_ms:
-            self._sleep_ms(_EXECUTION_MS)
+        if self._time:
+            self._time.sleep_ms(_EXECUTION_MS)
         return read_words(self._i2c, self._address, buffer)
 
     def start(self):

@@ -30,15 +30,15 @@ def _drift(seed, seconds, length_s, span):
 class Simulated:
     """Temperature from 15 to 25 degC and humidity from 35 to 75 %RH, both to 0.01.
 
-    `now_s` returns whole seconds since any midnight (UTC). The values depend on it and the seed
+    `time.time()`: whole seconds since any midnight (UTC). The values depend on it and the seed
     alone: coldest an eighth into each period, warmest half a period later, with a drift.
     With `fail_every` n, each n-th reading raises OSError.
     """
 
     FIELDS = ("temperature", "humidity")
 
-    def __init__(self, now_s, seed=1, period_s=86400, fail_every=0):
-        self._now_s = now_s
+    def __init__(self, time, seed=1, period_s=86400, fail_every=0):
+        self._time = time
         self._seed = seed % _PRIME
         self._period_s = period_s
         self._fail_every = fail_every
@@ -51,7 +51,7 @@ class Simulated:
         self._readings += 1
         if self._fail_every and self._readings % self._fail_every == 0:
             raise OSError(_ETIMEDOUT, "simulated failure")
-        now_s = self._now_s()
+        now_s = self._time.time()
         half_s = self._period_s // 2
         since_coldest_s = (now_s - self._period_s // 8) % self._period_s
         if since_coldest_s < half_s:

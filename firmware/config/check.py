@@ -76,9 +76,10 @@ def check(config, secrets):
     `settings` is a nested dict with every default filled in, or None if there is any error. Beyond
     the keys of the files it has `wifi.networks` as [(ssid, password), …] and `mqtt.user`,
     `mqtt.password` (None: no credentials); `wifi.hostname` is never None, and each sensor's
-    `prefix` is the very text to put before its field names ("" for none). `errors` has one text
-    for everything that is wrong, each naming the key, what was found and what is allowed. What
-    secrets.json says is never shown. Raises nothing, whatever it is given.
+    `prefix` is the very text to put before its field names ("" for none), and `recipe` how its
+    driver is built (`firmware/readings/sensors.py`). `errors` has one text for everything that is
+    wrong, each naming the key, what was found and what is allowed. What secrets.json says is never
+    shown. Raises nothing, whatever it is given.
     """
     errors = []
     settings = _section(keys.CONFIG, config, "", errors)
@@ -102,6 +103,7 @@ def check(config, secrets):
         settings["mqtt"]["port"] = 8883 if settings["mqtt"]["tls"] else 1883
     settings["mqtt"]["user"] = hidden["mqtt"]["user"]
     settings["mqtt"]["password"] = hidden["mqtt"]["password"]
+    keys_sensors.complete(settings["sensors"])
     return settings, errors
 
 
@@ -111,7 +113,7 @@ def allowed(row):
     if kind == "section" or kind == "list":
         text = ", ".join([one[0] for one in row[3]])
     elif kind == "type":
-        text = ", ".join(sorted(keys_sensors.TYPES))
+        text = ", ".join(keys_sensors.NAMES)
     elif kind == "one of":
         text = ", ".join(['"' + one + '"' for one in row[3]])
     elif kind == "address":
@@ -181,7 +183,7 @@ def _value(row, found, path, errors):
         text = f"found {_shown(found, path)}, must be {allowed(row)}"
         if len(row) > 5 and isinstance(row[5], str):
             text += " (" + row[5] + ")"
-        near = _nearest(found, keys_sensors.TYPES) if kind == "type" else None
+        near = _nearest(found, keys_sensors.NAMES) if kind == "type" else None
         _wrong(errors, path, f'{text}; did you mean "{near}"?' if near else text)
         _find_credentials(found, path, errors, 0)
     return value
@@ -191,12 +193,12 @@ def _sensor(found, path, errors):
     rows = keys_sensors.EVERY
     if isinstance(found, dict):
         kind = found.get("type", ...)
-        if not isinstance(kind, str) or kind not in keys_sensors.TYPES:
+        if not isinstance(kind, str) or kind not in keys_sensors.NAMES:
             # Which keys it may have depends on the type, so nothing more can be said about them.
             _value(rows[0], kind, path + ".type", errors)
             _find_credentials(found, path, errors, 0)
             return None
-        rows = rows + keys_sensors.TYPES[kind][2]
+        rows = rows + keys_sensors.declaration(kind).KEYS
     sensor = _section(rows, found, path, errors)
     if sensor:
         if found.get("name") is None:
@@ -226,7 +228,7 @@ def _scalar(kind, row, found):
     if kind == "one of":
         return found if found in row[3] else None
     if kind == "type":
-        return found if found in keys_sensors.TYPES else None
+        return found if found in keys_sensors.NAMES else None
     return found if _text_fits(kind, row, found) else None
 
 

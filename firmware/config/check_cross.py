@@ -79,7 +79,8 @@ def _check_names(sensors, sample_s, errors):
     names, fields = {}, []
     for path, sensor in sensors:
         name, kind = sensor["name"], sensor["type"]
-        bare_fields, least_s = keys_sensors.TYPES[kind][:2]
+        declared = keys_sensors.declaration(kind)
+        least_s = declared.LEAST_S
         if name in names:
             text = f'{path}.name: "{name}" is the name of {names[name]} too'
             errors.append(text + ": give each a name of its own")
@@ -91,6 +92,7 @@ def _check_names(sensors, sample_s, errors):
         if sample_s is not None and sample_s < least_s:
             text = f"sample_s: found {sample_s}, must be at least {least_s}"
             errors.append(text + f' for the type "{kind}" of {path}')
+        bare_fields = [row[0] for row in declared.FIELDS]
         own = [sensor[field[1:-1]] if field[0] == "{" else field for field in bare_fields]
         if None in own:
             continue
@@ -134,7 +136,7 @@ def _check_wiring(sensors, errors):
     takers, agreed = {}, {}
     for path, sensor in sensors:
         bus = "I2C bus " + str(sensor.get("bus"))
-        for row in keys_sensors.TYPES[sensor["type"]][2]:
+        for row in keys_sensors.declaration(sensor["type"]).KEYS:
             key, kind = row[:2]
             value, here = sensor[key], path + "." + key
             if value is None:

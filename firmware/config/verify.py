@@ -10,7 +10,7 @@ import sys
 from firmware import files
 from firmware.config.load import CHECKED, mark
 
-_PACKAGE = "firmware.config."
+_SCHEMA = ("firmware.config.check", "firmware.config.keys", "firmware.sensor_types")
 MISSING = "there is no such file on this board"
 
 
@@ -48,11 +48,11 @@ def _check(config, secrets):
 
     settings, errors = check(config, secrets)
     # The schema is needed once in a while: its memory is the node's.
-    package = sys.modules["firmware.config"]
     for path in list(sys.modules):
-        name = path[len(_PACKAGE) :]
-        if path[: len(_PACKAGE)] == _PACKAGE and (name[:5] == "check" or name[:4] == "keys"):
+        if any(path.startswith(one) for one in _SCHEMA):
             del sys.modules[path]
+            package, _, name = path.rpartition(".")
+            package = sys.modules.get(package)
             if hasattr(package, name):
                 delattr(package, name)
     gc.collect()

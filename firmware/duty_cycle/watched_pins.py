@@ -30,7 +30,8 @@ class _Watched:
             self.tally = [kept[4] if kept else 0, 0, 0]
         else:
             self.tally = [kept[6] if kept else 0, kept[2] if kept else None, 0, None]
-        config["tally"] = self.tally
+        # Its driver keeps it: the last argument is for that.
+        config["recipe"][-1] = self.tally
 
     def has_changed(self, level=None):
         """Whether `level`, or what is at the pin now, is not what was told last."""

@@ -7,25 +7,12 @@ A driver is loaded only when it is configured. Every driver, in `lib/` or from e
   ValueError if the answer is wrong; of several devices behind one driver, an exception can stand
   in the tuple in the place of a value.
 After a failure the driver is built anew, so what a device forgot with its power is set again.
+
+It is built by the recipe that the check of the configuration has written, so that the declaration
+of the sensor's type is not needed: `["module:Class", argument, ...]`. A dict among the arguments
+is a part of the board by its name: `{"adc": [34]}` is what `board.adc(34)` returns, and
+`{"time": None}` is `board.time`.
 """
-
-
-class _Measured:
-    """A quantity that the board measures by itself."""
-
-    def __init__(self, field, measure):
-        self.FIELDS = (field,)
-        self._measure = measure
-
-    def start(self):
-        return 0
-
-    def read(self):
-        value = self._measure()
-        if value is None:
-            raise ValueError("not measured on this board")
-        return (round(value, 1) if isinstance(value, float) else value,)
-
 
 # errno of a bus: ESP32 counts a time-out as 116, and an RP2 has EIO where an ESP32 has ENODEV.
 _BUS_ERRORS = {5: "no answer", 19: "no such device", 110: "timed out", 116: "timed out"}
@@ -72,6 +59,26 @@ def format_value(value):
     return "0" if text == "-0" else text
 
 
+def _build(recipe, board):
+    """The driver. ImportError if it is not on this board, ValueError if what is named is none."""
+    module, name = recipe[0].split(":")
+    # The fourth argument makes it the module itself and not the package around it.
+    driver = getattr(__import__(module, None, None, (name,)), name)
+    # Not just anything that a text in the configuration could call.
+    if not hasattr(driver, "read"):
+        raise ValueError("no driver")
+    return driver(*[_argument(one, board) for one in recipe[1:]])
+
+
+def _argument(given, board):
+    if isinstance(given, dict):
+        for name, arguments in given.items():
+            given = getattr(board, name)
+            if arguments is not None:
+                given = given(*arguments)
+    return given
+
+
 class Sensor:
     """One configured sensor: its driver while it has one, and its error while it has that."""
 
@@ -83,23 +90,6 @@ class Sensor:
         self.name = config["name"]
         self.error = "not started"
 
-    def _build(self, board):
-        config = self._config
-        kind = config["type"]
-        if kind == "internal":
-            return _Measured("die_temperature", board.die_temperature_c)
-        if kind == "supply" and config["pin"] is None:
-            return _Measured("supply_mv", board.supply_mv)
-        if kind == "simulated":
-            from simulated import Simulated
-
-            return Simulated(
-                board.time.time, config["seed"], config["period_s"], config["fail_every"]
-            )
-        from firmware.readings import build
-
-        return build.build(config, board)
-
     def _fail(self, error):
         # As text: an exception would hold on to its traceback.
         self.error = describe(error)
@@ -109,7 +99,7 @@ class Sensor:
         self.error = None
         try:
             if self._driver is None:
-                self._driver = self._build(board)
+                self._driver = _build(self._config["recipe"], board)
             return self._driver.start()
         except MemoryError:
             raise

@@ -23,6 +23,7 @@ from fakes.pin import FakePin
 from fakes.sensor_board import SensorBoard, install
 from fakes.uart import FakePms5003
 from fakes.ultrasound import FakeUltrasound
+from firmware.config import keys_sensors
 from firmware.readings.sensors import Sensors, format_value
 
 PLAIN = {"fields": [], "calibration": [], "median": 1, "every": 1}
@@ -141,6 +142,7 @@ def walk():
             "pull": "up",
             "active_low": True,
             "field": "door",
+            "wake": False,
         },
         {"type": "hcsr04", "name": "tank", "prefix": "", "trigger": 7, "echo": 8, "samples": 3},
         {
@@ -170,6 +172,7 @@ def walk():
     configs = [dict(PLAIN, **one) for one in configs]
     for one in configs:
         one.update(CONDITIONED.get(one["name"], {}))
+    keys_sensors.complete(configs)
     sensors = Sensors(configs, board)
     show("all well", sensors, board)
     bus.stuck = True

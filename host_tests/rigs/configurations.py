@@ -19,7 +19,7 @@ def anything(source: random.Random, depth: int = 0) -> Any:
         return source.choice([None, True, False, *numbers])
     if kind < 8:
         texts = ["", "\x00", "\ud800", "é" * 40, "a" * 5000, "0xzz", "1.2.3.999", "type", "$", "/"]
-        return source.choice([*texts, *keys_sensors.TYPES, SECRET])
+        return source.choice([*texts, *keys_sensors.NAMES, SECRET])
     if kind == 8:
         return source.choice([b"x", object(), {1, 2}, (), ...])
     if kind < 10:

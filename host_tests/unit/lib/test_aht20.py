@@ -12,7 +12,7 @@ class Bench:
         self.elapsed_ms = 0
         self.chip = FakeAht20(lambda: self.elapsed_ms, **options)
         self.bus = CommandI2C({0x38: self.chip})
-        self.driver = AHT20(self.bus, sleep_ms=self.sleep_ms)
+        self.driver = AHT20(self.bus, time=self)
 
     def sleep_ms(self, duration_ms):
         self.elapsed_ms += duration_ms

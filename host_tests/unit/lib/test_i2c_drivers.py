@@ -37,8 +37,8 @@ class Bench:
         self.chip = chip(lambda: self.elapsed_ms)
         self.bus = CommandI2C({address: self.chip})
         self.driver = driver(self.bus)
-        if hasattr(self.driver, "_sleep_ms"):
-            self.driver._sleep_ms = self.sleep_ms
+        if hasattr(self.driver, "_time"):
+            self.driver._time = self
 
     def sleep_ms(self, duration_ms):
         self.elapsed_ms += duration_ms

@@ -16,7 +16,7 @@ class Bench:
         self.driver = self.anew()
 
     def anew(self):
-        return SCD4x(self.bus, sleep_ms=self.sleep_ms)
+        return SCD4x(self.bus, time=self)
 
     def sleep_ms(self, duration_ms):
         self.elapsed_ms += duration_ms

@@ -8,9 +8,16 @@ from simulated import Simulated
 MIDNIGHT_S = 1_795_305_600
 
 
+class Clock:
+    def __init__(self, times_s):
+        self._times_s = iter(times_s)
+
+    def time(self):
+        return next(self._times_s)
+
+
 def readings(seed, times_s, **options):
-    clock = iter(times_s)
-    driver = Simulated(lambda: next(clock), seed, **options)
+    driver = Simulated(Clock(times_s), seed, **options)
     return [driver.read() for _ in times_s]
 
 
@@ -47,7 +54,7 @@ def test_any_allowed_length_of_the_day_works(period_s):
 
 
 def test_every_nth_reading_fails_if_so_configured():
-    driver = Simulated(lambda: MIDNIGHT_S, fail_every=3)
+    driver = Simulated(Clock([MIDNIGHT_S] * 9), fail_every=3)
     outcomes = []
     for _ in range(9):
         try:

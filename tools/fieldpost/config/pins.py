@@ -14,8 +14,7 @@ from fieldpost.board.find import chip_of
 from fieldpost.board.link import BoardLink
 from fieldpost.errors import CommandError
 from firmware.config import check as schema_check
-from firmware.config import check_wake_pins
-from firmware.config import keys_sensors as schema_sensors
+from firmware.config import check_wake_pins, keys_sensors
 
 _LINK_S = 5.0
 _STRAPPING = "decides at each start how the chip boots; what is wired to it must not hold it then"
@@ -208,7 +207,7 @@ class _Check:
 
     def sensor(self, path: str, sensor: dict[str, Any]) -> None:
         kind = sensor["type"]
-        for row in schema_sensors.TYPES[kind][2]:
+        for row in keys_sensors.declaration(kind).KEYS:
             key, wire = row[:2]
             if wire not in _WIRES or sensor[key] is None:
                 continue

@@ -1,7 +1,7 @@
 """The reference of config.json and secrets.json: every key, as a table, on the console, as JSON.
 
-It is made from `firmware/config/keys.py` and `firmware/config/keys_sensors.py`: values from the
-tables, texts from the comments above their rows.
+It is made from `firmware/config/keys.py`, `firmware/config/keys_sensors.py` and the declarations
+in `firmware/sensor_types/`: values from the tables, texts from the comments above their rows.
 """
 
 import ast
@@ -21,6 +21,7 @@ from fieldpost.paths import ROOT
 from firmware.config import check as config
 from firmware.config import keys as schema
 from firmware.config import keys_sensors
+from firmware.sensor_types import shared
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 BEGIN = (
@@ -78,11 +79,12 @@ def sections() -> list[Section]:
     general, sensors = _SchemaText(schema), _SchemaText(keys_sensors)
     found = general.sections("CONFIG", "", "config.json", "")
     found += sensors.sections("EVERY", "sensors[].", "Every sensor", sensors.text("EVERY"))
-    for kind, (fields, _, rows) in keys_sensors.TYPES.items():
-        names = ", ".join(f"`{_field_name(field)}`" for field in fields)
-        text = f"{sensors.text('TYPES', kind)} Publishes {names}."
-        nodes = sensors.sensor_rows(kind)
-        found.append(Section(f"Sensor type {kind}", text, sensors.rows(rows, nodes, kind)))
+    for kind in keys_sensors.NAMES:
+        declared = keys_sensors.declaration(kind)
+        names = ", ".join(f"`{_field_name(field[0])}`" for field in declared.FIELDS)
+        text = f"{_paragraph(declared)} Publishes {names}."
+        rows = _SchemaText(declared).sensor_rows(kind)
+        found.append(Section(f"Sensor type {kind}", text, rows))
     return found + general.sections(
         "SECRETS", "secrets.json ", "secrets.json", general.text("SECRETS")
     )
@@ -147,30 +149,24 @@ class _SchemaText:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         }
 
-    def text(self, table: str, kind: str | None = None) -> str:
-        """Return the comment above a table, or above a sensor type in it."""
-        node: ast.AST = self._assigned[table]
-        if kind is not None:
-            node = self._entry(table, kind)[0]
-        return self._above(node)
+    def text(self, table: str) -> str:
+        """Return the comment above a table."""
+        return self._above(self._assigned[table])
 
-    def sensor_rows(self, kind: str) -> list[ast.expr]:
-        entry = self._entry("TYPES", kind)[1]
-        return self._elements(_elements(entry)[2])
-
-    def rows(self, rows: Any, nodes: list[ast.expr], kind: str) -> list[Row]:
-        """Return the reference for the keys of one sensor type."""
-        pairs = zip(rows, nodes, strict=True)
-        return [self._row(row, node, f"sensors[].{row[0]} ({kind})") for row, node in pairs]
+    def sensor_rows(self, kind: str) -> list[Row]:
+        """Return the reference for the keys of a sensor type, by its declaration."""
+        texts = self._texts(self._assigned["KEYS"].value)
+        pairs = zip(self._module.KEYS, texts, strict=True)
+        return [self._row(row, text, f"sensors[].{row[0]} ({kind})") for row, text in pairs]
 
     def sections(self, table: str, prefix: str, title: str, text: str) -> list[Section]:
         """Return the sections of a table and, after it, of the tables below it."""
         section = Section(title, text, [])
         below = []
-        nodes = self._elements(self._assigned[table].value)
+        nodes = _elements(self._assigned[table].value)
         for row, node in zip(getattr(self._module, table), nodes, strict=True):
             path = prefix + row[0]
-            section.rows.append(self._row(row, node, path))
+            section.rows.append(self._row(row, self._above(node), path))
             if row[1] in ("section", "list"):
                 name = _elements(node)[3]
                 assert isinstance(name, ast.Name)
@@ -178,28 +174,23 @@ class _SchemaText:
                 below += self.sections(name.id, inner + ".", inner, self._above(node))
         return [section, *below]
 
-    def _row(self, row: tuple[Any, ...], node: ast.expr, path: str) -> Row:
+    def _row(self, row: tuple[Any, ...], text: str, path: str) -> Row:
         return Row(
             path,
             _TYPES.get(row[1].rstrip("?"), "text"),
             _default(row),
             config.allowed(row),
-            self._above(node),
+            text,
         )
 
-    def _entry(self, table: str, kind: str) -> tuple[ast.expr, ast.expr]:
-        value = self._assigned[table].value
-        assert isinstance(value, ast.Dict)
-        for key, entry in zip(value.keys, value.values, strict=True):
-            if isinstance(key, ast.Constant) and key.value == kind:
-                return key, entry
-        raise KeyError(kind)
-
-    def _elements(self, node: ast.expr) -> list[ast.expr]:
-        """Return the rows of a tuple, of a table by its name, or of a sum of such."""
+    def _texts(self, node: ast.expr) -> list[str]:
+        """Return the texts above the rows of a tuple, of a table by its name, or a sum of such."""
         if isinstance(node, ast.BinOp):
-            return self._elements(node.left) + self._elements(node.right)
-        return _elements(self._assigned[node.id].value if isinstance(node, ast.Name) else node)
+            return self._texts(node.left) + self._texts(node.right)
+        if isinstance(node, ast.Name):
+            home = self if node.id in self._assigned else _SchemaText(shared)
+            return home._texts(home._assigned[node.id].value)
+        return [self._above(one) for one in _elements(node)]
 
     def _above(self, node: Any) -> str:
         lines: list[str] = []
@@ -208,6 +199,11 @@ class _SchemaText:
             lines.insert(0, self._comments[line])
             line -= 1
         return " ".join(lines)
+
+
+def _paragraph(module: ModuleType) -> str:
+    """A declaration's docstring in one line."""
+    return " ".join((module.__doc__ or "").split())
 
 
 def _elements(node: ast.expr) -> list[ast.expr]:

@@ -1,15 +1,16 @@
 """Which supported sensor answers at an address, by what it says when it is asked.
 
-Addresses are those of `firmware/config/keys_sensors.py`. A question changes nothing in the device,
-and is harmless to any other that could sit at the same address: it reads a register that names the
-chip, or an answer with a checksum. Sensors that have neither can only be guessed by address.
+Addresses are those of the declarations in `firmware/sensor_types/`. A question changes nothing in
+the device, and is harmless to any other that could sit at the same address: it reads a register
+that names the chip, or an answer with a checksum. Sensors that have neither can only be guessed by
+address.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 # Through the module that knows where the firmware lies.
-from firmware.config import keys_sensors as schema_sensors
+from firmware.config import keys_sensors
 
 # A 1-Wire family code: what it is, and the sensor type that reads it.
 FAMILIES = {
@@ -89,7 +90,8 @@ QUESTIONS = {
 def candidates(address: int) -> list[str]:
     """The sensor types that can have this address."""
     found = []
-    for kind, (_, _, rows) in schema_sensors.TYPES.items():
+    for kind in keys_sensors.NAMES:
+        rows = keys_sensors.declaration(kind).KEYS
         allowed = next((row[3] for row in rows if row[1] == "address"), ())
         if address in allowed:
             found.append(kind)

@@ -10,6 +10,7 @@ from firmware.config import keys as schema
 from firmware.config import keys_sensors
 
 CONFIG: dict[str, Any] = {"node": "greenhouse-1", "mqtt": {"host": "192.168.1.10"}}
+MEASURED = ["measured:Measured", "die_temperature", {"die_temperature_c": None}]
 PLAIN: dict[str, Any] = {"fields": [], "calibration": [], "median": 1, "every": 1, "alarms": []}
 
 
@@ -76,7 +77,9 @@ def test_the_shortest_configuration_gets_every_default() -> None:
         "ntp": {"host": "pool.ntp.org", "interval_s": 86400},
         "retry": {"base_s": 1, "cap_s": 300, "stable_s": 60, "radio_s": 900, "reset_s": 3600},
         "watchdog_s": None,
-        "sensors": [{"type": "internal", "name": "internal", "prefix": "", **PLAIN}],
+        "sensors": [
+            {"type": "internal", "name": "internal", "prefix": "", **PLAIN, "recipe": MEASURED}
+        ],
     }
 
 
@@ -257,6 +260,10 @@ def test_every_sensor_type_gets_its_defaults() -> None:
         SECRETS,
     )
     assert errors == []
+    recipes = [one.pop("recipe") for one in settings["sensors"]]
+    assert recipes[0] == MEASURED
+    assert recipes[1] == ["analog:Analog", {"adc": [34]}, 2000.0, 0, 16, "supply_mv", 0]
+    assert recipes[5] == ["bme280:BME280", {"i2c": [0, 22, 21, 100000]}, 0x77]
     common = {"prefix": "", **PLAIN}
     assert settings["sensors"] == [
         common | {"type": "internal", "name": "internal"},
@@ -430,7 +437,10 @@ def test_every_default_is_itself_allowed() -> None:
     }
     explicit = written_out(schema.CONFIG) | {"node": "n"}
     explicit["mqtt"]["host"] = "h"
-    for kind, (_, least_s, rows) in keys_sensors.TYPES.items():
+    for kind in keys_sensors.NAMES:
+        rows, least_s = (
+            getattr(keys_sensors.declaration(kind), key) for key in ("KEYS", "LEAST_S")
+        )
         needed = {row[0]: required[row[0]] for row in rows if row[2] is ...}
         for keys in ({}, written_out(rows)):
             found = explicit | sensors({"type": kind} | needed | keys) | {"sample_s": least_s}

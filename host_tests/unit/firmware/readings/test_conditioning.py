@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from fakes.scripted import recipe_of
 from firmware.config import check as config
-from firmware.readings import build as sensor_types
 from firmware.readings.sensors import Sensors
 
 PLAIN = {"fields": [], "calibration": [], "median": 1, "every": 1, "prefix": ""}
@@ -37,13 +37,13 @@ def bench(monkeypatch):
     """Makes the layer of one scripted sensor; `bench.drivers` has every driver that was built."""
 
     def make(script, wait_ms=20, **keys):
-        def build(driver, settings, board):
+        def build():
             make.drivers.append(Scripted(script, wait_ms))
             return make.drivers[-1]
 
         name = f"scripted{len(make.drivers)}"
-        monkeypatch.setitem(sensor_types.TYPES, name, (None, None, build))
-        return Sensors([{**PLAIN, "type": name, "name": "one", **keys}], None)
+        recipe = recipe_of(monkeypatch, name, build)
+        return Sensors([{**PLAIN, "recipe": recipe, "name": "one", **keys}], None)
 
     make.drivers = []
     return make
@@ -148,12 +148,11 @@ def test_an_error_stands_in_health_until_the_sensor_is_read_again(bench):
 def test_sensors_that_measure_once_and_often_make_one_reading(bench, monkeypatch):
     bench([])
     quick = [(value, 0) for value in (1, 3, 2)]
-    monkeypatch.setitem(
-        sensor_types.TYPES, "slow", (None, None, lambda *_: Scripted([(9, 9)], 50))
-    )
-    monkeypatch.setitem(sensor_types.TYPES, "quick", (None, None, lambda *_: Scripted(quick, 20)))
-    slow = {**PLAIN, "type": "slow", "name": "slow", "prefix": "slow_"}
-    layer = Sensors([slow, {**PLAIN, "type": "quick", "name": "quick", "median": 3}], None)
+    slow_recipe = recipe_of(monkeypatch, "slow", lambda: Scripted([(9, 9)], 50))
+    quick_recipe = recipe_of(monkeypatch, "quick", lambda: Scripted(quick, 20))
+    slow = {**PLAIN, "recipe": slow_recipe, "name": "slow", "prefix": "slow_"}
+    often = {**PLAIN, "recipe": quick_recipe, "name": "quick", "median": 3}
+    layer = Sensors([slow, often], None)
     fields, errors, waits = take(layer)
     assert (fields["slow_temperature"], fields["temperature"], errors) == (9, 2, [])
     assert waits == [50, 20, 20]

@@ -21,13 +21,13 @@ from fakes.i2c_commands import (
 )
 from fakes.onewire import FakeThermometer, FakeWire
 from fakes.pin import FakePin
+from fakes.scripted import recipe_of
 from fakes.sensor_board import SensorBoard, stand_in_modules
 from fakes.uart import FakePms5003
 from fakes.ultrasound import FakeUltrasound
 from fieldpost.paths import ROOT
 from firmware.config import check as config
 from firmware.config import keys_sensors
-from firmware.readings import build as sensor_types
 from firmware.readings.sensors import Sensors, describe, format_value
 
 DRIVERS = ("analog", "bme280", "dhtxx", "ds18b20", "simulated")
@@ -84,12 +84,12 @@ def scripted(monkeypatch):
     counts = {}
 
     def make(name, outcomes, prefix="", driver=Scripted):
-        def build(made, settings, board):
+        def build():
             counts[name] = counts.get(name, 0) + 1
             return driver(outcomes)
 
-        monkeypatch.setitem(sensor_types.TYPES, name, (None, None, build))
-        return {**PLAIN, "type": name, "name": name, "prefix": prefix}
+        recipe = recipe_of(monkeypatch, name, build)
+        return {**PLAIN, "recipe": recipe, "name": name, "prefix": prefix}
 
     make.counts = counts
     return make
@@ -156,18 +156,14 @@ def equipped_board():
 def test_every_type_that_the_configuration_allows_is_read_as_it_is_described():
     every = (*ONE_OF_EACH, *ON_ONE_BUS, *AT_PINS)
     # "driver" can be anything, and has tests of its own below.
-    assert (
-        {one["type"] for one in every} | {"driver"}
-        == set(keys_sensors.TYPES)
-        == set(sensor_types.TYPES) | {"internal", "simulated"}
-    )
+    assert {one["type"] for one in every} | {"driver"} == set(keys_sensors.NAMES)
     board = equipped_board()
     for one in [one for kind in every for one in checked(kind)]:
         fields, errors = measure(Sensors([one], board), board)
         assert errors == []
         described = [
             one["prefix"] + (one[field[1:-1]] if field[0] == "{" else field)
-            for field in keys_sensors.TYPES[one["type"]][0]
+            for field, *_ in keys_sensors.declaration(one["type"]).FIELDS
             if field[-1] != "*"
         ]
         assert sorted(name for name, _ in fields) == sorted(described)
@@ -305,7 +301,7 @@ def test_a_failure_at_any_point_stops_no_other_sensor_and_names_its_cause(script
             scripted("unbuilt", [], driver=refuse),
             scripted("unstarted", [], driver=FailsToStart),
             scripted("unread", [ValueError("bad checksum")]),
-            {**PLAIN, "type": "mystery", "name": "mystery", "prefix": ""},
+            {**PLAIN, "recipe": ["no_such_module:Driver"], "name": "mystery", "prefix": ""},
             scripted("also_good", [2.5], prefix="also_"),
         ],
         SensorBoard(),
@@ -317,7 +313,7 @@ def test_a_failure_at_any_point_stops_no_other_sensor_and_names_its_cause(script
             ("unbuilt", "OSError 19 no such device"),
             ("unstarted", "OSError 110 timed out"),
             ("unread", "ValueError bad checksum"),
-            ("mystery", "KeyError 'mystery'"),
+            ("mystery", "ModuleNotFoundError No module named 'no_such_module'"),
         ],
     )
 

@@ -40,14 +40,15 @@ def document(settings: dict[str, Any], fields: list[str], board: str = "x") -> d
 
 
 def fields_of(kind: str) -> list[str]:
-    bare, _, rows = keys_sensors.TYPES[kind]
-    defaults = {row[0]: row[2] for row in rows}
+    declared = keys_sensors.declaration(kind)
+    defaults = {row[0]: row[2] for row in declared.KEYS}
+    bare = [row[0] for row in declared.FIELDS]
     names = [defaults[one[1:-1]] if one[0] == "{" else one for one in bare]
     return [name.replace("*", "28_0000") for name in names if name]
 
 
 @pytest.mark.parametrize("mode", ["always_on", "duty_cycle"])
-@pytest.mark.parametrize("kind", sorted(keys_sensors.TYPES))
+@pytest.mark.parametrize("kind", keys_sensors.NAMES)
 def test_the_document_of_every_sensor_type_is_what_home_assistant_accepts(
     kind: str, mode: str
 ) -> None:

@@ -14,7 +14,7 @@ def test_every_key_and_every_sensor_type_has_a_text() -> None:
     assert [row.key for row in rows if not row.text.endswith(".")] == []
     assert len({row.key for row in rows}) == len(rows)
     sections = {section.title: section.text for section in reference.sections()}
-    for kind in keys_sensors.TYPES:
+    for kind in keys_sensors.NAMES:
         assert not sections[f"Sensor type {kind}"].startswith(" Publishes")
 
 

@@ -32,7 +32,7 @@ def published(sensor: dict[str, Any]) -> list[str]:
     """The names that a checked sensor publishes."""
     fields = [
         sensor[field[1:-1]] if field[0] == "{" else field
-        for field in keys_sensors.TYPES[sensor["type"]][0]
+        for field, *_ in keys_sensors.declaration(sensor["type"]).FIELDS
     ]
     return [sensor["prefix"] + field for field in sensor["fields"] or fields]
 
@@ -60,15 +60,16 @@ def test_the_whole_configuration_is_without_errors_and_its_reading_is_complete()
 
 def test_every_type_has_its_line_its_section_and_an_example() -> None:
     lines = dict(re.findall(r"^\| \[`(\w+)`\]\(#[\w-]+\) \| (.*?) \|", TEXT, re.MULTILINE))
-    assert set(lines) == set(keys_sensors.TYPES)
-    assert {example["type"] for example, _ in EXAMPLES} == set(keys_sensors.TYPES)
+    assert set(lines) == set(keys_sensors.NAMES)
+    assert {example["type"] for example, _ in EXAMPLES} == set(keys_sensors.NAMES)
     anchors = {
         title.lower().replace(" ", "-") for title in re.findall(r"^##+ (.+)$", TEXT, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([\w-]+)\)", TEXT)) <= anchors
     for kind, line in lines.items():
-        fields, _, rows = keys_sensors.TYPES[kind]
-        defaults = {row[0]: row[2] for row in rows}
+        declared = keys_sensors.declaration(kind)
+        fields = [row[0] for row in declared.FIELDS]
+        defaults = {row[0]: row[2] for row in declared.KEYS}
         plain = {defaults[one[1:-1]] if one[0] == "{" else one for one in fields}
         assert set(re.findall(r"`(\w+)`", line)) == {one for one in plain if one[-1] != "*"}
 

@@ -246,11 +246,11 @@ def test_of_an_esp32_neither_flash_nor_console_nor_strapping_pins_are_touched_un
 
 
 def test_every_i2c_sensor_is_a_candidate_at_its_addresses_and_no_answer_rules_it_out() -> None:
-    for kind, (_, _, rows) in keys_sensors.TYPES.items():
-        for row in rows:
+    for kind in keys_sensors.NAMES:
+        for row in keys_sensors.declaration(kind).KEYS:
             if row[1] == "address":
                 assert all(kind in candidates(address) for address in row[3])
-    assert set(QUESTIONS) <= set(keys_sensors.TYPES)
+    assert set(QUESTIONS) <= set(keys_sensors.NAMES)
     assert judge(0x76, {"bme280": None}).kind is None
     assert "BME680" in judge(0x76, {"bme280": b"\x61"}).what
     assert judge(0x44, {"ina219": b"\x39\x9f", "sht3x": None, "sht4x": None}).what == "INA219"

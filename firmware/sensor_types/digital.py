@@ -1,0 +1,27 @@
+"""A digital input, such as a door contact or a motion sensor: 1 or 0, as it is when it is read."""
+
+FIELDS = (("{field}", None, 0, 1, 0, None),)
+LEAST_S = 1
+KEYS = (
+    # The pin.
+    ("pin", "pin", ...),
+    # The board's own resistor: "up" to 3.3 V for a switch to ground, "down" to ground.
+    ("pull", "one of", None, ("up", "down")),
+    # 0 V means 1, as of a switch to ground.
+    ("active_low", "bool", False),
+    # Name of the published field.
+    ("field", "field", "active", 1, 24),
+    # In the duty cycle: a change wakes the board, and is read and delivered at once.
+    ("wake", "bool", False),
+    # But not again before so long: an input that flaps must not empty the battery.
+    ("wake_pause_s", "int", 60, 1, 86400),
+)
+
+
+def recipe(one):
+    pin = {"pin": [one["pin"], "in", one["pull"]]}
+    if one["wake"]:
+        # The last is for firmware/duty_cycle/watched_pins.py: the tally of a pin that it minds.
+        options = one["active_low"], one["field"], None
+        return ("changes:Changes", pin, {"time": None}) + options
+    return "digital:Digital", pin, one["active_low"], one["field"]

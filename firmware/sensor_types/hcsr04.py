@@ -1,0 +1,17 @@
+"""HC-SR04 and JSN-SR04T: distance in centimetres by ultrasound."""
+
+FIELDS = (("distance", "cm", 1.7, 620.7, 1, "distance"),)
+LEAST_S = 1
+KEYS = (
+    # The trigger pin.
+    ("trigger", "pin", ...),
+    # The echo pin, behind a divider if the sensor runs on 5 V.
+    ("echo", "pin", ...),
+    # Measurements, 60 ms apart, of which the median is published.
+    ("samples", "int", 3, 1, 9),
+)
+
+
+def recipe(one):
+    trigger, echo = {"pin": [one["trigger"], "out"]}, {"pin": [one["echo"], "in"]}
+    return "hcsr04:HCSR04", trigger, echo, {"time": None}, one["samples"]

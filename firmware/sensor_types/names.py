@@ -1,0 +1,25 @@
+"""Names of all sensor types; `make generate` makes this of the folder's files."""
+
+NAMES = (
+    "aht",
+    "analog",
+    "bh1750",
+    "bme280",
+    "dht",
+    "digital",
+    "driver",
+    "ds18x20",
+    "hcsr04",
+    "hx711",
+    "ina219",
+    "internal",
+    "pms5003",
+    "pulses",
+    "scd4x",
+    "sgp40",
+    "sht3x",
+    "sht4x",
+    "simulated",
+    "soil",
+    "supply",
+)

@@ -1,0 +1,23 @@
+"""Pulses to ground since the last reading, as of a rain gauge or a meter."""
+
+FIELDS = (("{field}", None, None, None, 4, None),)
+LEAST_S = 1
+KEYS = (
+    # The pin; it is pulled up.
+    ("pin", "pin", ...),
+    # What one pulse stands for.
+    ("scale", "float", 1.0, -1000000, 1000000),
+    # A pulse so soon after the last one is contact bounce.
+    ("debounce_ms", "int", 10, 0, 1000),
+    # Name of the published field.
+    ("field", "field", "pulses", 1, 24),
+    # In the duty cycle: count what falls while the board sleeps, too. An ESP32 wakes for
+    # each pulse.
+    ("wake", "bool", True),
+)
+
+
+def recipe(one):
+    pin, options = {"pin": [one["pin"], "in", "up"]}, (one["debounce_ms"], one["field"])
+    # The last is for firmware/duty_cycle/watched_pins.py: the tally of a pin that it minds.
+    return ("pulses:Pulses", pin, {"time": None}, one["scale"]) + options + (None,)

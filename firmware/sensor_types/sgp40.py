@@ -1,0 +1,14 @@
+"""SGP40 on I2C: the raw signal of the gas sensor, lower in worse air."""
+
+from firmware.sensor_types.shared import I2C, i2c
+
+FIELDS = (("voc_raw", None, 0, 65535, 0, None),)
+LEAST_S = 1
+KEYS = I2C + (
+    # Its address on the bus, the only one.
+    ("address", "address", 0x59, (0x59,)),
+)
+
+
+def recipe(one):
+    return "sgp40:SGP40", i2c(one), one["address"]

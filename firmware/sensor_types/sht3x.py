@@ -1,0 +1,14 @@
+"""SHT30, SHT31 and SHT35 on I2C: degrees Celsius, percent relative humidity."""
+
+from firmware.sensor_types.shared import I2C, humidity, i2c, temperature
+
+FIELDS = (temperature(-40, 125), humidity())
+LEAST_S = 1
+KEYS = I2C + (
+    # Address on the bus: 68 ("0x44") with ADDR low, 69 ("0x45") with ADDR high.
+    ("address", "address", 0x44, (0x44, 0x45)),
+)
+
+
+def recipe(one):
+    return "sht3x:SHT3x", i2c(one), one["address"]
