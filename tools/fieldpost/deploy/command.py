@@ -31,7 +31,7 @@ def deploy(
     ] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
-    """Make the board's files equal to this checkout's, and start the node.
+    """Make the board's files equal to ours, and start the node.
 
     Only what changed is sent. Interrupted anywhere, the board runs the old files or the new ones,
     and the next run completes it. Configuration, secrets and readings are never touched. Status 0

@@ -221,7 +221,7 @@ def firmware(root: Path = ROOT) -> Check:
     fix = (
         "get a whole checkout; `git status` there says what it lacks"
         if IN_CHECKOUT
-        else install_command("fieldpost", "--force-reinstall")
+        else "install fieldpost again, from where it came"
     )
     return Check(name, "missing", text, fix)
 
