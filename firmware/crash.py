@@ -10,7 +10,7 @@ from micropython import const
 
 from firmware import files as _files
 
-# A traceback of a dozen frames; the end of it says most.
+# A traceback of a dozen frames; its end says most.
 _BYTES_MAX = const(1024)
 _PAUSE_FIRST_S = const(5)
 _PAUSE_MAX_S = const(600)

@@ -7,7 +7,7 @@ _DEBOUNCE_MS = 50
 
 
 class Changes(Digital):
-    """As `Digital`, and one that came and went between two readings is seen by the next.
+    """As `Digital`, but the next reading sees a change that came and went since the last.
 
     tally: `[changed, told, edges, level]` where its owner keeps it, None: nobody minds the pin
     between readings. They are whether the input has moved since it was read, the level that was

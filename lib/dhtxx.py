@@ -30,7 +30,7 @@ class DHT:
         try:
             self._measure()
         except (OSError, ValueError):
-            # The old values are unwanted anyway; a sensor that is gone will not answer `read()`.
+            # Nobody wants the old values, and a sensor that is gone fails in `read()`, too.
             pass
         return self._wait_ms
 

@@ -64,7 +64,7 @@ class HX711:
             longest_us = max(longest_us, time.ticks_diff(time.ticks_us(), begun_us))
             raw = raw << 1 | data.value()
         clock.value(1)
-        # The chip takes a pulse that an interrupt has stretched for the order to power down.
+        # An interrupt can stretch a pulse; to the chip a long one means to power down.
         if longest_us > _POWER_DOWN_US:
             raise ValueError("disturbed by an interrupt")
         if not raw & 1:

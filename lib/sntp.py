@@ -120,7 +120,7 @@ class Sntp:
         ):
             raise OSError("time server is not synchronised")
         round_trip_ms = self._clock.ticks_diff(now, self._asked)
-        # What the server kept the question for is no part of the way.
+        # The time that the server took to answer is no part of the way.
         held_ms = (sent_s - received_s) * 1000 + (sent - received) * 1000 // _ERA_S
         if 0 <= held_ms <= round_trip_ms:
             round_trip_ms -= held_ms

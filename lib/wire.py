@@ -125,7 +125,7 @@ class Wire:
             self.addresses.clear()
             self.addresses[key] = found
             if self._clock.ticks_diff(self._deadline, self._clock.ticks_ms()) <= 0:
-                # Not the peer's fault: the next try has the address, and all of its time.
+                # The peer is not at fault: the next try has the address, and all of its time.
                 self._drop()
                 raise OSError(_ETIMEDOUT)
         return self.addresses[key]

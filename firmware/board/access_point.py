@@ -16,7 +16,7 @@ class AccessPoint:
     http_port = 80
     dns_port = 53
     open_ms = 600000  # so long without a visitor
-    address = "192.168.4.1"  # of both ports, with a DHCP server that names it for DNS, too
+    address = "192.168.4.1"  # of both ports; DHCP names it as the DNS server, too
 
     def __init__(self, radio, is_esp32):
         self._radio = radio

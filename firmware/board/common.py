@@ -127,7 +127,7 @@ class CommonBoard:
     retained_bytes = 0
     taken_pins = ()  # by the flash memory or the radio
     rests = False  # whether a wait with the radio off is better spent in a light sleep
-    short_sleeps = 0  # that ended before their time, and nobody had asked for it
+    short_sleeps = 0  # light sleeps that ended too early, and nobody had asked for it
     sleep_max_ms = 0x3FFFFFFF
     _input = {}
 
@@ -193,7 +193,7 @@ class CommonBoard:
         Switch the radio off before: with it on, ESP32 loses its network and RP2 wakes at once.
         What wakes the chip early costs the sleep nothing; it goes on. `short_sleeps` counts that,
         unless `watch` (firmware/duty_cycle/watched_pins.py) knows of it: one of its pins has
-        stirred. If that is an input to be told of, this returns early.
+        changed. If that is an input whose change is to be told, this returns early.
         """
         from firmware.board.light_sleep import sleep
 
@@ -203,7 +203,7 @@ class CommonBoard:
         return None
 
     def _pin(self, number):
-        # The port would let a slip of the pen stop the chip, or cut it off for good.
+        # The port would take such a pin, and the chip would stop or be cut off for good.
         if number in self.taken_pins:
             raise ValueError("pin %d is the flash memory's or the radio's" % number)
         return machine.Pin(number)

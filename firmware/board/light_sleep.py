@@ -1,4 +1,4 @@
-"""Light sleep, however long, and fed: loaded by a node that sleeps."""
+"""A light sleep of any length that feeds the watchdog: loaded by a node that sleeps."""
 
 from micropython import const
 
@@ -24,6 +24,6 @@ def sleep(board, lightsleep, ms, watch):
             time.sleep_ms(min(slice_ms - slept_ms, _AWAKE_MS))
             slept_ms = time.ticks_diff(time.ticks_ms(), start)
         if watch and watch.changed():
-            break  # Even at the very end of a slice: the next one would sleep through it.
+            break  # Even at the end of a slice: the next one would sleep through the change.
         ms -= max(slept_ms, 1)
     board.feed()

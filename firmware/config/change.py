@@ -64,7 +64,7 @@ def store(config, key, command_id, files=_files):
         _files.write_atomic(CONFIG, json.dumps(config).encode(), files)
     except OSError:
         if risky:
-            # With the next change it would be taken for that one's trial.
+            # Left here, it would be taken for the trial of the next change.
             _remove_trial(files)
         raise
     return risky
@@ -84,7 +84,7 @@ class Trial:
     """
 
     LIMIT_MS = 300000
-    wakes = 3  # of a node that sleeps, before its time can be over
+    wakes = 3  # wakes that a node that sleeps must have tried before its trial can be over
 
     def __init__(self, files=_files):
         self._files = files
@@ -132,7 +132,7 @@ class Trial:
         )
 
     def _judged(self, verdict):
-        # Told again after a power cut, rather than not at all.
+        # After a power cut the verdict is told twice, rather than not at all.
         _files.write_atomic(_TRIAL, json.dumps(verdict).encode(), self._files)
         self.is_open = False
         self.verdict = verdict

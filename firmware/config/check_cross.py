@@ -2,7 +2,7 @@
 
 from firmware.config import check_network, keys_sensors
 
-# Keys of a reading itself (design: identity and time); no sensor may publish them.
+# Keys of a reading itself (docs/design.md); no sensor may publish them.
 _RESERVED = ("boot", "seq", "ts", "age_s", "failed")
 
 # (lesser, relation, greater)

@@ -24,13 +24,13 @@ _OTHERS = ("ESP32P4", "ESP32H2")
 
 
 def check(sensors, low_battery, errors, chip=None):
-    """Add an error for each sensor with `wake` whose pin cannot wake a sleeping board, for an
-    input that is to be read when it changes and is not part of every reading or measured several
-    times for it (one that came and went is in the first alone), and for a `low_battery` (None:
-    there is none) that nothing measures.
+    """Add an error for each sensor with `wake` whose pin cannot wake the board, or whose input
+    would miss changes: it is not part of every reading, or it is measured several times for one,
+    of which only the first sees a change that came and went. Add one for `low_battery` (or None)
+    if nothing measures the supply.
 
-    sensors: [(path, sensor), …]. chip: None: the one that this runs on; on a host that is none,
-    and nothing is said of it.
+    sensors: [(path, sensor), …]. chip: None takes the one that this runs on; a host has none, and
+    then the pins are not checked.
     """
     minded = [one for one in sensors if one[1].get("wake")]
     for path, sensor in minded:

@@ -15,7 +15,7 @@ def load_settings():
     neither file changes: a start then costs neither the schema's time nor its memory. OSError if
     flash does not give a file that is there.
     """
-    # A flash that fails once is no board without settings: the start fails, and is made again.
+    # A flash that fails once must not look like a board without settings: this start fails.
     config = files.read("config.json", None, True)
     secrets = files.read("secrets.json", None, True)
     if config and secrets:
@@ -33,7 +33,7 @@ def load_settings():
 
 
 def mark(config, secrets):
-    """What tells this firmware with the bytes of these two files from any other."""
+    """A text that changes with the firmware's version and with each byte of the two files."""
     return "%s %08x %08x" % (VERSION, crc32(config), crc32(secrets))
 
 

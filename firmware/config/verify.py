@@ -1,4 +1,4 @@
-"""The check of the settings on the board, for when nobody has checked these files before.
+"""The check of the settings on the board, where nobody has checked these files before.
 
 The host tools use `kept` as well: what they have checked, the board takes as checked.
 """
@@ -47,7 +47,7 @@ def _check(config, secrets):
     from firmware.config.check import check
 
     settings, errors = check(config, secrets)
-    # The schema is needed once in a while: its memory is the node's.
+    # The schema is seldom needed, and the node needs its memory.
     for path in list(sys.modules):
         if any(path.startswith(one) for one in _SCHEMA):
             del sys.modules[path]

@@ -43,7 +43,7 @@ class Link:
         self.hold = False  # join, but do not open a session yet
         self.reconnects = 0
         self.failures = 0
-        self.refused = False  # the last failure was the broker's own word
+        self.refused = False  # the last failure was the broker's refusal
         self.causes = {}  # how often each failure happened
         self._wanted = False  # the station was started
         self._join_ms = 0
@@ -92,7 +92,7 @@ class Link:
             self._wanted = True
             self._join_ms = now_ms
         if not self.station.step():
-            # Noticed a tenth of its time late at most: a long join need no closer watch.
+            # So a join is noticed late by a tenth of its time at most.
             return min(max((now_ms - self._join_ms) // 10, _JOIN_POLL_MS), _JOIN_POLL_MAX_MS)
         if self.hold:
             return _JOIN_POLL_MS
@@ -122,7 +122,7 @@ class Link:
 
     def _recover(self):
         if not self._recovery:
-            gc.collect()  # What failed may have been for want of memory.
+            gc.collect()  # It may have failed for want of memory.
             from firmware.net.recovery import Recovery
 
             self._recovery = Recovery(self, self._retry, self._random_u32)

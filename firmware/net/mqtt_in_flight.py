@@ -9,7 +9,7 @@ _FIRST_IDS = const(64)
 
 
 class InFlight:
-    """Packet ids in a ring, oldest first; 0: done, but an older one is not.
+    """Packet ids in a ring, oldest first; 0 stands for one that is done while an older one is not.
 
     They outlive the connection: what goes out again keeps its id. limit: readings at most.
     `count`: readings in flight. `sent`: how many of them went out on this connection.

@@ -1,7 +1,7 @@
 """A message from the broker that is too large to keep: read past, and acknowledged.
 
-For good: one that ended the connection would come again with the next, and readings would never
-get through. Loaded with the first one.
+To end the connection would not help: the broker would send the message again on the next one, and
+no reading would ever get through. Loaded with the first one.
 """
 
 from micropython import const

@@ -93,7 +93,7 @@ class Recovery:
             link.proof_ms = now_ms
             return self._again("broker refuses connections", now_ms)
         if code == _ECONNRESET:
-            # RP2 says this of a refused connection, too. Whoever resets is there.
+            # RP2 says this of a refused connection, too. A peer that resets is there.
             link.proof_ms = now_ms
             if self._cut_short >= _CUT_SHORT_MAX:
                 return self._again(_CUT_SHORT, now_ms)

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-# Bound of a name look-up, which on no port takes one: all its retries, and then some.
+# The longest that a name look-up takes with all its retries; no port lets one be bounded.
 LOOK_UP_MS = const(30000)
 _RETRY_MIN_MS = const(15000)
 _RETRY_MAX_MS = const(900000)

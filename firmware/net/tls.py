@@ -113,7 +113,7 @@ class Tls:
             why = "the broker's certificate " + " and ".join(verdicts)
             return (why % self.server_name if "%s" in why else why), True
         if code in (_EPIPE, _FATAL_ALERT) or _any_in(("ALERT", "alert"), text):
-            # It has seen what we had to show: only then is there more to be written.
+            # The broker has seen our certificate: before that there is nothing more to be written.
             if self._has_certificate:
                 return "the broker refuses our certificate (mqtt.tls.cert_file)", True
             return "the broker wants a client certificate (mqtt.tls.cert_file)", True

@@ -1,6 +1,6 @@
 """A name service that knows one answer: whatever a phone looks up, it finds this board.
 
-So the address with which it tries whether there is an Internet leads to the page.
+So the name that a phone looks up to find out whether there is an Internet leads to the page.
 """
 
 from micropython import const

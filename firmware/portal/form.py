@@ -106,7 +106,7 @@ class Form:
 
     def keep(self, fields):
         """Show what was typed again."""
-        # Which phones put spaces and capitals where none belong.
+        # Phones put spaces and capitals into these, where none belong.
         values = {name: fields.get(name, "").strip() for name in ("host", "port")}
         if values["host"].startswith("mqtt://"):
             values["host"] = values["host"][7:].strip("/")

@@ -1,4 +1,4 @@
-"""HTTP in small (RFC 9112): a few clients, each with little to say and little time to say it in.
+"""A small HTTP server (RFC 9112): a few clients, each with bounds of size and of time.
 
 One request for each connection. Nothing here blocks: `step` waits in one poll for all, and what
 comes is read and written as far as it goes. A browser opens connections ahead and says nothing on

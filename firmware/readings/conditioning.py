@@ -49,7 +49,7 @@ class Conditioned(Sensor):
             self._failures += 1
             self._why = self.error
             if not self._is_majority(self._count - self._failures):
-                self._to_go = 0  # No time for more of the same.
+                self._to_go = 0  # There is no time for another measurement.
         for field, value in measured:
             self._found.setdefault(field, []).append(value)
         self._fields = [field for field, _ in measured] or self._fields

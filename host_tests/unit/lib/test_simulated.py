@@ -25,7 +25,7 @@ def test_the_same_seed_and_time_make_the_same_values():
     times_s = range(MIDNIGHT_S, MIDNIGHT_S + 86400, 600)
     assert readings(7, times_s) == readings(7, times_s)
     assert readings(7, times_s) != readings(8, times_s)
-    # Written down: MicroPython and boards of 32 bits must give these too (test_driver_port.py).
+    # MicroPython and boards of 32 bits must give these, too: host_tests/on_port/test_drivers.py.
     assert readings(7, [MIDNIGHT_S]) == [(17.55, 59.17)]
 
 

@@ -1,4 +1,4 @@
-"""The tables of docs/battery.md, made from battery_profiles.py, and its pictures.
+"""The tables of docs/battery.md, made from profiles.py, and its pictures.
 
 PYTHONPATH=tools python -m fieldpost.battery.document
 """

@@ -1,4 +1,4 @@
-"""`fieldpost certs …`: the command line of certs.py and certs_mosquitto.py."""
+"""`fieldpost certs …`: the command line of authority.py and mosquitto.py."""
 
 import json
 from pathlib import Path, PurePosixPath

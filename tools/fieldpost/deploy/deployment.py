@@ -49,7 +49,7 @@ del _copy
 
 
 class Screen(Protocol):
-    """Where the state of affairs is shown; see flash_screen.py."""
+    """Where the state of affairs is shown; see progress.py."""
 
     def say(self, where: str, text: str) -> None: ...
     def progress(self, where: str, what: str, done: int, total: int | None) -> None: ...
