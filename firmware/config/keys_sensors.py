@@ -7,6 +7,8 @@ Rows, kinds and comments are as in `firmware/config/keys.py`. The types are decl
 from firmware.sensor_types import names
 
 NAMES = names.NAMES
+# Where a field's range has none: more than any number to publish, and JSON knows no infinity.
+_NO_END = 1e30
 
 CALIBRATION = (
     # The sensor's field, by its own name.
@@ -59,6 +61,12 @@ def declaration(kind):
 
 def complete(sensors):
     """Put into checked sensors what a wake needs of their types, so that it loads the drivers
-    alone: `recipe`, how the driver is built."""
+    alone: `recipe`, how the driver is built, and `ranges`, [lowest, highest] of each field in the
+    driver's order, of which the last stands for all that follow."""
     for sensor in sensors:
-        sensor["recipe"] = list(declaration(sensor["type"]).recipe(sensor))
+        declared = declaration(sensor["type"])
+        sensor["recipe"] = list(declared.recipe(sensor))
+        sensor["ranges"] = [
+            [-_NO_END if row[2] is None else row[2], _NO_END if row[3] is None else row[3]]
+            for row in declared.FIELDS
+        ]

@@ -14,20 +14,12 @@ is a part of the board by its name: `{"adc": [34]}` is what `board.adc(34)` retu
 `{"time": None}` is `board.time`.
 """
 
-# errno of a bus: ESP32 counts a time-out as 116, and an RP2 has EIO where an ESP32 has ENODEV.
-_BUS_ERRORS = {5: "no answer", 19: "no such device", 110: "timed out", 116: "timed out"}
-_TEXT_LIMIT = 80
 
+def _describe(error):
+    # Most nodes never need it.
+    from firmware.readings.failure import describe
 
-def describe(error):
-    """A short text that names an exception's cause, such as "OSError 110 timed out"."""
-    args = error.args
-    if isinstance(error, OSError) and args and isinstance(args[0], int):
-        text = args[1] if len(args) > 1 else _BUS_ERRORS.get(args[0], "")
-        text = f"OSError {args[0]} {text}"
-    else:
-        text = f"{type(error).__name__} {error}"
-    return text.strip()[:_TEXT_LIMIT]
+    return describe(error)
 
 
 def refusal(value):
@@ -79,6 +71,13 @@ def _argument(given, board):
     return given
 
 
+def _within(value, limits):
+    """The value, or an error in its place: what no such device can measure is never published."""
+    if refusal(value) or limits[0] <= value <= limits[1]:
+        return value
+    return ValueError("out of range: %g" % value)
+
+
 class Sensor:
     """One configured sensor: its driver while it has one, and its error while it has that."""
 
@@ -92,7 +91,7 @@ class Sensor:
 
     def _fail(self, error):
         # As text: an exception would hold on to its traceback.
-        self.error = describe(error)
+        self.error = _describe(error)
         self._driver = None
 
     def start(self, board, seq):
@@ -118,13 +117,16 @@ class Sensor:
             values = self._driver.read()
             fields = self._driver.FIELDS
             if len(values) != len(fields):
-                raise ValueError(f"{len(values)} values for {len(fields)} fields")
+                raise ValueError("%d values for %d fields" % (len(values), len(fields)))
         except MemoryError:
             raise
         except Exception as error:
             self._fail(error)
             return []
-        return list(zip(fields, values))
+        ranges = self._config["ranges"]
+        # The last range stands for all that follow.
+        ranges = ranges + ranges[-1:] * len(fields)
+        return list(zip(fields, map(_within, values, ranges)))
 
     def read(self):
         """The same, with the names that are published."""
@@ -187,7 +189,7 @@ class Sensors:
             wrong = []
             for field, value in sensor.read():
                 if isinstance(value, Exception):
-                    text = describe(value)
+                    text = _describe(value)
                 elif field in taken:
                     text = "field is already taken, set a prefix"
                 else:

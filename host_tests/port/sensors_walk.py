@@ -212,7 +212,7 @@ def walk():
         board.sleep_ms(50)
     for celsius, raw in ((-12.3, 390000), (0, 420000), (35.7, 560000)):
         bme280.raw_temperature = bmp280.raw_temperature = raw
-        bme280.raw_pressure = raw - 90000
+        bme280.raw_pressure = 400000 + raw // 20
         probes[0].celsius = probes[1].celsius = dht.celsius = celsius
         board.sleep_ms(7000)
         show(f"raw {raw}", sensors, board)

@@ -11,6 +11,7 @@ from firmware.config import keys_sensors
 
 CONFIG: dict[str, Any] = {"node": "greenhouse-1", "mqtt": {"host": "192.168.1.10"}}
 MEASURED = ["measured:Measured", "die_temperature", {"die_temperature_c": None}]
+MADE = {"recipe": MEASURED, "ranges": [[-40, 150]]}
 PLAIN: dict[str, Any] = {"fields": [], "calibration": [], "median": 1, "every": 1, "alarms": []}
 
 
@@ -77,9 +78,7 @@ def test_the_shortest_configuration_gets_every_default() -> None:
         "ntp": {"host": "pool.ntp.org", "interval_s": 86400},
         "retry": {"base_s": 1, "cap_s": 300, "stable_s": 60, "radio_s": 900, "reset_s": 3600},
         "watchdog_s": None,
-        "sensors": [
-            {"type": "internal", "name": "internal", "prefix": "", **PLAIN, "recipe": MEASURED}
-        ],
+        "sensors": [{"type": "internal", "name": "internal", "prefix": "", **PLAIN, **MADE}],
     }
 
 
@@ -262,6 +261,9 @@ def test_every_sensor_type_gets_its_defaults() -> None:
     assert errors == []
     recipes = [one.pop("recipe") for one in settings["sensors"]]
     assert recipes[0] == MEASURED
+    ranges = [one.pop("ranges") for one in settings["sensors"]]
+    assert ranges[1] == [[0, 1e30]]
+    assert ranges[5] == [[-40, 85], [300, 1100], [0, 100]]
     assert recipes[1] == ["analog:Analog", {"adc": [34]}, 2000.0, 0, 16, "supply_mv", 0]
     assert recipes[5] == ["bme280:BME280", {"i2c": [0, 22, 21, 100000]}, 0x77]
     common = {"prefix": "", **PLAIN}

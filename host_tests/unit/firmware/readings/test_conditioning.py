@@ -8,7 +8,14 @@ from fakes.scripted import recipe_of
 from firmware.config import check as config
 from firmware.readings.sensors import Sensors
 
-PLAIN = {"fields": [], "calibration": [], "median": 1, "every": 1, "prefix": ""}
+PLAIN = {
+    "ranges": [[-1e30, 1e30]],
+    "fields": [],
+    "calibration": [],
+    "median": 1,
+    "every": 1,
+    "prefix": "",
+}
 
 
 class Scripted:

@@ -28,7 +28,8 @@ from fakes.ultrasound import FakeUltrasound
 from fieldpost.paths import ROOT
 from firmware.config import check as config
 from firmware.config import keys_sensors
-from firmware.readings.sensors import Sensors, describe, format_value
+from firmware.readings.failure import describe
+from firmware.readings.sensors import Sensors, format_value
 
 DRIVERS = ("analog", "bme280", "dhtxx", "ds18b20", "simulated")
 
@@ -41,7 +42,7 @@ def frozen_modules(monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
-PLAIN = {"fields": [], "calibration": [], "median": 1, "every": 1}
+PLAIN = {"ranges": [[-1e30, 1e30]], "fields": [], "calibration": [], "median": 1, "every": 1}
 
 
 def checked(*configs):
