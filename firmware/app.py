@@ -47,7 +47,7 @@ def connection(board, clock, settings, idle=None):
     else:
         from wire import Wire
 
-        wire = Wire(board.socket, board.select, clock, idle)
+        wire = Wire(board.socket, board.select, clock, idle, board.patient)
     session = Session(
         wire,
         settings["node"],
@@ -66,49 +66,47 @@ def connection(board, clock, settings, idle=None):
 
 
 def build(board, clock, settings, log, file_system=files, idle=None, state=None, records=()):
-    """A `Node`, or a `Cycle`, of its parts. `file_system`: as firmware/files.py.
+    """A node, always on or duty-cycled, of its parts. `file_system`: as firmware/files.py.
 
     state, records: what a deep sleep kept of the node and of its outbox
-    (firmware/duty_cycle/sleep.py).
+    (firmware/duty_cycle/rtc_memory.py).
     """
     from sntp import Sntp
 
-    from firmware.led import Signals
     from firmware.net.link import Link
     from firmware.net.time_sync import Timekeeper
-    from firmware.node import Node, topics
+    from firmware.node import AlwaysOn, Uplink, topics
+    from firmware.readings import record as reading
     from firmware.readings.boot_count import FAILED_STARTS_MAX, Identity
     from firmware.readings.delivery import Delivery
     from firmware.readings.outbox import Outbox
     from firmware.readings.sampler import Sampler
     from firmware.readings.sensors import Sensors
-    from firmware.remote import inbox
     from firmware.remote.health import Health
+    from firmware.remote.inbox import Inbox
 
     station, session, security = connection(board, clock, settings, idle)
-    kept = settings["outbox"]
+    outbox_keys = settings["outbox"]
     outbox = Outbox(
         file_system,
-        "outbox" if kept["flash_kib"] else None,
-        kept["ram_readings"],
-        kept["flash_kib"] // 4,
+        "outbox" if outbox_keys["flash_kib"] else None,
+        outbox_keys["ram_readings"],
+        outbox_keys["flash_kib"] // 4,
     )
-    base, name = settings["mqtt"]["base"], settings["node"]
-    topic = topics(base, name) + b"telemetry"
-    link = Link(station, session, clock, settings["retry"], board.random_u32, log)
-    link.security = security
-    if security:
-        from firmware.log import ERROR
-
-        for notice in security.notices:
-            log("TLS: " + notice, ERROR)
-    delivery = Delivery(outbox, session, topic, None)
     for record in records:
         outbox.put(record)
     resume = (state["boot"], state["seq"]) if state else None
     identity = Identity(file_system, board.random_u32, resume, board.reset_cause())
     in_safe_mode = identity.failed_starts >= FAILED_STARTS_MAX
+    root = topics(settings["mqtt"]["base"], settings["node"])
 
+    def render(record):
+        return reading.payload(record, identity.boot, clock.uptime_ms() // 1000, clock.unix_s())
+
+    delivery = Delivery(outbox, session, root + b"telemetry", render)
+    link = Link(station, session, clock, settings["retry"], board.random_u32, log, security)
+    if security:
+        security.log_notices(log)
     if not state:
         lost = files.read("lost.count", file_system)
         if lost:
@@ -119,60 +117,74 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     def restart():
         from firmware.readings import loss_counts
 
-        node.stop()
+        stop(node)
         loss_counts.keep(outbox, file_system)
         board.restart()
 
     if in_safe_mode:
-        from firmware.safe_mode import Rest
+        from firmware.safe_mode import NoSampler
 
-        def leave():
-            identity.proven()
-            restart()
-
-        sampler = Rest(clock, leave)
+        sampler = NoSampler(clock, identity, restart)
+        log("safe mode: %d starts came to nothing" % identity.failed_starts)
     else:
         sensors = Sensors(settings["sensors"], board)
         interval_ms = int(settings["sample_s"] * 1000)
         sampler = Sampler(sensors, outbox, identity, clock, interval_ms, log)
-    parts = (
-        clock,
-        sampler,
-        outbox,
-        delivery,
-        link,
-        Timekeeper(
-            Sntp(board.socket, board.select, clock),
-            clock,
-            board,
-            settings["ntp"]["host"],
-            settings["ntp"]["interval_s"],
-            log,
-        ),
-        identity,
-        Health(board, file_system),
-        settings,
-        log,
-    )
-    if settings["mode"] == "duty_cycle" and not in_safe_mode:
-        from firmware.duty_cycle import sleep
+    trial = discovery = signals = None
+    if files.read("trial.json", file_system):
+        # A changed setting has to prove itself, or its verdict to be told.
+        from firmware.config.change import Trial
 
-        node = sleep.make_cycle(board, state or {}, parts)
-    else:
-        node = Node(*parts)
-    delivery.render = node.render
-    link.restart = restart
-    inbox.attach(node, topics(base, name) + b"cmd", file_system, restart, log)
+        trial = Trial(file_system)
+    inbox = Inbox(root + b"cmd", trial, file_system, restart, log)
     if settings["home_assistant"]:
         from firmware.remote.home_assistant import Discovery
 
-        node.discovery = Discovery(session, settings, sampler, board, state)
+        discovery = Discovery(session, settings, sampler, board, state)
     if settings["led"]:
-        node.signals = Signals(board.led, clock)
+        from firmware.led import Signals
+
+        signals = Signals(board.led, clock)
+
+    def receive(topic, payload, retained):
+        inbox.receive(topic, payload, retained)
+        if discovery:
+            discovery.receive(topic, payload, retained)
+
+    session.on_message = receive
+    uplink = Uplink(
+        clock,
+        session,
+        outbox,
+        delivery,
+        root,
+        Health(board, file_system),
+        inbox,
+        discovery,
+        outbox_keys["durability"] == "reading",
+        log,
+    )
+    ntp = settings["ntp"]
+    sntp = Sntp(board.socket, board.select, clock)
+    timekeeper = Timekeeper(sntp, clock, board, ntp["host"], ntp["interval_s"], log)
+    parts = (clock, settings, log, sampler, link, uplink, timekeeper, identity, restart)
     if in_safe_mode:
-        node.state = b"safe_mode"
-        log("safe mode: %d starts came to nothing" % identity.failed_starts)
+        node = AlwaysOn(*parts, trial, signals, b"safe_mode")
+    elif settings["mode"] == "duty_cycle":
+        from firmware.duty_cycle.cycle import DutyCycle
+
+        node = DutyCycle(*parts, trial, signals, board, state or {})
+    else:
+        node = AlwaysOn(*parts, trial, signals)
     return node
+
+
+def stop(node):
+    """Say that the node goes, and keep what has not been delivered."""
+    node.outbox.spill()
+    if node.link.is_up:
+        node.uplink.say_offline()
+    node.link.close()
 
 
 def run():
@@ -219,13 +231,12 @@ def run():
         log("ready: %s, boot %d" % (settings["node"], node.identity.boot))
         if feed:
             board.start_watchdog(watchdog_s * 1000)
-            node.link.session.wire.patient = node.timekeeper.patient = board.patient
         loop(node, clock, feed)
     except ConfigError as error:
         _refuse(board, clock, log, [str(error)])
     except KeyboardInterrupt:
         if node:
-            node.stop()
+            stop(node)
             if node.state != b"safe_mode":
                 node.identity.proven()  # A person ended this start: it did not fail.
         board.let_go()
@@ -263,7 +274,7 @@ def loop(node, clock, feed=None, file_system=files):
         else:
             end_ms = clock.uptime_ms() + due_ms
             while due_ms > 0:
-                (node.rest or clock.sleep_ms)(min(due_ms, _TICK_MS) if feed else due_ms)
+                node.wait(min(due_ms, _TICK_MS) if feed else due_ms)
                 if feed:
                     feed()
                 due_ms = end_ms - clock.uptime_ms()

@@ -15,6 +15,19 @@ PATTERNS = {
 }
 
 
+def mood(link, state):
+    """What there is to tell of a node in `state`: a key of PATTERNS."""
+    if state == b"safe_mode":
+        return "safe mode"
+    if link.is_up:
+        return "connected"
+    if not link.station.is_up():
+        return "no network" if link.station.failure else "joining"
+    if link.refused:
+        return "refused"
+    return "no broker" if link.failure else "connecting"
+
+
 class Signals:
     """Steps one pattern at a time on `led(on)`. clock: `uptime_ms`."""
 
@@ -30,6 +43,10 @@ class Signals:
         """Blink fast for so long, whatever else there is to say."""
         self._identify_until_ms = self._clock.uptime_ms() + duration_s * 1000
         self._name = None
+
+    def show(self, link, state):
+        """Show how a node in `state` fares; milliseconds until the LED changes."""
+        return self.step(mood(link, state))
 
     def step(self, name):
         """Show pattern `name` (None: dark); milliseconds until the LED changes."""

@@ -1,12 +1,11 @@
-"""The duty cycle: sample, store, deliver. A state machine that steps.
+"""The node: what any node tells its broker (`Uplink`), and the node that is always on.
 
 `step` does one bounded piece of work and says when the next is due. Whoever runs the node waits
-there and nowhere else, so a test can drive months of a node's life on a fake clock.
+there and nowhere else, so a test can drive months of a node's life on a fake clock. The node that
+sleeps between its readings is firmware/duty_cycle/cycle.py.
 """
 
 import json
-
-from firmware.readings import record as reading
 
 _STATE = b'{"state":"%s"}'
 _OFFLINE = _STATE % b"offline"
@@ -22,104 +21,176 @@ def will(base, node):
     return topics(base, node) + b"status", _OFFLINE
 
 
-class Node:
-    """One node in the mode `always_on`.
+class Uplink:
+    """All that a node publishes over its session: state, readings, health, answers, discovery.
 
-    clock: `uptime_ms`, `unix_s`. sampler, outbox, delivery, link, timekeeper: by interface.
-    identity: boot and seq. health: firmware/remote/health.py. settings: what `check` returns.
-    log(text). `state`: what `…/status` says while it is up.
+    root: of its topics. health: firmware/remote/health.py. commands: firmware/remote/inbox.py.
+    discovery: firmware/remote/home_assistant.py, or None. durable: each reading goes to flash at
+    once. `last_delivery`: what it took to deliver what had waited.
     """
 
-    state = b"online"
-    sleeping = False
-    rest = None  # rest(ms): a better wait than the clock's, while no socket is open
-    commands = None  # firmware/remote/inbox.py's Inbox, if the node listens for any
-    stay_awake_until_ms = 0  # uptime, by command
-    trial = None  # firmware/config/change.py: a change of settings that has yet to prove itself
-    discovery = None  # firmware/remote/home_assistant.py, if Home Assistant is to find the node
-    signals = None  # firmware/led.py, if it has an LED to use
-
     def __init__(
-        self, clock, sampler, outbox, delivery, link, timekeeper, identity, health, settings, log
+        self, clock, session, outbox, delivery, root, health, commands, discovery, durable, log
     ):
-        self.clock = clock
-        self.sampler = sampler
+        self.session = session
         self.outbox = outbox
         self.delivery = delivery
-        self.link = link
-        self.timekeeper = timekeeper
-        self.identity = identity
-        self.settings = settings
+        self.commands = commands
+        self.discovery = discovery
+        self._clock = clock
+        self._root = root
         self._health = health
+        self._durable = outbox.write_through = durable
         self._log = log
-        root = topics(settings["mqtt"]["base"], settings["node"])
-        self._status_topic = root + b"status"
-        self._health_topic = root + b"health"
-        self._health_ms = int(settings["health_s"] * 1000)
-        self._always_flash = settings["outbox"]["durability"] == "reading"
-        outbox.write_through = self._always_flash
-        self._next_health_ms = 0
-        self._crash_out = False
+        self._crash_sent = False
         self._catching_up = None
         self.last_delivery = None
-        link.ride = self._ride
-        link.work = self._work
-        link.on_up = self._on_up
-        link.on_down = self._on_down
-        link.may_restart = self._is_safe
+
+    def connect(self, status):
+        """Publish what leaves in the segment of CONNECT: `status`, then all that waits."""
+        session, wire = self.session, self.session.wire
+        self._catching_up = (
+            self._clock.uptime_ms(),
+            wire.round_trips - 1,  # TCP's own is over
+            wire.segments,
+            self.delivery.delivered,
+        )
+        session.publish(self._root + b"status", status, True, 1)
+        session.subscribe(self.commands.topic)
+        self.commands.restart()
+        if self.discovery:
+            self.discovery.restart()
+        self.delivery.restart()
+        self.delivery.pump_all()
+
+    def opened(self):
+        """The session lasts: what it takes need not go to flash first."""
+        self.outbox.write_through = self._durable
+
+    def closed(self):
+        """The session is over, or could not be had."""
+        self._catching_up = None
+        self._crash_sent = False
+        # From here on nobody knows for how long: what is only in RAM would not survive.
+        self.outbox.write_through = True
+        self.outbox.spill()
+
+    def is_safe(self):
+        """Whether a restart would cost no reading: all that waits is on flash."""
+        self.outbox.spill()
+        return self.outbox.depth == self.outbox.on_flash
+
+    def is_catching_up(self):
+        """Whether readings that waited for this connection are still on their way."""
+        return self._catching_up is not None
+
+    def step(self, node):
+        """Deliver what waits, then do what commands ask of `node`; True: more to do at once."""
+        if self.delivery.pump():
+            return True
+        if self._catching_up and not self.outbox.depth:
+            self._note_delivery()
+        if self._crash_sent and not self.session.waits():
+            self._crash_sent = False
+            self._health.crash_published()
+        if self.discovery:
+            self.discovery.step()
+        return self.commands.step(node)
+
+    def publish_health(self, node, more=None):
+        """Publish `…/health` now (retained, QoS 0; QoS 1 while there is a crash to tell of).
+
+        more: what a kind of node has to add to it.
+        """
+        self._crash_sent = bool(self._health.crash)
+        report = self._health(node)
+        report.update(more or {})
+        text = json.dumps(report).encode()
+        self.session.publish(self._root + b"health", text, True, int(self._crash_sent))
+
+    def say_offline(self):
+        """The node goes, and says so."""
+        try:
+            self.session.publish(self._root + b"status", _OFFLINE, True, 0)
+        except OSError:
+            pass  # The will says the same.
+
+    def _note_delivery(self):
+        start_ms, round_trips, segments, delivered = self._catching_up
+        wire = self.session.wire
+        self._catching_up = None
+        self.last_delivery = {
+            "readings": self.delivery.delivered - delivered,
+            "round_trips": wire.round_trips - round_trips,
+            "segments": wire.segments - segments,
+            "ms": self._clock.uptime_ms() - start_ms,
+        }
+        self._log(
+            "delivered %(readings)d readings in %(round_trips)d round trips, "
+            "%(segments)d segments, %(ms)d ms" % self.last_delivery
+        )
+
+
+class AlwaysOn:
+    """A node in the mode `always_on`; also any node in safe mode.
+
+    clock: `uptime_ms`, `unix_s`. sampler, link, timekeeper: by interface. identity: boot and seq.
+    settings: config.check()'s. restart(): of the board, in order. trial: a change of settings that
+    has yet to prove itself (firmware/config/change.py), or None. signals: firmware/led.py, if it
+    has an LED to use. state: what `…/status` says while it is up.
+    """
+
+    sleeping = False
+
+    def __init__(
+        self,
+        clock,
+        settings,
+        log,
+        sampler,
+        link,
+        uplink,
+        timekeeper,
+        identity,
+        restart,
+        trial=None,
+        signals=None,
+        state=b"online",
+    ):
+        self.clock = clock
+        self.settings = settings
+        self._log = log
+        self.sampler = sampler
+        self.link = link
+        self.uplink = uplink
+        self.outbox = uplink.outbox
+        self.delivery = uplink.delivery
+        self.timekeeper = timekeeper
+        self.identity = identity
+        self.restart = restart
+        self.trial = trial
+        self.signals = signals
+        self.state = state
+        self.wait = clock.sleep_ms
+        self.stay_awake_until_ms = 0  # uptime, by command: it is awake anyway
+        self._next_health_ms = 0
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
-        due_ms = min(self.sampler.step(), self.link.step())
-        if self.link.station.is_up() and self._catching_up is None:
+        link, trial = self.link, self.trial
+        due_ms = min(self.sampler.step(), link.step(self))
+        if link.station.is_up() and not self.uplink.is_catching_up():
             # Not before the backlog is delivered: to look up the server's name can take seconds.
             due_ms = min(due_ms, self.timekeeper.step())
-        self._step_trial()
+        if (
+            trial
+            and trial.is_open
+            and trial.step(link.is_up, self.clock.uptime_ms(), link.failure)
+        ):
+            self.restart()
         if self.signals:
-            due_ms = min(due_ms, self.signals.step(self.mood()))
+            due_ms = min(due_ms, self.signals.show(link, self.state))
         return due_ms
-
-    def mood(self):
-        """What the LED tells: a key of `signals.PATTERNS`."""
-        link = self.link
-        if self.state == b"safe_mode":
-            return "safe mode"
-        if link.is_up:
-            return "connected"
-        if not link.station.is_up():
-            return "no network" if link.station.failure else "joining"
-        if link.refused:
-            return "refused"
-        return "no broker" if link.failure else "connecting"
-
-    def stop(self):
-        """Say that the node goes, and keep what has not been delivered."""
-        self.outbox.spill()
-        if self.link.is_up:
-            try:
-                self.link.session.publish(self._status_topic, _OFFLINE, True, 0)
-            except OSError:
-                pass  # The will says the same.
-        self.link.close()
-
-    def status(self):
-        """Payload of `…/status`."""
-        return _STATE % self.state
-
-    def uptime_s(self):
-        """Whole seconds since the boot began."""
-        return self.clock.uptime_ms() // 1000
-
-    def render(self, record):
-        """The payload of a record, with what is known of the time by now."""
-        return reading.payload(record, self.identity.boot, self.uptime_s(), self.clock.unix_s())
-
-    def _step_trial(self):
-        link, trial = self.link, self.trial
-        if not trial or not trial.is_open:
-            return
-        if trial.step(link.is_up, self.clock.uptime_ms(), link.failure):
-            link.restart()
 
     # What commands ask for ----------------------------------------------------------------------
 
@@ -128,8 +199,6 @@ class Node:
         self.settings[key] = value
         if key == "sample_s":
             self.sampler.set_interval(value * 1000)
-        elif key == "health_s":
-            self._health_ms = value * 1000
 
     def sample_now(self):
         """Take the next reading at once; the grid goes on from there."""
@@ -138,89 +207,40 @@ class Node:
     def deliver_now(self):
         """Nothing to do: an `always_on` node delivers as fast as it can."""
 
-    def _is_safe(self):
-        """Whether a restart would cost no reading: all that waits is on flash."""
-        self.outbox.spill()
-        return self.outbox.depth == self.outbox.on_flash
-
-    # The link's hooks --------------------------------------------------------------------------
-
-    def _ride(self):
-        """What leaves in the segment of CONNECT: the state, then all that waits."""
-        wire = self.link.session.wire
-        self._catching_up = (
-            self.clock.uptime_ms(),
-            wire.round_trips - 1,  # TCP's own is over
-            wire.segments,
-            self.delivery.delivered,
-        )
-        session = self.link.session
-        session.publish(self._status_topic, self.status(), True, 1)
-        if self.commands:
-            session.subscribe(self.commands.topic)
-            self.commands.restart()
-        if self.discovery:
-            self.discovery.restart()
-        self.delivery.restart()
-        self.delivery.pump_all()
-
-    def _on_up(self):
-        self._log("link: up, %s" % self.link.session.server)
-        self._next_health_ms = self.clock.uptime_ms()
-        self.outbox.write_through = self._always_flash
-
-    def _on_down(self):
-        self._catching_up = None
-        self._crash_out = False
-        # From here on nobody knows for how long: what is only in RAM would not survive.
-        self.outbox.write_through = True
-        self.outbox.spill()
-
-    def _work(self):
-        """Deliver what waits, publish health when due; milliseconds until there is more."""
-        more = self.delivery.pump()
-        if more:
-            return 0
-        self._note_delivery()
-        self._settle()
-        if self.discovery:
-            self.discovery.step()
-        if self.commands and self.commands.step():
-            return 0
-        now_ms = self.clock.uptime_ms()
-        if now_ms >= self._next_health_ms and self._catching_up is None:
-            self.publish_health()
-            self._next_health_ms = now_ms + self._health_ms
-        return self._next_health_ms - now_ms if self._catching_up is None else self._health_ms
-
-    def _settle(self):
-        """Forget the last crash once the broker has it."""
-        if self._crash_out and not self.link.session.waits():
-            self._crash_out = False
-            self._health.crash_published()
-
     def publish_health(self):
-        """Publish `…/health` now (retained, QoS 0; QoS 1 while there is a crash to tell of)."""
-        self._crash_out = bool(self._health.crash)
-        text = json.dumps(self._report())
-        self.link.session.publish(self._health_topic, text.encode(), True, int(self._crash_out))
+        """Publish `…/health` now."""
+        self.uplink.publish_health(self)
 
-    def _report(self):
-        return self._health(self)
+    # What the link asks for ---------------------------------------------------------------------
 
-    def _note_delivery(self):
-        if self._catching_up is None or self.outbox.depth:
-            return
-        start_ms, round_trips, segments, delivered = self._catching_up
-        wire = self.link.session.wire
-        self._catching_up = None
-        self.last_delivery = {
-            "readings": self.delivery.delivered - delivered,
-            "round_trips": wire.round_trips - round_trips,
-            "segments": wire.segments - segments,
-            "ms": self.clock.uptime_ms() - start_ms,
-        }
-        self._log(
-            "delivered %(readings)d readings in %(round_trips)d round trips, "
-            "%(segments)d segments, %(ms)d ms" % self.last_delivery
-        )
+    def may_restart(self):
+        """See `Link`."""
+        return self.uplink.is_safe()
+
+    def connect(self):
+        """See `Link`."""
+        self.uplink.connect(_STATE % self.state)
+
+    def opened(self):
+        """See `Link`."""
+        self._log("link: up, %s" % self.uplink.session.server)
+        self._next_health_ms = self.clock.uptime_ms()
+        self.uplink.opened()
+
+    def closed(self):
+        """See `Link`."""
+        self.uplink.closed()
+
+    def work(self):
+        """Deliver what waits, publish health when due; milliseconds until there is more."""
+        uplink = self.uplink
+        if uplink.step(self):
+            return 0
+        health_ms = int(self.settings["health_s"] * 1000)
+        if uplink.is_catching_up():
+            return health_ms
+        now_ms = self.clock.uptime_ms()
+        if now_ms >= self._next_health_ms:
+            self.publish_health()
+            self._next_health_ms = now_ms + health_ms
+        return self._next_health_ms - now_ms

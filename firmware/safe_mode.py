@@ -9,16 +9,20 @@ from micropython import const
 _LEAVE_MS = const(3600000)
 
 
-class Rest:
-    """A sampler that takes nothing, and calls `leave()` after an hour."""
+class NoSampler:
+    """A sampler that takes nothing; after an hour it has `restart()` leave safe mode.
+
+    identity: firmware/readings/boot_count.py, which counts the starts that failed.
+    """
 
     taken = late = 0
     errors = {}
     fields = ()
 
-    def __init__(self, clock, leave):
+    def __init__(self, clock, identity, restart):
         self._clock = clock
-        self._leave = leave
+        self._identity = identity
+        self._restart = restart
         self._until_ms = clock.uptime_ms() + _LEAVE_MS
 
     def set_interval(self, interval_ms):
@@ -31,5 +35,6 @@ class Rest:
         """Milliseconds until safe mode ends by itself."""
         left_ms = self._until_ms - self._clock.uptime_ms()
         if left_ms <= 0:
-            self._leave()
+            self._identity.proven()
+            self._restart()
         return max(left_ms, 0)

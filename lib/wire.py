@@ -55,7 +55,7 @@ class Wire:
     time any one operation took from `arm` to its last wait.
     """
 
-    def __init__(self, socket, select, clock, idle=None):
+    def __init__(self, socket, select, clock, idle=None, patient=None):
         self._socket = socket
         self._clock = clock
         self._idle = idle
@@ -83,7 +83,7 @@ class Wire:
         self.rider = None
         # Called with `_LOOK_UP_MS` before a name look-up, which nothing can feed a watchdog in,
         # and with 0 after it.
-        self.patient = None
+        self._patient = patient
         self.segments = self.round_trips = 0
         self.sent_bytes = self.received_bytes = 0
         self.longest_wait_ms = 0
@@ -110,8 +110,8 @@ class Wire:
             if self._idle:
                 self._idle()
             net = self._socket
-            if self.patient:
-                self.patient(_LOOK_UP_MS)
+            if self._patient:
+                self._patient(_LOOK_UP_MS)
             try:
                 found = net.getaddrinfo(host, port, net.AF_INET, net.SOCK_STREAM)
                 if not found:
@@ -120,8 +120,8 @@ class Wire:
                 self._fail()
                 raise
             finally:
-                if self.patient:
-                    self.patient(0)
+                if self._patient:
+                    self._patient(0)
             self.addresses.clear()
             self.addresses[key] = found
             if self._clock.ticks_diff(self._deadline, self._clock.ticks_ms()) <= 0:

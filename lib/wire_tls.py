@@ -15,8 +15,8 @@ class TlsWire(Wire):
     `handshaking`: TCP stands, and TLS has not come to its first byte yet, or failed before.
     """
 
-    def __init__(self, socket, select, clock, idle, tls, server_name=None):
-        super().__init__(socket, select, clock, idle)
+    def __init__(self, socket, select, clock, idle, tls, server_name=None, patient=None):
+        super().__init__(socket, select, clock, idle, patient)
         self._tls = tls
         self._server_name = server_name
         self._raw = None  # the TCP socket: some ports leave it open when TLS closes

@@ -17,3 +17,16 @@ class BatteryPolicy:
     def may_deliver(self, supply_mv):
         """Whether the supply carries the radio."""
         return supply_mv is None or supply_mv >= self._stop_mv
+
+
+def divider(board, config):
+    """supply_mv() of a board that measures its supply as the sensor of `config` does."""
+    from analog import Analog
+
+    def supply_mv():
+        try:
+            return Analog(board.adc(config["pin"]), config["scale"] * 1000, decimals=0).read()[0]
+        except (OSError, ValueError):
+            return None  # The sensor's own error is in health; what is unknown is not low.
+
+    return supply_mv

@@ -1,12 +1,12 @@
-"""The duty cycle of a battery node: wake, measure, deliver when due, sleep.
+"""A node that sleeps between its readings: it wakes, measures, delivers when due, and sleeps.
 
 The order saves charge. The supply is read before the radio draws from it; the sensors start before
 the radio, so that a conversion lies within the join; readings, state and health leave in the
 segment of CONNECT; the radio is off before the board sleeps. Whatever a wake could not deliver
 within its limit waits for a later one.
 
-`asleep` takes the place of `online`, and there is no will: a node that sleeps has not vanished,
-and one that did not come back is known by the time in its last status.
+While it sleeps its status is `asleep`, with the time of the next delivery. It ends each session in
+order, so no broker publishes its will: a node that is late by that time has failed.
 """
 
 import json
@@ -14,7 +14,7 @@ import json
 from micropython import const
 
 from firmware.duty_cycle.grid import Grid
-from firmware.node import Node
+from firmware.duty_cycle.sleep import Sleep
 
 # After a delivery: for an answer from the time server, and for commands that waited at the broker.
 _LINGER_MS = const(3000)
@@ -28,101 +28,139 @@ _AWAKE_STEP_MS = const(500)
 _SENDS_WHILE_MEASURING = ("pms5003", "driver")
 
 
-class Cycle(Node):
-    """A node in the mode `duty_cycle`; see `Node` for what it is made of.
+class DutyCycle:
+    """A node in the mode `duty_cycle`; see `AlwaysOn` for the parts that both have.
 
     `step` returns milliseconds until there is more to do; if `sleeping` is True after it, these
-    are to be slept with the board's own sleep, and `step` called again when it returns.
-    state: what `freeze` gave before a deep sleep, {} after a cold start.
+    are to be given to `sleep`, and `step` called again when that returns.
+    kept: the state of rtc_memory.py that a deep sleep kept, {} after a cold start.
     """
 
     sleeping = False
     state = b"asleep"
 
-    def __init__(self, board, alarms, watch, state, *parts):
-        super().__init__(*parts)
-        settings = self.settings
-        self._profile = settings["profile"]
-        self._lease_ms = settings["lease_s"] * 1000
-        self.link.station.keeps_lease = self._lease_ms > 0
-        self._lease_at_ms = state.get("lease_at", 0)
+    def __init__(
+        self,
+        clock,
+        settings,
+        log,
+        sampler,
+        link,
+        uplink,
+        timekeeper,
+        identity,
+        restart,
+        trial,
+        signals,
+        board,
+        kept,
+    ):
+        self.clock = clock
+        self.settings = settings
+        self._log = log
+        self.sampler = sampler
+        self.link = link
+        self.uplink = uplink
+        self.outbox = outbox = uplink.outbox
+        self.delivery = uplink.delivery
+        self.timekeeper = timekeeper
+        self.identity = identity
+        self.restart = restart
+        self.trial = trial
+        self.signals = signals
         self._board = board
-        self._alarms = alarms
-        # firmware/duty_cycle/watched_pins.py, if a pin is to be minded while it sleeps
-        self.watch = watch
-        senders = [one for one in settings["sensors"] if one["type"] in _SENDS_WHILE_MEASURING]
+        self.stay_awake_until_ms = 0  # uptime, by command
+        # RAM and ticks go on in a light sleep. RP2's real-time clock counts whole seconds there,
+        # and was seen to lose parts of them: by it, samples would drift off their grid.
+        self.now_ms = clock.rtc_ms if board.retained_bytes else clock.uptime_ms
+        # From the board's start to this object. Ticks began with a board that slept deep.
+        self._boot_ms = clock.ticks_ms() if board.retained_bytes else 0
+        self._lease_ms = settings["lease_s"] * 1000
+        link.station.keeps_lease = self._lease_ms > 0
+        self._lease_at_ms = kept.get("lease_at", 0)
+        sensors = settings["sensors"]
+        senders = [one for one in sensors if one["type"] in _SENDS_WHILE_MEASURING]
         self._sleeps_in_waits = board.rests and not senders
-        self.awake_pin = None  # held low: does not sleep
-        self.sleep = None  # sleep(sleep_ms), set with the board (firmware/duty_cycle/sleep.py)
-        self.boot_ms = 0  # from the board's start to this object
-        self._limit_ms = settings["awake_limit_s"] * 1000
-        self._battery = None
-        low = settings["low_battery"]
-        if low:
-            from firmware.duty_cycle.battery_policy import BatteryPolicy
-
-            self._battery = BatteryPolicy(low["below_mv"], low["stretch"], low["stop_mv"])
+        self._waits_asleep = False
+        self.watch = _watch(board, self.now_ms, sensors, log, kept)
+        self._alarms = _alarms(sensors, kept.get("alarms"))
+        self._battery, self._supply_mv = _battery(board, settings)
         self.grid = Grid(
             settings["sample_s"] * 1000,
             settings["deliver_every"],
             int(settings["retry"]["cap_s"] * 1000),
-            state.get("next", self.clock.rtc_ms()),
-            state.get("deliver", 0),
-            state.get("failed", 0),
+            kept.get("next", self.now_ms()),
+            kept.get("deliver", 0),
+            kept.get("failed", 0),
         )
-        self._next_health_ms = state.get("health", 0)
-        timekeeper = self.timekeeper
-        timekeeper.due_ms, timekeeper.retry_ms = state.get("ntp", (0, timekeeper.retry_ms))
+        self._next_health_ms = kept.get("health", 0)
+        timekeeper.due_ms, timekeeper.retry_ms = kept.get("ntp", (0, timekeeper.retry_ms))
         # Each question costs radio: what does not answer is not asked for ever at each wake.
         timekeeper.retry_max_ms = settings["ntp"]["interval_s"] * 1000
-        timekeeper.on_step = self._clock_stepped
-        self._first = not state
-        self._urgent = state.get("urgent", False)
-        board.short_sleeps = state.get("short", 0)
-        if watch:
-            watch.error = state.get("pin_error")
+        self._deliver_next = not kept
+        self._urgent = kept.get("urgent", False)
+        board.short_sleeps = kept.get("short", 0)
         # What the outboxes before this one lost: the counts go on for the whole boot.
-        dropped, corrupt, refused = state.get("lost", (0, 0, 0))
-        self.outbox.dropped += dropped
-        self.outbox.corrupt += corrupt
-        self.outbox.refused += refused
+        dropped, corrupt, refused = kept.get("lost", (0, 0, 0))
+        outbox.dropped += dropped
+        outbox.corrupt += corrupt
+        outbox.refused += refused
         self._dropped = dropped
-        self._begin(state.get("input", False))
+        self._delivering = self._may_deliver = self._had_lease = False
+        self._woke_ms = self._sampled_ms = self._open_ms = self._failures = 0
+        self._collect_at_ms = self._up_ms = self._done_ms = None
+        self._sleep = Sleep(board, settings, self.now_ms, self.watch, link, kept, log)
+        self._has_begun = False
+        self._woke_for_input = kept.get("input", False)
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
-        if self.sleeping:
+        if not self._has_begun:
+            self._has_begun = True
+            self._begin(self._woke_for_input)
+        elif self.sleeping:
             self.sleeping = False
-            self._begin(self._is_told())
+            self._begin(self._input_has_changed())
         # Not before that: a sample that is due must not wait for the radio to start.
         now_ms = self.clock.uptime_ms()
         if self._collect_at_ms is not None:
             if now_ms < self._collect_at_ms:
                 due_ms = self._collect_at_ms - now_ms
                 if self._delivering:
-                    return min(due_ms, self.link.step())
-                self.rest = self._light_sleep if self._sleeps_in_waits else None
+                    return min(due_ms, self.link.step(self))
+                self._waits_asleep = self._sleeps_in_waits
                 return due_ms
             due_ms = self.sampler.again()
             if due_ms:
                 self._collect_at_ms = self.clock.uptime_ms() + due_ms
                 return 0
             self._collect()
-        self.rest = None
+        self._waits_asleep = False
         if self._delivering:
             due_ms = self._deliver(now_ms)
             if not self._is_done():
                 return due_ms
         return self._finish()
 
-    def freeze(self):
-        """What the next wake must know, as a dict for JSON; no reading is part of it."""
-        outbox = self.outbox
+    def wait(self, duration_ms):
+        """Wait between two steps, while no socket is open."""
+        if self._waits_asleep:
+            self._board.light_sleep(duration_ms, self.watch)
+        else:
+            self.clock.sleep_ms(duration_ms)
+
+    def sleep(self, sleep_ms):
+        """Sleep; returns on a board that keeps its RAM, and starts anew on any other."""
+        self._sleep(self, sleep_ms)
+
+    def keep(self):
+        """The node's part of what a deep sleep keeps (rtc_memory.py); no reading is part of it."""
+        outbox, discovery = self.outbox, self.uplink.discovery
         return {
             "boot": self.identity.boot,
             "seq": self.identity.seq,
             "uptime": self.clock.uptime_ms(),
-            "rtc": self.clock.rtc_ms(),
+            "rtc": self.now_ms(),
             "next": self.grid.next_ms,
             "interval": self.grid.interval_ms(),
             "deliver": self.grid.retry_at_ms,
@@ -130,11 +168,11 @@ class Cycle(Node):
             "health": self._next_health_ms,
             "lease_at": self._lease_at_ms,
             "ntp": (self.timekeeper.due_ms, self.timekeeper.retry_ms),
-            "alarms": self._alarms.state,
-            "described": self.discovery.told if self.discovery else 0,
+            "alarms": self._alarms.state if self._alarms else {},
+            "described": discovery.told if discovery else 0,
             "lost": (outbox.dropped, outbox.corrupt, outbox.refused),
             # See `full` and `deliver_now`: the next wake must not wait for its batch either.
-            "urgent": self._urgent or self._first or outbox.dropped != self._dropped,
+            "urgent": self._urgent or self._deliver_next or outbox.dropped != self._dropped,
             "short": self._board.short_sleeps,
         }
 
@@ -148,23 +186,23 @@ class Cycle(Node):
         self._woke_ms = self.clock.uptime_ms()
         self._up_ms = self._done_ms = None
         self._failures = self.link.failures
-        supply_mv = self._board.supply_mv()
+        supply_mv = self._supply_mv()
         battery, grid = self._battery, self.grid
         grid.begin(is_extra, battery.stretch(supply_mv) if battery else 1)
         # The radio draws the most: whether the supply carries it is known before it starts.
         self._may_deliver = not battery or battery.may_deliver(supply_mv)
-        may_try = self._may_deliver and grid.may_try(self.clock.rtc_ms())
+        may_try = self._may_deliver and grid.may_try(self.now_ms())
         wait_ms = self.sampler.begin()
         self._collect_at_ms = self.clock.uptime_ms() + wait_ms
         # An outbox that drops readings cannot wait for its batch to be complete.
         full = self.outbox.dropped != self._dropped
         self._dropped = self.outbox.dropped
-        due = grid.is_complete(self.outbox.depth) or self._first or full or self._urgent
+        due = grid.is_complete(self.outbox.depth) or self._deliver_next or full or self._urgent
         self._delivering = due and may_try
-        self._first = False
+        self._deliver_next = False
         self._pace()
         station = self.link.station
-        if station.lease and self.clock.rtc_ms() - self._lease_at_ms > self._lease_ms:
+        if station.lease and self.now_ms() - self._lease_at_ms > self._lease_ms:
             station.lease = None
         self._had_lease = bool(station.lease)
         # The radio may join while the sensors convert; CONNECT waits for the reading.
@@ -174,7 +212,7 @@ class Cycle(Node):
         self._collect_at_ms = None
         self.link.hold = False
         fields = self.sampler.finish()
-        urgent = self._alarms.check(fields)
+        urgent = self._alarms.check(fields) if self._alarms else []
         if self.watch:
             urgent += self.watch.collected()
         if urgent:
@@ -184,21 +222,22 @@ class Cycle(Node):
             if self._may_deliver and not self._delivering:
                 self._delivering = True
                 self._pace()  # Only now: in a wake that delivers anyway the radio is on by now.
-        if self._delivering:
+        if self._delivering and self._alarms:
             self._alarms.delivered(fields)
         self._sampled_ms = self.clock.uptime_ms()
 
     def _deliver(self, now_ms):
-        due_ms = self.link.step()
+        due_ms = self.link.step(self)
         self._step_trial()
         if self.link.station.is_up():
             if self._up_ms is None:
                 self._up_ms = now_ms
-            if self._catching_up is None:
+            if not self.uplink.is_catching_up():
                 due_ms = min(due_ms, self.timekeeper.step())
+                self._follow_clock()
         if self.signals:
-            due_ms = min(due_ms, self.signals.step(self.mood()))
-        left_ms = self._sampled_ms + self._limit_ms - now_ms
+            due_ms = min(due_ms, self.signals.show(self.link, self.state))
+        left_ms = self._sampled_ms + self._limit_ms() - now_ms
         if self._stays():
             left_ms = _AWAKE_STEP_MS  # The limit is for wakes that nobody asked to last.
         return max(min(due_ms, left_ms), 0)
@@ -213,15 +252,15 @@ class Cycle(Node):
             self._urgent = False
         if self._stays():
             # Until the next reading is due, which is then taken without a sleep.
-            return self.clock.rtc_ms() >= self.grid.reading_due_ms(1) or self._is_told()
+            return self.now_ms() >= self.grid.reading_due_ms(1) or self._input_has_changed()
         # From the reading on: CONNECT waits for it, however slow the sensors are.
-        if now_ms - self._sampled_ms >= self._limit_ms:
-            self._log("trying for %d s: the rest must wait" % (self._limit_ms // 1000))
+        if now_ms - self._sampled_ms >= self._limit_ms():
+            self._log("trying for %d s: the rest must wait" % (self._limit_ms() // 1000))
             return True
         if self._done_ms is None or self._owes():
             return False
         after_ms = now_ms - self._done_ms
-        if self.commands and (after_ms < _LISTEN_MS or not self.commands.is_idle()):
+        if after_ms < _LISTEN_MS or not self.uplink.commands.is_idle():
             return False
         return after_ms >= _LINGER_MS or not self.timekeeper.is_asking()
 
@@ -233,22 +272,21 @@ class Cycle(Node):
         if stays:
             self.grid.try_at_once()  # What is left goes with the next reading.
         elif self._delivering and self._done_ms is None:
-            self.grid.not_delivered(self.clock.rtc_ms())
+            self.grid.not_delivered(self.now_ms())
             station.lease = None  # Perhaps somebody else has the address by now.
-        if self._profile:
+        if self.settings["profile"]:
             self._log_profile()
         if not stays:
             self.timekeeper.give_up()
             self.link.close()
             station.power_cycle()
             self._board.throttle(False)
-            if self.commands:
-                self.commands.leave()
+            self.uplink.commands.leave()
         self._delivering = False
-        sleep_ms = self.grid.end(self.clock.rtc_ms())
+        sleep_ms = self.grid.end(self.now_ms())
         if stays:
-            self._first = True
-            self._begin(self._is_told())
+            self._deliver_next = True
+            self._begin(self._input_has_changed())
             return 0
         if self.signals:
             self.signals.step(None)
@@ -256,7 +294,7 @@ class Cycle(Node):
         self._log("asleep for %.1f s" % (sleep_ms / 1000))
         return sleep_ms
 
-    def _is_told(self):
+    def _input_has_changed(self):
         """Whether an input has changed that is to be told of now."""
         return bool(self.watch) and not self.watch.due_ms()
 
@@ -266,12 +304,26 @@ class Cycle(Node):
             self._board.throttle(not (self._delivering and self.link.security))
 
     def _step_trial(self):
+        link, trial = self.link, self.trial
         # Its five minutes pass asleep as well: so many wakes must have come to nothing, too.
-        if self.trial and (self.link.is_up or self.grid.failed >= self.trial.wakes):
-            super()._step_trial()
+        if (
+            trial
+            and trial.is_open
+            and (link.is_up or self.grid.failed >= trial.wakes)
+            and trial.step(link.is_up, self.clock.uptime_ms(), link.failure)
+        ):
+            self.restart()
 
-    def _light_sleep(self, duration_ms):
-        self._board.light_sleep(duration_ms, self.watch)
+    def _follow_clock(self):
+        """If the real-time clock was set, what was planned on it moves along."""
+        step_ms, self.timekeeper.stepped_ms = self.timekeeper.stepped_ms, 0
+        if step_ms and self._board.retained_bytes:
+            self.grid.clock_stepped(step_ms)
+            if self.watch:
+                self.watch.moved(step_ms)
+
+    def _limit_ms(self):
+        return self.settings["awake_limit_s"] * 1000
 
     def _owes(self):
         return bool(self.outbox.depth) or self.link.session.waits()
@@ -280,89 +332,117 @@ class Cycle(Node):
         """Whether a command keeps the node awake and connected."""
         return self.clock.uptime_ms() < self.stay_awake_until_ms
 
+    # What commands ask for ----------------------------------------------------------------------
+
     def apply(self, key, value):
-        """See `Node.apply`."""
-        super().apply(key, value)
-        self.grid.sample_ms = self.settings["sample_s"] * 1000
-        self.grid.deliver_every = self.settings["deliver_every"]
-        self._limit_ms = self.settings["awake_limit_s"] * 1000
+        """Put a setting into force that needs no restart."""
+        settings, grid = self.settings, self.grid
+        settings[key] = value
+        grid.sample_ms = settings["sample_s"] * 1000
+        grid.deliver_every = settings["deliver_every"]
 
     def sample_now(self):
         """Wake again at once after this wake's end."""
-        self.grid.sample_now(self.clock.rtc_ms())
+        self.grid.sample_now(self.now_ms())
 
     def deliver_now(self):
         """Deliver with the next reading, however few wait."""
-        self._first = True
+        self._deliver_next = True
 
-    def _clock_stepped(self, step_ms):
-        """The real-time clock was set: what was planned on it moves along."""
-        self.grid.clock_stepped(step_ms)
+    def publish_health(self):
+        """Publish `…/health` now."""
+        more = {"short_sleeps": self._board.short_sleeps}
         if self.watch:
-            self.watch.moved(step_ms)
+            more["pin_wakes"], more["pin_storms"] = self.watch.counts[1:]
+            if self.watch.error:
+                more["pin_error"] = self.watch.error
+        self.uplink.publish_health(self, more)
 
-    # In place of Node's --------------------------------------------------------------------------
+    # What the link asks for ---------------------------------------------------------------------
 
-    def status(self):
-        """Payload of `…/status`: that the node sleeps, and until when, or for how long."""
-        until_ms = self.grid.reading_due_ms(self.grid.deliver_every)
-        report = {"state": self.state.decode()}
-        if self.clock.unix_s() is None:
-            report["for_s"] = (until_ms - self.clock.rtc_ms()) // 1000
+    def may_restart(self):
+        """See `Link`."""
+        return self.uplink.is_safe()
+
+    def connect(self):
+        """See `Link`. The state tells that the node sleeps, and until when, or for how long."""
+        status = {"state": self.state.decode()}
+        left_s = (self.grid.reading_due_ms(self.grid.deliver_every) - self.now_ms()) // 1000
+        unix_s = self.clock.unix_s()
+        if unix_s is None:
+            status["for_s"] = left_s
         else:
-            report["until"] = self.clock.unix_s() + (until_ms - self.clock.rtc_ms()) // 1000
-        return json.dumps(report).encode()
+            status["until"] = unix_s + left_s
+        self.uplink.connect(json.dumps(status).encode())
+        uptime_ms = self.clock.uptime_ms()
+        if uptime_ms >= self._next_health_ms:
+            self.publish_health()
+            self._next_health_ms = uptime_ms + int(self.settings["health_s"] * 1000)
 
-    def _on_up(self):
+    def opened(self):
+        """See `Link`."""
         self._open_ms = self.clock.uptime_ms()
         if not self._had_lease:
-            self._lease_at_ms = self.clock.rtc_ms()
+            self._lease_at_ms = self.now_ms()
 
-    def _ride(self):
-        super()._ride()
-        if self.clock.uptime_ms() >= self._next_health_ms:
-            self.publish_health()
-            self._next_health_ms = self.clock.uptime_ms() + self._health_ms
+    def closed(self):
+        """See `Link`."""
+        self.uplink.closed()
 
-    def _report(self):
-        report = super()._report()
-        report["short_sleeps"] = self._board.short_sleeps
-        if self.watch:
-            report["pin_wakes"], report["pin_storms"] = self.watch.counts[1:]
-            if self.watch.error:
-                report["pin_error"] = self.watch.error
-        return report
+    def work(self):
+        """Deliver what waits, and do what was asked for; milliseconds until there is more."""
+        return 0 if self.uplink.step(self) else _LISTEN_MS
 
-    def _work(self):
-        if self.delivery.pump():
-            return 0
-        self._note_delivery()
-        self._settle()
-        if self.discovery:
-            self.discovery.step()
-        if self.commands and self.commands.step():
-            return 0
-        return _LISTEN_MS
-
-    def stay_awake(self, duration_ms):
-        """In place of a sleep: nothing is done, but the console answers and RAM stays."""
-        self._log("kept awake by its pin")
-        while duration_ms > 0 and not self._is_told():
-            slice_ms = min(duration_ms, 500)
-            self._board.feed()
-            self.clock.sleep_ms(slice_ms)
-            duration_ms -= slice_ms
+    # -------------------------------------------------------------------------------------------
 
     def _log_profile(self):
-        times = {"boot_ms": self.boot_ms, "sample_ms": self._sampled_ms - self._woke_ms}
-        report = self.last_delivery
+        times = {"boot_ms": self._boot_ms, "sample_ms": self._sampled_ms - self._woke_ms}
+        report = self.uplink.last_delivery
         if self._delivering:
             # A wake that gave up counts what it spent on trying.
             times["join_ms"] = (self._up_ms or self.clock.uptime_ms()) - self._woke_ms
             times["readings"] = 0
         if self._done_ms is not None and report:
             # CONNECT waits for the reading, which is the sensors' time and not the network's.
-            times["connect_ms"] = self._open_ms - max(self._up_ms, self._sampled_ms)
+            times["connect_ms"] = self._open_ms - max(self._up_ms or 0, self._sampled_ms)
             times["deliver_ms"] = self._done_ms - self._open_ms
             times["readings"] = report["readings"]
         self._log("profile " + json.dumps(times))
+
+
+def _watch(board, now_ms, sensors, log, kept):
+    """The pins that are minded while the node sleeps; None if there is none."""
+    if not [one for one in sensors if one.get("wake")]:
+        return None
+    from firmware.duty_cycle.watched_pins import Watch
+
+    watch = Watch(board, now_ms, sensors, log, kept.get("pins", ()), kept.get("woken"))
+    watch.error = kept.get("pin_error")
+    return watch
+
+
+def _alarms(sensors, kept):
+    """The alarms of the sensors' fields; None if there is none."""
+    limits = {}
+    for sensor in sensors:
+        for alarm in sensor["alarms"]:
+            limits[sensor["prefix"] + alarm["field"]] = alarm
+    if not limits:
+        return None
+    from firmware.duty_cycle.alarms import Alarms
+
+    return Alarms(limits, kept)
+
+
+def _battery(board, settings):
+    """(the policy for a low battery or None, supply_mv() of the board or of its divider)."""
+    low = settings["low_battery"]
+    if not low:
+        return None, board.supply_mv
+    from firmware.duty_cycle import battery_policy
+
+    policy = battery_policy.BatteryPolicy(low["below_mv"], low["stretch"], low["stop_mv"])
+    for one in settings["sensors"]:
+        if one["type"] == "supply" and one["pin"] is not None:
+            return policy, battery_policy.divider(board, one)
+    return policy, board.supply_mv

@@ -54,14 +54,15 @@ class _Watched:
 
 
 class Watch:
-    """configs: of all sensors; those with `wake` are watched. clock: `rtc_ms`.
+    """configs: of all sensors; those with `wake` are watched. now_ms(): of the clock
+    that the node plans by.
 
     kept, counts: `pins` and `woken` of the state that a deep sleep kept. `error`: why a pin cannot
     wake the board, or None.
     """
 
-    def __init__(self, board, clock, configs, log, kept=(), counts=None):
-        self._clock = clock
+    def __init__(self, board, now_ms, configs, log, kept=(), counts=None):
+        self._now_ms = now_ms
         self._log = log
         by_number = {one[0]: one for one in kept}
         wanted = [one for one in configs if one.get("wake")]
@@ -82,13 +83,13 @@ class Watch:
 
     def due_ms(self):
         """Milliseconds until an input is to be told of; long, if none has changed."""
-        now_ms = self._clock.rtc_ms()
+        now_ms = self._now_ms()
         waits_ms = [one.ready_ms - now_ms for one in self._watched if one.has_changed()]
         return max(min(waits_ms + [_LONG_MS]), 0)
 
     def collected(self):
         """A reading was taken: the fields for which it must go at once."""
-        now_ms = self._clock.rtc_ms()
+        now_ms = self._now_ms()
         urgent = []
         for one in self._watched:
             tally = one.tally

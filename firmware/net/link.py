@@ -20,13 +20,10 @@ class Link:
     """Steps from no radio to an open session.
 
     retry: `base_s, cap_s, stable_s, radio_s, reset_s` (firmware/config/check.py).
-    random_u32() -> int.
-    ride(): publishes what travels with CONNECT. work(): called at each step while up; may raise
-    OSError. on_down(): a session ended or could not be had. restart(): the last means;
-    may_restart() -> whether it would cost no reading.
+    random_u32() -> int. security: firmware/net/tls.py, or None.
     """
 
-    def __init__(self, station, session, clock, retry, random_u32, log):
+    def __init__(self, station, session, clock, retry, random_u32, log, security=None):
         self.station = station
         self.session = session
         self.log = log
@@ -35,9 +32,7 @@ class Link:
         self._random_u32 = random_u32
         self._stable_ms = int(retry["stable_s"] * 1000)
         self._recovery = None
-        self.security = None  # firmware/net/tls.py, if it is used
-        self.ride = self.work = self.on_up = self.on_down = self.restart = None
-        self.may_restart = lambda: True
+        self.security = security
         self.is_up = False
         self.failure = None  # why it is down, in words
         self.hold = False  # join, but do not open a session yet
@@ -51,13 +46,19 @@ class Link:
         self._up_since_ms = 0
         self.proof_ms = clock.uptime_ms()  # the radio's last sign of life
 
-    def step(self):
-        """One bounded piece of work; milliseconds until the next is due."""
+    def step(self, user):
+        """One bounded piece of work; milliseconds until the next is due.
+
+        user: whose link it is. connect(): publishes what leaves with CONNECT. opened(): a session
+        is open. work() -> milliseconds until it has more to do: called at each step while up; may
+        raise OSError. closed(): a session ended or could not be had. may_restart() -> whether a
+        restart would cost no reading. restart(): the last means.
+        """
         now_ms = self._clock.uptime_ms()
         if not self.is_up and now_ms < self._retry_at_ms:
             return self._retry_at_ms - now_ms
         try:
-            return self._keep(now_ms) if self.is_up else self._rise(now_ms)
+            return self._keep(user, now_ms) if self.is_up else self._rise(user, now_ms)
         except (JoinFailed, Refused, OSError, MemoryError) as error:
             was_up, self.is_up = self.is_up, False
             if was_up:
@@ -66,7 +67,7 @@ class Link:
                 self._wanted = False
             # A look-up or a handshake may have taken its time.
             now_ms = self._clock.uptime_ms()
-            self._retry_at_ms = now_ms + self._recover().failed(error, now_ms, was_up)
+            self._retry_at_ms = now_ms + self._recover().failed(user, error, now_ms, was_up)
             return max(self._retry_at_ms - self._clock.uptime_ms(), 0)
 
     def rejoin(self, off=False):
@@ -86,7 +87,7 @@ class Link:
 
     # Inside ----------------------------------------------------------------------------------
 
-    def _rise(self, now_ms):
+    def _rise(self, user, now_ms):
         if not self._wanted:
             self.station.start()
             self._wanted = True
@@ -98,22 +99,21 @@ class Link:
             return _JOIN_POLL_MS
         reason = self.security.waits() if self.security else None
         if reason:
-            return self._recover().wait(reason, now_ms)
-        self.session.open(self.ride)
+            return self._recover().wait(user, reason, now_ms)
+        self.session.open(user.connect)
         self.is_up = True
         self.failure = None
         if self._recovery:
             self._recovery.opened()
         self._up_since_ms = self.proof_ms = self._clock.uptime_ms()
-        if self.on_up:
-            self.on_up()
+        user.opened()
         return 0
 
-    def _keep(self, now_ms):
+    def _keep(self, user, now_ms):
         if not self.station.is_up():
             raise OSError(_ENETDOWN)
         self.session.poll()
-        due_ms = self.work()
+        due_ms = user.work()
         self.session.flush()
         if self._recovery and now_ms - self._up_since_ms >= self._stable_ms:
             self._recovery.settled()

@@ -44,7 +44,7 @@ _WORDS = {
 
 
 class Recovery:
-    """Takes the failures of a `Link`, and decides on the next try.
+    """Takes the failures of a `Link`, and decides on the next try. user: see `Link.step`.
 
     retry, random_u32: as for the link. now_ms: uptime.
     """
@@ -69,64 +69,66 @@ class Recovery:
         """It has been stable for long enough."""
         self._attempt = self._cut_short = 0
 
-    def failed(self, error, now_ms, was_up):
+    def failed(self, user, error, now_ms, was_up):
         """The link failed with an exception. was_up: it had a session; milliseconds to wait."""
         link = self._link
         if isinstance(error, JoinFailed):
             why = str(error)
-            return self._again(why, now_ms, slow=why == "wrong password")
+            return self._again(user, why, now_ms, slow=why == "wrong password")
         if isinstance(error, Refused):
             link.proof_ms = now_ms
-            return self._again(str(error), now_ms, slow=True, refused=True)
+            return self._again(user, str(error), now_ms, slow=True, refused=True)
         if was_up:
             self._cut_short += 1
         link.session.abandon()
-        why, final = (link.security and link.security.explain(error)) or (None, False)
+        why, final = (link.security and link.security.explain(error, link.session.wire)) or (
+            None,
+            False,
+        )
         if final:
             link.proof_ms = now_ms
-            return self._again(why, now_ms, slow=True, refused=True)
+            return self._again(user, why, now_ms, slow=True, refused=True)
         if isinstance(error, MemoryError):
             gc.collect()
-            return self._again(why or "out of memory", now_ms)
+            return self._again(user, why or "out of memory", now_ms)
         code = error.args[0]
         if code in (_ECONNREFUSED, _ECONNREFUSED_LWIP):
             link.proof_ms = now_ms
-            return self._again("broker refuses connections", now_ms)
+            return self._again(user, "broker refuses connections", now_ms)
         if code == _ECONNRESET:
             # RP2 says this of a refused connection, too. A peer that resets is there.
             link.proof_ms = now_ms
             if self._cut_short >= _CUT_SHORT_MAX:
-                return self._again(_CUT_SHORT, now_ms)
+                return self._again(user, _CUT_SHORT, now_ms)
         self._failed_sessions += 1
         if self._failed_sessions % _REJOIN_AFTER == 0 or code == _ENETDOWN:
             # The station may believe in an access point that is gone.
             link.rejoin()
-        return self._again(why or _WORDS.get(code, "connection lost (%s)" % code), now_ms)
+        return self._again(user, why or _WORDS.get(code, "connection lost (%s)" % code), now_ms)
 
-    def wait(self, reason, now_ms):
+    def wait(self, user, reason, now_ms):
         """No session yet, for a reason that is told once; milliseconds to wait."""
         link = self._link
         if reason != link.failure:
             link.failure = reason
             link.log("link: " + reason)
-            if link.on_down:
-                link.on_down()
-        self.escalate(now_ms)
+            user.closed()
+        self._escalate(user, now_ms)
         return _WAIT_MS
 
-    def escalate(self, now_ms):
+    def _escalate(self, user, now_ms):
         """Use a stronger means if nothing has answered for long."""
         link = self._link
         silent_ms = now_ms - link.proof_ms
-        if silent_ms >= self._reset_ms and link.restart and link.may_restart():
+        if silent_ms >= self._reset_ms and user.may_restart():
             link.log("link: nothing for %d min, restarting" % (silent_ms // 60000))
-            link.restart()
+            user.restart()
         elif silent_ms >= self._radio_ms and now_ms - self._cycled_ms >= self._radio_ms:
             self._cycled_ms = now_ms
             link.log("link: nothing for %d min, radio off and on" % (silent_ms // 60000))
             link.rejoin(True)
 
-    def _again(self, why, now_ms, slow=False, refused=False):
+    def _again(self, user, why, now_ms, slow=False, refused=False):
         link = self._link
         link.failure = why
         link.refused = refused
@@ -140,7 +142,6 @@ class Recovery:
         if slow:
             delay_ms = max(delay_ms, min(_SLOW_MS, self._cap_ms))
         link.log("link: %s; next try in %.1f s" % (why, delay_ms / 1000))
-        if link.on_down:
-            link.on_down()
-        self.escalate(now_ms)
+        user.closed()
+        self._escalate(user, now_ms)
         return delay_ms

@@ -17,7 +17,8 @@ class Timekeeper:
 
     host: name or address, or None for no NTP at all. interval_s: between two settings.
     `due_ms`: uptime at which to ask next. `retry_ms`: how long after one more failure, doubled
-    each time up to `retry_max_ms`. on_step(ms): the real-time clock moved by so much.
+    each time up to `retry_max_ms`. `stepped_ms`: by how much the real-time clock
+    was moved, added up until somebody sets it to 0.
     """
 
     def __init__(self, sntp, clock, board, host, interval_s, log):
@@ -31,8 +32,7 @@ class Timekeeper:
         self.retry_ms = _RETRY_MIN_MS
         self.retry_max_ms = _RETRY_MAX_MS
         self.due_ms = 0
-        self.on_step = None
-        self.patient = None  # patient(limit_ms): see Wire
+        self.stepped_ms = 0
 
     def is_asking(self):
         """Whether an answer is awaited, or the question is due."""
@@ -48,13 +48,11 @@ class Timekeeper:
         try:
             if not self._asking:
                 self._asking = True
-                if self.patient:
-                    self.patient(LOOK_UP_MS)
+                self._board.patient(LOOK_UP_MS)
                 try:
                     self._sntp.start(self._host)
                 finally:
-                    if self.patient:
-                        self.patient(0)
+                    self._board.patient(0)
             unix_s = self._sntp.poll()
         except OSError as error:
             return self._failed(error)
@@ -66,8 +64,7 @@ class Timekeeper:
         before_ms = self._clock.rtc_ms()
         self._board.set_unix_s(unix_s)
         self._clock.set_unix_s(unix_s)
-        if self.on_step:
-            self.on_step(self._clock.rtc_ms() - before_ms)
+        self.stepped_ms += self._clock.rtc_ms() - before_ms
         self._log("time: set by %s" % self._host)
         self.retry_ms = _RETRY_MIN_MS
         self.due_ms = now_ms + self._interval_ms

@@ -14,6 +14,7 @@ from binascii import a2b_base64
 from micropython import const
 
 from firmware import files as _files
+from firmware.log import ERROR
 
 _ENOMEM = const(12)
 _EPIPE = const(32)
@@ -56,7 +57,6 @@ class Tls:
         tls = mqtt["tls"]
         self._clock = clock
         self._ntp_host = settings["ntp"]["host"]
-        self.wire = None
         self.server_name = tls["server_name"] or mqtt["host"]
         self.verifies = not tls["insecure_skip_verify"]
         self.notices = []
@@ -89,6 +89,11 @@ class Tls:
         except (OSError, ValueError) as error:
             raise ValueError(_rejected(error, tls))
 
+    def log_notices(self, log):
+        """Say what is not as secure as it could be."""
+        for notice in self.notices:
+            log("TLS: " + notice, ERROR)
+
     def waits(self):
         """Why no session can be opened yet, or None. Called before each handshake."""
         if self.verifies and self._clock.unix_s() is None:
@@ -97,12 +102,12 @@ class Tls:
         gc.collect()
         return None
 
-    def explain(self, error):
-        """(text, final) of an error that ended the handshake, None of any other.
+    def explain(self, error, wire):
+        """(text, final) of an error that ended the handshake of `wire`, None of any other.
 
         final: the broker is there, and trying again soon will not help.
         """
-        if not self.wire.handshaking:
+        if not wire.handshaking:
             return None
         code = error.args[0] if error.args else 0
         if isinstance(error, MemoryError) or _is_memory(code):
@@ -134,8 +139,10 @@ def secured(board, clock, settings, idle):
     from wire_tls import TlsWire
 
     made = Tls(board, clock, settings)
-    made.wire = TlsWire(board.socket, board.select, clock, idle, made.context, made.server_name)
-    return made, made.wire
+    wire = TlsWire(
+        board.socket, board.select, clock, idle, made.context, made.server_name, board.patient
+    )
+    return made, wire
 
 
 def check_files(tls, files=_files):

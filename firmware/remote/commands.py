@@ -15,8 +15,6 @@ from firmware.log import LEVELS
 from firmware.readings import record as reading
 from firmware.readings.boot_count import FAILED_STARTS_MAX
 
-_BYTES_MAX = const(512)
-_QUEUE_MAX = const(8)
 _SEEN_MAX = const(8)
 _IDENTIFY_S = const(10)
 _STAY_AWAKE_MIN_MAX = const(1440)
@@ -25,61 +23,50 @@ _LIVE = ("sample_s", "health_s", "deliver_every", "awake_limit_s", "log_level")
 
 
 class Commands:
-    """Takes messages in while the session is polled, and does one command per `step`.
+    """Does one command of `inbox` per `step`.
 
-    node: the Node or Cycle. actions: `restart()`, `identify(seconds)`, `safe_mode()`,
-    `forget_network()`, `oldest()`, `load_config() -> dict`, `check(config) -> settings, errors`.
-    trial: firmware/config/change.py.
+    node: the AlwaysOn or DutyCycle. inbox: firmware/remote/inbox.py. actions: `restart()`,
+    `identify(seconds)`, `safe_mode()`, `forget_network()`, `oldest()`, `load_config() -> dict`,
+    `check(config) -> settings, errors`. trial: firmware/config/change.py, or None.
     """
 
-    def __init__(self, node, topic, actions, trial, log, files):
+    def __init__(self, node, inbox, actions, trial, log, files):
         self._files = files
         self._node = node
-        self.topic = topic
-        self._result_topic = topic + b"/result"
+        self._inbox = inbox
+        self._result_topic = inbox.topic + b"/result"
         self._actions = actions
         self._trial = trial
         self._log = log
-        self._queue = []
         self._seen = []
-        self._overflow = 0
         self._then = None  # done once the answer has arrived
         self._telling = False  # the verdict of a trial, on this connection
 
-    def receive(self, topic, payload, retained):
-        """Called by the session. Keeps the message for `step`; a full queue drops it, counted."""
-        if topic != self.topic:
-            return
-        if len(self._queue) >= _QUEUE_MAX:
-            self._overflow += 1
-            return
-        # An oversized text is not kept: what is left is enough to refuse it.
-        self._queue.append((payload if len(payload) <= _BYTES_MAX else None, retained))
-
     def step(self):
         """Do one command and publish its answer; True if there is more to do at once."""
-        session = self._node.link.session
-        if self._trial.verdict and not self._telling and not self._then:
+        session, inbox = self._node.link.session, self._inbox
+        verdict = self._trial and self._trial.verdict
+        if verdict and not self._telling and not self._then:
             self._telling = True
-            self._publish(self._trial.verdict)
-            self._then = self._told
-        if self._overflow:
-            self._overflow = 0
+            self._publish(verdict)
+            self._then = self._verdict_arrived
+        if inbox.overflow:
+            inbox.overflow = 0
             self._publish({"id": None, "ok": False, "error": "too many commands at once"})
         # What has come behind a command that ends the connection is refused while it can be.
-        if self._then and (self._telling or not self._queue):
+        if self._then and (self._telling or not inbox.queue):
             if session.waits():
                 return False
             then, self._then = self._then, None
             then()
             return True
-        if not self._queue:
+        if not inbox.queue:
             return False
-        payload, retained = self._queue.pop(0)
+        payload, retained = inbox.queue.pop(0)
         self._publish(self._answer(payload, retained))
-        return bool(self._queue or self._then)
+        return bool(inbox.queue or self._then)
 
-    def _told(self):
+    def _verdict_arrived(self):
         self._telling = False
         self._trial.close()
 
@@ -97,8 +84,8 @@ class Commands:
             self._then = None
 
     def is_idle(self):
-        """Nothing to do and nothing to tell."""
-        return not (self._queue or self._then or self._trial.verdict)
+        """No command is half done. (What waits is in the inbox.)"""
+        return self._then is None
 
     # Inside ----------------------------------------------------------------------------------
 
@@ -134,7 +121,7 @@ class Commands:
     @staticmethod
     def _parse(payload, retained):
         if payload is None:
-            raise ValueError("larger than %d bytes" % _BYTES_MAX)
+            raise ValueError("larger than 512 bytes")
         try:
             command = json.loads(payload)
         except ValueError:
@@ -184,8 +171,8 @@ class Commands:
             if key == "log_level":
                 self._log.level = LEVELS.index(settings[key])
             self._node.publish_health()  # which tells of it
-            if self._node.discovery:
-                self._node.discovery.is_due = True
+            if self._node.uplink.discovery:
+                self._node.uplink.discovery.is_due = True
             return {"key": key}
         self._then = self._actions.restart
         return {"key": key, "restart": True, "on_trial": on_trial}
@@ -291,11 +278,9 @@ class Actions:
         self.restart()
 
 
-def make(node, topic, files, restart, log):
-    """Commands for `node`, and the trial of a changed setting, if there is one."""
-    node.trial = _settings.Trial(files)
-    actions = Actions(node, files, restart)
-    return Commands(node, topic, actions, node.trial, log, files)
+def make(node, inbox, trial, files, restart, log):
+    """Commands for `node`."""
+    return Commands(node, inbox, Actions(node, files, restart), trial, log, files)
 
 
 def _text(command, name):

@@ -37,7 +37,7 @@ class Health:
             "resets": node.identity.resets,
             "failed_starts": node.identity.failed_starts,
             "reset": self._reset_cause,
-            "uptime_s": node.uptime_s(),
+            "uptime_s": node.clock.uptime_ms() // 1000,
             "rssi": self._board.radio.rssi(),
             "free": gc.mem_free() if hasattr(gc, "mem_free") else None,
             "outbox": outbox.depth,
@@ -53,8 +53,8 @@ class Health:
         }
         for key in ("sample_s", "deliver_every", "log_level"):
             report[key] = node.settings[key]
-        if node.last_delivery:
-            report["delivery"] = node.last_delivery
+        if node.uplink.last_delivery:
+            report["delivery"] = node.uplink.last_delivery
         if node.sampler.errors:
             report["sensor_errors"] = node.sampler.errors
         if link.security and link.security.notices:

@@ -2,39 +2,43 @@
 
 from micropython import const
 
-from firmware import files as _files
-
-_TRIAL = "trial.json"
-_WAITING_MAX = const(8)
+_QUEUE_MAX = const(8)
+_BYTES_MAX = const(512)
 
 
 class Inbox:
-    """Takes messages on `topic` in while the session is polled, and does one per `step`.
+    """Takes messages on `topic` in while the session is polled; one is done per `step`.
 
-    make() -> Commands (firmware/remote/commands.py). A message more than may wait is told as too
-    many.
+    trial: of a changed setting (firmware/config/change.py), whose verdict is to be told, or None.
+    restart(): of the board, in order. `queue`: (payload, retained) of what waits; the payload is
+    None if it was oversized. `overflow`: how many more have come than may wait.
     """
 
-    def __init__(self, topic, make):
+    def __init__(self, topic, trial, files, restart, log):
         self.topic = topic
-        self._make = make
+        self.queue = []
+        self.overflow = 0
+        self._trial = trial
+        self._make = files, restart, log
         self._commands = None
-        self._waiting = []
 
     def receive(self, topic, payload, retained):
         """Called by the session, for every message."""
-        if topic == self.topic and len(self._waiting) <= _WAITING_MAX:
-            self._waiting.append((payload, retained))
+        if topic == self.topic:
+            if len(self.queue) < _QUEUE_MAX:
+                # An oversized text is not kept: what is left is enough to refuse it.
+                self.queue.append((payload if len(payload) <= _BYTES_MAX else None, retained))
+            else:
+                self.overflow += 1
 
-    def step(self):
+    def step(self, node):
         """Do one command; True if there is more to do at once."""
         if self._commands is None:
-            if not self._waiting:
+            if self.is_idle():
                 return False
-            self._commands = self._make()
-        while self._waiting:
-            payload, retained = self._waiting.pop(0)
-            self._commands.receive(self.topic, payload, retained)
+            from firmware.remote import commands
+
+            self._commands = commands.make(node, self, self._trial, *self._make)
         return self._commands.step()
 
     def restart(self):
@@ -49,25 +53,7 @@ class Inbox:
 
     def is_idle(self):
         """Nothing to do and nothing to tell."""
-        return not self._waiting and (self._commands is None or self._commands.is_idle())
-
-
-def attach(node, topic, files, restart, log):
-    """Let `node` take commands on `topic`."""
-
-    def make():
-        from firmware.remote import commands
-
-        return commands.make(node, topic, files, restart, log)
-
-    node.commands = Inbox(topic, make)
-    if _files.read(_TRIAL, files):
-        # A changed setting has to prove itself, or its verdict to be told.
-        node.commands._commands = make()
-
-    def receive(topic, payload, retained):
-        node.commands.receive(topic, payload, retained)
-        if node.discovery:
-            node.discovery.receive(topic, payload, retained)
-
-    node.link.session.on_message = receive
+        trial = self._trial
+        if self.queue or (trial and trial.verdict):
+            return False
+        return self._commands is None or self._commands.is_idle()

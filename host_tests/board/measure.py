@@ -97,6 +97,29 @@ def measure_imports(names):
         print(json.dumps({"module": name, "bytes": before - gc.mem_free()}))
 
 
+class _User:
+    """Publishes as each connection begins, and nothing after it."""
+
+    def __init__(self, session):
+        self._session = session
+
+    def connect(self):
+        for _ in range(50):
+            self._session.publish_reading(b"heap/client", b"x" * 80)
+
+    def opened(self):
+        """The readings have left with CONNECT."""
+
+    def closed(self):
+        """They leave again with the next one."""
+
+    def work(self):
+        return 100
+
+    def may_restart(self):
+        return False
+
+
 def measure_client(ssid, host, port):
     """Wire, session and link over a network that is there: what mqtt_as does as well."""
     _join(ssid)
@@ -118,17 +141,8 @@ def measure_client(ssid, host, port):
     session = Session(wire, "heap", host, port, will=(b"heap/status", b"offline"))
     link = Link(station, session, clock, retry, board.random_u32, lambda text: None)
     say("made")
-    sent = []
-
-    def ride():
-        for _ in range(50):
-            session.publish_reading(b"heap/client", b"x" * 80)
-            sent.append(1)
-
-    link.ride = ride
-    link.work = lambda: 100
-    _until(lambda: link.is_up and not session.waits(), link.step)
-    sent = None
+    user = _User(session)
+    _until(lambda: link.is_up and not session.waits(), lambda: link.step(user))
     say("connected")
     link.close()
 
@@ -166,5 +180,5 @@ def measure_node(readings=50):
     for _ in range(5):
         time.sleep_ms(min(node.step(), 100))
     say("steady")
-    print(json.dumps({"delivery": node.last_delivery}))
-    node.stop()
+    print(json.dumps({"delivery": node.uplink.last_delivery}))
+    app.stop(node)

@@ -84,7 +84,7 @@ def squeeze(ssid, host, port, node, step=2048):
             said = "fits"
             session.close()
         except (OSError, MemoryError) as error:
-            said = security.explain(error)
+            said = security.explain(error, session.wire)
         is_open = session.wire.is_open()
         hog = None
         gc.collect()

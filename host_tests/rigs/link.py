@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from fakes.clock import FakeTime
@@ -52,6 +53,7 @@ class StubSession:
         self.broken: BaseException | None = None
         self.opened_ms: list[int] = []
         self.abandoned = self.closed = self.flushed = 0
+        self.wire = SimpleNamespace(handshaking=True)
         self.rides: list[Any] = []
 
     def open(self, ride: Callable[[], None] | None = None) -> bool:
@@ -78,14 +80,41 @@ class StubSession:
         self.closed += 1
 
 
+class LinkUser:
+    """Whose link it is: `downs` counts the sessions that ended or could not be had."""
+
+    def __init__(self, time: FakeTime) -> None:
+        self._time = time
+        self.downs = 0
+        self.work_ms = 5000
+        self.restarts_ms: list[int] = []
+
+    def connect(self) -> None:
+        """It publishes nothing."""
+
+    def opened(self) -> None:
+        """Nor does it care."""
+
+    def work(self) -> int:
+        return self.work_ms
+
+    def closed(self) -> None:
+        self.downs += 1
+
+    def may_restart(self) -> bool:
+        return True
+
+    def restart(self) -> None:
+        self.restarts_ms.append(self._time.elapsed_ms)
+
+
 class LinkBench:
-    def __init__(self, seed: int = 1, **retry: float) -> None:
+    def __init__(self, seed: int = 1, security: Any = None, **retry: float) -> None:
         self.time = FakeTime((1 << 30) - 5000)
         self.station = StubStation()
         self.session = StubSession(self.time)
         self.lines: list[str] = []
-        self.restarts_ms: list[int] = []
-        self.downs = 0
+        self.user = LinkUser(self.time)
         self.rng = random.Random(seed)
         self.link = Link(
             self.station,
@@ -94,19 +123,17 @@ class LinkBench:
             {**RETRY, **retry},
             lambda: self.rng.getrandbits(32),
             self.lines.append,
+            security,
         )
-        self.link.work = lambda: 5000
-        self.link.on_down = self._down
-        self.link.restart = lambda: self.restarts_ms.append(self.time.elapsed_ms)
 
-    def _down(self) -> None:
-        self.downs += 1
+    def step(self) -> int:
+        return self.link.step(self.user)
 
     def run_s(self, duration_s: float) -> None:
         end_ms = self.time.elapsed_ms + duration_s * 1000
         while self.time.elapsed_ms < end_ms:
             before_ms = self.time.elapsed_ms
-            due_ms = self.link.step()
+            due_ms = self.step()
             assert due_ms >= 0
             assert self.time.elapsed_ms == before_ms, "a step must not wait"
             self.time.advance_ms(min(max(due_ms, 1), end_ms - before_ms))

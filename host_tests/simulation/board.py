@@ -85,6 +85,9 @@ class SimulatedBoard:
         self._machine.battery.sleeps()
         raise Slept(ms)
 
+    def patient(self, _limit_ms: int) -> None:
+        """Its watchdog outlasts any look-up; `Machine` sees to that."""
+
     def throttle(self, on: bool) -> None:
         """Its clock is always the same, and is not to be touched while the radio runs."""
         if self.radio.state() != "off":

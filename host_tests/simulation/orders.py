@@ -98,7 +98,7 @@ class Orders:
         if not self._pending:
             return
         link = machine.node.link
-        inbox = machine.node.commands
+        inbox = machine.node.uplink.commands
         restarts = inbox._commands is not None and inbox._commands._then is not None
         here = (machine.boots + machine.wakes, link.reconnects + link.failures)
         left = []

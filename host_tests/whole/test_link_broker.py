@@ -14,6 +14,28 @@ from firmware.config.check import check
 from firmware.net.link import Link
 
 
+class User:
+    """Whose link it is: it delivers what waits, and is restarted by nobody."""
+
+    def __init__(self, bench: SessionBench) -> None:
+        self._bench = bench
+
+    def connect(self) -> None:
+        self._bench.ride()
+
+    def opened(self) -> None:
+        """It has nothing to note."""
+
+    def closed(self) -> None:
+        """Its readings stay where they are."""
+
+    def work(self) -> int:
+        return 0 if self._bench.delivery.pump() else 60_000
+
+    def may_restart(self) -> bool:
+        return False
+
+
 class Living:
     """A link with a real session on the fake network, at work on an outbox."""
 
@@ -37,16 +59,12 @@ class Living:
             lambda: self.rng.getrandbits(32),
             self.lines.append,
         )
-        self.link.ride = bench.ride
-        self.link.work = self._work
-
-    def _work(self) -> int:
-        return 0 if self.bench.delivery.pump() else 60_000
+        self.user = User(bench)
 
     def run_s(self, duration_s: float) -> None:
         end_ms = self.bench.world.now_ms + duration_s * 1000
         while self.bench.world.now_ms < end_ms:
-            due_ms = min(self.link.step(), end_ms - self.bench.world.now_ms)
+            due_ms = min(self.link.step(self.user), end_ms - self.bench.world.now_ms)
             if self.bench.wire.is_open():
                 self.bench.wire.wait(int(due_ms))
             else:
@@ -95,7 +113,7 @@ def test_a_broker_that_ends_stable_sessions_is_not_taken_for_a_twin() -> None:
     for _ in range(5):
         bench.run_s(70)
         bench.session.broken = OSError(ECONNRESET)
-        bench.link.step()
+        bench.step()
         bench.session.broken = None
         bench.run_s(3)
     assert bench.link.causes == {"connection reset": 5}
@@ -129,6 +147,9 @@ class DarkBoard:
 
     def restart(self) -> None:
         self.restarts += 1
+
+    def patient(self, limit_ms: int) -> None:
+        """It has no watchdog."""
 
 
 def test_the_last_means_costs_no_reading_that_has_nowhere_to_go() -> None:

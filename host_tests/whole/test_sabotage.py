@@ -9,7 +9,7 @@ import pytest
 from firmware.config.change import Trial
 from firmware.duty_cycle.alarms import Alarms
 from firmware.duty_cycle.battery_policy import BatteryPolicy
-from firmware.duty_cycle.cycle import Cycle
+from firmware.duty_cycle.cycle import DutyCycle
 from firmware.net.mqtt_session import Session
 from firmware.readings import outbox
 from firmware.readings.boot_count import Identity
@@ -75,8 +75,8 @@ def _no_counting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_seq(monkeypatch: pytest.MonkeyPatch) -> None:
     """The boot goes on after a deep sleep, and its readings count from 0 again."""
-    freeze = Cycle.freeze
-    monkeypatch.setattr(Cycle, "freeze", lambda self: {**freeze(self), "seq": 0})
+    keep = DutyCycle.keep
+    monkeypatch.setattr(DutyCycle, "keep", lambda self: {**keep(self), "seq": 0})
 
 
 def _no_rollback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from fieldpost.paths import ROOT
 from firmware import bad_config
-from firmware.led import PATTERNS, Signals
-from firmware.node import Node
+from firmware.led import PATTERNS, Signals, mood
 
 # What each line of the table stands for, by the words that it begins with.
 LINES = {
@@ -108,7 +107,7 @@ def test_whatever_the_node_goes_through_there_is_a_pattern_for_it() -> None:
                     for refused in (None, 5):
                         station = Part(is_up=lambda joined=joined: joined, failure=failure)
                         link = Part(is_up=up, station=station, refused=refused, failure=failure)
-                        moods.add(Node.mood(Part(link=link, state=state)))  # type: ignore[arg-type]
+                        moods.add(mood(link, state))
     # The others are not the node's own: nothing runs then, or a person asked for it.
     assert moods == PATTERNS.keys() - {"identify", "configuration", "set-up"}
 

@@ -13,6 +13,7 @@ from fakes.flash import FakeFlash
 from firmware.config import change as settings
 from firmware.config import check as schema
 from firmware.remote.commands import Actions, Commands
+from firmware.remote.inbox import Inbox
 from simulation.scenario import BROKER
 
 CONFIG = {"node": "n", "sample_s": 60, "mqtt": {"host": "broker.example"}}
@@ -52,17 +53,20 @@ class Told:
             link=SimpleNamespace(session=self.session),
             apply=self.applied.__setitem__,
             publish_health=lambda: None,
-            discovery=None,
+            uplink=SimpleNamespace(discovery=None),
         )
         actions = Actions(node, self.flash, self._restart)
         actions.check = lambda found: schema.check(found, SECRETS)  # type: ignore[method-assign]
-        self.commands = Commands(node, TOPIC, actions, self.trial, lambda _text: None, self.flash)
+        self.inbox = Inbox(TOPIC, self.trial, self.flash, self._restart, lambda _text: None)
+        self.commands = Commands(
+            node, self.inbox, actions, self.trial, lambda _text: None, self.flash
+        )
 
     def _restart(self) -> None:
         self.restarts += 1
 
     def send(self, name: str, do: str, **more: Any) -> None:
-        self.commands.receive(TOPIC, json.dumps({"id": name, "do": do, **more}).encode(), False)
+        self.inbox.receive(TOPIC, json.dumps({"id": name, "do": do, **more}).encode(), False)
 
     def set(self, name: str, key: str, value: Any) -> dict[str, Any]:
         self.send(name, "set", key=key, value=value)

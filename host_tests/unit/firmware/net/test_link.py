@@ -81,9 +81,9 @@ def test_the_means_grow_from_rejoin_to_radio_to_restart() -> None:
     assert station.calls.count("power_cycle") == 1
     bench.run_s(3590 - bench.time.elapsed_ms / 1000)
     assert 3 <= station.calls.count("power_cycle") <= 4
-    assert bench.restarts_ms == []
+    assert bench.user.restarts_ms == []
     bench.run_s(40)
-    assert 3_600_000 <= bench.restarts_ms[0] <= 3_630_000
+    assert 3_600_000 <= bench.user.restarts_ms[0] <= 3_630_000
     # Each time after leaving or switching off, the station is started anew.
     for index, call in enumerate(station.calls[:-1]):
         if call != "start":
@@ -96,7 +96,7 @@ def test_a_join_that_fails_escalates_the_same_way() -> None:
     bench.station.state = "no such access point"
     bench.run_s(3700)
     assert 3 <= bench.station.calls.count("power_cycle") <= 4
-    assert bench.restarts_ms
+    assert bench.user.restarts_ms
     bench.station.state = "up"
     bench.run_s(30)
     assert bench.link.is_up
@@ -116,7 +116,7 @@ def test_an_answer_of_any_kind_proves_the_radio(answer: str) -> None:
     bench.session.error = ANSWERS[answer]
     bench.run_s(3 * 3600)
     assert "power_cycle" not in bench.station.calls
-    assert bench.restarts_ms == []
+    assert bench.user.restarts_ms == []
     assert len(bench.session.opened_ms) > 300
     # From the last answer on the clock of the escalation runs anew.
     bench.session.error = OSError(ETIMEDOUT)
@@ -132,7 +132,7 @@ def test_a_link_that_was_up_for_long_is_not_restarted_at_its_first_failure() -> 
     bench.session.broken = bench.session.error = OSError(ETIMEDOUT)
     bench.run_s(60)
     assert "power_cycle" not in bench.station.calls
-    assert bench.restarts_ms == []
+    assert bench.user.restarts_ms == []
 
 
 # Reasons ---------------------------------------------------------------------------------------
@@ -183,11 +183,11 @@ def test_a_refusal_is_tried_again_slowly_and_named() -> None:
 def test_each_failure_is_named_and_leaves_nothing_open(error: BaseException, words: str) -> None:
     bench = LinkBench()
     bench.session.error = error
-    bench.link.step()
+    bench.step()
     assert bench.link.failure == words
     assert bench.link.causes == {words: 1}
     assert bench.session.abandoned >= 1
-    assert bench.downs == 1
+    assert bench.user.downs == 1
     bench.session.error = None
     bench.run_s(2)
     assert bench.link.is_up
@@ -207,18 +207,17 @@ def test_what_is_counted_of_failures_is_bounded() -> None:
 
 def test_a_session_that_breaks_is_given_up_and_opened_again_with_the_ride() -> None:
     bench = LinkBench()
-    ride = object()
-    bench.link.ride = ride
+    connect = bench.user.connect
     bench.run_s(10)
-    assert bench.session.rides == [ride]
+    assert bench.session.rides == [connect]
     bench.session.broken = OSError(ECONNRESET)
-    bench.link.step()
-    assert (bench.link.is_up, bench.link.reconnects, bench.downs) == (False, 1, 1)
+    bench.step()
+    assert (bench.link.is_up, bench.link.reconnects, bench.user.downs) == (False, 1, 1)
     assert bench.session.abandoned >= 1
     bench.session.broken = None
     bench.run_s(2)
     assert bench.link.is_up
-    assert bench.session.rides == [ride, ride]
+    assert bench.session.rides == [connect, connect]
 
 
 @pytest.mark.parametrize("error", [OSError(ETIMEDOUT), MemoryError()])
@@ -229,11 +228,11 @@ def test_work_that_fails_costs_the_session_and_not_the_node(error: BaseException
     def fail() -> int:
         raise error
 
-    bench.link.work = fail
-    bench.link.step()
+    bench.user.work = fail  # type: ignore[method-assign]
+    bench.step()
     assert not bench.link.is_up
     assert bench.session.abandoned >= 1
-    bench.link.work = lambda: 5000
+    del bench.user.work
     bench.run_s(2)
     assert bench.link.is_up
 
@@ -265,14 +264,14 @@ def test_a_stale_network_is_left_after_three_sessions_that_failed() -> None:
 
 def test_the_next_step_is_due_when_work_or_the_session_needs_it() -> None:
     bench = LinkBench()
-    bench.link.step()
+    bench.step()
     for work_ms, due_ms in ((5000, 1000), (30, 30), (0, 0)):
-        bench.link.work = lambda work_ms=work_ms: work_ms
-        assert bench.link.step() == due_ms
+        bench.user.work_ms = work_ms
+        assert bench.step() == due_ms
     bench.station.state = "joining"
-    bench.link.step()
+    bench.step()
     bench.run_s(2)
-    assert 0 < bench.link.step() <= 200  # a join of 2 s is noticed a tenth of that late at most
+    assert 0 < bench.step() <= 200  # a join of 2 s is noticed a tenth of that late at most
 
 
 def test_close_ends_the_session_in_order_and_leaves_the_network() -> None:

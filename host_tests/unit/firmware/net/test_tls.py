@@ -70,10 +70,11 @@ def settings(folder: Path, **tls: Any) -> dict[str, Any]:
     }
 
 
+HANDSHAKING: Any = SimpleNamespace(handshaking=True)
+
+
 def make(folder: Path, clock: Clock | None = None, **tls: Any) -> Tls:
-    made = Tls(StubBoard(), clock or Clock(), settings(folder, **tls))
-    made.wire = SimpleNamespace(handshaking=True)
-    return made
+    return Tls(StubBoard(), clock or Clock(), settings(folder, **tls))
 
 
 # Errors -----------------------------------------------------------------------------------------
@@ -135,16 +136,16 @@ _UNTRUSTED = "the broker's certificate is not signed by the authority in mqtt.tl
 def test_an_error_of_the_handshake_is_told_in_words(
     folder: Path, error: tuple, text: str, final: bool
 ) -> None:
-    assert make(folder).explain(OSError(*error)) == (text, final)
+    assert make(folder).explain(OSError(*error), HANDSHAKING) == (text, final)
 
 
 def test_without_a_certificate_the_hint_is_another(folder: Path) -> None:
     bare = make(folder, cert_file=None, key_file=None)
-    assert bare.explain(OSError(EPIPE)) == (
+    assert bare.explain(OSError(EPIPE), HANDSHAKING) == (
         "the broker wants a client certificate (mqtt.tls.cert_file)",
         True,
     )
-    text, final = bare.explain(OSError(ECONNRESET)) or ("", None)
+    text, final = bare.explain(OSError(ECONNRESET), HANDSHAKING) or ("", None)
     assert text.endswith("is this its TLS port, and does it want a client certificate?")
     assert final is False
 
@@ -164,7 +165,7 @@ def test_without_a_certificate_the_hint_is_another(folder: Path) -> None:
     ],
 )
 def test_want_of_memory_is_told_as_that(folder: Path, error: Exception) -> None:
-    text, final = make(folder).explain(error) or ("", None)
+    text, final = make(folder).explain(error, HANDSHAKING) or ("", None)
     assert text.startswith("TLS does not fit")
     assert final is False
 
@@ -172,10 +173,10 @@ def test_want_of_memory_is_told_as_that(folder: Path, error: Exception) -> None:
 def test_what_is_no_error_of_the_handshake_is_left_to_the_link(folder: Path) -> None:
     made = make(folder)
     for number in (ETIMEDOUT, 111, 113, -2, -202):
-        assert made.explain(OSError(number)) is None
-    made.wire.handshaking = False
+        assert made.explain(OSError(number), HANDSHAKING) is None
+    through = SimpleNamespace(handshaking=False)
     for error in (OSError(ECONNRESET), OSError(EPIPE), MemoryError(), OSError(71, "certificate")):
-        assert made.explain(error) is None
+        assert made.explain(error, through) is None
 
 
 # Files ------------------------------------------------------------------------------------------
@@ -313,13 +314,12 @@ def test_config_check_warns_of_what_only_the_board_can_refuse(
 
 def test_the_link_waits_for_the_time_says_so_once_and_goes_on(folder: Path) -> None:
     clock = Clock(None)
-    bench = LinkBench()
-    bench.link.security = make(folder, clock)
+    bench = LinkBench(security=make(folder, clock))
     bench.run_s(60)
     assert bench.session.opened_ms == []
     assert bench.lines == ["link: TLS needs the time: waiting for NTP (pool.ntp.org)"]
     assert bench.link.failure == "TLS needs the time: waiting for NTP (pool.ntp.org)"
-    assert bench.downs == 1  # what is only in RAM goes to flash
+    assert bench.user.downs == 1  # what is only in RAM goes to flash
     clock.now_s = 1_800_000_000
     bench.run_s(1)
     assert bench.link.is_up
@@ -330,25 +330,22 @@ def test_a_wait_for_the_time_that_does_not_end_power_cycles_the_radio_and_resets
     folder: Path,
 ) -> None:
     """The time server may be out of reach because the radio is."""
-    bench = LinkBench()
-    bench.link.security = make(folder, Clock(None))
+    bench = LinkBench(security=make(folder, Clock(None)))
     bench.run_s(1000)
     assert bench.station.calls.count("power_cycle") == 1
     assert bench.station.calls.count("start") == 2
     bench.run_s(2700)
-    assert bench.restarts_ms
+    assert bench.user.restarts_ms
 
 
 def test_without_verification_nothing_waits_for_the_time(folder: Path) -> None:
-    bench = LinkBench()
-    bench.link.security = make(folder, Clock(None), insecure_skip_verify=True)
+    bench = LinkBench(security=make(folder, Clock(None), insecure_skip_verify=True))
     bench.run_s(1)
     assert bench.link.is_up
 
 
 def test_what_will_not_get_better_soon_is_tried_again_slowly(folder: Path) -> None:
-    bench = LinkBench(cap_s=120)
-    bench.link.security = make(folder)
+    bench = LinkBench(cap_s=120, security=make(folder))
     bench.session.error = OSError(71, "The certificate validity has expired\n")
     bench.run_s(3600)
     assert min(bench.gaps_ms()) >= 30_000
@@ -359,9 +356,8 @@ def test_what_will_not_get_better_soon_is_tried_again_slowly(folder: Path) -> No
 
 
 def test_want_of_memory_is_reported_and_in_the_end_cured_by_a_reset(folder: Path) -> None:
-    bench = LinkBench()
-    bench.link.security = make(folder)
+    bench = LinkBench(security=make(folder))
     bench.session.error = MemoryError()
     bench.run_s(4000)
     assert bench.link.failure and bench.link.failure.startswith("TLS does not fit")
-    assert bench.restarts_ms
+    assert bench.user.restarts_ms
