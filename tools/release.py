@@ -132,6 +132,7 @@ def release(root: Path, target: Path, *, tag: bool) -> int:
         return 1
     if not tag:
         print(f"✓ All is in order. RELEASE=yes would set the tag v{version} on {commit}.")
+        print("  It runs no tests: .ci/run has to have passed on this commit.")
         return 0
     git(root, "tag", "--annotate", f"v{version}", "--message", f"Fieldpost {version}")
     print(f"✓ The tag v{version} is set on {commit}. What is left to do by hand:")

@@ -26,6 +26,7 @@ from fieldpost.board import find as boards
 from fieldpost.board import ports
 from fieldpost.paths import ROOT
 from fieldpost.upkeep import boards_command
+from firmware import VERSION
 
 _EMULATOR_S = 30
 
@@ -61,7 +62,7 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_a_node_is_named_with_its_version_chip_and_build(node: RawReplBoard) -> None:
     (board,) = boards.find([node.port])
     assert board.state == "micropython"
-    assert (board.node, board.fieldpost) == ("greenhouse-1", "0.1.0")
+    assert (board.node, board.fieldpost) == ("greenhouse-1", VERSION)
     assert (board.chip, board.build) == ("RP2040", "RPI_PICO_W")
     assert re.fullmatch(r"1\.\d+\.\d+(-preview)?", board.micropython or "")
     assert board.mpy is not None and board.mpy & 0xFF == 6
@@ -70,7 +71,7 @@ def test_a_node_is_named_with_its_version_chip_and_build(node: RawReplBoard) -> 
 
 def test_the_application_is_not_imported_to_ask_for_its_version(node: RawReplBoard) -> None:
     (node.folder / "firmware" / "app.py").write_text("open('/imported', 'w')\n")
-    assert boards.find([node.port])[0].fieldpost == "0.1.0"
+    assert boards.find([node.port])[0].fieldpost == VERSION
     assert not (node.folder / "imported").exists()
 
 
@@ -188,7 +189,7 @@ def test_json_has_every_field_and_the_table_reads_well(node: RawReplBoard) -> No
     assert (status, board["node"], board["state"]) == (0, "greenhouse-1", "micropython")
     status, said = run("--port", node.port)
     assert status == 0
-    assert "greenhouse-1" in said and "Fieldpost 0.1.0" in said and "RPI_PICO_W" in said
+    assert "greenhouse-1" in said and f"Fieldpost {VERSION}" in said and "RPI_PICO_W" in said
 
 
 def test_a_named_port_without_a_board_is_a_failure_with_advice(tmp_path: Path) -> None:
