@@ -30,13 +30,17 @@ def in_use() -> str:
     return f"firmware {_or_unknown(ROOT)}, {where}"
 
 
+def is_mixed() -> bool:
+    """Whether the tools work with firmware of another version."""
+    return _or_unknown(ROOT) != tools_version()
+
+
 def notice() -> str | None:
     """What somebody should know who calls an installed `fieldpost` in a checkout; else None."""
     if not IS_BORROWED:
         return None
-    ours = tools_version()
-    text = f"this is fieldpost {ours}, installed, with the {in_use()}"
-    if _or_unknown(ROOT) != ours:
+    text = f"this is fieldpost {tools_version()}, installed, with the {in_use()}"
+    if is_mixed():
         text += (
             ". The two are not made for each other: `make setup` in the checkout makes its own, "
             ".venv/bin/fieldpost"

@@ -21,7 +21,7 @@ from fieldpost.errors import CommandError
 from fieldpost.flash import catalogue
 from fieldpost.mqtt import brokers
 from fieldpost.paths import IN_CHECKOUT, ROOT, cache_folder
-from fieldpost.version import in_use, tools_version
+from fieldpost.version import in_use, is_mixed, tools_version
 
 PYTHON_MIN = (3, 11)
 _TOOLS = {
@@ -215,7 +215,8 @@ def firmware(root: Path = ROOT) -> Check:
         needed += [source for _, source in package["urls"]]
     gone = [one for one in needed if not (root / one).is_file()]
     if not gone:
-        return Check(name, "ok", f"fieldpost {tools_version()} with {in_use()}")
+        state = "note" if is_mixed() else "ok"
+        return Check(name, state, f"fieldpost {tools_version()} with {in_use()}")
     more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
     text = f"{gone[0]}{more} missing in {root}: no node can run, no board be deployed to"
     fix = (
