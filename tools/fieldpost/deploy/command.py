@@ -34,7 +34,8 @@ def deploy(
     """Make the board's files equal to ours, and start the node.
 
     Only what changed is sent. Interrupted anywhere, the board runs the old files or the new ones,
-    and the next run completes it. Configuration, secrets and readings are never touched. Status 0
+    and the next run completes it; where flash has no room for both, it runs nothing until then,
+    and says so. Configuration, secrets and readings are never touched. Status 0
     only if every board has the files and its node is ready.
     """
     from fieldpost.board.choose import targets

@@ -1,7 +1,8 @@
-"""Makes the files of a board equal to the project's: the old set or the new one, never a mixture.
+"""Makes the files of a board equal to the project's: the old set or the new one runs, no mixture.
 
 docs/deploy.md says how. In short: what changed is sent to `/.deploy/`, a journal put beside it is
-the commit, and boot.py moves every file to its place before anything else runs.
+the commit, and boot.py moves every file to its place before anything else runs. Where flash has no
+room for the new set beside the old one, that is done in parts, and boot.py starts nothing between.
 """
 
 import json
@@ -15,7 +16,8 @@ from fieldpost.board.link import BoardError, BoardLink, LinkLost, NoAnswer, Prog
 from fieldpost.board.ports import port_named
 from fieldpost.config import checked, pins
 from fieldpost.deploy.build import Build, build, check_mpy, find_umqtt
-from fieldpost.deploy.plan import Plan, check_space, plan, to_hash, to_read
+from fieldpost.deploy.parts import Part, Parts
+from fieldpost.deploy.plan import Plan, plan, to_hash, to_read
 from fieldpost.deploy.send import WINDOW_UART, WINDOW_USB, send
 from fieldpost.deploy.survey import COMMIT, FOLDER, Survey, survey
 from fieldpost.errors import CommandError
@@ -25,6 +27,8 @@ READY_S = 30.0
 _COMPLETE_S = 60.0
 _CONSOLE_LINES = 20
 _READY = "ready: "
+# In the name of what boot.py raises when more parts are to come.
+_MORE_TO_COME = "repeat `fieldpost deploy`"
 # What a node says, over and over, when it can't start.
 _REFUSED = "nothing started; Ctrl-C"
 # A node without settings has opened its own access point, and says how to get there.
@@ -71,7 +75,8 @@ class Wish:
 @dataclass(frozen=True)
 class Outcome:
     """What became of one board. sent: files by path, with their sizes. was, now: versions of
-    Fieldpost. ready: the node's own line, None if it was not waited for or did not come."""
+    Fieldpost. ready: the node's own line, None if it was not waited for or did not come.
+    parts: how many it took, 0 if nothing was to be done."""
 
     port: str
     ok: bool
@@ -86,6 +91,7 @@ class Outcome:
     console: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    parts: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Every field."""
@@ -106,8 +112,9 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
     screen.progress(port, "comparing", 0, None)
     with open_link(port) as link:
         found, wanted, todo = compare(link, wish)
+        count = 0
         if not todo.is_empty:
-            _bring(link, found, todo, screen)
+            count = _bring(link, found, wanted, todo, screen)
             if found.has("config.json") and found.has("secrets.json"):
                 checked.renew(link)
         outcome = Outcome(
@@ -121,6 +128,7 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
             kept=sorted(todo.keep.values()),
             unchanged=len(wanted.files) - len(todo.send),
             warnings=todo.warnings,
+            parts=count,
         )
         outcome = replace(outcome, text=_text(outcome, todo))
         if not wish.start:
@@ -154,7 +162,7 @@ def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:
     if found.is_committed:
         # Cut short after its commit, and the board has not booted since: that comes first.
         version = found.version
-        _complete(link, wish.root)
+        _complete(link, (wish.root / "boot.py").read_bytes(), found.is_unfinished)
         found = replace(survey(link), version=version)
     check_mpy(found.mpy, found.micropython)
     umqtt = None
@@ -170,21 +178,40 @@ def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:
     return found, wanted, plan(found, wanted, hashes, texts)
 
 
-def _bring(link: BoardLink, found: Survey, todo: Plan, screen: Screen) -> None:
-    """Stage, commit, complete."""
-    port = link.port
+def _bring(link: BoardLink, found: Survey, wanted: Build, todo: Plan, screen: Screen) -> int:
+    """Stage, commit, complete: in how many parts it was."""
     for path in todo.leftovers:
         board_files.remove_file(link, path)
-    check_space(found, todo, board_files.free_bytes(link))
-    folders = {path.rpartition("/")[0] for path in todo.staged}
-    missing = {one for one in folders if one and f"/{one}/" not in found.files}
-    for folder in sorted(missing | ({FOLDER[1:-1]} if FOLDER not in found.files else set())):
-        board_files.make_folder(link, "/" + folder)
+    parts = Parts(found, wanted, todo)
+    part = parts.next(board_files.free_bytes(link))
+    if FOLDER not in found.files:
+        board_files.make_folder(link, FOLDER)
     if todo.keep:
         copies = [("/" + old, "/" + new) for old, new in todo.keep.items()]
         link.exec(_COPY.format(copies=copies), _COMPLETE_S)
+    # What is committed is completed by the boot.py that belongs to the journal.
+    _bring_part(link, todo, part, todo.send.get("boot.py"), screen, "")
+    count = 1
+    while not part.is_last:
+        count += 1
+        try:
+            part = parts.next(board_files.free_bytes(link))
+            _bring_part(link, todo, part, None, screen, f", part {count}")
+        except BoardError as error:
+            raise BoardError(
+                f"{error} Some of the firmware is replaced, some is not yet: the board starts "
+                "nothing until `fieldpost deploy` has been repeated. Readings and settings are "
+                "whole."
+            ) from None
+    return count
+
+
+def _bring_part(
+    link: BoardLink, todo: Plan, part: Part, boot: bytes | None, screen: Screen, where: str
+) -> None:
+    port = link.port
     fresh = {
-        name: todo.send[path] for path, name in todo.staged.items() if path not in todo.resumed
+        name: todo.send[path] for path, name in part.staged.items() if path not in todo.resumed
     }
     bridge = port_named(port).kind == "bridge"
     try:
@@ -192,28 +219,25 @@ def _bring(link: BoardLink, found: Survey, todo: Plan, screen: Screen) -> None:
             link,
             fresh,
             window=WINDOW_UART if bridge else WINDOW_USB,
-            on_progress=lambda done, total: screen.progress(port, "sending", done, total),
+            on_progress=lambda done, total: screen.progress(port, "sending" + where, done, total),
         )
-        if todo.boot_first:
-            # What was there could not complete a deployment: so there is no old set to mix with.
-            board_files.write_file(link, "/boot.py", todo.send["boot.py"])
-        screen.progress(port, "committing", 0, None)
+        if boot is not None:
+            board_files.write_file(link, "/boot.py", boot)
+        screen.progress(port, "committing" + where, 0, None)
         checked.forget(link)
-        board_files.write_file(link, COMMIT, todo.journal)
+        board_files.write_file(link, COMMIT, part.journal)
     except ProgramError as error:
         raise _explained(port, error) from None
-    _complete(link, None, todo.send.get("boot.py"))
+    _complete(link, board_files.read_file(link, "/boot.py"), not part.is_last)
 
 
-def _complete(link: BoardLink, root: Path | None, source: bytes | None = None) -> None:
+def _complete(link: BoardLink, boot: bytes, is_unfinished: bool) -> None:
     """Run the same boot.py that completes a deployment when the board starts."""
-    if source is None:
-        source = (
-            (root / "boot.py").read_bytes() if root else board_files.read_file(link, "/boot.py")
-        )
     try:
-        link.exec(source.decode(), _COMPLETE_S)
+        link.exec(boot.decode(), _COMPLETE_S)
     except ProgramError as error:
+        if is_unfinished and _MORE_TO_COME in error.traceback:
+            return
         raise BoardError(
             f"the files arrived on {link.port}, but could not be put in their places: "
             f"{error}. Press its reset button, and repeat the command."
@@ -223,8 +247,8 @@ def _complete(link: BoardLink, root: Path | None, source: bytes | None = None) -
 def _explained(port: str, error: ProgramError) -> BoardError:
     if "ENOSPC" in error.traceback or "Errno 28" in error.traceback:
         return BoardError(
-            f"the flash of the board on {port} is full, and nothing was changed. Fetch what you "
-            "want to keep with fieldpost pull, remove files, and repeat the command."
+            f"the flash of the board on {port} is full. Fetch what you want to keep with "
+            "fieldpost pull, remove files, and repeat the command."
         )
     return error
 
@@ -276,12 +300,14 @@ def _text(outcome: Outcome, todo: Plan) -> str:
         version = f"{outcome.now} (there was none)"
     if todo.is_empty:
         return f"Fieldpost {version}: nothing to do, all {outcome.unchanged} files are the same"
-    parts = [f"{len(outcome.sent)} files sent, {sum(outcome.sent.values())} bytes"]
+    said = [f"{len(outcome.sent)} files sent, {sum(outcome.sent.values())} bytes"]
     if todo.resumed:
-        parts.append(f"{len(todo.resumed)} had arrived before")
-    parts.append(f"{outcome.unchanged} unchanged")
+        said.append(f"{len(todo.resumed)} had arrived before")
+    said.append(f"{outcome.unchanged} unchanged")
     if outcome.removed:
-        parts.append(f"{len(outcome.removed)} stale ones removed")
+        said.append(f"{len(outcome.removed)} stale ones removed")
     if outcome.kept:
-        parts.append("kept aside: " + ", ".join(outcome.kept))
-    return f"Fieldpost {version}: {'; '.join(parts)}"
+        said.append("kept aside: " + ", ".join(outcome.kept))
+    if outcome.parts > 1:
+        said.append(f"in {outcome.parts} parts, for there was no room beside the old set")
+    return f"Fieldpost {version}: {'; '.join(said)}"

@@ -5,30 +5,24 @@ Fieldpost's. And a file that stands where one of Fieldpost's must be is kept bes
 `NAME.before-` and the start of its hash, unless it is Fieldpost's own.
 """
 
-import math
 from dataclasses import dataclass
 
-from fieldpost.board.link import BoardError
 from fieldpost.deploy.build import AS_SOURCE, Build, sha256
-from fieldpost.deploy.survey import FOLDER, Survey
+from fieldpost.deploy.survey import COMMIT, FOLDER, INSTALLED, UNFINISHED, Survey
 
 KEPT = ".before"
-# littlefs on every board; FAT on an ESP32 has blocks of this size, too.
-_BLOCK = 4096
-# Blocks for the journal, for folders, and for what littlefs itself must have to rename at all.
-_SPARE_BLOCKS = 10
-# By this a board's boot.py shows that it completes what was committed.
-_CAPABLE = b"/.deploy/"
+# It completes what is committed, so it goes in its place before that, and is never staged.
+_BOOT = "boot.py"
 
 
 @dataclass(frozen=True)
 class Plan:
     """All paths are from the root of the board, without a leading slash.
 
-    send: content by path. staged: the name below FOLDER by path, for these. resumed: those of
-    them that are staged already. removals: files to remove. keep: for files to keep aside, the
-    name of the copy. leftovers: absolute paths of a deployment that came to nothing. boot_first:
-    the board's boot.py could not complete a deployment. journal: what a capable one acts by.
+    send: content by path. staged: the name below FOLDER by path, for these without boot.py.
+    resumed: those of them that are staged already. removals: files to remove, and empty folders,
+    which end in '/'. keep: for files to keep aside, the name of the copy. leftovers: absolute
+    paths of a deployment that came to nothing. goes_on: a deployment in parts lacks some.
     """
 
     send: dict[str, bytes]
@@ -37,14 +31,13 @@ class Plan:
     removals: list[str]
     keep: dict[str, str]
     leftovers: list[str]
-    boot_first: bool
-    journal: bytes
+    goes_on: bool
     warnings: list[str]
 
     @property
     def is_empty(self) -> bool:
         """Nothing is to be changed."""
-        return not (self.send or self.removals or self.leftovers)
+        return not (self.send or self.removals or self.leftovers or self.goes_on)
 
 
 def to_read(survey: Survey) -> list[str]:
@@ -76,7 +69,7 @@ def plan(
     removals = twins + sorted(
         path for path in survey.installed if path not in build.files and survey.has(path)
     )
-    removals = list(dict.fromkeys(removals))
+    removals = list(dict.fromkeys(removals)) + _empty_folders(survey, build)
     keep = {
         # By its content, so that a deployment that is repeated keeps it once.
         path: f"{path}{KEPT}-{(hashes.get('/' + path) or '')[:6]}"
@@ -89,16 +82,14 @@ def plan(
     resumed = [
         path for path, name in staged.items() if (on_board.get(name) or "").startswith(name[:16])
     ]
-    needed = {FOLDER + staged[path] for path in resumed} | {FOLDER + "installed"}
+    needed = {FOLDER + staged[path] for path in resumed} | {INSTALLED}
+    if survey.is_unfinished:
+        needed.add(COMMIT)
     leftovers = [
         path
         for path in survey.files
         if path.startswith(FOLDER) and not path.endswith("/") and path not in needed
     ]
-    boot = texts.get("/boot.py", b"" if "boot.py" not in survey.installed else _CAPABLE)
-    boot_first = "boot.py" in send and _CAPABLE not in boot
-    if boot_first:
-        del staged["boot.py"]
     return Plan(
         send=send,
         staged=staged,
@@ -106,8 +97,7 @@ def plan(
         removals=removals,
         keep=keep,
         leftovers=leftovers,
-        boot_first=boot_first,
-        journal=_journal(build, staged, removals),
+        goes_on=survey.is_unfinished,
         warnings=_shadows(survey, build, removals),
     )
 
@@ -117,19 +107,37 @@ def _names(send: dict[str, bytes]) -> dict[str, str]:
     names: dict[str, str] = {}
     seen: dict[str, int] = {}
     for path, data in send.items():
+        if path == _BOOT:
+            continue
         digest = sha256(data)[:16]
         seen[digest] = seen.get(digest, 0) + 1
         names[path] = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
     return names
 
 
-def _journal(build: Build, staged: dict[str, str], removals: list[str]) -> bytes:
-    """A line for each file of the whole set, so that the journal is the record afterwards, too:
-    its staged name, or "=" if it is in its place already; then "-" for each one to remove."""
-    lines = [f"# Fieldpost {build.version}"]
-    lines += [f"{staged.get(path, '=')} /{path}" for path in build.files]
+def journal(
+    build: Build, staged: dict[str, str], removals: list[str], *, is_last: bool = True
+) -> bytes:
+    """What boot.py acts by: "-" for each file to remove; then a line for each file of the whole
+    set, so that the journal is the record afterwards, too: its staged name, or "=" if it is in
+    its place already, or comes in a later part."""
+    lines = [f"# Fieldpost {build.version}" + ("" if is_last else UNFINISHED)]
+    # Before the others: new folders may need the blocks of what is removed.
     lines += [f"- /{path}" for path in removals]
+    lines += [f"{staged.get(path, '=')} /{path}" for path in build.files]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _empty_folders(survey: Survey, build: Build) -> list[str]:
+    """Below /firmware/. Each costs two blocks, and would be found before a module of its name."""
+    return sorted(
+        folder[1:]
+        for folder in survey.files
+        if folder.startswith("/firmware/")
+        and folder.endswith("/")
+        and not any(path.startswith(folder) and path != folder for path in survey.files)
+        and not any(path.startswith(folder[1:]) for path in build.files)
+    )
 
 
 def _twins(survey: Survey, build: Build) -> list[str]:
@@ -176,17 +184,3 @@ def _shadows(survey: Survey, build: Build, removals: list[str]) -> list[str]:
                     "it, unless it is there for that"
                 )
     return warnings
-
-
-def check_space(survey: Survey, found: Plan, free: int) -> None:
-    """Raises BoardError unless the new files fit in `free` bytes, beside the old ones."""
-    pieces = [len(found.send[path]) for path in found.send if path not in found.resumed]
-    pieces += [survey.files["/" + path] for path in found.keep]
-    blocks = sum(math.ceil(size / _BLOCK) for size in pieces) + _SPARE_BLOCKS
-    if found.send and blocks * _BLOCK > free:
-        raise BoardError(
-            f"the board's flash has {free // 1024} KiB free, and the new files need "
-            f"{blocks * _BLOCK // 1024} KiB beside the old ones, which stay whole until the "
-            "change is complete. Nothing was changed. Remove what you do not need, or start "
-            "afresh: fieldpost pull, then fieldpost erase"
-        )

@@ -96,8 +96,8 @@ def send(
     link.converse(code, answer, _START_S + total / _SLOWEST_BYTES_PER_S)
     if damaged:
         raise BoardError(
-            f"a file arrived damaged on {link.port}, and nothing was changed. Try another cable, "
-            "or a USB port without a hub, and repeat the command: what has arrived is kept."
+            f"a file arrived damaged on {link.port}, and was not put in its place. Try another "
+            "cable, or a USB port without a hub, and repeat the command: what has arrived is kept."
         )
 
 

@@ -9,6 +9,8 @@ from fieldpost.board.link import BoardError, BoardLink, ProgramError
 FOLDER = "/.deploy/"
 COMMIT = FOLDER + "commit"
 INSTALLED = FOLDER + "installed"
+# Ends the first line of a journal that more parts follow: boot.py starts nothing then.
+UNFINISHED = " unfinished"
 _LIMIT_S = 30.0
 
 # A watchdog that a node has armed would reset a Pico in the middle, and can be stopped nowhere but
@@ -31,11 +33,12 @@ def _survey():
         at = 0x400D8000 if "RP2350" in i._machine else 0x40058000
         machine.mem32[at] &= ~(1 << 30)
     r = {"platform": sys.platform, "mpy": getattr(i, "_mpy", None), "release": i.version[:3]}
-    try:
-        with open("/.deploy/installed") as f:
-            r["installed"] = f.read()
-    except OSError:
-        r["installed"] = ""
+    for name in ("installed", "commit"):
+        try:
+            with open("/.deploy/" + name) as f:
+                r[name] = f.read()
+        except OSError:
+            r[name] = ""
     r["version"] = None
     try:
         from firmware import VERSION
@@ -80,7 +83,8 @@ del _survey
 @dataclass(frozen=True)
 class Survey:
     """files: size by absolute path; folders end in '/'. installed: what deploy last put there,
-    as paths without a leading slash. version: Fieldpost's, None without.
+    as paths without a leading slash. version: Fieldpost's, None without. is_unfinished: parts of
+    a deployment are missing, so that boot.py starts nothing.
     """
 
     platform: str
@@ -90,6 +94,7 @@ class Survey:
     frozen_umqtt: bool
     files: dict[str, int]
     installed: frozenset[str]
+    is_unfinished: bool = False
 
     @property
     def is_committed(self) -> bool:
@@ -121,7 +126,9 @@ def survey(link: BoardLink) -> Survey:
         version=said["version"],
         frozen_umqtt=said["frozen_umqtt"],
         files=said["files"],
-        installed=frozenset(parse_installed(said["installed"])),
+        # Between two parts both count: what was there before, and what comes.
+        installed=frozenset(parse_installed(said["installed"] + said["commit"])),
+        is_unfinished=said["commit"].partition("\n")[0].endswith(UNFINISHED),
     )
 
 

@@ -59,7 +59,7 @@ def erase(
     """
     from fieldpost.board import files as board_files
     from fieldpost.board.link import BoardError
-    from fieldpost.deploy.survey import INSTALLED, parse_installed
+    from fieldpost.deploy.survey import COMMIT, INSTALLED, parse_installed
 
     where = the_port(port)
     with _open(where) as link:
@@ -67,8 +67,10 @@ def erase(
         if every:
             doomed = [path for path in there if not path.endswith("/")]
         else:
-            text = board_files.read_file(link, INSTALLED) if INSTALLED in there else b""
-            ours = ["/" + path for path in parse_installed(text.decode())]
+            # Between two parts of a deployment there are two.
+            journals = [one for one in (INSTALLED, COMMIT) if one in there]
+            text = b"".join(board_files.read_file(link, one) for one in journals)
+            ours = list(dict.fromkeys("/" + path for path in parse_installed(text.decode())))
             doomed = [path for path in ours if path in there]
             doomed += [path for path in there if path.startswith(_FOLDER) and path[-1] != "/"]
         what = "every file" if every else "what deploy put there"

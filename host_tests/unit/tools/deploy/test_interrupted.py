@@ -1,25 +1,31 @@
 """Interrupted anywhere, what boots is wholly the old set or wholly the new one, and the next
-deployment completes it."""
+deployment completes it. Where both do not fit at once, a board between them starts nothing."""
 
 from __future__ import annotations
 
 import json
+import math
+import time
 from pathlib import Path
 
 import pytest
 from rigs.deploy import Bench, project
 from rigs.port import run_port
 
-from fieldpost.board.link import BoardError
+from fieldpost.board.link import BoardError, BoardLink, open_link
 from fieldpost.deploy import deployment
 from fieldpost.deploy import send as deploy_send
+from fieldpost.deploy.build import Build
+from fieldpost.deploy.parts import Parts
+from fieldpost.deploy.plan import journal, plan
+from fieldpost.deploy.survey import UNFINISHED, Survey
 from fieldpost.paths import ROOT
 
 OLD, NEW = ["one"] * 5, ["two"] * 5
 
 # Real littlefs on a flash whose power fails before its n-th write, for every n there is: what
 # boot.py leaves is completed by the next boot, whenever that one is cut short, too.
-_POWER_CUTS = """
+_FLASH = """
 import os, sys, vfs
 class PowerCut(Exception):  # no OSError: nobody on the board lives to handle it
     pass
@@ -51,9 +57,6 @@ class Flash:
             if self.left == 0:
                 raise PowerCut
             self.left -= 1
-
-NAMES = ["main.py", "lib/b.mpy", "firmware/a.mpy", "firmware/board/c.mpy", "boot.py"]
-NAMES += ["lib/m%d.mpy" % n for n in range(9)]
 def write(path, text):
     with open(path, "w") as f:
         f.write(text)
@@ -65,6 +68,11 @@ def content(path):
         return None
 def mount(flash):
     vfs.mount(vfs.VfsLfs2(flash, progsize=256), "/")
+"""
+
+_POWER_CUTS = """
+NAMES = ["main.py", "lib/b.mpy", "firmware/a.mpy", "firmware/board/c.mpy", "boot.py"]
+NAMES += ["lib/m%d.mpy" % n for n in range(9)]
 BOOT = open(sys.argv[1]).read()
 vfs.umount("/")
 flash = Flash(bytearray(b"\\xff" * 4096 * 64))
@@ -121,11 +129,263 @@ while True:
 print("cuts", n)
 """
 
+# The same flash with an outbox that fills it. The host sends each part, and power fails before the
+# n-th write of all that, or within the boot after it.
+_PARTS = """
+import json
+task = json.load(open(sys.argv[2]))
+BOOT = open(sys.argv[1]).read()
+vfs.umount("/")
+flash = Flash(bytearray(b"\\xff" * 4096 * task["blocks"]))
+vfs.VfsLfs2.mkfs(flash, progsize=256)
+mount(flash)
+def folders(path):
+    at = path.find("/", 1)
+    while at > 0:
+        try:
+            os.mkdir(path[:at])
+        except OSError:
+            pass
+        at = path.find("/", at + 1)
+for path, size in task["old"]:
+    folders("/" + path)
+    write("/" + path, "old" * (size // 3))
+write("/boot.py", BOOT)
+folders("/.deploy/")
+write("/.deploy/installed", task["installed"])
+folders("/outbox/")
+write("/config.json", "mine")
+count = 0
+while os.statvfs("/")[3] > task["free"]:
+    write("/outbox/%d.seg" % count, "rea" * 1365)
+    count += 1
+readings = sorted(os.listdir("/outbox"))
+vfs.umount("/")
+start = bytes(flash.data)
+
+def boot():
+    # What the board says if it starts nothing.
+    try:
+        exec(BOOT, {"__name__": "boot"})
+    except RuntimeError as error:
+        return str(error)
+def deploy():
+    for part in task["parts"]:
+        for name, size in part["send"]:
+            write("/.deploy/" + name, "new" * (size // 3))
+        write("/.deploy/commit.new", part["journal"])
+        os.rename("/.deploy/commit.new", "/.deploy/commit")
+        boot()
+def seen(n):
+    # Of the set that is on the board: "old", "new", or "none" if nothing starts.
+    said = boot()
+    assert sorted(os.listdir("/outbox")) == readings, (n, os.listdir("/outbox"))
+    for name in readings:
+        assert os.stat("/outbox/" + name)[6] == 4095, (n, name)
+    assert content("/config.json") == "min", n
+    if said:
+        assert "repeat `fieldpost deploy`" in said, (n, said)
+        return "none"
+    for state, sizes in ("old", task["old"]), ("new", task["new"]):
+        if all(content("/" + path) == state for path, _ in sizes):
+            gone = [path for path in task["gone"] if content("/" + path)]
+            assert state == "old" or not gone, (n, gone)
+            return state
+    assert False, (n, "a mixed set would start")
+
+counts = {"old": 0, "none": 0, "new": 0}
+n = 0
+while True:
+    flash = Flash(bytearray(start))
+    mount(flash)
+    flash.left = n
+    try:
+        deploy()
+        done = True
+    except PowerCut:
+        done = False
+    vfs.umount("/")
+    if done:
+        break
+    # What was open is closed by nobody: its file would write to the flash that it knows.
+    flash = Flash(bytearray(flash.data))
+    mount(flash)
+    flash.left = n % 11  # and again, in the boot
+    try:
+        boot()
+    except PowerCut:
+        pass
+    vfs.umount("/")
+    flash = Flash(bytearray(flash.data))
+    mount(flash)
+    counts[seen(n)] += 1
+    deploy()
+    assert seen(n) == "new", n
+    vfs.umount("/")
+    n += task["step"]
+mount(flash)
+assert seen("end") == "new"
+counts["outbox"] = len(readings)
+print(json.dumps(counts))
+"""
+
 
 def test_power_cuts_at_every_write_of_the_flash_while_the_new_set_is_put_in_place() -> None:
-    said = run_port(_POWER_CUTS, str(ROOT / "boot.py"))
+    said = run_port(_FLASH + _POWER_CUTS, str(ROOT / "boot.py"))
     cuts = int(said.split()[-1])
     assert cuts > 15, "power was hardly ever cut: the test no longer reaches what it is about"
+
+
+_OLD_SIZES = {
+    "main.py": 300,
+    "lib/a.mpy": 9000,
+    "firmware/app.mpy": 6000,
+    "firmware/config.mpy": 9000,
+    "firmware/net.mpy": 9000,
+    "firmware/portal/page.mpy": 3000,
+    **{f"firmware/m{n}.mpy": 6000 for n in range(6)},
+}
+_NEW_SIZES = {
+    "main.py": 300,
+    "lib/a.mpy": 9300,
+    "firmware/app.mpy": 6300,
+    "firmware/config/check.mpy": 6000,
+    "firmware/config/keys.mpy": 6000,
+    "firmware/net/link.mpy": 9000,
+    **{f"firmware/m{n}.mpy": 6600 for n in range(6)},
+}
+
+
+def test_power_cuts_all_along_a_deployment_in_parts(tmp_path: Path) -> None:
+    blocks, free = 72, 18
+    files = {"/" + path: size for path, size in _OLD_SIZES.items()}
+    folders = ("/firmware/", "/firmware/portal/", "/lib/", "/.deploy/", "/outbox/")
+    survey = Survey(
+        *("rp2", 6, "1.25.0", "1", False),
+        files | dict.fromkeys(folders, 0),
+        frozenset(_OLD_SIZES),
+    )
+    build = Build({path: path.encode() * size for path, size in _NEW_SIZES.items()}, {}, "2")
+    build = Build({path: build.files[path][:size] for path, size in _NEW_SIZES.items()}, {}, "2")
+    todo = plan(survey, build, {}, {})
+    parts = Parts(survey, build, todo)
+    found = [parts.next(free * 4096)]
+    while not found[-1].is_last:
+        found.append(parts.next(20 * 4096))
+    assert len(found) >= 3, "all fits at once: the test no longer reaches what it is about"
+    task = {
+        "blocks": blocks,
+        "free": free,
+        "old": list(_OLD_SIZES.items()),
+        "new": list(_NEW_SIZES.items()),
+        "gone": todo.removals,
+        "installed": journal(build, {}, []).decode(),
+        "parts": [
+            {
+                "send": [(name, _NEW_SIZES[path]) for path, name in part.staged.items()],
+                "journal": part.journal.decode(),
+            }
+            for part in found
+        ],
+        "step": 2,
+    }
+    (tmp_path / "task.json").write_text(json.dumps(task))
+    said = run_port(_FLASH + _PARTS, str(ROOT / "boot.py"), str(tmp_path / "task.json"))
+    counts = json.loads(said.splitlines()[-1])
+    assert counts["none"] > 50 and min(counts.values()) >= 1, counts
+
+
+class _Small:
+    """What is free on a board whose flash holds so many blocks for the firmware."""
+
+    def __init__(self, bench: Bench, blocks: int) -> None:
+        self._bench, self._blocks = bench, blocks
+
+    def __call__(self, _: object) -> int:
+        used = sum(math.ceil(len(data) / 4096) for data in self._bench.files().values())
+        return max(self._blocks - used, 0) * 4096
+
+
+def _large_project(folder: Path, mark: str) -> Path:
+    root = project(folder, mark)
+    for n in range(8):
+        path = root / "lib" / mark / f"large{n}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"MARK = {mark * 4000!r}\n")
+    return root
+
+
+@pytest.mark.slow
+def test_the_cable_is_pulled_at_many_points_of_a_deployment_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = _large_project(tmp_path / "one", "one"), _large_project(tmp_path / "two", "two")
+    seen = []
+    with Bench(tmp_path) as bench:
+        (bench.folder / "outbox").mkdir()
+        (bench.folder / "outbox" / "00000000.seg").write_bytes(b"readings")
+        assert bench.deploy(old).ok
+        bench.ran()
+        monkeypatch.setattr(deployment.board_files, "free_bytes", _Small(bench, 45))
+        before = bench.board.bytes_received
+        done = bench.deploy(new)
+        assert done.ok and done.parts > 2, done
+        total = bench.board.bytes_received - before
+        assert bench.ran() == NEW
+        assert not (bench.folder / "lib" / "one").exists()
+        assert bench.deploy(old).ok
+        assert bench.ran() == OLD
+        for part in (2, 4, 5, 6, 7, 8, 9):
+            bench.board.cut_after = bench.board.bytes_received + total * part // 10
+            cut = bench.deploy(new, ready_s=1)
+            assert not cut.ok
+            commit = bench.folder / ".deploy" / "commit"
+            bench.replug()
+            if commit.exists() and UNFINISHED in commit.read_text().splitlines()[0]:
+                time.sleep(0.5)
+                assert not (bench.folder / "ran").exists(), "a mixed set was started"
+                seen.append("none")
+            else:
+                seen.append(bench.ran()[0])
+            finished = bench.deploy(new)
+            assert finished.ok, finished.text
+            assert bench.ran() == NEW
+            assert not commit.exists()
+            assert bench.deploy(old, start=False).ok
+        assert (bench.folder / "outbox" / "00000000.seg").read_bytes() == b"readings"
+    assert {"none"} < set(seen), seen
+
+
+def test_between_two_parts_the_console_and_the_tool_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = _large_project(tmp_path / "one", "one"), _large_project(tmp_path / "two", "two")
+    with Bench(tmp_path) as bench:
+        assert bench.deploy(old).ok
+        bench.ran()
+        real = deployment.send
+        calls = []
+
+        def second_fails(link: BoardLink, files: dict[str, bytes], **options: object) -> None:
+            calls.append(files)
+            if len(calls) > 1:
+                raise BoardError("the cable is out.")
+            real(link, files, **options)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patched:
+            patched.setattr(deployment.board_files, "free_bytes", _Small(bench, 45))
+            patched.setattr(deployment, "send", second_fails)
+            cut = bench.deploy(new)
+        assert not cut.ok and "`fieldpost deploy` has been repeated" in cut.text, cut
+        with open_link(bench.board.port) as link:
+            link.restart()
+            heard = b"".join(link.console(1))
+            link.close(resume=False)
+        assert b"repeat `fieldpost deploy`" in heard, heard
+        assert not (bench.folder / "ran").exists()
+        # The other way round, too: back to the old set.
+        assert bench.deploy(old).ok
+        assert bench.ran() == OLD
 
 
 @pytest.mark.slow
