@@ -1,6 +1,6 @@
 """Changes of config.json while the node runs: stored whole, and taken back if they strand it.
 
-A change of network or broker is on trial: beside the new config.json lies `trial.json` with the
+A change that needs a restart is on trial: beside the new config.json lies `trial.json` with the
 old one, until the node has connected with the new. If it has not within five minutes (one that
 sleeps: nor in three wakes), the old one comes back, and the node restarts and tells. Every step is
 one atomic write, so a power cut leaves the old settings, a trial, or the new ones.
@@ -15,8 +15,8 @@ from firmware import files as _files
 CONFIG = "config.json"
 _TRIAL = "trial.json"
 _AGAIN_MS = const(60000)
-# First parts of the keys that can cut a node off.
-_RISKY = ("node", "wifi", "mqtt", "mode", "ntp")
+# What decides where the node's login goes, and how well it is guarded on the way.
+_LOGIN_GOES = ("mqtt.host", "mqtt.port", "mqtt.tls", "ntp.host", "wifi.static")
 
 
 def change(config, key, value):
@@ -50,24 +50,42 @@ def value_of(settings, key):
     return at
 
 
-def store(config, key, command_id, files=_files):
-    """Write `config` as config.json; True if it is on trial, for `key` can cut the node off.
+def guard(before, config):
+    """ValueError for a change that only somebody with the board at hand may make.
+
+    Whoever may write to `…/cmd` is no more than that: a command that names another broker would
+    have the password sent there, and one that names another time server an expired certificate
+    believed. before, config: config.json as dicts, both without errors.
+    """
+    if config.get("commands") != before.get("commands"):
+        raise ValueError("commands is set with the board at hand")
+    if before.get("commands") == "all":
+        return
+    for key in _LOGIN_GOES:
+        section, name = key.split(".")
+        if (before.get(section) or {}).get(name) != (config.get(section) or {}).get(name):
+            raise ValueError(
+                "%s decides where the login goes: it is set with the board at hand, or by command "
+                'where its config.json has "commands": "all"' % key
+            )
+
+
+def store(config, key, command_id, on_trial, files=_files):
+    """Write `config` as config.json, on trial or for good.
 
     OSError if flash refuses: then nothing is changed.
     """
-    risky = key.split(".")[0] in _RISKY
-    if risky:
+    if on_trial:
         old = _files.read(CONFIG, files, True)
         note = {"id": command_id, "key": key, "old": old.decode()}
         _files.write_atomic(_TRIAL, json.dumps(note).encode(), files)
     try:
         _files.write_atomic(CONFIG, json.dumps(config).encode(), files)
     except OSError:
-        if risky:
+        if on_trial:
             # Left here, it would be taken for the trial of the next change.
             _remove_trial(files)
         raise
-    return risky
 
 
 def _remove_trial(files):

@@ -69,5 +69,5 @@ def _parsed(data, path):
         return "%s: %s" % (path, MISSING)
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RuntimeError):  # the second: nested deeper than the interpreter goes
         return "%s: is not JSON (fieldpost config check shows where)" % path

@@ -15,7 +15,9 @@ from firmware.log import LEVELS
 from firmware.readings import record as reading
 from firmware.readings.boot_count import FAILED_STARTS_MAX
 
-_SEEN_MAX = const(8)
+# The commands done last, by their ids: more than a broker keeps in flight for one node.
+DONE = "commands.done"
+_DONE_MAX = const(32)
 _IDENTIFY_S = const(10)
 _STAY_AWAKE_MIN_MAX = const(1440)
 # Settings that take effect at once; any other restarts the node.
@@ -38,7 +40,7 @@ class Commands:
         self._actions = actions
         self._trial = trial
         self._log = log
-        self._seen = []
+        self._done = _load_done(files)
         self._then = None  # done once the answer has arrived
         self._telling = False  # the verdict of a trial, on this connection
 
@@ -106,17 +108,27 @@ class Commands:
             if method is None:
                 known = [one[3:] for one in dir(Commands) if one.startswith("do_")]
                 raise ValueError("unknown command %s; known: %s" % (do, ", ".join(sorted(known))))
-            if name in self._seen:
+            if name in self._done:
                 raise ValueError("a command with this id was done already")
             result = method(command)
-            self._seen.append(name)
-            if len(self._seen) > _SEEN_MAX:
-                self._seen.pop(0)
+            self._note(name)
         except ValueError as error:
             return {"id": name, "ok": False, "error": str(error)}
+        except RuntimeError:  # the interpreter's own limit, which differs from port to port
+            return {"id": name, "ok": False, "error": "nested too deep"}
         answer = {"id": name, "ok": True}
         answer.update(result or {})
         return answer
+
+    def _note(self, name):
+        """Remember that a command was done, over restarts and deep sleeps too: a broker may send
+        it again after either."""
+        self._done.append(name)
+        del self._done[:-_DONE_MAX]
+        try:
+            _files.write_atomic(DONE, json.dumps(self._done).encode(), self._files)
+        except OSError:
+            pass  # It is remembered until the next restart.
 
     @staticmethod
     def _parse(payload, retained):
@@ -161,11 +173,15 @@ class Commands:
             raise ValueError("; ".join(errors))
         if config == before:
             return {"key": key}
+        _settings.guard(before, config)
+        is_live = key in _LIVE
         try:
-            on_trial = _settings.store(config, key, command["id"], self._files)
+            # Whatever needs a restart can keep the node from its next delivery: a sensor's driver
+            # that never returns, limits of a battery that none has.
+            _settings.store(config, key, command["id"], not is_live, self._files)
         except OSError as error:
             raise ValueError("not stored, flash refuses (%s)" % error)
-        if key in _LIVE:
+        if is_live:
             # As the schema has it: what came as 60.0 is in force as 60.
             self._node.apply(key, settings[key])
             if key == "log_level":
@@ -175,7 +191,7 @@ class Commands:
                 self._node.uplink.discovery.is_due = True
             return {"key": key}
         self._then = self._actions.restart
-        return {"key": key, "restart": True, "on_trial": on_trial}
+        return {"key": key, "restart": True, "on_trial": True}
 
     def do_sample(self, command):
         """Take a reading now."""
@@ -281,6 +297,14 @@ class Actions:
 def make(node, inbox, trial, files, restart, log):
     """Commands for `node`."""
     return Commands(node, inbox, Actions(node, files, restart), trial, log, files)
+
+
+def _load_done(files):
+    try:
+        found = json.loads(_files.read(DONE, files) or b"[]")
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _text(command, name):

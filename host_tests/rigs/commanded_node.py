@@ -38,6 +38,7 @@ class Node:
         self.folder, self.name, self.url = folder, name, broker.url
         found: dict[str, Any] = {
             "node": name,
+            "commands": "all",
             "boot_window_s": 0,
             "mqtt": {"host": "127.0.0.1", "port": broker.port},
             "ntp": {"host": None},

@@ -23,6 +23,7 @@ def configured(sensors: list[dict], **config: Any) -> dict[str, Any]:
     """The configuration of a node with these sensors."""
     return {
         "node": "n",
+        "commands": "all",
         "mode": "duty_cycle",
         "sample_s": _SAMPLE_S,
         "mqtt": {"host": BROKER},

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _PROBE_AGAIN_US = 60_000_000
 _ID_CHARACTERS_MAX = 32
+# Settings in force at once; any other is on trial. As firmware/remote/commands.py has them.
+_LIVE = ("sample_s", "health_s", "deliver_every", "awake_limit_s", "log_level")
 _WAITING_MAX = 8  # at once; firmware/remote/inbox.py drops more than that, and says so
 
 
@@ -141,8 +143,7 @@ class Orders:
     @staticmethod
     def _is_verdict(order: dict[str, Any], answer: dict[str, Any]) -> bool:
         """Of a trial; it is told again after a power cut, rather than not at all."""
-        on_trial = order["key"].startswith("mqtt.")
-        return on_trial and "key" in answer and "on_trial" not in answer
+        return order["key"] not in _LIVE and "key" in answer and "on_trial" not in answer
 
     def _judge(self, order: dict[str, Any], answer: dict[str, Any]) -> None:
         self._on_trial = ""

@@ -125,6 +125,7 @@ def _node(
     flash_kib = rng.choice((256, 256, 256, 64, 32, 8, 0))
     config: dict[str, Any] = {
         "node": name,
+        "commands": "all",
         "sample_s": 60,
         "health_s": rng.choice((300, 300, 3600)),
         "watchdog_s": 0 if rng.random() < 0.9 else 8 if port == "rp2" else 30,

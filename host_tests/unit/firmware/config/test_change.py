@@ -12,11 +12,17 @@ from rigs.field import Field
 from fakes.flash import FakeFlash
 from firmware.config import change as settings
 from firmware.config import check as schema
+from firmware.remote import commands
 from firmware.remote.commands import Actions, Commands
 from firmware.remote.inbox import Inbox
 from simulation.scenario import BROKER
 
-CONFIG = {"node": "n", "sample_s": 60, "mqtt": {"host": "broker.example"}}
+CONFIG = {
+    "node": "n",
+    "commands": "all",
+    "sample_s": 60,
+    "mqtt": {"host": "broker.example"},
+}
 SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
 TOPIC = b"fieldpost/n/cmd"
 
@@ -233,3 +239,113 @@ def test_a_restart_that_was_answered_comes_before_a_verdict(told: Told) -> None:
     told.start()
     told.commands.step()
     assert told.session.answers == [{"id": "1", "key": "mqtt.host", "ok": True}]
+
+
+# What only the owner may change --------------------------------------------------------------------
+
+
+def told_of(**config: Any) -> Told:
+    """A node whose config.json says so, instead of `CONFIG`'s "commands": "all"."""
+    told = Told()
+    mine = {key: value for key, value in CONFIG.items() if key != "commands"} | config
+    settings._files.write_atomic("config.json", json.dumps(mine).encode(), told.flash)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mqtt.host", "thief.example"),
+        ("mqtt.port", 1884),
+        ("mqtt.tls", None),
+        ("mqtt.tls.insecure_skip_verify", True),
+        ("mqtt.tls.ca_file", "certs/mine.der"),
+        ("mqtt.tls.server_name", "thief.example"),
+        ("mqtt", {"host": "thief.example"}),
+        ("ntp.host", "thief.example"),
+        ("wifi.static", {"address": "10.0.0.2", "gateway": "10.0.0.1", "dns": "10.0.0.9"}),
+        ("wifi", {"static": {"address": "10.0.0.2", "gateway": "10.0.0.1"}}),
+        ("commands", "all"),
+    ],
+)
+def test_no_command_sends_the_login_elsewhere_or_weakens_tls(key: str, value: Any) -> None:
+    """Whoever may write to `…/cmd` must not come by the password."""
+    tls = {"ca_file": "certs/ca.der"}
+    told = told_of(mqtt={"host": "broker.example", "tls": tls}, ntp={"host": "time.example"})
+    before = told.config()
+    answer = told.set("1", key, value)
+    assert answer["ok"] is False and "with the board at hand" in answer["error"]
+    assert told.config() == before and "trial.json" not in told.flash.files
+    told.acknowledge()
+    assert told.restarts == 0
+
+
+@pytest.mark.parametrize("value", ["off", "safe"])
+def test_commands_are_switched_off_by_hand_alone(value: str) -> None:
+    assert Told().set("1", "commands", value)["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("low_battery", {"below_mv": 60000, "stop_mv": 60000}),
+        ("sensors", [{"type": "driver", "driver": "machine:bootloader", "pin": 1}]),
+        ("awake_pin", 3),
+        ("outbox.flash_kib", 0),
+        ("retry.cap_s", 3600),
+        ("watchdog_s", 5),
+        ("mqtt.keepalive_s", 20),
+        ("mode", "duty_cycle"),
+    ],
+)
+def test_whatever_needs_a_restart_is_on_trial(key: str, value: Any) -> None:
+    told = told_of()
+    before = told.config()
+    answer = told.set("1", key, value)
+    assert answer["ok"] and answer["on_trial"], answer
+    told.acknowledge()
+    assert told.restarts == 1
+    told.start()
+    assert told.trial.is_open
+    told.trial.step(False, settings.Trial.LIMIT_MS, "no answer")
+    assert told.config() == before
+
+
+# Commands that come again ---------------------------------------------------------------------------
+
+
+def test_a_command_is_not_done_again_after_a_restart_or_after_many_others() -> None:
+    told = Told()
+    for number in range(20):
+        assert told.set(f"c{number}", "sample_s", 60 + number)["ok"]
+    told.start()
+    for number in (0, 10, 19):
+        answer = told.set(f"c{number}", "sample_s", 5)
+        assert answer["ok"] is False and "done already" in answer["error"]
+    assert told.config()["sample_s"] == 79
+
+
+def test_what_is_remembered_of_commands_is_bounded_and_survives_garbage() -> None:
+    told = Told()
+    for number in range(100):
+        told.set(f"c{number}".ljust(32, "x"), "sample_s", 60 + number)
+    assert len(told.flash.files["commands.done"]) < 1400
+    for garbage in (b"", b"{", b"5", b"\xff"):
+        told.flash.files["commands.done"] = garbage
+        told.start()
+        assert told.set("again", "sample_s", 60)["ok"]
+
+
+def test_the_interpreters_limit_ends_one_command_and_not_the_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = Told()
+
+    def too_deep(*_: Any) -> Any:
+        """As a Pico W's JSON does at 120 brackets."""
+        raise RuntimeError("maximum recursion depth exceeded")
+
+    monkeypatch.setattr(commands.Commands, "_parse", staticmethod(too_deep))
+    told.send("a", "sample")
+    told.commands.step()
+    assert told.session.answers == [{"id": None, "ok": False, "error": "nested too deep"}]

@@ -40,6 +40,7 @@ def test_the_shortest_configuration_gets_every_default() -> None:
     assert settings == {
         "node": "greenhouse-1",
         "boot_window_s": 3,
+        "commands": "safe",
         "setup_pin": None,
         "wifi": {
             "hostname": "greenhouse-1",
