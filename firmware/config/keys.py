@@ -165,8 +165,8 @@ CONFIG = (
     # "always_on" stays connected and obeys commands at once; "duty_cycle" wakes, measures,
     # delivers when due and sleeps, for a life on batteries.
     ("mode", "one of", "always_on", ("always_on", "duty_cycle")),
-    # What the node obeys on `…/cmd`. "safe": all but a change of where its login goes (broker, TLS,
-    # time server, static addresses); "all": that too; "off": nothing, and it subscribes to
+    # What the node obeys on `…/cmd`. "safe": all but a change of where its login goes (broker,
+    # TLS, time server, static addresses); "all": that too; "off": nothing, and it subscribes to
     # nothing. Set by hand in this file, never by a command.
     ("commands", "one of", "safe", ("off", "safe", "all")),
     # Time from one reading to the next.

@@ -241,7 +241,7 @@ def test_a_restart_that_was_answered_comes_before_a_verdict(told: Told) -> None:
     assert told.session.answers == [{"id": "1", "key": "mqtt.host", "ok": True}]
 
 
-# What only the owner may change --------------------------------------------------------------------
+# What only the owner may change ------------------------------------------------------------------
 
 
 def told_of(**config: Any) -> Told:
@@ -311,7 +311,7 @@ def test_whatever_needs_a_restart_is_on_trial(key: str, value: Any) -> None:
     assert told.config() == before
 
 
-# Commands that come again ---------------------------------------------------------------------------
+# Commands that come again ------------------------------------------------------------------------
 
 
 def test_a_command_is_not_done_again_after_a_restart_or_after_many_others() -> None:
