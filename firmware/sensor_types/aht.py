@@ -13,3 +13,11 @@ KEYS = I2C + (
 
 def recipe(one):
     return "aht20:AHT20", i2c(one), one["address"], {"time": None}
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "AHT20 product manual, version 1.0, 'Electrical characteristics'"
+
+
+def draw(one, supply_v):
+    return "AHT20", 80, (0.98, 0.98), (0.25, 0.25)

@@ -12,3 +12,11 @@ KEYS = I2C + (
 
 def recipe(one):
     return "bh1750:BH1750", i2c(one), one["address"]
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "data sheet BH1750FVI, 2011.11, page 2: supply and power-down current"
+
+
+def draw(one, supply_v):
+    return "BH1750", 180, (0.12, 0.19), (0.01, 1)

@@ -14,3 +14,14 @@ KEYS = (
 
 def recipe(one):
     return "dhtxx:DHT", {"pin": [one["pin"]]}, one["model"]
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "data sheets of AM2302 and DHT11, 'Electrical characteristics'"
+
+
+def draw(one, supply_v):
+    # The driver asks twice, for the first answer is an old one.
+    if one["model"] == "DHT11":
+        return "DHT11", 1000, (0.5, 2.5), (100, 150)
+    return "DHT22", 2000, (1, 1.5), (40, 50)

@@ -25,3 +25,12 @@ def recipe(one):
         options = one["active_low"], one["field"], None
         return ("changes:Changes", pin, {"time": None}) + options
     return "digital:Digital", pin, one["active_low"], one["field"]
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "best: an open contact; worst: a closed one at an ESP32's pull-up of 45 kOhm"
+
+
+def draw(one, supply_v):
+    # Without the board's resistor it is an active sensor, of which there are many.
+    return ("contact", 1, (0, 0), (0, 73)) if one["pull"] else None

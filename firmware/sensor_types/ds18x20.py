@@ -19,3 +19,14 @@ KEYS = (
 
 def recipe(one):
     return "ds18b20:DS18B20", {"onewire": [one["pin"]]}, one["resolution"], one["devices"]
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "data sheet DS18B20 (19-7487), page 3: active and standby current, t_CONV"
+_CONVERSION_MS = {9: 94, 10: 188, 11: 376, 12: 751}
+
+
+def draw(one, supply_v):
+    count = len(one["devices"] or [None])
+    active_ma, standby_ua = (1 * count, 1.5 * count), (0.75 * count, 1 * count)
+    return f"{count} x DS18B20", _CONVERSION_MS[one["resolution"]], active_ma, standby_ua

@@ -15,3 +15,11 @@ KEYS = (
 def recipe(one):
     trigger, echo = {"pin": [one["trigger"], "out"]}, {"pin": [one["echo"], "in"]}
     return "hcsr04:HCSR04", trigger, echo, {"time": None}, one["samples"]
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "HC-SR04 user's manual, 'Product features': working and quiescent current at 5 V"
+
+
+def draw(one, supply_v):
+    return "HC-SR04", 60 * one["samples"], (15, 15), (2000, 2000)

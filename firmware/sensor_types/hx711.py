@@ -20,3 +20,14 @@ def recipe(one):
     clock, data = {"pin": [one["clock"], "out"]}, {"pin": [one["data"], "in", "up"]}
     options = one["scale"], one["offset"], one["field"]
     return ("hx711:HX711", clock, data, {"time": None}) + options
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = (
+    "data sheet HX711, 'Key electrical characteristics', with a cell of 1000 to 350 Ohm at 3.3 V; "
+    "powered down in between, with its cell"
+)
+
+
+def draw(one, supply_v):
+    return "HX711", 410, (4.9, 11), (0.7, 1)

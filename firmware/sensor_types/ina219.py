@@ -16,3 +16,24 @@ KEYS = I2C + (
 
 def recipe(one):
     return "ina219:INA219", i2c(one), one["address"], one["shunt_mohm"]
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = (
+    "data sheet SBOS448G, section 6.5; in between, best: powered down, worst: as if it measured, "
+    "for the sheet leaves open what a triggered chip does"
+)
+
+
+def draw(one, supply_v):
+    return "INA219", 19, (0.7, 1), (6, 1000)
+
+
+def _chip(answer):
+    # Its configuration after power-on, and as the driver leaves it.
+    if answer in (b"\x39\x9f", b"\x3e\x63"):
+        return "INA219"
+    return None if answer[0] & 0xC0 else ""  # two bits that are always 0
+
+
+SCAN = (b"\x00", 0, 2, _chip)

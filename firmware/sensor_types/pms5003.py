@@ -20,3 +20,11 @@ KEYS = (
 
 def recipe(one):
     return "pms5003:PMS5003", {"uart": [one["uart"], 9600, one["tx"], one["rx"]]}
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "PMS5003 series data manual, version 2.3, page 3: the fan is always on"
+
+
+def draw(one, supply_v):
+    return "PMS5003", 2400, (100, 100), (100000, 100000)

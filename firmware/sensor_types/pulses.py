@@ -21,3 +21,11 @@ def recipe(one):
     pin, options = {"pin": [one["pin"], "in", "up"]}, (one["debounce_ms"], one["field"])
     # The last is for firmware/duty_cycle/watched_pins.py: the tally of a pin that it minds.
     return ("pulses:Pulses", pin, {"time": None}, one["scale"]) + options + (None,)
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "best: a contact that rests open; worst: closed, at a pull-up of 45 kOhm"
+
+
+def draw(one, supply_v):
+    return "pulses", 1, (0, 0), (0, 73)

@@ -19,3 +19,13 @@ KEYS = I2C + (
 
 def recipe(one):
     return "scd4x:SCD4x", i2c(one), one["address"], {"time": None}
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "data sheet SCD4x, version 1.3, section 2.1: it measures all the time, at 3.3 V"
+# Whether it has a measurement.
+SCAN = (b"\xe4\xb8", 1, 3, "SCD40, SCD41 or SCD43")
+
+
+def draw(one, supply_v):
+    return "SCD4x", 1, (15, 18), (15000, 18000)

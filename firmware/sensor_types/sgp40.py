@@ -12,3 +12,13 @@ KEYS = I2C + (
 
 def recipe(one):
     return "sgp40:SGP40", i2c(one), one["address"]
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "data sheet SGP40, version 1.2, table 3: the heater stays on between readings"
+# Its serial number.
+SCAN = (b"\x36\x82", 1, 9, "SGP40")
+
+
+def draw(one, supply_v):
+    return "SGP40", 30, (2.6, 4), (2600, 4000)

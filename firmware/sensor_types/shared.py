@@ -15,8 +15,7 @@ board or a host, and then dropped. It has
   dict stands for a part of the board: `{"pin": [4, "in"]}` is `board.pin(4, "in")`, and
   `{"time": None}` is `board.time` itself.
 
-What follows the line HOST_ONLY of a declaration is for the host tools, and `fieldpost deploy`
-leaves it out:
+What follows the line "For the host alone" is for the host tools, and no board gets it compiled:
 - `draw(one, supply_v)`: (title, ms that a measurement takes, (least, most) mA meanwhile, (least,
   most) uA in between), or None where nobody can know; DRAW_SOURCE says where that is from;
 - SCAN, for what answers to a scan on I2C: (bytes to write, ms to wait, bytes to read, who it is).

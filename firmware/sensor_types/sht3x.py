@@ -12,3 +12,13 @@ KEYS = I2C + (
 
 def recipe(one):
     return "sht3x:SHT3x", i2c(one), one["address"]
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "data sheet SHT3x-DIS, version 7, section 2.1: supply current, typical and most"
+# Its status.
+SCAN = (b"\xf3\x2d", 1, 3, "SHT30, SHT31 or SHT35")
+
+
+def draw(one, supply_v):
+    return "SHT3x", 16, (0.6, 1.5), (0.2, 2)

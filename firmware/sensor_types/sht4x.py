@@ -12,3 +12,13 @@ KEYS = I2C + (
 
 def recipe(one):
     return "sht4x:SHT4x", i2c(one), one["address"]
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "data sheet SHT4x, version 6, section 2.1: supply current, typical and most"
+# Its serial number.
+SCAN = (b"\x89", 10, 6, "SHT40, SHT41 or SHT45")
+
+
+def draw(one, supply_v):
+    return "SHT4x", 9, (0.32, 0.5), (0.08, 1)

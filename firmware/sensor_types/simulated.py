@@ -17,3 +17,11 @@ KEYS = (
 def recipe(one):
     options = one["seed"], one["period_s"], one["fail_every"]
     return ("simulated:Simulated", {"time": None}) + options
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "no hardware"
+
+
+def draw(one, supply_v):
+    return "simulated", 1, (0, 0), (0, 0)

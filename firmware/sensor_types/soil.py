@@ -19,3 +19,11 @@ KEYS = (
 def recipe(one):
     adc = {"adc": [one["pin"]]}
     return "soil:Soil", adc, one["dry_mv"], one["wet_mv"], one["oversample"], one["field"]
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "DFRobot SEN0193, product page: operating current; it is always on"
+
+
+def draw(one, supply_v):
+    return "soil probe", 1, (5, 5), (5000, 5000)

@@ -16,3 +16,14 @@ def recipe(one):
         return "measured:Measured", "supply_mv", {"supply_mv": None}
     # An offset of 0, 16 measurements, no decimals.
     return "analog:Analog", {"adc": [one["pin"]]}, one["scale"] * 1000, 0, 16, "supply_mv", 0
+
+
+# For the host alone: `fieldpost deploy` leaves out what follows.
+DRAW_SOURCE = "docs/sensors.md: two resistors of 100 kOhm across the battery"
+
+
+def draw(one, supply_v):
+    if one["pin"] is None:
+        return "supply", 1, (0, 0), (0, 0)
+    ua = supply_v / 200e3 * 1e6
+    return "supply divider", 1, (0, 0), (ua, ua)

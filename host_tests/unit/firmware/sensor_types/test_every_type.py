@@ -12,6 +12,7 @@ from fakes.adc import FakeAdc
 from fakes.pin import FakePin
 from fakes.scripted import recipe_of
 from fakes.sensor_board import SensorBoard, stand_in_modules
+from fieldpost.deploy import tree
 from fieldpost.paths import ROOT
 from firmware.config import check as config
 from firmware.config import keys_sensors
@@ -233,6 +234,30 @@ def test_a_declaration_is_complete_and_its_driver_is_there(kind: str) -> None:
     imports = re.compile(rf"^(from|import) {module}\b|import_module\(.{module}.\)", re.MULTILINE)
     named = [path for path in tests if imports.search(path.read_text("utf-8"))]
     assert named or module == "measured", f"no test in host_tests/unit/lib imports {module}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_type_draws_is_said_with_its_source_or_said_to_be_unknown(kind: str) -> None:
+    declared = keys_sensors.declaration(kind)
+    assert declared.DRAW_SOURCE
+    (sensor,) = checked(shortest(kind))
+    drawn = declared.draw(sensor, 3.7)
+    assert (drawn is None) == (kind in ("analog", "digital", "driver"))
+    if drawn:
+        title, sample_ms, active_ma, standby_ua = drawn
+        assert title
+        assert sample_ms > 0
+        for best, worst in (active_ma, standby_ua):
+            assert 0 <= best <= worst
+
+
+def test_no_board_gets_what_is_for_the_host_alone() -> None:
+    for kind in KINDS:
+        source = (ROOT / "firmware" / "sensor_types" / f"{kind}.py").read_bytes()
+        sent = tree.for_board(source)
+        assert b"def recipe" in sent
+        assert b"draw" not in sent
+        assert b"SCAN" not in sent
 
 
 def test_a_pin_that_a_fake_holds_is_read_as_any_other() -> None:

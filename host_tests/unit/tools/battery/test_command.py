@@ -318,3 +318,21 @@ def test_the_documents_example_is_what_the_command_prints(monkeypatch: pytest.Mo
     printed = run(ROOT / "examples" / "greenhouse", "--board", "esp32", "--sleep-ua", "70:150")
     text = DOCUMENT.read_text(encoding="utf-8")
     assert "\n".join(line.rstrip() for line in printed.rstrip().splitlines()) in text
+
+
+def test_a_sensor_that_is_always_on_empties_the_battery_in_a_day_and_not_in_a_year(
+    tmp_path: Path,
+) -> None:
+    sensors = [{"type": "pms5003", "tx": 11, "rx": 12}]
+    path = write(tmp_path, {"mode": "duty_cycle", "sample_s": 300, "sensors": sensors})
+    said = run_json(path, "--board", "esp32", "--cell", "18650", "--sleep-ua", "100")
+    assert said["not_counted"] == []
+    assert 0.5 < said["cases"]["middle"]["days"] < 1.5
+
+
+def test_what_nobody_can_know_is_named_and_not_silently_nothing(tmp_path: Path) -> None:
+    sensors = [{"type": "driver", "driver": "mine:Thing", "name": "mine"}, {"type": "internal"}]
+    path = write(tmp_path, {"mode": "duty_cycle", "sample_s": 300, "sensors": sensors})
+    arguments = (path, "--board", "esp32", "--cell", "18650")
+    assert run_json(*arguments)["not_counted"] == ["mine"]
+    assert "mine: draw not known, not counted" in run(*arguments)
