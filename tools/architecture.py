@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,7 +84,7 @@ def rooms(root: Path, folder: str, package: str) -> dict[str, set[str]]:
 
 
 def floors(house: dict[str, set[str]]) -> list[list[str]]:
-    """The rooms in floors, the lowest first: each imports from floors below it alone."""
+    """The rooms in floors, the lowest first: each stands on the lowest floor that it can."""
     left = dict(house)
     built: list[list[str]] = []
     done: set[str] = set()
@@ -96,6 +97,29 @@ def floors(house: dict[str, set[str]]) -> list[list[str]]:
         for name in floor:
             del left[name]
     return built
+
+
+def contract(root: Path, package: str) -> list[list[str]] | None:
+    """The floors that a package's contract in pyproject.toml gives it, if there is one."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    for one in settings["tool"].get("importlinter", {}).get("contracts", ()):
+        if one["type"] == "layers" and one["containers"] == [package]:
+            return [sorted(re.split(r"[ |:()]+", layer.strip("() "))) for layer in one["layers"]][
+                ::-1
+            ]
+    return None
+
+
+def check_floors(built: list[list[str]], house: dict[str, set[str]]) -> None:
+    """SystemExit if a room is missing, or if an arrow does not run down."""
+    level = {name: number for number, floor in enumerate(built) for name in floor}
+    if set(level) != set(house):
+        odd = sorted(set(level) ^ set(house))
+        raise SystemExit(f"in the contract or in the code, not in both: {', '.join(odd)}")
+    for name, others in house.items():
+        wrong = sorted(other for other in others if level[other] >= level[name])
+        if wrong:
+            raise SystemExit(f"{name} imports what does not stand below it: {', '.join(wrong)}")
 
 
 def _wrapped(indent: str, start: str, words: list[str]) -> list[str]:
@@ -113,7 +137,8 @@ def picture(root: Path, folder: str, package: str) -> str:
     shown = {name: f"{name}/" if (root / folder / name).is_dir() else name for name in house}
     width = max(map(len, shown.values())) + 2
     lines = ["```text"]
-    built = floors(house)
+    built = contract(root, package) or floors(house)
+    check_floors(built, house)
     for number, floor in reversed(list(enumerate(built))):
         lines.append(f"-- floor {number} ".ljust(60, "-"))
         for name in floor:

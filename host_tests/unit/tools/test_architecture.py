@@ -70,14 +70,15 @@ def test_a_module_that_is_new_or_gone_makes_the_page_stale(tmp_path: Path) -> No
         shutil.copytree(
             ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("umqtt", "__pycache__")
         )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     assert architecture.written(tmp_path, PAGE) == PAGE
     extra = tmp_path / "firmware" / "net" / "carrier_pigeon.py"
     extra.write_text('"""Carries readings by pigeon (RFC 1149). Slow."""\n', encoding="utf-8")
     row = "| `carrier_pigeon.py` | Carries readings by pigeon (RFC 1149) |"
     assert row in architecture.written(tmp_path, PAGE)
     extra.unlink()
-    (tmp_path / "firmware" / "log.py").unlink()
-    assert "| `log.py` |" not in architecture.written(tmp_path, PAGE)
+    (tmp_path / "firmware" / "net" / "recovery.py").unlink()
+    assert "| `recovery.py` |" not in architecture.written(tmp_path, PAGE)
 
 
 def test_late_imports_are_arrows_too(tmp_path: Path) -> None:
@@ -101,6 +102,23 @@ def test_a_circle_is_named_and_never_drawn(tmp_path: Path) -> None:
     )
     with pytest.raises(SystemExit, match="circle: net, node"):
         architecture.floors(architecture.rooms(root, "firmware", "firmware"))
+
+
+def test_the_floors_are_those_of_the_contract(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[[tool.importlinter.contracts]]\ntype = "layers"\ncontainers = ["firmware"]\n'
+        'layers = ["app", "node | net", "files"]\n',
+        encoding="utf-8",
+    )
+    built = architecture.contract(tmp_path, "firmware")
+    assert built == [["files"], ["net", "node"], ["app"]]
+    assert architecture.contract(tmp_path, "fieldpost") is None
+    house = {"app": {"node", "files"}, "node": {"files"}, "net": set(), "files": set()}
+    architecture.check_floors(built, house)
+    with pytest.raises(SystemExit, match="node imports what does not stand below it: net"):
+        architecture.check_floors(built, {**house, "node": {"net"}})
+    with pytest.raises(SystemExit, match="not in both: led"):
+        architecture.check_floors(built, {**house, "led": set()})
 
 
 def test_a_module_without_a_docstring_is_refused(tmp_path: Path) -> None:
