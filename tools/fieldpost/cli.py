@@ -24,6 +24,7 @@ from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.node_process import Interpreter
 from fieldpost.provision import command as provision_command
 from fieldpost.scan import command as scan_command
+from fieldpost.terminal import tolerate
 from fieldpost.upkeep import boards_command
 from fieldpost.upkeep import command as board_commands
 from fieldpost.wrapping import fit
@@ -257,6 +258,7 @@ def show(as_json: JsonOption = False) -> None:
 
 def main() -> None:
     """Run the command line; what a command cannot do ends in one sentence and status 1."""
+    tolerate(sys.stdout, sys.stderr)
     try:
         app()
     except CommandError as error:

@@ -5,6 +5,8 @@ import shutil
 import textwrap
 from typing import TextIO
 
+from fieldpost.terminal import neutral_lines
+
 _COMMAND = re.compile(r"`[^`]*`")
 _GLUE = "\0"
 
@@ -12,8 +14,10 @@ _GLUE = "\0"
 def fit(text: str, stream: TextIO) -> str:
     """`text` as it is to be written to `stream`: elsewhere than on a terminal, each line whole.
 
+    What it quotes from a board, a node or a broker cannot drive the terminal.
     What stands in backquotes is a command to type, and stays on one line if it fits there.
     """
+    text = neutral_lines(text)
     if not stream.isatty():
         return text
     width = shutil.get_terminal_size().columns

@@ -1,6 +1,5 @@
 """What the demonstration knows: from the node's console, and from the broker."""
 
-import json
 import re
 import time
 from collections import deque
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldpost.messages.account import Account
+from fieldpost.messages.payload import number, read
 
 TOPIC = "fieldpost/demo"
 _READY = re.compile(r"ready: .*\bboot (\d+)$")
@@ -73,9 +73,7 @@ class DemoState:
     def broker_sent(self, topic: str, payload: bytes) -> Arrival | None:
         """A message from the broker; the reading, if it is one."""
         try:
-            content = json.loads(payload)
-            if not isinstance(content, dict):
-                raise ValueError("not an object")
+            content = read(payload)
             if topic == f"{TOPIC}/telemetry":
                 return self._reading(content)
         except ValueError as error:
@@ -91,7 +89,7 @@ class DemoState:
         new = self.account.deliver(content)
         if new and not self.account.waiting:
             self.waiting = 0
-        ts = content.get("ts")
+        ts = number(content.get("ts"), 0, 2**33)
         arrival = Arrival(
             seq=content["seq"],
             ts=ts,

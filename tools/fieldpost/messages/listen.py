@@ -1,7 +1,6 @@
 """`fieldpost listen`: prints what arrives, as `mosquitto_sub -v` does."""
 
 import base64
-import json
 import queue
 import sys
 import time
@@ -9,9 +8,11 @@ import time
 from paho.mqtt.client import MQTTMessage
 
 from fieldpost.errors import CommandError
+from fieldpost.messages.arrivals import Arrivals
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection, check_filter
 from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.terminal import neutral, to_json
 
 
 def listen_command(
@@ -31,7 +32,7 @@ def listen_command(
     """
     address = mqtt_url.parse(broker, tls)
     check_filter(topic)
-    arrived: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
+    arrived = Arrivals()
     first = True
 
     def connected() -> None:
@@ -56,12 +57,14 @@ def listen_command(
         return
     finally:
         connection.close()
+        if arrived.missed:
+            _say(f"{arrived.missed} messages came faster than they could be printed")
     if count is not None and printed < count:
         raise CommandError(f"{printed} of {count} messages came within {timeout_s:g} s")
 
 
 def _print_messages(
-    arrived: "queue.SimpleQueue[MQTTMessage]",
+    arrived: Arrivals,
     count: int | None,
     timeout_s: float | None,
     as_json: bool,
@@ -83,10 +86,8 @@ def _print_messages(
 
 def _as_line(message: MQTTMessage) -> str:
     line = f"{message.topic} {message.payload.decode(errors='replace')}"
-    if sys.stdout.isatty():
-        # What a stranger publishes must not drive this terminal.
-        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
-    return line
+    # What a stranger publishes must not drive this terminal; a program gets it as it is.
+    return neutral(line) if sys.stdout.isatty() else line
 
 
 def _as_json(message: MQTTMessage) -> str:
@@ -100,8 +101,8 @@ def _as_json(message: MQTTMessage) -> str:
         fields["payload"] = message.payload.decode()
     except UnicodeDecodeError:
         fields["payload_base64"] = base64.b64encode(message.payload).decode()
-    return json.dumps(fields, ensure_ascii=False)
+    return to_json(fields)
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(neutral(text), file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ import sys
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection, check_topic
 from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.terminal import neutral
 
 DEFAULT_MESSAGE = "Hello from Fieldpost"
 
@@ -34,4 +35,4 @@ def publish_command(
 
 
 def _report_lost(reason: str) -> None:
-    print(f"connection lost: {reason}", file=sys.stderr, flush=True)
+    print(neutral(f"connection lost: {reason}"), file=sys.stderr, flush=True)

@@ -1,18 +1,21 @@
 """`fieldpost listen --telemetry`: readings as they arrive, each gap and repeat named."""
 
-import json
+import itertools
 import queue
 import sys
 import time
+from collections.abc import Iterator
 
-from paho.mqtt.client import MQTTMessage
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from fieldpost.messages.arrivals import Arrivals
+from fieldpost.messages.ranges import Ranges
 from fieldpost.messages.telemetry import Kind, Verdict, Verifier
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection
 from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.terminal import neutral, to_json
 
 _STYLES = {
     Kind.NEW: "",
@@ -23,6 +26,8 @@ _STYLES = {
     Kind.CONFLICT: "bold red",
     Kind.MALFORMED: "red",
 }
+# Numbers of one boot, and boots, that an account lists; it counts them all.
+_LISTED_MAX = 10_000
 
 
 def verify_command(
@@ -39,11 +44,11 @@ def verify_command(
     Status 0 if no reading is missing and no key came with two readings.
     """
     address = mqtt_url.parse(broker, tls)
-    arrived: queue.SimpleQueue[MQTTMessage] = queue.SimpleQueue()
+    arrived = Arrivals()
     connection = Connection(
         address,
         on_message=arrived.put,
-        on_lost=lambda reason: print(f"connection lost: {reason}", file=sys.stderr),
+        on_lost=lambda reason: print(neutral(f"connection lost: {reason}"), file=sys.stderr),
         on_connected=lambda: connection.resubscribe(topic, 1),
     )
     verifier = Verifier()
@@ -66,7 +71,10 @@ def verify_command(
         pass
     finally:
         connection.close()
-    return _account(verifier, as_json)
+    if arrived.missed:
+        text = f"{arrived.missed} messages came faster than they could be read: not in the account"
+        print(text, file=sys.stderr)
+    return _account(verifier, as_json) or (1 if arrived.missed else 0)
 
 
 def _print(verdict: Verdict, payload: bytes, as_json: bool) -> None:
@@ -75,47 +83,64 @@ def _print(verdict: Verdict, payload: bytes, as_json: bool) -> None:
         told = {"verdict": verdict.kind, "node": verdict.node, "payload": text}
         if verdict.missing:
             told["missing"] = verdict.missing
-        print(json.dumps(told), flush=True)
+        print(to_json(told), flush=True)
         return
     note = f"{verdict.kind}"
     if verdict.missing:
         note += f" of {verdict.missing}"
     if verdict.text:
         note += f": {verdict.text}"
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     style = _STYLES[verdict.kind]
-    line = f"{verdict.node:16} {note:14} {text}"
-    Console(soft_wrap=True).print(f"[{style}]{escape(line)}[/]" if style else escape(line))
+    line = neutral(f"{verdict.node:16} {note:14} {text}")
+    Console(soft_wrap=True, highlight=False).print(Text(line, style))
 
 
 def _account(verifier: Verifier, as_json: bool) -> int:
     totals = verifier.totals
     missing = list(verifier.missing())
     stored = sum(totals[kind] for kind in (Kind.NEW, Kind.BOOT, Kind.GAP, Kind.LATE))
-    lost = sum(len(numbers) for _, _, numbers in missing)
+    lost = sum(numbers.total for _, _, numbers in missing) + verifier.unlisted
     if as_json:
         report = {
             "stored": stored,
-            "missing": [{"node": n, "boot": b, "seq": numbers} for n, b, numbers in missing],
-            **{kind.value: totals[kind] for kind in (Kind.DUPLICATE, Kind.LATE, Kind.CONFLICT)},
+            "lost": lost,
+            "missing": [
+                {
+                    "node": node,
+                    "boot": boot,
+                    "count": numbers.total,
+                    "seq": list(itertools.islice(_each(numbers), _LISTED_MAX)),
+                }
+                for node, boot, numbers in missing[:_LISTED_MAX]
+            ],
+            **{
+                kind.value: totals[kind]
+                for kind in (Kind.DUPLICATE, Kind.LATE, Kind.CONFLICT, Kind.MALFORMED)
+            },
         }
-        print(json.dumps(report), flush=True)
+        print(to_json(report), flush=True)
     else:
-        for node, boot, numbers in missing:
-            print(f"{node}, boot {boot}: missing {_ranges(numbers)}")
+        for node, boot, numbers in missing[:_LISTED_MAX]:
+            print(neutral(f"{node}, boot {boot}: missing {_ranges(numbers)}"))
         print(
             f"stored {stored}, missing {lost}, repeated {totals[Kind.DUPLICATE]}, "
             f"out of order {totals[Kind.LATE]}, conflicting {totals[Kind.CONFLICT]}"
+            + (f", unreadable {totals[Kind.MALFORMED]}" if totals[Kind.MALFORMED] else "")
         )
     return 1 if lost or totals[Kind.CONFLICT] else 0
 
 
-def _ranges(numbers: list[int]) -> str:
-    """[1, 2, 3, 7] -> "1-3, 7"."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in parts)
+def _each(numbers: Ranges) -> Iterator[int]:
+    for first, last in numbers:
+        number = first
+        while number <= last:  # a range() of more than 2^63 has no length
+            yield number
+            number += 1
+
+
+def _ranges(numbers: Ranges) -> str:
+    """1, 2, 3, 7 -> "1-3, 7"."""
+    shown = [f"{a}" if a == b else f"{a}-{b}" for a, b in itertools.islice(numbers, _LISTED_MAX)]
+    if len(numbers) > _LISTED_MAX:
+        shown.append("…")
+    return ", ".join(shown)

@@ -12,6 +12,9 @@ from typing import Literal
 
 # A line longer than that is shown in pieces: what prints without a line's end is shown too.
 LINE_MAX = 1000
+# Of a payload and of a topic; a node's own messages are shorter.
+TEXT_MAX = 16_384
+TOPIC_MAX = 1000
 _WAITING_MAX = 10_000
 
 Source = Literal["console", "mqtt", "notice"]
@@ -84,13 +87,3 @@ class Lines:
         """What stands there without an end, such as a prompt."""
         rest, self._rest = self._rest.removesuffix("\r"), ""
         return [rest] if rest.strip() else []
-
-
-def neutral(text: str) -> str:
-    """`text` without what would drive a terminal: control sequences, bidirectional marks."""
-    text = text.expandtabs(4)
-    return (
-        text
-        if text.isprintable()
-        else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    )

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from fieldpost.messages import payload
 from fieldpost.monitor.events import Event
 
 # What says that something is wrong unless it is zero, and is left out where it is.
@@ -12,6 +13,8 @@ _HEALTH_COUNTS = ("dropped", "corrupt", "failed_starts", "repeats", "late_sample
 _STATES = {"online": "green", "offline": "red", "asleep": "blue", "safe_mode": "bold red"}
 # A reading that comes so long after it was taken was waiting in the outbox.
 _LATE_S = 5
+# Unix seconds, in the year 2242: beyond it no clock of a node's is right, nor its age or uptime.
+_TIME_MAX = 2**33
 
 
 @dataclass(frozen=True)
@@ -28,41 +31,45 @@ class Short:
 def shorten(event: Event, base: str) -> Short:
     """What to show of a message. One that is not as the nodes' are is shown as it is."""
     node, _, kind = event.topic.removeprefix(base + "/").partition("/")
-    try:
-        told = json.loads(event.text)
-    except ValueError:
-        told = None
     short = _SHORTEN.get(kind)
-    if short is None or not isinstance(told, dict):
+    if short is None:
         return Short(node, kind, event.text)
+    try:
+        told = payload.read(event.text)
+    except payload.Unreadable as error:
+        if not event.text:
+            return Short(node, kind, "")  # what clears a retained message
+        return Short(node, kind, f"unreadable ({error}): {event.text}", "red")
     text, style, *below = short(told, event.at)
     return Short(node, kind, text, style, tuple(below))
 
 
 def _telemetry(told: dict[str, Any], at: float) -> tuple[str, ...]:
     key = f"{told.pop('boot', '?')}/{told.pop('seq', '?')}"
-    taken = told.pop("ts", None)
-    age_s = told.pop("age_s", None)
-    if isinstance(taken, int | float):
+    if (taken := payload.number(told.get("ts"), 0, _TIME_MAX)) is not None:
+        del told["ts"]
         age_s = at - taken
+        told.pop("age_s", None)
+    elif (age_s := payload.number(told.get("age_s"), 0, _TIME_MAX)) is not None:
+        del told["age_s"]
     words = [key, *_pairs(told)]
-    if isinstance(age_s, int | float) and age_s > _LATE_S:
+    if age_s is not None and age_s > _LATE_S:
         words.append(f"({_duration(age_s)} old)")
     return " ".join(words), ""
 
 
 def _status(told: dict[str, Any], at: float) -> tuple[str, ...]:
     state = str(told.pop("state", "?"))
-    until = told.pop("until", None)
     words = [state]
-    if isinstance(until, int | float):
+    if (until := payload.number(told.get("until"), 0, _TIME_MAX)) is not None:
+        del told["until"]
         words.append(time.strftime("until %H:%M:%S", time.localtime(until)))
     return " ".join(words + _pairs(told)), _STATES.get(state, "yellow")
 
 
 def _health(told: dict[str, Any], at: float) -> tuple[str, ...]:
     words = [str(told.get("state", "?"))]
-    if isinstance(uptime_s := told.get("uptime_s"), int | float):
+    if (uptime_s := payload.number(told.get("uptime_s"), 0, _TIME_MAX)) is not None:
         words.append(f"up {_duration(uptime_s)}")
     if (reset := told.get("reset")) is not None:
         words.append(f"after {reset}")

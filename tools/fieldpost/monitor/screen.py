@@ -5,7 +5,6 @@ its own, in order. In a narrower one they are interleaved, MQTT with a mark. Wit
 the same lines without colour.
 """
 
-import json
 import re
 import sys
 import time
@@ -17,8 +16,9 @@ from rich.console import Console
 from rich.text import Text
 
 from fieldpost.errors import CommandError
-from fieldpost.monitor.events import Event, neutral
+from fieldpost.monitor.events import Event
 from fieldpost.monitor.messages import Short, shorten
+from fieldpost.terminal import neutral, to_json
 
 WIDE = 120
 # Console lines are the longer ones: tracebacks and paths.
@@ -139,7 +139,7 @@ class JsonLines:
         told = asdict(event)
         if event.source != "mqtt":
             del told["topic"], told["retained"]
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        sys.stdout.write(to_json(told) + "\n")
         sys.stdout.flush()
 
 

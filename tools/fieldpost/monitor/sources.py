@@ -15,7 +15,7 @@ from paho.mqtt.client import MQTTMessage
 
 from fieldpost.board.ports import all_ports, port_named, why_unavailable
 from fieldpost.errors import CommandError
-from fieldpost.monitor.events import Event, Events, Lines
+from fieldpost.monitor.events import TEXT_MAX, TOPIC_MAX, Event, Events, Lines
 from fieldpost.mqtt.client import TIMEOUT_S, Connection
 from fieldpost.mqtt.url import BrokerAddress
 
@@ -191,5 +191,7 @@ class MqttSource:
         connection.resubscribe(self._topic, 0)
 
     def _arrived(self, message: MQTTMessage) -> None:
-        text = message.payload.decode(errors="replace")
-        self._events.put(Event("mqtt", text, message.topic, message.retain))
+        text = message.payload[:TEXT_MAX].decode(errors="replace")
+        if len(message.payload) > TEXT_MAX:
+            text += f"… ({len(message.payload)} bytes)"
+        self._events.put(Event("mqtt", text, message.topic[:TOPIC_MAX], message.retain))

@@ -6,10 +6,12 @@ import json
 import random
 import subprocess
 import sys
+import tracemalloc
 from typing import Any
 
 import pytest
 
+from fieldpost.messages import telemetry_command
 from fieldpost.messages.telemetry import Kind, Verifier
 from fieldpost.mqtt import brokers
 
@@ -27,6 +29,10 @@ def kinds(*keys: tuple[int, int]) -> list[Kind]:
     return [verifier.feed(TOPIC, reading(*key)).kind for key in keys]
 
 
+def listed(verifier: Verifier) -> list[tuple[str, int, list[tuple[int, int]]]]:
+    return [(node, boot, list(numbers)) for node, boot, numbers in verifier.missing()]
+
+
 def test_readings_in_order_are_new() -> None:
     assert kinds((1, 5), (1, 6), (1, 7)) == [Kind.BOOT, Kind.NEW, Kind.NEW]
 
@@ -37,9 +43,9 @@ def test_a_gap_is_named_with_its_size_and_filled_by_what_comes_late() -> None:
         verifier.feed(TOPIC, reading(1, seq))
     verdict = verifier.feed(TOPIC, reading(1, 5))
     assert (verdict.kind, verdict.missing) == (Kind.GAP, 3)
-    assert list(verifier.missing()) == [("roof", 1, [2, 3, 4])]
+    assert listed(verifier) == [("roof", 1, [(2, 4)])]
     assert verifier.feed(TOPIC, reading(1, 3)).kind == Kind.LATE
-    assert list(verifier.missing()) == [("roof", 1, [2, 4])]
+    assert listed(verifier) == [("roof", 1, [(2, 2), (4, 4)])]
 
 
 def test_what_comes_twice_is_stored_once_whatever_its_age_says_by_then() -> None:
@@ -71,6 +77,37 @@ def test_nodes_are_kept_apart() -> None:
 )
 def test_a_stranger_s_message_is_malformed_and_harms_nothing(payload: bytes) -> None:
     assert Verifier().feed(TOPIC, payload).kind == Kind.MALFORMED
+
+
+def test_a_jump_of_2_to_the_63_is_a_gap_of_its_size_and_takes_no_memory() -> None:
+    verifier = Verifier()
+    verifier.feed(TOPIC, reading(1, 0))
+    tracemalloc.start()
+    try:
+        assert verifier.feed(TOPIC, reading(1, 2**63 - 1)).missing == 2**63 - 2
+        for boot in range(2, 1000):
+            verifier.feed(TOPIC, reading(boot, 2**62))
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+    lost = sum(numbers.total for _, _, numbers in verifier.missing()) + verifier.unlisted
+    assert lost == 2**63 - 2 + 998 * 2**62
+    assert telemetry_command._account(verifier, as_json=True) == 1
+    assert telemetry_command._account(verifier, as_json=False) == 1
+
+
+def test_nodes_boots_and_gaps_without_number_end_in_bounded_memory() -> None:
+    verifier = Verifier()
+    tracemalloc.start()
+    try:
+        for n in range(40_000):
+            verifier.feed(f"fieldpost/n{n}/telemetry", reading(n, n))
+            verifier.feed(TOPIC, reading(1, 2 * n))
+        assert tracemalloc.get_traced_memory()[0] < 40_000_000
+    finally:
+        tracemalloc.stop()
+    assert verifier.totals[Kind.MALFORMED] > 20_000
+    assert sum(verifier.totals.values()) == 80_000
 
 
 @pytest.mark.parametrize("seed", range(20))
