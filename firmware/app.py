@@ -15,7 +15,7 @@ class ConfigError(Exception):
     """What the schema cannot see is wrong with the configuration: the text begins with the key."""
 
 
-def connection(board, clock, settings, idle=None):
+def connection(board, clock, settings, idle=None, on_message=None):
     """(station, session, security): what a node, or a single publish, connects with.
 
     security: a firmware/net/tls.py, or None. Raises ConfigError.
@@ -61,6 +61,7 @@ def connection(board, clock, settings, idle=None):
         int(mqtt["timeout_s"] * 1000),
         mqtt["early"],
         mqtt["window"],
+        on_message,
     )
     return station, session, security
 
@@ -85,7 +86,12 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     from firmware.remote.health import Health
     from firmware.remote.inbox import Inbox
 
-    station, session, security = connection(board, clock, settings, idle)
+    def receive(topic, payload, retained):
+        inbox.receive(topic, payload, retained)
+        if discovery:
+            discovery.receive(topic, payload, retained)
+
+    station, session, security = connection(board, clock, settings, idle, receive)
     outbox_keys = settings["outbox"]
     outbox = Outbox(
         file_system,
@@ -145,13 +151,6 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         from firmware.led import Signals
 
         signals = Signals(board.led, clock)
-
-    def receive(topic, payload, retained):
-        inbox.receive(topic, payload, retained)
-        if discovery:
-            discovery.receive(topic, payload, retained)
-
-    session.on_message = receive
     uplink = Uplink(
         clock,
         session,

@@ -89,7 +89,8 @@ class Uplink:
         if self.delivery.pump():
             return True
         if self._catching_up and not self.outbox.depth:
-            self._note_delivery()
+            self._note_delivery(*self._catching_up)
+            self._catching_up = None
         if self._crash_sent and not self.session.waits():
             self._crash_sent = False
             self._health.crash_published()
@@ -115,10 +116,8 @@ class Uplink:
         except OSError:
             pass  # The will says the same.
 
-    def _note_delivery(self):
-        start_ms, round_trips, segments, delivered = self._catching_up
+    def _note_delivery(self, start_ms, round_trips, segments, delivered):
         wire = self.session.wire
-        self._catching_up = None
         self.last_delivery = {
             "readings": self.delivery.delivered - delivered,
             "round_trips": wire.round_trips - round_trips,

@@ -32,10 +32,6 @@ PYRIGHT_TIMEOUT_S = 600
 
 # What the checker says of right code, by a part of its message.
 NOT_ERRORS = (
-    # What is None until its owner sets it is inferred to be None for ever, or at any time.
-    'is not assignable to "None"',
-    'Argument of type "Unknown | None"',
-    'for class "None"',
     # Faults of the stubs.
     'Cannot access attribute "getvalue" for class "StringIO"',
     '"StringIO" is not assignable to "IOBase_mp"',

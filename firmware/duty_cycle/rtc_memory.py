@@ -66,5 +66,6 @@ def unpack(block):
         state = json.loads(parts[0])
     except ValueError:
         state = None
-    ours = isinstance(state, dict) and state.get("version") == VERSION
-    return state if ours else {}, parts[1:]
+    if not isinstance(state, dict) or state.get("version") != VERSION:
+        state = {}
+    return state, parts[1:]

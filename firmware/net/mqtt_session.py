@@ -43,10 +43,10 @@ class Session(simple.MQTTClient):
     early: let readings travel with CONNECT (section 3.1.4), in the same segment.
     window: QoS 1 readings in flight at most. 1,024 acknowledgements fit every port's receive
     buffer, so that a burst can be sent before the first one is read.
+    on_message(topic, payload, retained): bytes, bytes, bool.
 
     Set by the owner:
     on_acknowledged(count): the `count` oldest readings in flight have been acknowledged.
-    on_message(topic, payload, retained): bytes, bytes, bool.
     on_refused(topic): the broker does not grant this subscription (SUBACK 0x80).
     """
 
@@ -64,6 +64,7 @@ class Session(simple.MQTTClient):
         timeout_ms=10000,
         early=True,
         window=512,
+        on_message=None,
     ):
         # Upstream takes len() for the number of bytes: only bytes are safe.
         super().__init__(
@@ -80,7 +81,7 @@ class Session(simple.MQTTClient):
         self.early = early
         self.timeout_ms = timeout_ms
         self.on_acknowledged = None
-        self.on_message = None
+        self.on_message = on_message
         self.on_refused = None
         self._subscriptions = {}  # packet id -> topic, of this connection
         if will:

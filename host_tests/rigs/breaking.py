@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 from rigs.port import SCRIPTS, micropython, port_environment, run_port
 
@@ -39,14 +39,18 @@ class Witness:
         self._client = Client(
             CallbackAPIVersion.VERSION2, client_id=name or None, clean_session=not name
         )
-        self._client.on_message = lambda _client, _data, message: self.account.deliver(
-            json.loads(message.payload)
-        )
-        # Each connection subscribes anew: a broker that was killed may have forgotten.
-        self._client.on_connect = lambda client, *_: client.subscribe("chaos/telemetry", 1)
+        self._client.on_message = self._deliver
+        self._client.on_connect = self._subscribe
         self._client.reconnect_delay_set(0.05, 0.05)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
+
+    def _deliver(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        self.account.deliver(json.loads(message.payload))
+
+    def _subscribe(self, client: Client, *_: Any) -> None:
+        # Each connection subscribes anew: a broker that was killed may have forgotten.
+        client.subscribe("chaos/telemetry", 1)
 
     def wait_for(self, count: int, timeout_s: float = 10) -> None:
         end = time.monotonic() + timeout_s

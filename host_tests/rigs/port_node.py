@@ -176,11 +176,15 @@ class Witness:
             CallbackAPIVersion.VERSION2, client_id=name, clean_session=False
         )
         self._client.on_message = self._message
-        self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
+        self._client.on_connect = self._subscribe
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.reconnect_delay_set(0.05, 0.05)  # pyright: ignore[reportArgumentType]
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
+
+    @staticmethod
+    def _subscribe(client: paho.Client, *_: Any) -> None:
+        client.subscribe("#", 1)
 
     def __enter__(self) -> Self:
         assert self._ready.wait(LIMIT_S)

@@ -47,6 +47,10 @@ def broker(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> It
         yield running
 
 
+def _subscribe(client: paho.Client, *_: Any) -> None:
+    client.subscribe("fieldpost/#", 1)
+
+
 @pytest.fixture
 def arrived(authority: Authority, broker: TlsBroker) -> Iterator[list[paho.MQTTMessage]]:
     """What alice reads of all nodes, while the test runs."""
@@ -56,7 +60,7 @@ def arrived(authority: Authority, broker: TlsBroker) -> Iterator[list[paho.MQTTM
     client = paho.Client(CallbackAPIVersion.VERSION2)
     client.tls_set(str(own / "ca.crt"), str(own / "client.crt"), str(own / "client.key"))
     client.on_message = lambda _client, _data, message: messages.append(message)
-    client.on_connect = lambda *_: client.subscribe("fieldpost/#", 1)
+    client.on_connect = _subscribe
     client.on_subscribe = lambda *_: ready.set()
     client.connect(HOST, broker.port)
     client.loop_start()

@@ -10,7 +10,7 @@ _WRAP = 1 << 30
 class MovingPin(FakePin):
     """One that goes to `coming`, if that is not None, right after it was read."""
 
-    coming = None
+    coming: int | None = None
 
     def value(self, level=None):
         found = super().value(level)
