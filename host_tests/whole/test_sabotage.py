@@ -40,16 +40,7 @@ def _no_resending(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """An acknowledgement is waited for as long as it takes."""
-    monkeypatch.setattr(Session, "_expect", lambda self: None)
-    monkeypatch.setattr(Session, "_waiting_since_ms", property(_now, _ignore), raising=False)
-
-
-def _now(session: Session) -> int:
-    return session.wire.now_ms()
-
-
-def _ignore(_session: Session, _value: int) -> None:
-    """A deadline that is never set."""
+    monkeypatch.setattr(Session, "_left_ms", lambda self: self.timeout_ms)
 
 
 def _no_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
