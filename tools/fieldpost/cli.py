@@ -21,6 +21,7 @@ from fieldpost.monitor import command as monitor_command
 from fieldpost.mqtt.brokers import Program
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
+from fieldpost.new_sensor import command as new_sensor_command
 from fieldpost.node_process import Interpreter
 from fieldpost.provision import command as provision_command
 from fieldpost.scan import command as scan_command
@@ -206,6 +207,7 @@ app.command()(boards_command.boards)
 app.command()(flash_command.flash)
 app.command()(provision_command.provision)
 app.command()(scan_command.scan)
+app.command("new-sensor")(new_sensor_command.new_sensor)
 app.command()(deploy_command.deploy)
 app.command()(monitor_command.monitor)
 app.command()(fleet_command.fleet)

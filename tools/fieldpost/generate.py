@@ -1,0 +1,78 @@
+"""Writes every file of a checkout that is made from others: `make generate`.
+
+After a new sensor type, a new key or a new module: the list of types, the tables of
+docs/sensors.md, docs/configuration.md, package.json, manifest.py and docs/architecture.md.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from fieldpost.pages import require_checkout, write_part
+from fieldpost.paths import ROOT
+
+TYPES = ROOT / "firmware" / "sensor_types"
+_NOT_TYPES = ("__init__", "names", "shared")
+SENSORS_PAGE = ROOT / "docs" / "sensors.md"
+BEGIN = "<!-- Made from firmware/sensor_types/: make generate -->"
+END = "<!-- End of what is made from firmware/sensor_types/ -->"
+_UNITS = {"°C": "degC", "%": "%", "µg/m³": "ug/m3", None: ""}
+# Where a type's section has another title.
+_ANCHORS = {"driver": "a-driver-of-your-own"}
+
+
+def names_module() -> str:
+    """firmware/sensor_types/names.py, for a board cannot list what is frozen into it."""
+    names = sorted(path.stem for path in TYPES.glob("*.py") if path.stem not in _NOT_TYPES)
+    lines = "".join(f'    "{name}",\n' for name in names)
+    text = "Names of all sensor types; `make generate` makes this of the folder's files."
+    return f'"""{text}"""\n\nNAMES = (\n{lines})\n'
+
+
+def sensors_table() -> str:
+    """The table of all types in docs/sensors.md."""
+    from firmware.config import keys_sensors
+
+    lines = ["| type | fields | reading takes |", "|---|---|---|"]
+    for kind in keys_sensors.NAMES:
+        declared = keys_sensors.declaration(kind)
+        defaults = {row[0]: row[2] for row in declared.KEYS}
+        fields = []
+        for name, unit, *_ in declared.FIELDS:
+            if name == "*":
+                fields.append("those of the driver")
+            elif name[0] == "{":
+                shown = f"`{defaults[name[1:-1]]}` {_UNITS.get(unit, unit)}".strip()
+                fields.append(f"{shown}, or as named")
+            elif name[-1] != "*":
+                fields.append(f"`{name}` {_UNITS.get(unit, unit)}".strip())
+        drawn = declared.draw(defaults, 3.3) if kind != "driver" else None
+        if kind == "driver":
+            takes = "as the driver says"
+        elif drawn is None or drawn[1] <= 1:
+            takes = "-"
+        else:
+            takes = f"{drawn[1]} ms" if drawn[1] < 1000 else f"{drawn[1] / 1000:g} s"
+        anchor = _ANCHORS.get(kind, kind)
+        lines.append(f"| [`{kind}`](#{anchor}) | {', '.join(fields)} | {takes} |")
+    return "\n".join(lines)
+
+
+def generate() -> None:
+    """Write them all."""
+    require_checkout()
+    (TYPES / "names.py").write_text(names_module(), encoding="utf-8")
+    # Only now: what follows imports the list.
+    from fieldpost.config.reference import update_document
+    from fieldpost.deploy.package_json import manifest, package_json
+
+    write_part(SENSORS_PAGE, BEGIN, END, sensors_table())
+    update_document()
+    (ROOT / "package.json").write_text(package_json(), encoding="utf-8")
+    (ROOT / "manifest.py").write_text(manifest(), encoding="utf-8")
+    map_writer = Path("tools") / "architecture.py"
+    subprocess.run([sys.executable, str(map_writer)], cwd=ROOT, check=True, timeout=60)
+
+
+if __name__ == "__main__":
+    generate()

@@ -1,0 +1,62 @@
+"""Writes the four hand-written parts of a new sensor type, and says what to fill in."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldpost.errors import CommandError
+from fieldpost.new_sensor import templates
+from fieldpost.pages import require_checkout
+from fieldpost.paths import ROOT
+
+# New sections go before this one, which is no device.
+_BEFORE = "## simulated\n"
+
+
+def parts(name: str, root: Path = ROOT) -> dict[Path, str]:
+    """The new files of a type, by path, and docs/sensors.md with its section."""
+    if not re.fullmatch(r"[a-z][a-z0-9]{1,15}", name):
+        raise CommandError(
+            f"{name!r} is no name of a type: 2 to 16 of a-z and 0-9, a letter first"
+        )
+    page = root / "docs" / "sensors.md"
+
+    def filled(template: str) -> str:
+        return template.replace("NAME", name).replace("CLASS", name.upper())
+
+    found = {
+        root / "firmware" / "sensor_types" / f"{name}.py": filled(templates.DECLARATION),
+        root / "lib" / f"{name}.py": filled(templates.DRIVER),
+        root / "host_tests" / "unit" / "lib" / f"test_{name}.py": filled(templates.TEST),
+    }
+    for path in found:
+        if path.exists():
+            raise CommandError(f"there is a {path.relative_to(root)} already")
+    before, mark, after = page.read_text(encoding="utf-8").partition(_BEFORE)
+    return {**found, page: before + filled(templates.SECTION) + mark + after}
+
+
+def new_sensor(
+    name: Annotated[str, typer.Argument(help="The type, as config.json is to name it: tmp117.")],
+) -> None:
+    """Write what a new sensor type begins with; docs in CONTRIBUTING.md."""
+    require_checkout()
+    for path, text in parts(name).items():
+        path.write_text(text, encoding="utf-8")
+        typer.echo(f"wrote {path.relative_to(ROOT)}")
+    # In a process of its own: this one has loaded the list of types as it was.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
+    made = [sys.executable, "-m", "fieldpost.generate"]
+    subprocess.run(made, cwd=ROOT, env=environment, check=True, timeout=120)
+    typer.echo(
+        "\nThe tests pass, and the type reads registers that no such chip has. Go through what\n"
+        "says FILL IN (grep -rn 'FILL IN' firmware lib host_tests docs), then:\n"
+        "  make generate\n"
+        f"  .venv/bin/python -m pytest host_tests/unit/lib/test_{name}.py "
+        "host_tests/unit/firmware/sensor_types host_tests/unit/tools/config"
+    )
