@@ -36,10 +36,8 @@ def shorten(event: Event, base: str) -> Short:
         return Short(node, kind, event.text)
     try:
         told = payload.read(event.text)
-    except payload.Unreadable as error:
-        if not event.text:
-            return Short(node, kind, "")  # what clears a retained message
-        return Short(node, kind, f"unreadable ({error}): {event.text}", "red")
+    except payload.Unreadable:
+        return Short(node, kind, event.text)
     text, style, *below = short(told, event.at)
     return Short(node, kind, text, style, tuple(below))
 
