@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import firmware_paths as _paths  # noqa: F401  found by the line above
 
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
+from fieldpost.mqtt.brokers import Broker
 
 _HERE = Path(__file__).resolve().parent
 _LONG = {
@@ -35,8 +35,6 @@ def _place(item: pytest.Item) -> str:
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    """A Mosquitto for the tests of one file."""
-    if find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
-    with Broker("mosquitto") as one:
+    """A broker for the tests of one file: Mosquitto where it is installed, else amqtt."""
+    with Broker() as one:
         yield one

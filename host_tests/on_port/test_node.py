@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from rigs.mosquitto import need_mosquitto
 from rigs.port import run_port
 from rigs.port_node import (
     SECRETS,
@@ -17,12 +17,12 @@ from rigs.port_node import (
     Witness,
     configuration,
     library_of,
-    mosquitto,
     wait_until,
 )
 from rigs.session import VERSIONS
 
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
+from fieldpost import programs
+from fieldpost.mqtt.brokers import Broker
 
 # Readings --------------------------------------------------------------------------------------
 
@@ -30,7 +30,8 @@ from fieldpost.mqtt.brokers import Broker, find_mosquitto
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_killed_broker_and_a_power_cut_cost_no_reading(tmp_path: Path, version: str) -> None:
     """Each arrives in order, and exactly once by its key."""
-    with mosquitto(persistence=True) as broker, Witness(broker.port) as witness:
+    need_mosquitto("amqtt keeps no session when it is killed")
+    with Broker("mosquitto", persistence=True) as broker, Witness(broker.port) as witness:
         # It keeps the witness's session from here on, also when it is killed: the node is often
         # back before the witness.
         broker.stop()
@@ -73,7 +74,7 @@ def test_amqtt_is_served_as_well(tmp_path: Path) -> None:
 def test_a_node_says_when_it_goes_and_the_broker_says_when_it_vanished(tmp_path: Path) -> None:
     status = "fieldpost/port/status"
     with (
-        mosquitto() as broker,
+        Broker() as broker,
         Witness(broker.port) as witness,
         PortNode(tmp_path / "node", configuration(broker.port)) as node,
     ):
@@ -87,9 +88,7 @@ def test_a_node_says_when_it_goes_and_the_broker_says_when_it_vanished(tmp_path:
 
 
 def test_a_wrong_password_is_told_and_the_readings_are_kept(tmp_path: Path) -> None:
-    if not find_mosquitto():
-        pytest.skip("Mosquitto is not installed")
-    with Broker("mosquitto", users={"port": "right"}) as broker:
+    with Broker(users={"port": "right"}) as broker:
         with PortNode(tmp_path / "node", configuration(broker.port)) as node:
             wrong = SECRETS | {"mqtt": {"user": "port", "password": "wrong"}}
             node.cut_power()
@@ -110,10 +109,10 @@ def test_a_wrong_password_is_told_and_the_readings_are_kept(tmp_path: Path) -> N
 def test_what_publish_sends_from_the_repl_mosquitto_sub_prints(
     tmp_path: Path, version: str
 ) -> None:
-    program = shutil.which("mosquitto_sub")
+    program = programs.find("mosquitto_sub")
     if not program:
         pytest.skip("mosquitto_sub is not installed")
-    with mosquitto() as broker:
+    with Broker() as broker:
         (tmp_path / "config.json").write_text(json.dumps(configuration(broker.port)))
         (tmp_path / "secrets.json").write_text(json.dumps(SECRETS))
         command = [program, "-p", str(broker.port), "-t", "cljtest", "-v", "-C", "3", "-W", "20"]
@@ -217,7 +216,7 @@ def test_a_crash_is_kept_and_published_at_the_next_start_and_the_pause_grows(
 ) -> None:
     folder = tmp_path / "node"
     health = "fieldpost/port/health"
-    with mosquitto() as broker, Witness(broker.port) as witness:
+    with Broker() as broker, Witness(broker.port) as witness:
         config = configuration(broker.port, health_s=10)
         for pause_s in (5, 10, 20):
             with PortNode(folder, config, script="crashing.py") as node:

@@ -17,7 +17,7 @@ from rigs.port import run_port
 from rigs.port_node import library_of
 from rigs.session import VERSIONS
 
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
+from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.proxy import Connection, Proxy
 
 ROUND_TRIP_MS = 50
@@ -26,9 +26,7 @@ SEGMENT_BYTES = 1400
 
 @pytest.fixture(scope="module")
 def mosquitto() -> Iterator[Broker]:
-    if not find_mosquitto():
-        pytest.skip("Mosquitto is not installed")
-    with Broker("mosquitto") as broker:
+    with Broker() as broker:
         yield broker
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any, Self
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
+
+from fieldpost import programs
 
 _LIMIT_S = 20.0
 _FLAGS = (
@@ -33,7 +34,7 @@ _FLAGS = (
 
 def find_chromium() -> str | None:
     """The program's path, None where it is not installed."""
-    return shutil.which("chromium") or shutil.which("chromium-browser")
+    return programs.find("chromium", "chromium-browser")
 
 
 class Browser:

@@ -12,14 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from rigs.port import SCRIPTS, micropython, port_environment
 from rigs.session import umqtt_file
 
 from fieldpost.messages.account import Account, Key
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
 from fieldpost.node_process import send_ctrl_c
 from fieldpost.paths import ROOT
 
@@ -207,10 +205,3 @@ class Witness:
     def said(self, topic: str) -> list[Any]:
         """Payloads of one topic, decoded."""
         return [json.loads(payload) for name, payload, _ in self.others if name == topic]
-
-
-def mosquitto(**options: bool) -> Broker:
-    """A Mosquitto of its own for one test; skips where there is none."""
-    if not find_mosquitto():
-        pytest.skip("Mosquitto is not installed")
-    return Broker("mosquitto", **options)

@@ -21,10 +21,11 @@ from firmware.readings.delivery import Delivery
 from firmware.readings.outbox import Outbox
 from wire import Wire
 
-VERSIONS = {
-    "lib": LIB / "umqtt" / "simple.py",
-    "1.8.0": cache_folder() / "umqtt" / "1.8.0" / "simple.py",
-}
+# No package registry has 1.8.0. Without a copy nothing runs with it, and one test skips to say so.
+NEWEST = cache_folder() / "umqtt" / "1.8.0" / "simple.py"
+VERSIONS = {"lib": LIB / "umqtt" / "simple.py"}
+if NEWEST.exists():
+    VERSIONS["1.8.0"] = NEWEST
 PORTS = ("unix", "esp32", "rp2")
 TIMEOUT_MS = 10_000
 TOPIC = b"fieldpost/bench/telemetry"

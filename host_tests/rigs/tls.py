@@ -18,6 +18,7 @@ from fieldpost.certs.authority import Authority
 from fieldpost.certs.mosquitto import write_configuration
 from fieldpost.mqtt.brokers import find_mosquitto, free_port
 from fieldpost.node_process import Interpreter, NodeProcess, find_micropython
+from fieldpost.programs import Watchdog
 
 HOST = "localhost"
 INTERPRETERS: tuple[Interpreter, ...] = ("micropython", "cpython")
@@ -54,17 +55,20 @@ class TlsBroker:
         configuration.write_text(made.read_text() + extra)
         self._command = [mosquitto, "-c", str(configuration)]
         self.process: subprocess.Popen[bytes] | None = None
+        self._watchdog: Watchdog | None = None
 
     def __enter__(self) -> Self:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+        self._watchdog = Watchdog(self.process)
         assert wait_until(self._accepts), self.log()
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self.process
+        assert self.process and self._watchdog
+        self._watchdog.close()
         self.process.kill()
         self.process.wait()
 

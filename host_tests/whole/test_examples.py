@@ -17,7 +17,7 @@ from rigs.port import port_environment
 from rigs.port_node import PortNode, Witness, wait_until
 
 from fieldpost.messages.home_assistant import problems
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
+from fieldpost.mqtt.brokers import Broker
 from fieldpost.paths import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -35,7 +35,7 @@ def run(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The example's first reading and its discovery message, as a subscriber gets them."""
     config = json.loads((EXAMPLES / name / "config.json").read_text())
     node = config["node"]
-    with Broker("mosquitto") as broker, Witness(broker.port) as witness:
+    with Broker() as broker, Witness(broker.port) as witness:
         # What is the desk's own: another broker, no time server, nobody who wants to interrupt.
         config["mqtt"] |= {"host": "127.0.0.1", "port": broker.port}
         config |= {"ntp": {"host": None}, "boot_window_s": 0}
@@ -93,8 +93,6 @@ def write(name: str, text: str) -> None:
 def test_an_example_publishes_what_its_readme_shows_and_home_assistant_accepts_it(
     name: str, tmp_path: Path
 ) -> None:
-    if not find_mosquitto():
-        pytest.skip("Mosquitto is not installed")
     reading, document = run(name, tmp_path / "node")
     assert reading.keys() - {"boot", "seq", "ts"} == SENSORS[name]
     assert problems(document) == []

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from rigs.port import run_port
 
 from benchmarks import footprint
 from benchmarks.targets import MPY_MAX
 from fieldpost.config.checked import with_checked
 from fieldpost.deploy.compile import firmware_files
-from fieldpost.mqtt.brokers import HOST, Broker, find_mosquitto
+from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.paths import ROOT
 
 _RUN = """
@@ -25,9 +24,7 @@ _HERE, _THERE = "firmware.board.unix", "firmware.board.common firmware.board.rp2
 
 
 def test_the_default_node_loads_less_bytecode_than_its_target(tmp_path: Path) -> None:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
-    with Broker("mosquitto") as broker:
+    with Broker() as broker:
         config = {**footprint.CONFIG, "mqtt": {"host": HOST, "port": broker.port}}
         secrets = {"wifi": [{"ssid": "net", "password": "eight characters"}]}
         files = {"config.json": config, "secrets.json": secrets}

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from rigs.browser import Browser
-from rigs.port_node import PortNode, Witness, configuration, mosquitto, wait_until
+from rigs.port_node import PortNode, Witness, configuration, wait_until
 from rigs.portal import ask_page, dns_query, everything, token_of
 
-from fieldpost.mqtt.brokers import Broker, find_mosquitto, free_port
+from fieldpost.mqtt.brokers import Broker, free_port
 
 NETWORKS = [
     ["FRITZ!Box 7590 <b>\"'&", -71, "correct horse"],
@@ -60,11 +60,9 @@ def fill_in(browser: Browser, **fields: str) -> None:
 
 
 def test_a_bare_board_is_set_up_with_a_phone_alone(tmp_path: Path) -> None:
-    if not find_mosquitto():
-        pytest.skip("Mosquitto is not installed")
     folder = tmp_path / "node"
     with (
-        Broker("mosquitto", users={"ann": "le%tt&er=s+ 1"}) as broker,
+        Broker(users={"ann": "le%tt&er=s+ 1"}) as broker,
         Fresh(folder) as node,
         Browser(tmp_path / "profile", node.page, without_script=True) as browser,
     ):
@@ -121,7 +119,7 @@ def test_a_bare_board_is_set_up_with_a_phone_alone(tmp_path: Path) -> None:
 
 def test_settings_that_do_not_connect_open_the_page_again_and_it_says_why(tmp_path: Path) -> None:
     folder = tmp_path / "node"
-    with mosquitto() as broker, Witness(broker.port) as witness:
+    with Broker() as broker, Witness(broker.port) as witness:
         config = configuration(broker.port, node="port", home_assistant=None)
         with (
             Fresh(folder, config) as node,
@@ -156,7 +154,7 @@ def test_settings_that_do_not_connect_open_the_page_again_and_it_says_why(tmp_pa
 @pytest.mark.slow
 def test_a_battery_node_sees_its_first_connection_through(tmp_path: Path) -> None:
     """Its wakes end at the first failure, and what it typed wrong would never be told."""
-    with mosquitto() as broker, Witness(broker.port) as witness:
+    with Broker() as broker, Witness(broker.port) as witness:
         config = configuration(broker.port, mode="duty_cycle", awake_limit_s=3, deliver_every=5)
         with Fresh(tmp_path / "node", config) as node:
             node.says("with the password")
@@ -177,7 +175,7 @@ def test_a_battery_node_sees_its_first_connection_through(tmp_path: Path) -> Non
 
 
 def test_a_button_opens_it_and_without_a_visitor_the_node_starts(tmp_path: Path) -> None:
-    with mosquitto() as broker, Witness(broker.port) as witness:
+    with Broker() as broker, Witness(broker.port) as witness:
         config = configuration(broker.port, setup_pin=15)
         with Fresh(tmp_path / "node", config, ",0,700", FIELDPOST_UNIX_HELD="15") as node:
             secrets = {"wifi": [{"ssid": "Greenhouse", "password": "battery staple"}]}

@@ -12,7 +12,7 @@ from rigs.portal import ask_page, token_of
 from rigs.tls import HOST, INTERPRETERS, need, wait_until
 
 from fieldpost.mqtt import url as mqtt_url
-from fieldpost.mqtt.brokers import Broker, find_mosquitto, free_port
+from fieldpost.mqtt.brokers import Broker, free_port
 from fieldpost.mqtt.client import Connection
 from fieldpost.node_process import Interpreter, NodeProcess
 from firmware.board import unix
@@ -24,8 +24,6 @@ def test_the_nodes_own_page_never_shows_what_was_typed_into_it(
     tmp_path: Path, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need(interpreter)
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     page = free_port()
     monkeypatch.setenv("FIELDPOST_UNIX_PORTAL", str(page))
     monkeypatch.setenv("FIELDPOST_UNIX_NETWORKS", json.dumps([["home", -50, WIFI]]))
@@ -42,7 +40,7 @@ def test_the_nodes_own_page_never_shows_what_was_typed_into_it(
         assert wait_until(lambda: node.status == unix.EXIT_RESTART, 20), lines
         node.start()
 
-    with Broker("mosquitto", users={USER: LOGIN}) as broker:
+    with Broker(users={USER: LOGIN}) as broker:
         good = {"ssid": "home", "key": WIFI, "host": HOST, "port": str(broker.port)}
         good |= {"user": USER, "secret": LOGIN, "node": "kitchen"}
         (folder / "config.json").write_text(json.dumps(node_files(broker.port)[0]))

@@ -25,7 +25,7 @@ from rigs.tls import HOST, INTERPRETERS, Node, TlsBroker, need, wait_until
 from fieldpost import node_process
 from fieldpost.certs.authority import Authority
 from fieldpost.mqtt import url as mqtt_url
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
+from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.client import Connection
 from fieldpost.node_process import Interpreter, NodeProcess
 from fieldpost.paths import ROOT
@@ -139,12 +139,10 @@ def test_a_node_tells_no_password_to_console_broker_or_flash(
     tmp_path: Path, interpreter: Interpreter
 ) -> None:
     need(interpreter)
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     folder = tmp_path / "node"
     folder.mkdir()
     heard: list[tuple[str, bytes]] = []
-    with Broker("mosquitto", users={USER: LOGIN}) as broker:
+    with Broker(users={USER: LOGIN}) as broker:
         url = broker.url.replace("//", f"//{USER}:{quote(LOGIN, safe='')}@")
         listener = Connection(
             mqtt_url.parse(url), on_message=lambda m: heard.append((m.topic, bytes(m.payload)))
@@ -233,10 +231,8 @@ def test_credentials_in_the_wrong_file_are_named_and_not_shown(tmp_path: Path) -
 
 @pytest.mark.parametrize("how", ["refused", "nobody there", "no host", "bad port", "no TLS", "ok"])
 def test_publish_and_listen_show_no_password_of_an_address(how: str) -> None:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     coded = quote(LOGIN, safe="")
-    with Broker("mosquitto", users={USER: LOGIN}) as broker:
+    with Broker(users={USER: LOGIN}) as broker:
         url = {
             "refused": f"mqtt://{USER}:{coded}x@127.0.0.1:{broker.port}",
             "nobody there": f"mqtt://{USER}:{coded}@127.0.0.1:9",

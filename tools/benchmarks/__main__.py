@@ -23,7 +23,7 @@ from benchmarks import (
 )
 from fieldpost.emulator.emulator import find_image, require_package
 from fieldpost.errors import CommandError
-from fieldpost.mqtt.brokers import Broker
+from fieldpost.mqtt.brokers import Broker, find_mosquitto
 from fieldpost.paths import ROOT
 
 NAMES = ("wake", "namespaces", "throughput", "footprint", "scaling", "recovery", "deployment")
@@ -36,6 +36,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     why = namespaces.why_not() if options.namespaces else None
     if why:
         raise CommandError(f"--namespaces: {why}")
+    # Figures are compared with others', which were measured with Mosquitto.
+    if not find_mosquitto():
+        raise CommandError("the benchmarks need Mosquitto: apt install mosquitto")
     started = time.monotonic()
 
     def say(text: str) -> None:

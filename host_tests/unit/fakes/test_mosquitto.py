@@ -1,22 +1,30 @@
-"""The broker in memory answers as Mosquitto does, byte by byte; without that it proves nothing."""
+"""The broker in memory answers as Mosquitto does, byte by byte; without that it proves nothing.
+
+Mosquitto's answers are recorded; where it is installed, the record is compared with it.
+"""
 
 import asyncio
-import shutil
+import json
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rigs.mosquitto import need_mosquitto
 
 from fakes.broker import Broker
 from fakes.mqtt_packets import packet
 from fakes.net import Conditions, FakeNet
 from fakes.world import World
+from fieldpost import programs
 
 _QUIET_S = 0.2
-MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+MOSQUITTO = programs.find("mosquitto")
+# What Mosquitto answered, so that the comparison runs where it is not installed.
+RECORDED = Path(__file__).with_name("mosquitto_answers.json")
 
 # A step is (name of the connection, what it sends); a connection opens at its first step. None
 # ends it without DISCONNECT. {id} stands for the case's own name, so that cases can't meet.
@@ -219,6 +227,7 @@ STRICTER = {
 }
 
 Answers = dict[str, tuple[list[bytes], bool]]
+Bytes = dict[str, list[Any]]
 
 
 def steps_of(name: str) -> list[Step]:
@@ -296,11 +305,9 @@ async def real_answers(name: str, port: int) -> Answers:
     return answers
 
 
-@pytest.fixture(scope="module")
-def mosquitto_answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Answers]]:
-    if MOSQUITTO is None:
-        pytest.skip("Mosquitto is not installed")
-    folder: Path = tmp_path_factory.mktemp("mosquitto")
+def all_real_answers(folder: Path) -> dict[str, Bytes]:
+    """What the Mosquitto of this machine answers in each case."""
+    assert MOSQUITTO
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -309,6 +316,7 @@ def mosquitto_answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
     broker = subprocess.Popen(
         [MOSQUITTO, "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+    watchdog = programs.Watchdog(broker)
     try:
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
@@ -318,27 +326,49 @@ def mosquitto_answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
             except OSError:
                 time.sleep(0.05)
 
-        async def everything() -> dict[str, Answers]:
+        async def everything() -> dict[str, Bytes]:
             results = await asyncio.gather(*(real_answers(name, port) for name in CASES))
-            return dict(zip(CASES, results, strict=True))
+            return {name: joined(result) for name, result in zip(CASES, results, strict=True)}
 
-        yield asyncio.run(everything())
+        return asyncio.run(everything())
     finally:
+        watchdog.close()
         broker.terminate()
         broker.wait(10)
 
 
+def joined(answers: Answers) -> Bytes:
+    """For each connection all bytes that came, in hexadecimal, and whether it was closed."""
+    return {who: [b"".join(got).hex(), closed] for who, (got, closed) in answers.items()}
+
+
+def recorded() -> dict[str, Bytes]:
+    return json.loads(RECORDED.read_text())
+
+
+def test_mosquitto_still_answers_as_recorded(tmp_path: Path) -> None:
+    """A difference after an update of Mosquitto: record anew, see `record`, and look at it."""
+    need_mosquitto("its answers are compared as they were recorded")
+    assert all_real_answers(tmp_path) == recorded()
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_the_fake_broker_answers_as_mosquitto_does(
-    name: str, mosquitto_answers: dict[str, Answers]
-) -> None:
-    expected, answered = (
-        {who: (b"".join(got), closed) for who, (got, closed) in answers.items()}
-        for answers in (mosquitto_answers[name], fake_answers(name))
-    )
+def test_the_fake_broker_answers_as_mosquitto_does(name: str) -> None:
+    expected, answered = recorded()[name], joined(fake_answers(name))
     if name in STRICTER:
         answer, closed = answered["a"]
         assert closed
         assert expected["a"][0].startswith(answer)
     else:
         assert answered == expected
+
+
+def record() -> None:
+    """PYTHONPATH=host_tests:lib:. python host_tests/unit/fakes/test_mosquitto.py"""
+    with tempfile.TemporaryDirectory() as folder:
+        answers = all_real_answers(Path(folder))
+    RECORDED.write_text(json.dumps(answers, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    record()

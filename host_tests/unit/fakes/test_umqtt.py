@@ -1,27 +1,17 @@
 """Plain umqtt.simple, old and new, works on the fake network, faults included."""
 
 import importlib.util
-import os
 import random
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from rigs.session import NEWEST, VERSIONS
 
 from fakes.broker import Broker
 from fakes.net import Conditions, Cut, FakeNet
 from fakes.world import Hang, NodeTime, World
-from fieldpost.paths import ROOT
-
-CACHE = Path(
-    os.environ.get("FIELDPOST_CACHE")
-    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fieldpost"
-)
-VERSIONS = {
-    "in-lib": ROOT / "lib" / "umqtt" / "simple.py",
-    "1.8.0": CACHE / "umqtt" / "1.8.0" / "simple.py",
-}
 
 
 class Bench:
@@ -52,6 +42,11 @@ def load(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_newest_version_is_here() -> None:
+    if not NEWEST.exists():
+        pytest.skip("umqtt.simple 1.8.0 is not here: no test ran with it, some 220 would")
 
 
 @pytest.fixture(params=VERSIONS)

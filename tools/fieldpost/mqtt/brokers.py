@@ -11,7 +11,6 @@ import json
 import os
 import random
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from fieldpost import programs
 from fieldpost.errors import CommandError
 from fieldpost.started import Started
 
@@ -31,13 +31,11 @@ HOST = "127.0.0.1"
 _START_S = 15.0
 _STOP_S = 5.0
 _PORT_TRIES = 5
-# Where distributions put daemons, which is not always on a user's PATH.
-_DAEMON_PATH = os.pathsep.join(("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
 
 
 def find_mosquitto() -> str | None:
     """The path of the Mosquitto broker, None if it is not installed."""
-    return shutil.which("mosquitto") or shutil.which("mosquitto", path=_DAEMON_PATH)
+    return programs.find("mosquitto")
 
 
 def free_port() -> int:
@@ -90,6 +88,7 @@ class Broker(Started):
         self._persistence = persistence or subscriber is not None
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-broker-")
         self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: programs.Watchdog | None = None
 
     @property
     def url(self) -> str:
@@ -129,6 +128,8 @@ class Broker(Started):
     def stop(self) -> None:
         """End it as its service manager would: it saves what it keeps. Killed after 5 s."""
         if self._process:
+            if self._watchdog:
+                self._watchdog.close()
             self._process.terminate()
             try:
                 self._process.wait(_STOP_S)
@@ -138,6 +139,9 @@ class Broker(Started):
 
     def kill(self) -> None:
         """End it as a power cut would."""
+        if self._watchdog:
+            self._watchdog.close()
+            self._watchdog = None
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -161,6 +165,7 @@ class Broker(Started):
                 cwd=folder,
                 start_new_session=True,
             )
+        self._watchdog = programs.Watchdog(self._process)
 
     def _mosquitto_command(self) -> list[str]:
         assert self._mosquitto

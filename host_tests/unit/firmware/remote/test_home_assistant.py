@@ -294,9 +294,7 @@ def test_the_largest_message_is_bounded() -> None:
 
 
 def test_a_node_on_a_real_broker_is_found_and_can_be_taken_out_again(tmp_path: Path) -> None:
-    if brokers.find_mosquitto() is None:
-        pytest.skip("Mosquitto is not installed")
-    with brokers.Broker("mosquitto") as broker:
+    with brokers.Broker() as broker:
         found = {
             "node": "roof",
             "boot_window_s": 0,

@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rigs.mosquitto import need_mosquitto
 
 from benchmarks import figures, parts, port, report, scaling, targets, wake
-from fieldpost.mqtt.brokers import HOST, Broker, find_mosquitto
+from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.mqtt.proxy import Proxy
 from fieldpost.node_process import find_micropython
 
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
-    with Broker("mosquitto") as broker:
+    with Broker() as broker:
         yield broker
 
 
@@ -124,6 +123,7 @@ def test_without_the_registry_umqtt_robust_is_said_to_be_missing(found: parts.Pa
 def test_throughput_counts_every_publish_and_its_heap(
     client: str, qos: int, found: parts.Parts, broker: Broker
 ) -> None:
+    need_mosquitto("amqtt is too slow for these figures")
     asked = {"do": "throughput", "host": HOST, "port": broker.port, "limit_ms": 2000}
     told = port.ask(found, client, readings=200, qos=qos, no_delay=True, **asked)
     assert told["readings"] == 200 and told["per_s"] > 0

@@ -107,12 +107,12 @@ def test_on_a_terminal_it_is_a_live_screen_and_ctrl_c_ends_everything(tmp_path: 
         assert len(children) >= 2, "a broker and a node"
         process.send_signal(signal.SIGINT)
         _read_until(ours, "stopped by hand")
-        assert process.wait(10) == 130
+        assert process.wait(30) == 130
     finally:
         process.kill()
         process.wait()
         os.close(ours)
-    _, alive = psutil.wait_procs(children, timeout=1)
+    _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
     assert list(tmp_path.iterdir()) == []
 
@@ -128,19 +128,19 @@ def test_sigterm_ends_everything_too(tmp_path: Path) -> None:
                 break
         children = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
-        process.wait(10)
+        process.wait(30)
     finally:
         process.kill()
         process.communicate()
     assert process.returncode != 0
     assert len(children) >= 2
-    _, alive = psutil.wait_procs(children, timeout=1)
+    _, alive = psutil.wait_procs(children, timeout=10)
     assert alive == []
     assert list(tmp_path.iterdir()) == []
 
 
 def _read_until(descriptor: int, wanted: str) -> str:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     shown = ""
     while wanted not in shown and time.monotonic() < end:
         try:
@@ -182,7 +182,7 @@ for seq in range(1000):
         sys.exit(7)
     if not (fault == "loses" and seq == 4):
         waiting.append(seq)
-    if client.is_connected():
+    if client.is_connected() and not (fault == "shuffles" and len(waiting) < 2):
         if fault == "shuffles":
             waiting.reverse()
         for number in waiting:
@@ -219,7 +219,10 @@ def test_a_node_that_does_wrong_fails_the_demonstration(
 ) -> None:
     (tmp_path / "main.py").write_text(STAND_IN.format(fault=fault))
     monkeypatch.setattr(node_process, "ROOT", tmp_path)
-    monkeypatch.setattr("fieldpost.demo.demo._CATCH_UP_S", 3.0)
+    # What never comes is not worth a long wait; all else gets the time that a busy machine takes.
+    never_comes = fault in ("loses", "sleepy")
+    monkeypatch.setattr("fieldpost.demo.demo._FIRST_READING_S", 60.0)
+    monkeypatch.setattr("fieldpost.demo.demo._CATCH_UP_S", 6.0 if never_comes else 60.0)
     options = Options(as_json=True, using=PROGRAM, interpreter="cpython", readings=2, outage_s=1.0)
     status = demo_command(options)
     summary = json.loads(capsys.readouterr().out)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from fieldpost import programs
 from fieldpost.errors import CommandError
 from fieldpost.messages.listen import listen_command
 from fieldpost.messages.publish import publish_command
@@ -59,7 +59,7 @@ def test_topic_and_payload_of_each_message_until_the_count(broker: Broker) -> No
 
 
 def test_its_lines_are_those_of_mosquitto_sub() -> None:
-    if not brokers.find_mosquitto() or not shutil.which("mosquitto_sub"):
+    if not brokers.find_mosquitto() or not programs.find("mosquitto_sub"):
         pytest.skip("Mosquitto and its clients are not installed")
     with Broker("mosquitto") as broker:
         for topic, message in (

@@ -2,7 +2,6 @@
 
 import os
 import pty
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import TextIO
 
 import pytest
 
+from fieldpost import programs
 from fieldpost.errors import CommandError
 from fieldpost.messages.publish import DEFAULT_MESSAGE, publish_command
 from fieldpost.mqtt import brokers
@@ -39,7 +39,7 @@ def fieldpost(*arguments: str, **environment: str) -> "subprocess.CompletedProce
 
 @pytest.fixture(scope="module")
 def mosquitto() -> Iterator[Broker]:
-    if not brokers.find_mosquitto() or not shutil.which("mosquitto_sub"):
+    if not brokers.find_mosquitto() or not programs.find("mosquitto_sub"):
         pytest.skip("Mosquitto and its clients are not installed")
     with Broker("mosquitto") as broker:
         yield broker

@@ -2,10 +2,13 @@
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fieldpost.errors import CommandError
@@ -183,3 +186,25 @@ def test_a_picked_port_is_none_that_outgoing_connections_are_given() -> None:
     range_file = Path("/proc/sys/net/ipv4/ip_local_port_range")
     lowest = int(range_file.read_text().split()[0]) if range_file.exists() else 49152
     assert all(1024 < brokers.free_port() < lowest for _ in range(200))
+
+
+_START_AND_WAIT = """
+import sys, time
+from fieldpost.mqtt.brokers import Broker
+with Broker(sys.argv[1]) as broker:
+    print(broker.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_it_ends_with_whoever_started_it_also_when_that_is_killed(program: Program) -> None:
+    starter = subprocess.Popen(
+        [sys.executable, "-c", _START_AND_WAIT, program], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert starter.stdout
+        broker = psutil.Process(int(starter.stdout.readline()))
+    finally:
+        starter.kill()
+        starter.communicate()
+    assert psutil.wait_procs([broker], timeout=10)[1] == []
