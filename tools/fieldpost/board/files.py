@@ -178,8 +178,8 @@ def make_folder(link: BoardLink, path: str) -> None:
 
 def free_bytes(link: BoardLink) -> int:
     """What is free in the board's file system."""
-    # littlefs counts some blocks twice, and then has "fewer than none" free, as a huge number.
-    code = "import os\n_s = os.statvfs('/')\nprint(_s[0] * _s[3] if _s[3] <= _s[2] else 0)"
+    # littlefs counts some blocks twice: fewer than none can be free, on 64 bits as a huge number.
+    code = "import os\n_s = os.statvfs('/')\nprint(_s[0] * _s[3] if 0 <= _s[3] <= _s[2] else 0)"
     return int(_run(link, code, "/"))
 
 

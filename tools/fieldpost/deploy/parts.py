@@ -26,6 +26,8 @@ _FOLDER_FILL_BYTES = 768
 _JOURNAL_BLOCKS = 2
 # For what littlefs must have to rename at all, and for what the above is wrong by.
 _SPARE_BLOCKS = 4
+# What must be left of these in the end, when nothing more is to be moved but the last few files.
+_LEAST_SPARE_BLOCKS = 1
 # To make room for fewer blocks than this at a time would make many small parts.
 _ROOM_BLOCKS = 24
 # With fewer nothing can be committed at all.
@@ -97,9 +99,9 @@ class Parts:
             return Part(plan.staged, journal(self._build, plan.staged, plan.removals), True)
         room = free + sum(self._old.values())
         # Once some is replaced, to go on as far as there is room can only help.
-        has_room = free >= _LEAST_BLOCKS and files + folders + extra <= room
-        if not has_room and not self._is_begun:
-            raise _full(self._is_begun, free, room, files + folders + extra)
+        needed = files + folders + _JOURNAL_BLOCKS + _LEAST_SPARE_BLOCKS
+        if not self._is_begun and (free < _LEAST_BLOCKS or needed > room):
+            raise _full(self._is_begun, free, room, needed)
         for path in plan.removals:
             self._old.pop(path, None)
         for path in resumed:
@@ -110,23 +112,42 @@ class Parts:
 
     def _following(self, free: float) -> Part:
         left = free - _JOURNAL_BLOCKS - _SPARE_BLOCKS
-        staged = {}
+        staged = self._that_fit(left)
+        gone = self._make_room(left + self._take(staged))  # for the next part
+        if staged or gone or not self._waiting:
+            return self._part(staged, gone, is_last=not self._waiting)
+        # No old file is left that could go. littlefs counts some blocks twice, so the board itself
+        # says whether there is room for the last ones: one by one, each in its place before the
+        # next.
+        path = self._waiting[0]
+        staged = {path: self._plan.staged[path]}
+        self._take(staged)
+        return self._part(staged, [], is_last=not self._waiting)
+
+    def _that_fit(self, left: float) -> dict[str, str]:
+        """The next files, until one does not fit."""
+        staged: dict[str, str] = {}
+        there = set(self._folders)
         for path in self._waiting:
-            folders = _folders([path]) - self._folders
-            blocks = blocks_of(len(self._plan.send[path])) + _FOLDER_BLOCKS * len(folders)
-            if blocks > left:
+            left -= self._cost(path, there)
+            if left < 0:
                 break
-            left -= blocks
             staged[path] = self._plan.staged[path]
-            self._folders |= folders
-        left += sum(self._old.pop(path, 0) for path in staged)
+            there |= _folders([path])
+        return staged
+
+    def _take(self, staged: dict[str, str]) -> float:
+        """These do not wait any more; by how many blocks what is free grows."""
+        grown = 0.0
+        for path in staged:
+            grown += self._old.pop(path, 0) - self._cost(path, self._folders)
+            self._folders |= _folders([path])
         self._waiting = self._waiting[len(staged) :]
-        gone = self._make_room(left)  # for the next part
-        if not staged and not gone and self._waiting:
-            missing = sum(blocks_of(len(self._plan.send[path])) for path in self._waiting)
-            missing += _JOURNAL_BLOCKS + _SPARE_BLOCKS
-            raise _full(True, free, free, missing)
-        return self._part(staged, gone, is_last=not self._waiting)
+        return grown
+
+    def _cost(self, path: str, there: set[str]) -> float:
+        folders = _folders([path]) - there
+        return blocks_of(len(self._plan.send[path])) + _FOLDER_BLOCKS * len(folders)
 
     def _make_room(self, left: float) -> list[str]:
         """Old files whose new ones are to come."""
