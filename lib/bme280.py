@@ -29,9 +29,9 @@ _MEASURING_OR_COPYING = const(0x09)
 _FORCED_ONCE = const(0x25)
 # Section 9.1, the longest time with oversampling 1 throughout: 9.3 ms.
 _MEASUREMENT_MS = const(10)
-# What the data registers hold before the first measurement, and when one was left out.
-_NOT_MEASURED_20 = const(0x80000)
+# What the data registers hold before the first measurement.
 _NOT_MEASURED_16 = const(0x8000)
+_NOT_MEASURED = (0x80000, 0x80000, _NOT_MEASURED_16)
 _ETIMEDOUT = const(110)
 
 
@@ -100,16 +100,15 @@ class BME280:
             self._i2c.readfrom_mem_into(self._address, _DATA, memoryview(data)[:6])
         raw_pressure = data[0] << 12 | data[1] << 4 | data[2] >> 4
         raw_temperature = data[3] << 12 | data[4] << 4 | data[5] >> 4
-        if raw_temperature == _NOT_MEASURED_20 or raw_pressure == _NOT_MEASURED_20:
+        raw_humidity = data[6] << 8 | data[7] if self.has_humidity else _NOT_MEASURED_16
+        # Each of them alone can be a measured value.
+        if (raw_temperature, raw_pressure, raw_humidity) == _NOT_MEASURED:
             raise ValueError("no measurement, lost power?")
         fine = fine_temperature(raw_temperature, self._temperature)
         temperature = (fine * 5 + 128 >> 8) / 100
         pressure = (pressure_256th_pa(raw_pressure, fine, self._pressure) + 128 >> 8) / 100
         if not self.has_humidity:
             return temperature, pressure
-        raw_humidity = data[6] << 8 | data[7]
-        if raw_humidity == _NOT_MEASURED_16:
-            raise ValueError("no measurement, lost power?")
         humidity = humidity_1024th(raw_humidity, fine, self._humidity)
         return temperature, pressure, (humidity * 100 + 512 >> 10) / 100
 

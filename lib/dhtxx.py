@@ -7,12 +7,14 @@ import dht
 # The wait is also the shortest interval that the sensor stands.
 _DHT11_MS = 1000
 _DHT22_MS = 2000
+# In saturated air the sensor says somewhat more than 100, and means it.
+_MOST_HUMIDITY = 105
 
 
 class DHT:
     """`pin` is the data pin, `model` "DHT11" or "DHT22".
 
-    Fields: temperature in degC and humidity in %RH, to 1 (DHT11) or 0.1 (DHT22).
+    Fields: temperature in degC and humidity in %RH, to 0.1; the humidity of a DHT11 to 1.
     `read()` raises OSError without an answer, ValueError for a frame that cannot be right.
     """
 
@@ -45,11 +47,22 @@ class DHT:
 
     def read(self):
         self._measure()
-        temperature = self._sensor.temperature()
+        temperature = self._celsius()
         humidity = self._sensor.humidity()
         # A frame of zeros has a good checksum; a line that floats gives values out of all range.
         if temperature == 0 and humidity == 0:
             raise ValueError("empty frame")
-        if not (-40 <= temperature <= 125 and 0 <= humidity <= 100):
+        if not (-40 <= temperature <= 125 and 0 <= humidity <= _MOST_HUMIDITY):
             raise ValueError(f"out of range: {temperature:g} degC, {humidity:g} %RH")
-        return round(temperature, 1), round(humidity, 1)
+        return round(temperature, 1), round(min(humidity, 100), 1)
+
+    def _celsius(self):
+        if self._wait_ms == _DHT11_MS:
+            # Newer DHT11 have tenths and, in bit 7 beside them, the sign (Aosong, DHT11 data
+            # sheet, 'Data format': 0a 81 is -10.1 degC); older ones send 0 there.
+            whole, tenths = self._sensor.buf[2:4]
+            celsius = whole + (tenths & 0x7F) / 10
+            return -celsius if tenths & 0x80 else celsius
+        celsius = self._sensor.temperature()
+        # Clones send two's complement, which taken for sign and magnitude is far too cold.
+        return -celsius - 3276.8 if celsius < -3000 else celsius

@@ -199,3 +199,19 @@ def test_the_fake_forgets_humidity_set_after_the_control_register():
     bench.bus.writeto(0x76, b"\xfd")
     assert struct.unpack(">H", bench.bus.readfrom(0x76, 2)) == (0x8000,)
     assert bench.bus.scan() == [0x76]
+
+
+def test_a_raw_value_that_equals_its_reset_value_is_a_value():
+    bench = Bench()
+    bench.chip.raw_temperature, bench.chip.raw_pressure = 0x7EED0, 0x655AC
+    bench.chip.raw_humidity = 0x8000
+    assert bench.measure(bme280.BME280(bench.bus)) == (25.08, 1006.53, 70.36)
+
+
+def test_registers_that_were_never_written_are_an_error_of_a_bmp280_too():
+    for chip_id in (0x60, 0x58):
+        bench = Bench(chip_id)
+        bench.chip.raw_temperature = bench.chip.raw_pressure = 0x80000
+        bench.chip.raw_humidity = 0x8000
+        with pytest.raises(ValueError, match="no measurement"):
+            bench.measure(bme280.BME280(bench.bus))

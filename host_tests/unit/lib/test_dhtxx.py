@@ -77,3 +77,28 @@ def test_values_out_of_the_range_of_the_sensor_are_refused(dhtxx):
     for pin in (FakeDht(20, 327.5), FakeDht(-60, 50), FakeDht(200, 50)):
         with pytest.raises(ValueError, match="out of range"):
             measure(dhtxx.DHT(pin))
+
+
+class Frame:
+    """A sensor that sends these four bytes and their sum."""
+
+    def __init__(self, text):
+        self._head = bytes.fromhex(text)
+
+    def answer(self):
+        return bytearray(self._head + bytes((sum(self._head) & 0xFF,)))
+
+
+def test_a_newer_dht11_has_tenths_and_its_sign_beside_them(dhtxx):
+    assert measure(dhtxx.DHT(Frame("2d000683"), "DHT11")) == (-6.3, 45)
+    assert measure(dhtxx.DHT(Frame("2d000a81"), "DHT11")) == (-10.1, 45)
+    assert measure(dhtxx.DHT(Frame("2d001504"), "DHT11")) == (21.4, 45)
+
+
+def test_a_clone_of_the_dht22_sends_twos_complement_below_zero(dhtxx):
+    assert measure(dhtxx.DHT(Frame("0233fff7"))) == (-0.9, 56.3)
+    assert measure(dhtxx.DHT(Frame("0233fe70"))) == (-40, 56.3)
+
+
+def test_saturated_air_is_100_percent_and_costs_no_temperature(dhtxx):
+    assert measure(dhtxx.DHT(Frame("03e900c8"))) == (20, 100)

@@ -452,3 +452,16 @@ def test_numbers_are_written_short_and_read_back_as_they_were():
     for value in (float("nan"), float("inf"), None, "1", b"1"):
         with pytest.raises(ValueError, match="is no"):
             format_value(value)
+
+
+def test_a_failed_conversion_of_a_thermometer_is_an_error_and_no_128_degrees():
+    board = SensorBoard()
+    probe = FakeThermometer(board.now_ms, 1, 127.9375)  # 0x07FF: what a failed one leaves
+    board.wires[4] = FakeWire([probe])
+    layer = Sensors(checked({"type": "ds18x20", "pin": 4}), board)
+    assert measure(layer, board) == (
+        [],
+        [("ds18x20", "temperature: ValueError out of range: 127.94")],
+    )
+    probe.celsius = 125
+    assert measure(layer, board) == ([("temperature", 125)], [])
