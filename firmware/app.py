@@ -113,12 +113,11 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     link = Link(station, session, clock, settings["retry"], board.random_u32, log, security)
     if security:
         security.log_notices(log)
-    if not state:
-        lost = files.read("lost.count", file_system)
-        if lost:
-            from firmware.readings import loss_counts
+    lost = not state and files.read(files.LOSSES, file_system)
+    if lost:
+        from firmware.readings import loss_counts
 
-            loss_counts.restore(outbox, lost)
+        loss_counts.restore(outbox, lost)
 
     def restart():
         from firmware.readings import loss_counts
@@ -137,7 +136,7 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         interval_ms = int(settings["sample_s"] * 1000)
         sampler = Sampler(sensors, outbox, identity, clock, interval_ms, log)
     trial = discovery = signals = None
-    if files.read("trial.json", file_system):
+    if files.read(files.TRIAL, file_system):
         # A changed setting has to prove itself, or its verdict to be told.
         from firmware.config.change import Trial
 
@@ -166,15 +165,25 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     ntp = settings["ntp"]
     sntp = Sntp(board.socket, board.select, clock)
     timekeeper = Timekeeper(sntp, clock, board, ntp["host"], ntp["interval_s"], log)
-    parts = (clock, settings, log, sampler, link, uplink, timekeeper, identity, restart)
-    if in_safe_mode:
-        node = AlwaysOn(*parts, trial, signals, b"safe_mode")
-    elif settings["mode"] == "duty_cycle":
+    both = (
+        clock,
+        settings,
+        log,
+        sampler,
+        link,
+        uplink,
+        timekeeper,
+        identity,
+        restart,
+        trial,
+        signals,
+    )
+    if settings["mode"] == "duty_cycle" and not in_safe_mode:
         from firmware.duty_cycle.cycle import DutyCycle
 
-        node = DutyCycle(*parts, trial, signals, board, state or {})
+        node = DutyCycle(*both, board, state or {})
     else:
-        node = AlwaysOn(*parts, trial, signals)
+        node = AlwaysOn(*both, b"safe_mode" if in_safe_mode else b"online")
     return node
 
 
@@ -205,7 +214,7 @@ def run():
             clock = Clock(board.time, board.clock_is_set(), uptime_ms)
             log = Log(clock)
         log("Fieldpost %s on %s, reset: %s" % (VERSION, board.version(), board.reset_cause()))
-        if files.read("setup.json"):
+        if files.read(files.SETUP):
             from firmware.portal.first_connection import Pending
 
             pending = Pending()

@@ -10,6 +10,15 @@ from os import mkdir as mkdir
 from os import remove, rename
 from os import stat as stat
 
+# What a person wrote; beside it the old settings while a change is on trial (config/change.py),
+# or those that the page has left (portal/first_connection.py).
+CONFIG = "config.json"
+SECRETS = "secrets.json"
+TRIAL = "trial.json"
+SETUP = "setup.json"
+# Counts that outlast a restart: firmware/readings/boot_count.py and loss_counts.py.
+BOOT_COUNT = "boot.count"
+LOSSES = "lost.count"
 # The last failure that nothing else caught, and how many there were in a row (firmware/crash.py).
 CRASH = "crash.txt"
 CRASHES = "crash.count"

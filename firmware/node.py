@@ -105,6 +105,8 @@ class Uplink:
         """
         self._crash_sent = bool(self._health.crash)
         report = self._health(node)
+        if self.last_delivery:
+            report["delivery"] = self.last_delivery
         report.update(more or {})
         text = json.dumps(report).encode()
         self.session.publish(self._root + b"health", text, True, int(self._crash_sent))
@@ -152,9 +154,9 @@ class AlwaysOn:
         timekeeper,
         identity,
         restart,
-        trial=None,
-        signals=None,
-        state=b"online",
+        trial,
+        signals,
+        state,
     ):
         self.clock = clock
         self.settings = settings
@@ -173,6 +175,9 @@ class AlwaysOn:
         self.wait = clock.sleep_ms
         self.stay_awake_until_ms = 0  # uptime, by command: it is awake anyway
         self._next_health_ms = 0
+        # See `Link.step`.
+        self.may_restart = uplink.is_safe
+        self.closed = uplink.closed
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
@@ -212,10 +217,6 @@ class AlwaysOn:
 
     # What the link asks for ---------------------------------------------------------------------
 
-    def may_restart(self):
-        """See `Link`."""
-        return self.uplink.is_safe()
-
     def connect(self):
         """See `Link`."""
         self.uplink.connect(_STATE % self.state)
@@ -225,10 +226,6 @@ class AlwaysOn:
         self._log("link: up, %s" % self.uplink.session.server)
         self._next_health_ms = self.clock.uptime_ms()
         self.uplink.opened()
-
-    def closed(self):
-        """See `Link`."""
-        self.uplink.closed()
 
     def work(self):
         """Deliver what waits, publish health when due; milliseconds until there is more."""

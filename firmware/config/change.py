@@ -12,8 +12,6 @@ from micropython import const
 
 from firmware import files as _files
 
-CONFIG = "config.json"
-_TRIAL = "trial.json"
 _AGAIN_MS = const(60000)
 # What decides where the node's login goes, and how well it is guarded on the way.
 _LOGIN_GOES = ("mqtt.host", "mqtt.port", "mqtt.tls", "ntp.host", "wifi.static")
@@ -76,11 +74,11 @@ def store(config, key, command_id, on_trial, files=_files):
     OSError if flash refuses: then nothing is changed.
     """
     if on_trial:
-        old = _files.read(CONFIG, files, True)
+        old = _files.read(_files.CONFIG, files, True)
         note = {"id": command_id, "key": key, "old": old.decode()}
-        _files.write_atomic(_TRIAL, json.dumps(note).encode(), files)
+        _files.write_atomic(_files.TRIAL, json.dumps(note).encode(), files)
     try:
-        _files.write_atomic(CONFIG, json.dumps(config).encode(), files)
+        _files.write_atomic(_files.CONFIG, json.dumps(config).encode(), files)
     except OSError:
         if on_trial:
             # Left here, it would be taken for the trial of the next change.
@@ -90,7 +88,7 @@ def store(config, key, command_id, on_trial, files=_files):
 
 def _remove_trial(files):
     try:
-        files.remove(_TRIAL)
+        files.remove(_files.TRIAL)
     except OSError:
         pass  # There was none.
 
@@ -110,14 +108,14 @@ class Trial:
         self.verdict = None
         self._again_ms = 0
         try:
-            self._note = json.loads(_files.read(_TRIAL, files) or b"null")
+            self._note = json.loads(_files.read(_files.TRIAL, files) or b"null")
         except ValueError:
             self._note = None
         if not self._note:
             return
         if "old" not in self._note:
             self.verdict = self._note
-        elif self._note["old"].encode() == (_files.read(CONFIG, files) or b""):
+        elif self._note["old"].encode() == (_files.read(_files.CONFIG, files) or b""):
             self.close()  # The power failed before the new one was in place.
         else:
             self.is_open = True
@@ -143,7 +141,7 @@ class Trial:
 
     def failed(self, why):
         """Bring the old settings back. The caller restarts."""
-        _files.write_atomic(CONFIG, self._note["old"].encode(), self._files)
+        _files.write_atomic(_files.CONFIG, self._note["old"].encode(), self._files)
         error = "not connected with it (%s): the setting before is back" % why
         self._judged(
             {"id": self._note["id"], "key": self._note["key"], "ok": False, "error": error}
@@ -151,7 +149,7 @@ class Trial:
 
     def _judged(self, verdict):
         # After a power cut the verdict is told twice, rather than not at all.
-        _files.write_atomic(_TRIAL, json.dumps(verdict).encode(), self._files)
+        _files.write_atomic(_files.TRIAL, json.dumps(verdict).encode(), self._files)
         self.is_open = False
         self.verdict = verdict
 

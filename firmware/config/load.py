@@ -16,8 +16,8 @@ def load_settings():
     flash does not give a file that is there.
     """
     # A flash that fails once must not look like a board without settings: this start fails.
-    config = files.read("config.json", None, True)
-    secrets = files.read("secrets.json", None, True)
+    config = files.read(files.CONFIG, None, True)
+    secrets = files.read(files.SECRETS, None, True)
     if config and secrets:
         try:
             kept = json.loads(files.read(CHECKED) or b"0")

@@ -16,7 +16,7 @@ MISSING = "there is no such file on this board"
 
 def check_and_keep(config, secrets):
     """(settings, errors) of the bytes of config.json and secrets.json; None: there is no file."""
-    checked = _check(_parsed(config, "config.json"), _parsed(secrets, "secrets.json"))
+    checked = _check(_parsed(config, files.CONFIG), _parsed(secrets, files.SECRETS))
     if not checked[1]:
         try:
             files.write_atomic(CHECKED, kept(checked[0], config, secrets))
@@ -36,7 +36,7 @@ def kept(settings, config, secrets):
 def check_settings(config, secrets=None):
     """The same for a config.json that is at hand, as a dict, with the secrets of this board."""
     if secrets is None:
-        secrets = _parsed(files.read("secrets.json"), "secrets.json")
+        secrets = _parsed(files.read(files.SECRETS), files.SECRETS)
     return _check(config, secrets)
 
 

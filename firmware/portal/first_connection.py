@@ -11,7 +11,7 @@ from micropython import const
 
 from firmware import files as _files
 
-PATH = "setup.json"
+PATH = _files.SETUP
 _LIMIT_MS = const(180000)
 # A broker may be away for a moment; a network that refuses, or a login, is not.
 _FAILURES_MAX = const(3)
@@ -38,9 +38,9 @@ def _write(state, files):
 
 def _complete(both, files):
     # A change by command that was on trial would bring the settings before it back.
-    forget("trial.json", files)
-    for name in ("secrets", "config"):
-        _files.write_atomic(name + ".json", json.dumps(both[name]).encode(), files)
+    forget(_files.TRIAL, files)
+    for path, name in ((_files.SECRETS, "secrets"), (_files.CONFIG, "config")):
+        _files.write_atomic(path, json.dumps(both[name]).encode(), files)
     _write({"title": both["title"]}, files)
 
 

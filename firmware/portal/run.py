@@ -161,7 +161,7 @@ def run(board, clock, log, failed=None, has_led=True):
 
     failed: the `Pending` of settings that did not connect.
     """
-    config, secrets = _read_dict("config.json"), _read_dict("secrets.json")
+    config, secrets = _read_dict(_files.CONFIG), _read_dict(_files.SECRETS)
     tail = board.uid()[-4:]
     form = Form(config, secrets, check_settings, "node-" + tail)
     why = failed.why if failed else None

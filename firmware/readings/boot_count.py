@@ -11,7 +11,6 @@ from micropython import const
 
 from firmware import files as _files
 
-_PATH = "boot.count"
 _NONE_YET = b"0 0,%d" % crc32(b"0 0")
 # After so many the node starts in safe mode: ESPHome waits for 10 failed boots; a battery node
 # cannot afford as many.
@@ -42,7 +41,7 @@ class Identity:
         self.failed_starts = 0
         try:
             # A count that is there and cannot be read is not a first start.
-            data = _files.read(_PATH, files, True)
+            data = _files.read(_files.BOOT_COUNT, files, True)
             counts, checksum = (_NONE_YET if data is None else data).split(b",")
             if int(checksum) != crc32(counts):
                 raise ValueError
@@ -84,7 +83,7 @@ class Identity:
             counts += b" %s=%d" % (name.encode(), count)
         try:
             # One spoilt bit must not make it a smaller number, which was given before.
-            _files.write_atomic(_PATH, b"%s,%d" % (counts, crc32(counts)), self._files)
+            _files.write_atomic(_files.BOOT_COUNT, b"%s,%d" % (counts, crc32(counts)), self._files)
         except OSError:
             return False
         return True

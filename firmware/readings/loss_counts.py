@@ -8,7 +8,7 @@ from binascii import crc32
 
 from firmware import files as _files
 
-PATH = "lost.count"
+PATH = _files.LOSSES
 
 
 def keep(outbox, files=_files):

@@ -255,7 +255,7 @@ class Actions:
 
     def load_config(self):
         """config.json as a dict, as it stands on the board; ValueError if it cannot be had."""
-        text = _files.read(_settings.CONFIG, self._files)
+        text = _files.read(_files.CONFIG, self._files)
         if text is None:
             raise ValueError("flash does not give config.json: send it again")
         return json.loads(text)

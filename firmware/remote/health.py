@@ -53,8 +53,6 @@ class Health:
         }
         for key in ("sample_s", "deliver_every", "log_level"):
             report[key] = node.settings[key]
-        if node.uplink.last_delivery:
-            report["delivery"] = node.uplink.last_delivery
         if node.sampler.errors:
             report["sensor_errors"] = node.sampler.errors
         if link.security and link.security.notices:

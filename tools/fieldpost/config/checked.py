@@ -9,10 +9,11 @@ import contextlib
 from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink
 from fieldpost.config.files import check_bytes
+from firmware import files
 from firmware.config import verify as checking
 from firmware.config.load import CHECKED
 
-_SOURCES = ("config.json", "secrets.json")
+_SOURCES = (files.CONFIG, files.SECRETS)
 
 
 def checked_file(config: bytes, secrets: bytes) -> bytes | None:

@@ -15,13 +15,21 @@ import typer
 from fieldpost.board.choose import JsonOption, PortOption, the_port
 from fieldpost.errors import CommandError
 from fieldpost.wrapping import fit
+from firmware import files as node_files
 
 if TYPE_CHECKING:
     from fieldpost.board.link import BoardLink
 
 _FOLDER = "/.deploy/"
 # What a node writes while it runs, and nobody else has.
-_DATA = ("boot.count", "lost.count", "crash.txt", "crash.count", "trial.json", "config.json")
+_DATA = (
+    node_files.BOOT_COUNT,
+    node_files.LOSSES,
+    node_files.CRASH,
+    node_files.CRASHES,
+    node_files.TRIAL,
+    node_files.CONFIG,
+)
 _SECRET_WORDS = ("pass", "psk", "pwd", "secret", "token", "credential", "login", "user", "ssid")
 _REMOVED = "(not copied)"
 
@@ -131,11 +139,11 @@ def pull(
             for path in wanted
             if path not in refused
         }
-    config = without_secrets(files.get("config.json", b"{}"))
-    if "config.json" in files:
-        files["config.json"] = config
-    if "trial.json" in files:
-        files["trial.json"] = without_secrets(files["trial.json"])
+    config = without_secrets(files.get(node_files.CONFIG, b"{}"))
+    if node_files.CONFIG in files:
+        files[node_files.CONFIG] = config
+    if node_files.TRIAL in files:
+        files[node_files.TRIAL] = without_secrets(files[node_files.TRIAL])
     target = folder or Path(f"{_node_name(config)}-{time.strftime('%Y%m%d-%H%M%S')}")
     _save(target, files)
     shown = {"port": where, "folder": str(target), "files": sorted(files), "refused": refused}
