@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rigs.mosquitto import need_mosquitto
 from rigs.port import run_port
 from rigs.port_node import library_of
 from rigs.session import VERSIONS
@@ -26,7 +27,8 @@ SEGMENT_BYTES = 1400
 
 @pytest.fixture(scope="module")
 def mosquitto() -> Iterator[Broker]:
-    with Broker() as broker:
+    need_mosquitto("amqtt acknowledges one by one, at its own pace")
+    with Broker("mosquitto") as broker:
         yield broker
 
 

@@ -11,6 +11,9 @@ import socket
 import sys
 import time
 
+# These load with the first refusal and with the first message that is too long, and stay: here
+# they are loaded before anything is measured.
+from firmware.net import mqtt_oversized, mqtt_refusals  # noqa: F401
 from firmware.net.mqtt_session import Refused, Session
 from wire import Wire
 
