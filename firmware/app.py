@@ -159,7 +159,7 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         Health(board, file_system),
         inbox,
         discovery,
-        outbox_keys["durability"] == "reading",
+        settings,
         log,
     )
     ntp = settings["ntp"]
@@ -221,7 +221,11 @@ def run():
         settings, errors = load_settings()
         if settings:
             log.level = LEVELS.index(settings["log_level"])
-            _boot_window(board, clock, log, settings["boot_window_s"])
+            window_s = settings["boot_window_s"]
+            if window_s and board.reset_cause() != "deep-sleep":
+                # A person may interrupt a node here that would otherwise soon sleep or reset.
+                log("starting in %g s: Ctrl-C for the REPL" % window_s)
+                clock.sleep_ms(int(window_s * 1000))
         if pending or errors or settings["setup_pin"] is not None:
             from firmware.portal.entry import set_up
 
@@ -286,13 +290,6 @@ def loop(node, clock, feed=None, file_system=files):
                 if feed:
                     feed()
                 due_ms = end_ms - clock.uptime_ms()
-
-
-def _boot_window(board, clock, log, window_s):
-    """Time for a person to interrupt a node that would otherwise soon sleep or reset."""
-    if window_s and board.reset_cause() != "deep-sleep":
-        log("starting in %g s: Ctrl-C for the REPL" % window_s)
-        clock.sleep_ms(int(window_s * 1000))
 
 
 def _refuse(board, clock, log, errors):

@@ -25,14 +25,17 @@ class Uplink:
     """All that a node publishes over its session: state, readings, health, answers, discovery.
 
     root: of its topics. health: firmware/remote/health.py. commands: firmware/remote/inbox.py.
-    discovery: firmware/remote/home_assistant.py, or None. durable: each reading goes to flash at
-    once. `last_delivery`: what it took to deliver what had waited.
+    discovery: firmware/remote/home_assistant.py, or None. settings: config.check()'s.
+    `last_delivery`: what it took to deliver what had waited.
     """
 
     def __init__(
-        self, clock, session, outbox, delivery, root, health, commands, discovery, durable, log
+        self, clock, session, outbox, delivery, root, health, commands, discovery, settings, log
     ):
         self.session = session
+        session.on_refused = self._refused
+        self.refused = []  # topics that the broker lets nobody subscribe to here
+        self._obeys = settings["commands"] != "off"
         self.outbox = outbox
         self.delivery = delivery
         self.commands = commands
@@ -40,14 +43,16 @@ class Uplink:
         self._clock = clock
         self._root = root
         self._health = health
-        self._durable = outbox.write_through = durable
+        self._durable = settings["outbox"]["durability"] == "reading"
+        outbox.write_through = self._durable
         self._log = log
         self._crash_sent = False
         self._catching_up = None
         self.last_delivery = None
 
     def connect(self, status):
-        """Publish what leaves in the segment of CONNECT: `status`, then all that waits."""
+        """Publish what leaves in the segment of CONNECT: all that waits, then `status` and what
+        else there is. Readings go first: a broker may close on anything that it does not take."""
         session, wire = self.session, self.session.wire
         self._catching_up = (
             self._clock.uptime_ms(),
@@ -55,13 +60,14 @@ class Uplink:
             wire.segments,
             self.delivery.delivered,
         )
+        self.delivery.restart()
+        self.delivery.pump_all()
         session.publish(self._root + b"status", status, True, 1)
-        session.subscribe(self.commands.topic)
+        if self._obeys:
+            session.subscribe(self.commands.topic)
         self.commands.restart()
         if self.discovery:
             self.discovery.restart()
-        self.delivery.restart()
-        self.delivery.pump_all()
 
     def opened(self):
         """The session lasts: what it takes need not go to flash first."""
@@ -117,6 +123,12 @@ class Uplink:
             self.session.publish(self._root + b"status", _OFFLINE, True, 0)
         except OSError:
             pass  # The will says the same.
+
+    def _refused(self, topic):
+        topic = topic.decode()
+        if topic not in self.refused:
+            self.refused.append(topic)
+            self._log("broker refuses us " + topic)
 
     def _note_delivery(self, start_ms, round_trips, segments, delivered):
         wire = self.session.wire

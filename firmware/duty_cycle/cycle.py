@@ -84,6 +84,7 @@ class DutyCycle:
         self._waits_asleep = False
         self.watch = _watch(board, self.now_ms, sensors, log, kept)
         self._alarms = _alarms(sensors, kept.get("alarms"))
+        uplink.refused = kept.get("refused", [])
         self._battery, self._supply_mv = _battery(board, settings)
         self.grid = Grid(
             settings["sample_s"] * 1000,
@@ -169,6 +170,7 @@ class DutyCycle:
             "lease_at": self._lease_at_ms,
             "ntp": (self.timekeeper.due_ms, self.timekeeper.retry_ms),
             "alarms": self._alarms.state if self._alarms else {},
+            "refused": self.uplink.refused,
             "described": discovery.told if discovery else 0,
             "lost": (outbox.dropped, outbox.corrupt, outbox.refused),
             # See `full` and `deliver_now`: the next wake must not wait for its batch either.

@@ -59,7 +59,7 @@ class Timekeeper:
         if unix_s is None:
             return 100
         if not _UNIX_MIN_S <= unix_s < _UNIX_MAX_S:
-            return self._failed("its time cannot be right: %d s of Unix time" % unix_s)
+            return self._failed("wrong: %d" % unix_s)
         self._asking = False
         before_ms = self._clock.rtc_ms()
         self._board.set_unix_s(unix_s)

@@ -1,0 +1,64 @@
+"""Whole nodes at a broker that lets them publish only: readings go on, refusals show."""
+
+import json
+from typing import Any
+
+import pytest
+from rigs.field import Field
+
+MODES = ("always_on", "duty_cycle")
+
+
+def write_only(name: str, data: bytes) -> bytes:
+    """As Mosquitto's dynamic security, NATS and aedes answer: SUBACK 0x80."""
+    return data[:-1] + b"\x80" if name == "SUBACK" else data
+
+
+def field(mode: str, **config: Any) -> Field:
+    sensors = [{"type": "simulated"}]
+    return Field("esp32", sensors, hours=1.0, mode=mode, sample_s=60, health_s=300, **config)
+
+
+@pytest.mark.parametrize("discovery", [None, "homeassistant"])
+@pytest.mark.parametrize("mode", MODES)
+def test_each_reading_arrives_once_and_the_refused_topics_are_named(
+    mode: str, discovery: str | None
+) -> None:
+    node = field(mode, home_assistant=discovery)
+    node.run.broker.answer = write_only
+    node.run.play()
+    keys = [(one["boot"], one["seq"]) for one in node.readings]
+    assert len(keys) >= 59 and len(set(keys)) == len(keys), "nothing is sent twice"
+    lines = [str(one[-1]) for one in node.run.world.trace if "broker refuses us" in str(one[-1])]
+    topics = ["fieldpost/n/cmd", *(["homeassistant/status"] if discovery else [])]
+    assert sorted(node.health["refused"]) == topics
+    if mode == "always_on":
+        assert len(lines) == len(topics), "each is told of once"
+    assert node.health["causes"] == {}, "no connection was lost over it"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_with_commands_off_a_node_subscribes_to_nothing(mode: str) -> None:
+    node = field(mode, commands="off")
+    asked: list[str] = []
+
+    def note(name: str, data: bytes) -> bytes:
+        asked.append(name)
+        return data
+
+    node.run.broker.answer = note
+    node.run.play()
+    assert len(node.readings) >= 59
+    assert "SUBACK" not in asked
+    assert "refused" not in node.health
+
+
+def test_readings_leave_before_anything_that_a_broker_may_refuse() -> None:
+    """What closes on a SUBSCRIBE has the readings before it."""
+    node = field("duty_cycle")
+    seen: list[tuple[str, Any]] = []
+    node.run.broker.watch("fieldpost/n/#", lambda record: seen.append((record.topic, record)))
+    node.run.play()
+    topics = [topic.rsplit("/", 1)[1] for topic, _ in seen]
+    assert topics[0] == "telemetry" and topics.index("status") > 0
+    assert json.loads(seen[0][1].payload)["seq"] == 0
