@@ -196,10 +196,6 @@ class Session(simple.MQTTClient):
         if qos:
             self._await(pid)
 
-    def window(self):
-        """How many more readings may be sent before an acknowledgement is needed."""
-        return self.in_flight.room()
-
     def publish_reading(self, topic, msg):
         """Gather the next reading, QoS 1, if the window has room. In order: first those that are
         still in flight from the connection before, which keep their packet id, then new ones."""
@@ -217,10 +213,6 @@ class Session(simple.MQTTClient):
             put(self.wire, _QOS1 | _DUP, topic, msg, pid)
         else:
             ring.release()  # Acknowledged out of order before the connection broke.
-
-    def skip_reading(self):
-        """Count one reading as done that can no longer be read: those after it go on."""
-        self.in_flight.skip()
 
     def subscribe(self, topic, qos=1):
         """Gather a SUBSCRIBE to bytes `topic`. A refusal goes to `on_refused`, the session on."""

@@ -35,15 +35,15 @@ class Delivery:
         """Gather as many waiting readings as the window and one step allow; True if more could
         go at once."""
         outbox, session = self._outbox, self._session
-        for _ in range(min(_BATCH, session.window(), outbox.end - self._next)):
+        for _ in range(min(_BATCH, session.in_flight.room(), outbox.end - self._next)):
             record = outbox.peek(self._next) if self._next >= outbox.first else None
             if record is None:
-                session.skip_reading()
+                session.in_flight.skip()
                 self.delivered -= 1  # It is about to be counted, and never was.
             else:
                 session.publish_reading(self._topic, self.render(record))
             self._next += 1
-        return self._next < outbox.end and bool(session.window())
+        return self._next < outbox.end and bool(session.in_flight.room())
 
     def pump_all(self):
         """The same without the bound of a step: what rides with CONNECT."""

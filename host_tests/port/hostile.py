@@ -33,7 +33,9 @@ def main(port, count, nobody):
             free = gc.mem_free()
         session.port = port if number % 2 else nobody
         try:
-            session.open(lambda: session.publish_reading(b"t", b"x") if session.window() else None)
+            session.open(
+                lambda: session.publish_reading(b"t", b"x") if session.in_flight.room() else None
+            )
             end = time.ticks_add(time.ticks_ms(), 3)
             while time.ticks_diff(end, time.ticks_ms()) > 0:
                 wire.wait(1)

@@ -54,7 +54,7 @@ def test_the_window_bounds_what_is_in_flight_and_keeps_the_order(version: str) -
     bench.start(window=8)
     readings = bench.put(100)
     bench.open()
-    assert bench.session.window() == 0
+    assert bench.session.in_flight.room() == 0
     while bench.outbox.depth:
         assert bench.session.in_flight.count <= 8
         bench.turn()
