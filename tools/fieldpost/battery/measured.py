@@ -40,7 +40,7 @@ class Measured(NamedTuple):
 def read_log(path: Path) -> Measured:
     """Return the times in a node's log; raise CommandError for one that holds none."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
     wakes = []

@@ -4,6 +4,7 @@ The checks are the firmware's own (`firmware/config/check.py`).
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from firmware.config import check as config
 _SECRETS_TEMPLATE = (
     '{"wifi": [{"ssid": "...", "password": "..."}], "mqtt": {"user": "...", "password": "..."}}'
 )
+# A backslash that none escapes, and one half of a pair in UTF-16.
+_SURROGATE = re.compile(r"(?<!\\)(?:\\\\)*(\\u[dD][89a-fA-F])[0-9a-fA-F]{2}")
 
 
 def load(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
@@ -79,6 +82,11 @@ def _parse(data: bytes, name: str) -> tuple[Any, list[str]]:
         text = data.decode("utf-8")
         if text.startswith("\ufeff"):
             return None, [f"{name}: begins with a byte order mark; save it as UTF-8 without one"]
+        if found := _SURROGATE.search(text):
+            return None, [
+                f"{name}: {found[1]} is half a character, and a board does not join two halves: "
+                "write the character itself, in UTF-8 (Python: json.dumps with ensure_ascii=False)"
+            ]
         return json.loads(
             text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated
         ), []

@@ -125,8 +125,8 @@ def _files(config: Path | None, open_network: bool) -> dict[str, bytes]:
         if given.get("ntp", {}).get("host", "") is not None:
             changed["ntp"] = {**given.get("ntp", {}), "host": GATEWAY}
     files = firmware_files()
-    files["config.json"] = json.dumps(changed).encode()
-    files["secrets.json"] = json.dumps(secrets).encode()
+    files["config.json"] = json.dumps(changed, ensure_ascii=False).encode()
+    files["secrets.json"] = json.dumps(secrets, ensure_ascii=False).encode()
     return with_checked(files)
 
 
@@ -140,12 +140,12 @@ def _read(config: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if errors:
         raise CommandError("\n".join(errors))
     secrets = path.with_name("secrets.json")
-    return json.loads(path.read_text()), _json_or_nothing(secrets)
+    return json.loads(path.read_bytes()), _json_or_nothing(secrets)
 
 
 def _json_or_nothing(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except ValueError:

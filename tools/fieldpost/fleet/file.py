@@ -65,7 +65,7 @@ def plain_id(text: str) -> str:
 def load(path: Path) -> list[Node]:
     """The nodes of the file. Raises CommandError with everything that is wrong with it."""
     try:
-        told = tomllib.loads(path.read_bytes().decode("utf-8"))
+        told = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -238,7 +238,7 @@ class _Reader:
 
     def _read(self, path: Path, where: str) -> str:
         try:
-            return path.read_text(encoding="utf-8").rstrip("\r\n")
+            return path.read_text(encoding="utf-8-sig").rstrip("\r\n")
         except OSError as error:
             self.errors.append(f"{where}: cannot read {path}: {error.strerror}")
         except UnicodeDecodeError:

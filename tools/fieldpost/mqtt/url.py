@@ -11,6 +11,10 @@ from fieldpost.mqtt.tls import ClientFiles
 
 DEFAULT_URL = "mqtt://127.0.0.1:1883"
 _FORM = "a broker's address looks like mqtt://[user:password@]host[:port]"
+_FOLLOWS = (
+    "nothing may follow the port. The topic is an argument of its own; "
+    "in a password write / as %2F, ? as %3F, # as %23 and @ as %40"
+)
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
@@ -36,9 +40,16 @@ def parse(url: str, files: ClientFiles | None = None) -> BrokerAddress:
 
     Raises CommandError naming what is wrong, without the credentials.
     """
-    if "://" not in url:
-        # 'host:1883' alone would be read as a scheme; what stands before an @ stays unprinted.
+    if "://" not in url and "@" in url:
+        # What stands before an @ stays unprinted.
         raise CommandError(f"{_FORM}: this one has no mqtt:// or mqtts:// in front")
+    if "://" not in url:
+        # A host, or host:port; an IPv6 address has colons of its own.
+        is_ipv6 = url.count(":") > 1 and "[" not in url
+        url = f"mqtt://[{url}]" if is_ipv6 else f"mqtt://{url}"
+    login, at, _ = url.partition("://")[2].rpartition("@")
+    if at and set(login) & set("/?#"):
+        raise CommandError(f"{_FORM}: {_FOLLOWS}")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -57,10 +68,20 @@ def parse(url: str, files: ClientFiles | None = None) -> BrokerAddress:
     return BrokerAddress(
         host=parts.hostname,
         port=port or _PORTS[parts.scheme],
-        user=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else unquote(parts.password),
+        user=None if parts.username is None else _decoded(parts.username),
+        password=None if parts.password is None else _decoded(parts.password),
         tls=tls,
     )
+
+
+def _decoded(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise CommandError(
+            f"{_FORM}: in user or password, percent signs do not make UTF-8. A percent sign "
+            "itself is %25, an é is %C3%A9"
+        ) from None
 
 
 def _check(parts: SplitResult) -> None:
@@ -69,9 +90,6 @@ def _check(parts: SplitResult) -> None:
     if not parts.hostname:
         raise CommandError(f"{_FORM}: this one names no host")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise CommandError(
-            f"{_FORM}: nothing may follow the port. The topic is an argument of its own; "
-            "in a password write / as %2F, ? as %3F, # as %23 and @ as %40"
-        )
+        raise CommandError(f"{_FORM}: {_FOLLOWS}")
     if parts.password and not parts.username:
         raise CommandError(f"{_FORM}: there is a password but no user; MQTT 3.1.1 needs both")

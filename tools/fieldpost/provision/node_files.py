@@ -67,7 +67,7 @@ class NodeFiles:
 def read_answers(path: Path) -> Answers:
     """From a TOML or JSON file with some of the keys ssid, password, broker, node."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None

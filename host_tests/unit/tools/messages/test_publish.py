@@ -219,6 +219,9 @@ def test_the_right_password_is_decoded_and_never_shown() -> None:
         (f"mqtt://ann:{PASSWORD}@host", ""),
         (f"mqtt://ann:{PASSWORD_ENCODED}@host/topic", "nothing may follow the port"),
         (f"mqtt://:{PASSWORD_ENCODED}@host", "a password but no user"),
+        ("mqtt://u:p#w@h", "# as %23"),
+        ("mqtt://u:p?w@h", "? as %3F"),
+        ("mqtt://u:%FF@h", "itself is %25"),
         (f"mqtt://[ann:{PASSWORD_ENCODED}@host", ""),
     ],
 )
@@ -234,6 +237,9 @@ def test_a_bad_address_says_what_is_wrong_and_not_the_password(url: str, told: s
 
 def test_good_addresses_are_understood() -> None:
     parse = mqtt_url.parse
+    assert parse("host") == parse("mqtt://host")
+    assert parse("10.0.0.1:1884") == parse("mqtt://10.0.0.1:1884")
+    assert parse("fe80::1") == parse("mqtt://[fe80::1]")
     assert parse("mqtt://host") == mqtt_url.BrokerAddress("host", 1883)
     assert parse("mqtt://[fe80::1]:99") == mqtt_url.BrokerAddress("fe80::1", 99)
     assert str(parse("mqtt://[fe80::1]:99")) == "mqtt://[fe80::1]:99"

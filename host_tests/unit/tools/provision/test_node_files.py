@@ -174,7 +174,7 @@ def test_the_environment_answers_and_what_is_missing_is_named(
 def test_a_slip_in_one_answer_is_asked_again_and_costs_no_other(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    typed = iter(["greenhouse", "short", "long enough", "192.168.1.10", "mqtt://h", "No!", "n"])
+    typed = iter(["greenhouse", "short", "long enough", "ann@10.0.0.1", "mqtt://h", "No!", "n"])
     monkeypatch.setattr(provision_command.typer, "prompt", lambda *_, **__: next(typed))
     answers = provision_command._ask(Answers(), True, ClientFiles())
     assert answers == Answers("greenhouse", "long enough", "mqtt://h", "n")
