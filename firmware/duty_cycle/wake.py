@@ -1,4 +1,4 @@
-"""What a deep sleep has left behind, and whether this wake is one at all.
+"""What lasted through a deep sleep, and whether this start is a wake from one.
 
 Loaded first thing on a board with retained memory, so it is small: a wake for a pulse, or one that
 came too early, ends in `firmware/duty_cycle/wake_stub.py`, before any of the node is loaded.
@@ -8,7 +8,8 @@ from firmware.duty_cycle import rtc_memory
 
 
 def wake(board, clock):
-    """(state, records, uptime_ms) that survived. state: {} unless this start is a wake.
+    """(state, records, uptime_ms) that lasted. state: {} unless this start is a wake in which the
+    same boot goes on.
 
     Records survive any reset that leaves RTC memory whole; only a wake goes on in the same boot.
     Does not return if the board is better off asleep.
