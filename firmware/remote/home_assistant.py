@@ -12,21 +12,27 @@ from firmware import VERSION
 from firmware.log import LEVELS
 
 # By the end of a field's name: device class, unit. What is not here is a number without either.
-_QUANTITIES = (
-    ("temperature", "temperature", "°C"),
-    ("humidity", "humidity", "%"),
-    ("pressure", "atmospheric_pressure", "hPa"),
-    ("illuminance", "illuminance", "lx"),
+# Made from firmware/sensor_types/: make generate
+_DECLARED = (
     ("co2", "carbon_dioxide", "ppm"),
-    ("pm1", "pm1", "µg/m³"),
-    ("pm25", "pm25", "µg/m³"),
-    ("pm10", "pm10", "µg/m³"),
-    ("voltage", "voltage", "V"),
     ("current", "current", "A"),
-    ("power", "power", "W"),
+    ("die_temperature", "temperature", "°C"),
     ("distance", "distance", "cm"),
-    ("moisture", "moisture", "%"),
+    ("humidity", "humidity", "%"),
+    ("illuminance", "illuminance", "lx"),
+    ("pm1", "pm1", "µg/m³"),
+    ("pm10", "pm10", "µg/m³"),
+    ("pm25", "pm25", "µg/m³"),
+    ("pressure", "atmospheric_pressure", "hPa"),
     ("supply_mv", "voltage", "mV"),
+    ("temperature", "temperature", "°C"),
+    ("voltage", "voltage", "V"),
+)
+# End of what is made from firmware/sensor_types/
+# And of names that a configuration gives.
+_QUANTITIES = _DECLARED + (
+    ("power", "power", "W"),
+    ("moisture", "moisture", "%"),
     ("weight_g", "weight", "g"),
     ("weight_kg", "weight", "kg"),
     ("rain_mm", "precipitation", "mm"),

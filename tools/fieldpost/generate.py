@@ -1,7 +1,8 @@
 """Writes every file of a checkout that is made from others: `make generate`.
 
-After a new sensor type, a new key or a new module: the list of types, the tables of
-docs/sensors.md, docs/configuration.md, package.json, manifest.py and docs/architecture.md.
+After a new sensor type, a new key or a new module: the list of types, what Home Assistant is told
+of their fields, the table of docs/sensors.md, docs/configuration.md, package.json, manifest.py and
+docs/architecture.md.
 """
 
 import subprocess
@@ -14,8 +15,10 @@ from fieldpost.paths import ROOT
 TYPES = ROOT / "firmware" / "sensor_types"
 _NOT_TYPES = ("__init__", "names", "shared")
 SENSORS_PAGE = ROOT / "docs" / "sensors.md"
-BEGIN = "<!-- Made from firmware/sensor_types/: make generate -->"
-END = "<!-- End of what is made from firmware/sensor_types/ -->"
+DISCOVERY = ROOT / "firmware" / "remote" / "home_assistant.py"
+MADE_FROM = "Made from firmware/sensor_types/: make generate"
+MADE_END = "End of what is made from firmware/sensor_types/"
+BEGIN, END = f"<!-- {MADE_FROM} -->", f"<!-- {MADE_END} -->"
 _UNITS = {"°C": "degC", "%": "%", "µg/m³": "ug/m3", None: ""}
 # Where a type's section has another title.
 _ANCHORS = {"driver": "a-driver-of-your-own"}
@@ -58,6 +61,19 @@ def sensors_table() -> str:
     return "\n".join(lines)
 
 
+def quantities() -> str:
+    """What Home Assistant is told of each declared field."""
+    from firmware.config import keys_sensors
+
+    rows = []
+    for kind in keys_sensors.NAMES:
+        for name, unit, _, _, _, device_class in keys_sensors.declaration(kind).FIELDS:
+            row = f'    ("{name}", "{device_class}", "{unit}"),'
+            if device_class and name[0] != "{" and name[-1] != "*" and row not in rows:
+                rows.append(row)
+    return "\n".join(["_DECLARED = (", *sorted(rows), ")"])
+
+
 def generate() -> None:
     """Write them all."""
     require_checkout()
@@ -67,6 +83,7 @@ def generate() -> None:
     from fieldpost.deploy.package_json import manifest, package_json
 
     write_part(SENSORS_PAGE, BEGIN, END, sensors_table())
+    write_part(DISCOVERY, f"# {MADE_FROM}", f"# {MADE_END}", quantities())
     update_document()
     (ROOT / "package.json").write_text(package_json(), encoding="utf-8")
     (ROOT / "manifest.py").write_text(manifest(), encoding="utf-8")

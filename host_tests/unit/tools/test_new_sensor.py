@@ -66,5 +66,7 @@ def test_a_type_that_is_there_or_a_name_that_cannot_be_is_refused() -> None:
 
 def test_the_list_and_the_table_of_types_are_as_they_are_made() -> None:
     assert (generate.TYPES / "names.py").read_text("utf-8") == generate.names_module()
+    source = generate.DISCOVERY.read_text("utf-8")
+    assert f"# {generate.MADE_FROM}\n{generate.quantities()}\n# {generate.MADE_END}" in source
     page = generate.SENSORS_PAGE.read_text("utf-8")
     assert f"{generate.BEGIN}\n{generate.sensors_table()}\n{generate.END}" in page
