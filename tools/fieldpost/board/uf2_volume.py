@@ -1,5 +1,6 @@
 """The drive that a Raspberry Pi chip shows in its bootloader, where it waits for a UF2 file."""
 
+import errno
 import getpass
 import os
 import shutil
@@ -20,6 +21,8 @@ _CHIPS = {"RPI-RP2": "RP2040", "RP2350": "RP2350"}
 _LABELS = ("RPI-RP2", "RP2350")
 _POLL_S = 0.2
 _MOUNT_S = 10.0
+_UNLISTED_S = 5.0
+_GONE = (errno.EIO, errno.ENODEV, errno.ENXIO)
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def wait_until_gone(volume: Volume, limit_s: float) -> bool:
 def copy(image: Path, volume: Volume) -> None:
     """Copy the image there and flush it. The board restarts when the last block has arrived.
 
-    Raises CommandError if the copy failed while the volume was still there.
+    Raises CommandError if the copy failed and the volume stayed.
     """
     target = volume.folder / image.name
     try:
@@ -102,7 +105,10 @@ def copy(image: Path, volume: Volume) -> None:
         with target.open("rb+") as file:
             os.fsync(file.fileno())
     except OSError as error:
-        if read(volume.folder) is not None:
+        # The drive may go with the last block, and the system list it for a while: then the board
+        # has the image, and what it answers tells.
+        late_s = _UNLISTED_S if error.errno in _GONE else 0.0
+        if not wait_until_gone(volume, late_s):
             raise CommandError(
                 f"copying to {volume.folder} failed: {error.strerror or error}. Unplug the board, "
                 "hold its BOOTSEL button while plugging it in again, and repeat the command."
