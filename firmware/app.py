@@ -4,7 +4,7 @@ The only module that knows all the others.
 """
 
 from firmware import VERSION, files
-from firmware.config.load import load_settings
+from firmware.config.load import load_checked
 
 _TICK_MS = 500
 # A node that has run so long starts well (ESPHome counts a boot as good after the same minute).
@@ -64,6 +64,19 @@ def connection(board, clock, settings, idle=None, on_message=None):
         on_message,
     )
     return station, session, security
+
+
+def load_settings():
+    """(settings, errors) of config.json and secrets.json; errors is a list of texts.
+
+    OSError if flash does not give a file that is there.
+    """
+    settings = load_checked()
+    if settings:
+        return settings, []
+    from firmware.config import verify
+
+    return verify.check_and_keep()
 
 
 def build(board, clock, settings, log, file_system=files, idle=None, state=None, records=()):

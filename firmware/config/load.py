@@ -1,4 +1,4 @@
-"""The node's settings, from config.json and secrets.json: checked once, then taken as checked."""
+"""The node's settings as they passed the check: kept in `config.checked`, without credentials."""
 
 import json
 from binascii import crc32
@@ -8,12 +8,12 @@ from firmware import VERSION, files
 CHECKED = "config.checked"
 
 
-def load_settings():
-    """(settings, errors) of config.json and secrets.json; errors is a list of texts.
+def load_checked():
+    """The settings of config.json and secrets.json; None if this firmware has yet to check them.
 
-    What passed the check, here or on the host, is kept, without credentials, for as long as
-    neither file changes: a start then costs neither the schema's time nor its memory. OSError if
-    flash does not give a file that is there.
+    What passed the check, here or on the host, is kept for as long as neither file changes: a
+    start then costs neither the schema's time nor its memory. OSError if flash does not give a
+    file that is there.
     """
     # A flash that fails once must not look like a board without settings: this start fails.
     config = files.read(files.CONFIG, None, True)
@@ -24,12 +24,10 @@ def load_settings():
             if kept and kept["mark"] == mark(config, secrets):
                 settings = kept["settings"]
                 _fill_in(settings, json.loads(secrets))
-                return settings, []
+                return settings
         except (ValueError, TypeError, KeyError):
             pass  # Spoilt: checked anew.
-    from firmware.config import verify
-
-    return verify.check_and_keep(config, secrets)
+    return None
 
 
 def mark(config, secrets):

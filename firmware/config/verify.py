@@ -14,8 +14,10 @@ _SCHEMA = ("firmware.config.check", "firmware.config.keys", "firmware.sensor_typ
 MISSING = "there is no such file on this board"
 
 
-def check_and_keep(config, secrets):
-    """(settings, errors) of the bytes of config.json and secrets.json; None: there is no file."""
+def check_and_keep():
+    """(settings, errors) of config.json and secrets.json; errors is a list of texts."""
+    config = files.read(files.CONFIG, None, True)
+    secrets = files.read(files.SECRETS, None, True)
     checked = _check(_parsed(config, files.CONFIG), _parsed(secrets, files.SECRETS))
     if not checked[1]:
         try:
