@@ -3,12 +3,14 @@
 The only module that knows all the others.
 """
 
+from micropython import const
+
 from firmware import VERSION, files
 from firmware.config.load import load_checked
 
-_TICK_MS = 500
+_TICK_MS = const(500)
 # A node that has run so long starts well (ESPHome counts a boot as good after the same minute).
-_GOOD_MS = 60000
+_GOOD_MS = const(60000)
 
 
 class ConfigError(Exception):
@@ -64,19 +66,6 @@ def connection(board, clock, settings, idle=None, on_message=None):
         on_message,
     )
     return station, session, security
-
-
-def load_settings():
-    """(settings, errors) of config.json and secrets.json; errors is a list of texts.
-
-    OSError if flash does not give a file that is there.
-    """
-    settings = load_checked()
-    if settings:
-        return settings, []
-    from firmware.config import verify
-
-    return verify.check_and_keep()
 
 
 def build(board, clock, settings, log, file_system=files, idle=None, state=None, records=()):
@@ -231,7 +220,11 @@ def run():
             from firmware.portal.first_connection import Pending
 
             pending = Pending()
-        settings, errors = load_settings()
+        settings, errors = load_checked(), ()
+        if not settings:
+            from firmware.config.verify import check_and_keep
+
+            settings, errors = check_and_keep()
         if settings:
             log.level = LEVELS.index(settings["log_level"])
             window_s = settings["boot_window_s"]

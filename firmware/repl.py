@@ -1,6 +1,7 @@
 """One message, from the board's REPL: `from firmware import publish; publish("topic", "text")`."""
 
 from firmware import app
+from firmware.config.load import load_checked
 
 _TIME_MS = 30000
 
@@ -12,7 +13,11 @@ def publish(topic, message, qos, retain):
 
     board = Board()
     clock = Clock(board.time, board.clock_is_set())
-    settings, errors = app.load_settings()
+    settings, errors = load_checked(), ()
+    if not settings:
+        from firmware.config.verify import check_and_keep
+
+        settings, errors = check_and_keep()
     if errors:
         raise ValueError("\n".join(errors))
     # A client id of its own: the broker would end the running node's session otherwise.

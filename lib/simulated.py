@@ -1,8 +1,10 @@
 """A made-up climate for a node without sensors: seeded, smooth, the same wherever it runs."""
 
 # Whole numbers throughout, and none above 2**30 once the time is reduced: so every port agrees.
-_PRIME = 65537
-_ETIMEDOUT = 110
+from micropython import const
+
+_PRIME = const(65537)
+_ETIMEDOUT = const(110)
 
 
 def _random(seed, point):

@@ -24,9 +24,9 @@ _ASK = const(0x23)  # leap indicator 0, version 4, mode 3: client
 _MODE_SERVER = const(4)
 _LEAP_UNSYNCHRONISED = const(3)
 _STRATUM_MAX = const(15)
-_UNIX_EPOCH_S = 2208988800  # 1970-01-01 in seconds since 1900-01-01
-_ERA_S = 4294967296
-_ERA_1_BELOW = 0x80000000
+_UNIX_EPOCH_S = const(2208988800)  # 1970-01-01 in seconds since 1900-01-01
+_ERA_S = const(4294967296)
+_ERA_1_BELOW = const(0x80000000)
 
 
 class Sntp:

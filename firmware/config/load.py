@@ -23,7 +23,13 @@ def load_checked():
             kept = json.loads(files.read(CHECKED) or b"0")
             if kept and kept["mark"] == mark(config, secrets):
                 settings = kept["settings"]
-                _fill_in(settings, json.loads(secrets))
+                # Credentials, where `firmware.config.check` puts them.
+                given = json.loads(secrets)
+                login = given.get("mqtt") or {}
+                networks = [(one["ssid"], one["password"]) for one in given["wifi"]]
+                settings["wifi"]["networks"] = networks
+                settings["mqtt"]["user"] = login.get("user")
+                settings["mqtt"]["password"] = login.get("password")
                 return settings
         except (ValueError, TypeError, KeyError):
             pass  # Spoilt: checked anew.
@@ -33,11 +39,3 @@ def load_checked():
 def mark(config, secrets):
     """A text that changes with the firmware's version and with each byte of the two files."""
     return "%s %08x %08x" % (VERSION, crc32(config), crc32(secrets))
-
-
-def _fill_in(settings, secrets):
-    """Credentials that passed the check, where `firmware.config.check` puts them."""
-    login = secrets.get("mqtt") or {}
-    settings["wifi"]["networks"] = [(one["ssid"], one["password"]) for one in secrets["wifi"]]
-    settings["mqtt"]["user"] = login.get("user")
-    settings["mqtt"]["password"] = login.get("password")

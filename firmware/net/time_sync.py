@@ -8,8 +8,8 @@ _RETRY_MIN_MS = const(15000)
 _RETRY_MAX_MS = const(900000)
 # A server that is well-formed and wrong: no time before this firmware's own year, 2026, can be
 # right, nor one after 2099.
-_UNIX_MIN_S = 1767225600
-_UNIX_MAX_S = 4102444800
+_UNIX_MIN_S = const(1767225600)
+_UNIX_MAX_S = const(4102444800)
 
 
 class Timekeeper:

@@ -7,8 +7,8 @@ def set_up(board, clock, log, settings, errors, pending):
     """Let a person choose network and broker, without a computer, if there is a reason to.
 
     Restarts once they did. Returns without a reason, or if nobody came and the node can start.
-    settings, errors: of app.load_settings(). pending: of firmware/portal/first_connection.py, or
-    None.
+    errors: what is wrong with the files; then there are no settings. pending: of
+    firmware/portal/first_connection.py, or None.
     """
     if errors and not all(error.endswith(MISSING) for error in errors):
         return  # Somebody has to repair a file: it may hold what cannot be typed again.

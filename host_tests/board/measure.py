@@ -154,9 +154,9 @@ def measure_configuration():
     from firmware import app
 
     say("app imported")
-    settings, errors = app.load_settings()
-    if errors:
-        raise ValueError(errors)
+    settings = app.load_checked()
+    if not settings:
+        raise ValueError("the host has not checked these files")
     say("configuration read")
     return app, settings
 

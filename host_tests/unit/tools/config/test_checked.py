@@ -14,15 +14,18 @@ from fieldpost.config import checked
 from fieldpost.config import files as config_files
 from fieldpost.provision import node_files
 from fieldpost.provision.node_files import Answers
-from firmware import app
+from firmware.config import load as loading
 from firmware.config import verify as checking
 from firmware.portal import run as portal_run
 
 _ANSWERS = Answers("net-marker", "pass-marker", "mqtt://me:login-marker@192.168.1.10", "bench-1")
 _LOAD = """
 import json, sys
-from firmware.app import load_settings
-settings, errors = load_settings()
+from firmware.config.load import load_checked
+settings, errors = load_checked(), []
+if not settings:
+    from firmware.config.verify import check_and_keep
+    settings, errors = check_and_keep()
 checked = "firmware.config.verify" in sys.modules
 print(json.dumps({"settings": settings, "errors": errors, "checked": checked}))
 """
@@ -84,10 +87,13 @@ def test_a_file_that_flash_does_not_give_is_not_taken_for_none(
     """Without settings a board sleeps for days; a start that fails is made again in seconds."""
     monkeypatch.chdir(_provisioned(tmp_path))
     (tmp_path / name).unlink()
-    assert app.load_settings()[1] == [f"{name}: {checking.MISSING}"]
+    assert loading.load_checked() is None
+    assert checking.check_and_keep()[1] == [f"{name}: {checking.MISSING}"]
     (tmp_path / name).mkdir()  # Which cannot be opened, and is there.
     with pytest.raises(OSError):
-        app.load_settings()
+        loading.load_checked()
+    with pytest.raises(OSError):
+        checking.check_and_keep()
     with pytest.raises(OSError):
         portal_run._read_dict(name)
 
