@@ -7,7 +7,7 @@
 #   make soak    thousands of simulated node-days of faults; SOAK="--minutes 30" for longer
 #   make reliability   break connections, brokers and power at every byte; docs/reliability.md
 #   make bench   against umqtt.simple and others; BENCH="--quick" for less
-#   make check   ruff, and the type check against the boards
+#   make check   ruff, the type check against the boards, and the layers: arrows go down
 #   make generate   after a new module, key or sensor type: write all files that are made from others
 #   make lock    after changing a pin in pyproject.toml: write the requirement files anew
 #   make release   build what a release would be and say what it lacks; RELEASE=yes sets the tag
@@ -20,7 +20,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: generate demo test proof soak reliability bench check lint format types setup setup-dev lock release clean
+.PHONY: generate demo test proof soak reliability bench check lint format types layers setup setup-dev lock release clean
 .DEFAULT_GOAL := demo
 
 # What is in .venv names the folder that it was made in, and works in no other.
@@ -47,11 +47,11 @@ reliability: setup-dev
 bench: setup-dev
 	@PYTHONPATH=tools $(BIN)/python -m benchmarks $(BENCH)
 
-# With -k, make tells of all three.
 generate: setup
 	@PYTHONPATH=tools $(BIN)/python -m fieldpost.generate
 
-check: lint format types
+# With -k, make tells of all four.
+check: lint format types layers
 
 lint: setup-dev
 	$(BIN)/ruff check .
@@ -61,6 +61,10 @@ format: setup-dev
 
 types: setup-dev
 	$(BIN)/python tools/typecheck.py
+
+# Which module may import which: the contracts in pyproject.toml.
+layers: setup-dev
+	PYTHONPATH=.:lib:tools $(BIN)/lint-imports --no-logo --no-cache
 
 setup: $(VENV)/.fieldpost-setup lib/umqtt/simple.py
 setup-dev: $(VENV)/.fieldpost-setup-dev lib/umqtt/simple.py
