@@ -77,7 +77,7 @@ def check(config, secrets):
     the keys of the files it has `wifi.networks` as [(ssid, password), …] and `mqtt.user`,
     `mqtt.password` (None: no credentials); `wifi.hostname` is never None, and each sensor's
     `prefix` is the very text to put before its field names ("" for none), and `recipe` how its
-    driver is built (`firmware/readings/sensor.py`). `errors` has one text for everything that is
+    driver is built (`firmware/readings/sensors.py`). `errors` has one text for everything that is
     wrong, each naming the key, what was found and what is allowed. What secrets.json says is never
     shown. Raises nothing, whatever it is given.
     """

@@ -5,7 +5,7 @@ value belongs to its reading's time, a threshold is crossed when it is crossed a
 intervals later, and nothing has to be kept over a deep sleep; the price is a longer wake.
 """
 
-from firmware.readings.sensor import Sensor, refusal
+from firmware.readings.sensors import Sensor, refusal
 
 
 class Conditioned(Sensor):

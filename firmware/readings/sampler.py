@@ -3,7 +3,7 @@
 import json
 
 from firmware.readings import record as reading
-from firmware.readings.sensor import format_value
+from firmware.readings.sensors import format_value
 
 
 class Sampler:

@@ -1,6 +1,137 @@
-"""The configured sensors: built, started and read each on its own, so that none stops another."""
+"""The configured sensors: built, started and read each on its own, so that none stops another.
 
-from firmware.readings.sensor import Sensor, refusal
+A driver is loaded only when it is configured. Every driver, in `lib/` or from elsewhere, has
+- `FIELDS`, a tuple of names (on the class or the object);
+- `start() -> ms until read()`, which begins a measurement;
+- `read() -> tuple` in the order of FIELDS. It raises OSError if the device does not answer and
+  ValueError if the answer is wrong; of several devices behind one driver, an exception can stand
+  in the tuple in the place of a value.
+After a failure the driver is built anew, so what a device forgot with its power is set again.
+
+It is built by the recipe that the check of the configuration has written, so that the declaration
+of the sensor's type is not needed: `["module:Class", argument, ...]`. A dict among the arguments
+is a part of the board by its name: `{"adc": [34]}` is what `board.adc(34)` returns, and
+`{"time": None}` is `board.time`.
+"""
+
+
+def _describe(error):
+    # Most nodes never need it.
+    from firmware.readings.failure import describe
+
+    return describe(error)
+
+
+def refusal(value):
+    """Why JSON cannot carry `value` as a number, or None."""
+    # MicroPython's bool is no int.
+    if not isinstance(value, (bool, int, float)):
+        return "is no number"
+    # NaN differs from itself, and infinity less infinity is NaN.
+    if value != value or value - value != 0:
+        return "is not finite"
+    return None
+
+
+def format_value(value):
+    """A JSON number of at most six significant digits, the same on every board.
+
+    That is what single precision keeps: 21.53 is stored as 21.53000069 there, and json.dumps would
+    say so on some boards. Whole numbers and booleans are written in full.
+    Raises ValueError for what is no number or not finite.
+    """
+    wrong = refusal(value)
+    if wrong:
+        raise ValueError(wrong)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) or abs(value) >= 1000000:
+        return f"{int(value)}"
+    text = f"{value:.6g}"
+    return "0" if text == "-0" else text
+
+
+def _build(recipe, board):
+    """The driver. ImportError if it is not on this board, ValueError if what is named is none."""
+    module, name = recipe[0].split(":")
+    # The fourth argument makes it the module itself and not the package around it.
+    driver = getattr(__import__(module, None, None, (name,)), name)
+    # Not just anything that a text in the configuration could call.
+    if not hasattr(driver, "read"):
+        raise ValueError("no driver")
+    return driver(*[_argument(one, board) for one in recipe[1:]])
+
+
+def _argument(given, board):
+    if isinstance(given, dict):
+        for name, arguments in given.items():
+            given = getattr(board, name)
+            if arguments is not None:
+                given = given(*arguments)
+    return given
+
+
+def _within(value, limits):
+    """The value, or an error in its place: what no such device can measure is never published."""
+    if refusal(value) or limits[0] <= value <= limits[1]:
+        return value
+    return ValueError("out of range: %g" % value)
+
+
+class Sensor:
+    """One configured sensor: its driver while it has one, and its error while it has that."""
+
+    is_due = True
+
+    def __init__(self, config):
+        self._config = config
+        self._driver = None
+        self.name = config["name"]
+        self.error = "not started"
+
+    def _fail(self, error):
+        # As text: an exception would hold on to its traceback.
+        self.error = _describe(error)
+        self._driver = None
+
+    def start(self, board, seq):
+        self.error = None
+        try:
+            if self._driver is None:
+                self._driver = _build(self._config["recipe"], board)
+            return self._driver.start()
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._fail(error)
+            return 0
+
+    def again(self, board):
+        return 0
+
+    def measure(self):
+        """A list of (the driver's field, value or exception), empty if all of it failed."""
+        if self._driver is None:
+            return []
+        try:
+            values = self._driver.read()
+            fields = self._driver.FIELDS
+            if len(values) != len(fields):
+                raise ValueError("%d values for %d fields" % (len(values), len(fields)))
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._fail(error)
+            return []
+        ranges = self._config["ranges"]
+        # The last range stands for all that follow.
+        ranges = ranges + ranges[-1:] * len(fields)
+        return list(zip(fields, map(_within, values, ranges)))
+
+    def read(self):
+        """The same, with the names that are published."""
+        prefix = self._config["prefix"]
+        return [(prefix + field, value) for field, value in self.measure()]
 
 
 def _make(config):
@@ -58,9 +189,7 @@ class Sensors:
             wrong = []
             for field, value in sensor.read():
                 if isinstance(value, Exception):
-                    from firmware.readings.failure import describe
-
-                    text = describe(value)
+                    text = _describe(value)
                 elif field in taken:
                     text = "field is already taken, set a prefix"
                 else:

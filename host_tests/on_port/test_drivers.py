@@ -50,7 +50,7 @@ def test_every_sensor_type_reads_and_fails_alike_in_micropython_and_cpython():
 
 def test_every_value_to_a_hundredth_is_written_as_short_in_micropython():
     script = """
-from firmware.readings.sensor import format_value
+from firmware.readings.sensors import format_value
 for hundredths in range(-12600, 120001):
     sign, whole = ("-", -hundredths) if hundredths < 0 else ("", hundredths)
     text = sign + "%d.%02d" % divmod(whole, 100)

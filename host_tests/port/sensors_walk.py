@@ -24,8 +24,7 @@ from fakes.sensor_board import SensorBoard, install
 from fakes.uart import FakePms5003
 from fakes.ultrasound import FakeUltrasound
 from firmware.config import keys_sensors
-from firmware.readings.sensor import format_value
-from firmware.readings.sensors import Sensors
+from firmware.readings.sensors import Sensors, format_value
 
 PLAIN = {"fields": [], "calibration": [], "median": 1, "every": 1}
 # By a sensor's name: what sets it apart from PLAIN.

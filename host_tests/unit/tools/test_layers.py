@@ -52,7 +52,7 @@ def test_every_contract_is_kept(tree: Path) -> None:
         ("firmware/net/link.py", "import firmware.app", "firmware.net is not allowed"),
         ("firmware/node.py", "def late():\n    import firmware.app", "firmware.node is not"),
         ("firmware/readings/outbox.py", "import machine", "not allowed to import machine"),
-        ("firmware/readings/sensor.py", "import firmware.readings.sensors", "No cycles"),
+        ("firmware/readings/record.py", "import firmware.readings.sampler", "No cycles"),
         ("firmware/files.py", "import fieldpost.paths", "not allowed to import fieldpost"),
         ("tools/fieldpost/board/find.py", "import fieldpost.cli", "fieldpost.board is not"),
         ("tools/fieldpost/config/pins.py", "import fieldpost.config.check_command", "No cycles"),

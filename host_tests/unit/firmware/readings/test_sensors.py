@@ -29,8 +29,7 @@ from fieldpost.paths import ROOT
 from firmware.config import check as config
 from firmware.config import keys_sensors
 from firmware.readings.failure import describe
-from firmware.readings.sensor import format_value
-from firmware.readings.sensors import Sensors
+from firmware.readings.sensors import Sensors, format_value
 
 DRIVERS = ("analog", "bme280", "dhtxx", "ds18b20", "simulated")
 
