@@ -23,7 +23,7 @@ class Arrival:
     """
 
     seq: int
-    ts: int | None
+    ts: float | None
     fields: dict[str, Any]
     late_s: float | None
     waited: bool

@@ -17,7 +17,7 @@ class Unreadable(ValueError):
     """No message of a node's. The text says why, and quotes nothing of it."""
 
 
-def read(payload: bytes | str) -> dict[str, Any]:
+def read(payload: bytes | bytearray | str) -> dict[str, Any]:
     """The JSON object in `payload`: numbers are finite and below 2^63, and it is not nested
     deeper than DEPTH_MAX. Raises Unreadable, and nothing else, for whatever is there."""
     if len(payload) > BYTES_MAX:
