@@ -168,7 +168,7 @@ def test_what_no_node_can_take_is_not_sent(run: Run) -> None:
         status, output, error = run("nobody", *words)
         assert (status, output) == (1, "") and why in error and "Traceback" not in error
     assert cmd._BYTES_MAX == 512
-    source = (ROOT / "firmware" / "remote" / "commands.py").read_text()
+    source = (ROOT / "firmware" / "remote" / "inbox.py").read_text()
     assert f"_BYTES_MAX = const({cmd._BYTES_MAX})" in source
 
 
