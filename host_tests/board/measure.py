@@ -154,9 +154,13 @@ def measure_configuration():
     from firmware import app
 
     say("app imported")
-    settings = app.load_checked()
+    settings, errors = app.load_checked(), ()
     if not settings:
-        raise ValueError("the host has not checked these files")
+        from firmware.config.verify import check_and_keep
+
+        settings, errors = check_and_keep()
+    if errors:
+        raise ValueError("; ".join(errors))
     say("configuration read")
     return app, settings
 

@@ -29,8 +29,6 @@ from fieldpost.provision import command as provision_command
 
 pytestmark = [pytest.mark.board, pytest.mark.timeout(240), pytest.mark.slow]
 
-_NO_CHANGE_S = 2.0
-
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
@@ -85,17 +83,10 @@ def test_a_bare_board_is_deployed_to_faster_than_by_copying_the_same_files(
     assert first.seconds < copied_s * 1.2
 
 
-def test_a_deployment_without_a_change_sends_nothing_and_takes_under_two_seconds(
-    bare: Emulator, root: Path
-) -> None:
-    taken = []
-    # Several things are done on this machine at once: the best of four is the tool's.
-    while len(taken) < 4 and min(taken, default=_NO_CHANGE_S) >= _NO_CHANGE_S:
-        outcome = _deploy(bare, root)
-        assert outcome.ok and not outcome.sent and not outcome.removed, outcome
-        taken.append(outcome.seconds)
-    print(f"deploy without a change: {taken} s, load {os.getloadavg()[0]:.1f}")
-    assert min(taken) < _NO_CHANGE_S
+def test_a_deployment_without_a_change_sends_nothing(bare: Emulator, root: Path) -> None:
+    """How long it takes is measured where nothing else runs: tools/benchmarks/deployment.py."""
+    outcome = _deploy(bare, root)
+    assert outcome.ok and not outcome.sent and not outcome.removed, outcome
 
 
 def test_provision_then_deploy_brings_readings_to_mosquitto(

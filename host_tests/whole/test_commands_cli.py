@@ -119,7 +119,7 @@ def test_a_node_that_sleeps_does_every_command_at_its_next_delivery(
     assert exercise(sleeper, run) == known() - {"restart", "safe_mode"}
     time.sleep(0.5)
     error = run(sleeper.name, "get", "key=mode")[2]
-    assert re.search(r"sleeper is asleep, and due (now|in \d+ s): waiting for it", error)
+    assert re.search(r"sleeper is asleep, and due (now|in \d+ s): waiting for", error)
     # In safe mode a sleeper stays awake, to be helped.
     assert restart(sleeper, run) == {"restart", "safe_mode"}
 

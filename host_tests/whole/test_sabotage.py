@@ -77,7 +77,7 @@ def _no_rollback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_memory_of_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that comes again is done again."""
-    monkeypatch.setattr(commands, "_SEEN_MAX", 0)
+    monkeypatch.setattr(commands.Commands, "_note", lambda self, name: None)
 
 
 def _no_alarms(monkeypatch: pytest.MonkeyPatch) -> None:

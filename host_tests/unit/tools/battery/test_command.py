@@ -331,7 +331,10 @@ def test_a_sensor_that_is_always_on_empties_the_battery_in_a_day_and_not_in_a_ye
 
 
 def test_what_nobody_can_know_is_named_and_not_silently_nothing(tmp_path: Path) -> None:
-    sensors = [{"type": "driver", "driver": "mine:Thing", "name": "mine"}, {"type": "internal"}]
+    sensors = [
+        {"type": "driver", "driver": "mine:Thing", "name": "mine", "prefix": True},
+        {"type": "internal"},
+    ]
     path = write(tmp_path, {"mode": "duty_cycle", "sample_s": 300, "sensors": sensors})
     arguments = (path, "--board", "esp32", "--cell", "18650")
     assert run_json(*arguments)["not_counted"] == ["mine"]
