@@ -17,6 +17,16 @@ class ConfigError(Exception):
     """What the schema cannot see is wrong with the configuration: the text begins with the key."""
 
 
+def read_settings():
+    """(settings, errors): as they are kept, or checked anew, which takes time and memory."""
+    settings = load_checked()
+    if settings:
+        return settings, ()
+    from firmware.config.verify import check_and_keep
+
+    return check_and_keep()
+
+
 def connection(board, clock, settings, idle=None, on_message=None):
     """(station, session, security): what a node, or a single publish, connects with.
 
@@ -220,11 +230,7 @@ def run():
             from firmware.portal.first_connection import Pending
 
             pending = Pending()
-        settings, errors = load_checked(), ()
-        if not settings:
-            from firmware.config.verify import check_and_keep
-
-            settings, errors = check_and_keep()
+        settings, errors = read_settings()
         if settings:
             log.level = LEVELS.index(settings["log_level"])
             window_s = settings["boot_window_s"]

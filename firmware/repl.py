@@ -1,7 +1,6 @@
 """One message, from the board's REPL: `from firmware import publish; publish("topic", "text")`."""
 
 from firmware import app
-from firmware.config.load import load_checked
 
 _TIME_MS = 30000
 
@@ -13,11 +12,7 @@ def publish(topic, message, qos, retain):
 
     board = Board()
     clock = Clock(board.time, board.clock_is_set())
-    settings, errors = load_checked(), ()
-    if not settings:
-        from firmware.config.verify import check_and_keep
-
-        settings, errors = check_and_keep()
+    settings, errors = app.read_settings()
     if errors:
         raise ValueError("\n".join(errors))
     # A client id of its own: the broker would end the running node's session otherwise.

@@ -154,11 +154,7 @@ def measure_configuration():
     from firmware import app
 
     say("app imported")
-    settings, errors = app.load_checked(), ()
-    if not settings:
-        from firmware.config.verify import check_and_keep
-
-        settings, errors = check_and_keep()
+    settings, errors = app.read_settings()
     if errors:
         raise ValueError("; ".join(errors))
     say("configuration read")

@@ -21,11 +21,8 @@ from firmware.portal import run as portal_run
 _ANSWERS = Answers("net-marker", "pass-marker", "mqtt://me:login-marker@192.168.1.10", "bench-1")
 _LOAD = """
 import json, sys
-from firmware.config.load import load_checked
-settings, errors = load_checked(), []
-if not settings:
-    from firmware.config.verify import check_and_keep
-    settings, errors = check_and_keep()
+from firmware.app import read_settings
+settings, errors = read_settings()
 checked = "firmware.config.verify" in sys.modules
 print(json.dumps({"settings": settings, "errors": errors, "checked": checked}))
 """
