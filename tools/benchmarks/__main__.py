@@ -1,4 +1,4 @@
-"""The command: all benchmarks in one run, results as JSON, tables and plots into docs/."""
+"""The command: all benchmarks in one run, results as JSON, tables and plots as a page."""
 
 import argparse
 import json
@@ -27,7 +27,9 @@ from fieldpost.mqtt.brokers import Broker, find_mosquitto
 from fieldpost.paths import ROOT
 
 NAMES = ("wake", "namespaces", "throughput", "footprint", "scaling", "recovery", "deployment")
-_PAGE = ROOT / "docs" / "benchmarks.md"
+DOCS = ROOT / "docs"
+# A quick run, or a part of one, must not take the place of the figures that are published.
+TRIED = ROOT / "build" / "benchmarks"
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -111,7 +113,13 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--namespaces", action="store_true", help="also over real TCP all the way; needs root"
     )
-    parser.add_argument("--output", type=Path, help="results as JSON; docs/ stays as it is")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--output", type=Path, help="results as JSON, and no page")
+    where.add_argument(
+        "--docs",
+        action="store_true",
+        help="into docs/, for publication; by itself, into build/benchmarks/",
+    )
     parser.add_argument(
         "--render",
         type=Path,
@@ -136,6 +144,19 @@ def _joined(runs: list[dict[str, Any]]) -> dict[str, Any]:
     return results
 
 
+def write_page(folder: Path, results: dict[str, Any]) -> Path:
+    """The page with these results, its plots and results.json beside it, in `folder`."""
+    pictures = folder / "benchmarks"
+    pictures.mkdir(parents=True, exist_ok=True)
+    (pictures / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    plots.draw(pictures, results)
+    page = folder / "benchmarks.md"
+    if folder != DOCS:
+        page.write_text((DOCS / page.name).read_text(encoding="utf-8"), encoding="utf-8")
+    report.write(page, results)
+    return page
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0 if everything that was asked for ran; a missed target is a result."""
     options = _options(arguments)
@@ -150,11 +171,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.output:
         options.output.write_text(json.dumps(results, indent=1) + "\n")
     else:
-        pictures = ROOT / "docs" / "benchmarks"
-        pictures.mkdir(exist_ok=True)
-        (pictures / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-        plots.draw(pictures, results)
-        report.write(_PAGE, results)
+        page = write_page(DOCS if options.docs else TRIED, results)
+        print(f"written: {page}", file=sys.stderr)
     for row in results["targets"]:
         mark = {True: "met", False: "MISSED", None: "not run"}[row["met"]]
         print(f"{mark:8} {row['target']}: {row['measured']}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from rigs.mosquitto import need_mosquitto
 
+from benchmarks import __main__ as command
 from benchmarks import figures, parts, port, report, scaling, targets, wake
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.mqtt.proxy import Proxy
@@ -97,6 +99,26 @@ def test_the_page_keeps_what_people_wrote_and_names_what_was_not_run(tmp_path: P
     page.write_text("no markers")
     with pytest.raises(ValueError):
         report.write(page, results)
+
+
+@pytest.mark.parametrize(("asked", "published"), [((), False), (("--docs",), True)])
+def test_the_published_page_is_replaced_only_when_that_is_asked_for(
+    asked: tuple[str, ...], published: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs, tried = tmp_path / "docs", tmp_path / "build"
+    docs.mkdir()
+    committed = f"# Title\n\n{report.BEGIN}\nold\n{report.END}\n"
+    (docs / "benchmarks.md").write_text(committed)
+    monkeypatch.setattr(command, "DOCS", docs)
+    monkeypatch.setattr(command, "TRIED", tried)
+    run = tmp_path / "run.json"
+    run.write_text(json.dumps(_results(104.0)))
+    assert command.main(["--render", str(run), *asked]) == 0
+    assert (docs / "benchmarks.md").read_text() == committed or published
+    page = (docs if published else tried) / "benchmarks.md"
+    assert "### Targets" in page.read_text() and "old" not in page.read_text()
+    assert (page.parent / "benchmarks" / "results.json").exists()
+    assert (docs / "benchmarks").exists() == published
 
 
 @pytest.mark.parametrize("client", ["fieldpost", "umqtt.simple"])
