@@ -5,17 +5,21 @@ value belongs to its reading's time, a threshold is crossed when it is crossed a
 intervals later, and nothing has to be kept over a deep sleep; the price is a longer wake.
 """
 
-from firmware.readings.sensors import Sensor, refusal
 
-
-class Conditioned(Sensor):
+class Conditioned:
     """A sensor that is read with every so many-th reading, several times, in part, or corrected.
 
+    `sensor` makes each measurement. `refusal` says why a value is no number to publish, or None.
     A measurement that fails is left out, as long as the others are the majority.
     """
 
-    def __init__(self, config):
-        super().__init__(config)
+    is_due = True
+
+    def __init__(self, sensor, config, refusal):
+        self._sensor = sensor
+        self._config = config
+        self._refusal = refusal
+        self.error = sensor.error
         self._corrections = {one["field"]: one for one in config["calibration"]}
         self._count = self._failures = config["median"]
         self._to_go = 0
@@ -30,13 +34,13 @@ class Conditioned(Sensor):
         self._to_go = self._count
         self._failures = 0
         self._found = {}
-        return super().start(board, seq)
+        return self._sensor.start(board, seq)
 
     def again(self, board):
         while self.is_due and self._to_go > 1:
             self._take()
             if self._to_go:
-                wait_ms = super().start(board, 0)
+                wait_ms = self._sensor.start(board, 0)
                 if wait_ms:
                     return wait_ms
         return 0
@@ -44,10 +48,10 @@ class Conditioned(Sensor):
     def _take(self):
         """Read the measurement that was started."""
         self._to_go -= 1
-        measured = super().measure()
+        measured = self._sensor.measure()
         if not measured:
             self._failures += 1
-            self._why = self.error
+            self._why = self._sensor.error
             if not self._is_majority(self._count - self._failures):
                 self._to_go = 0  # There is no time for another measurement.
         for field, value in measured:
@@ -70,7 +74,7 @@ class Conditioned(Sensor):
         """The corrected median of what was found, or what is wrong with it."""
         good, wrong = [], ValueError("is none of the driver's fields")
         for value in self._found.get(field, ()):
-            if refusal(value) is None:
+            if self._refusal(value) is None:
                 good.append(value)
             else:
                 wrong = value

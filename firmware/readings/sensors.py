@@ -86,7 +86,6 @@ class Sensor:
     def __init__(self, config):
         self._config = config
         self._driver = None
-        self.name = config["name"]
         self.error = "not started"
 
     def _fail(self, error):
@@ -128,18 +127,14 @@ class Sensor:
         ranges = ranges + ranges[-1:] * len(fields)
         return list(zip(fields, map(_within, values, ranges)))
 
-    def read(self):
-        """The same, with the names that are published."""
-        prefix = self._config["prefix"]
-        return [(prefix + field, value) for field, value in self.measure()]
-
 
 def _make(config):
+    sensor = Sensor(config)
     if config["every"] == config["median"] == 1 and not config["fields"] + config["calibration"]:
-        return Sensor(config)
+        return sensor
     from firmware.readings.conditioning import Conditioned
 
-    return Conditioned(config)
+    return Conditioned(sensor, config, refusal)
 
 
 class Sensors:
@@ -151,6 +146,7 @@ class Sensors:
 
     def __init__(self, configs, board):
         self._board = board
+        self._configs = configs
         self._sensors = [_make(config) for config in configs]
         self.errors = {}
 
@@ -182,12 +178,14 @@ class Sensors:
         fields = []
         errors = []
         taken = set()
-        for sensor in self._sensors:
+        for sensor, config in zip(self._sensors, self._configs):
             if not sensor.is_due:
                 continue
-            self.errors.pop(sensor.name, None)
+            name = config["name"]
+            self.errors.pop(name, None)
             wrong = []
-            for field, value in sensor.read():
+            for field, value in sensor.measure():
+                field = config["prefix"] + field
                 if isinstance(value, Exception):
                     text = _describe(value)
                 elif field in taken:
@@ -202,6 +200,6 @@ class Sensors:
             if sensor.error:
                 wrong.append(sensor.error)
             if wrong:
-                self.errors[sensor.name] = "; ".join(wrong)
-                errors.append((sensor.name, self.errors[sensor.name]))
+                self.errors[name] = "; ".join(wrong)
+                errors.append((name, self.errors[name]))
         return fields, errors
