@@ -15,7 +15,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fakes import mqtt_packets as mqtt
-from fakes.broker_client import Client, Message, Session
+from fakes.broker_client import Client
+from fakes.broker_session import Message, Session
+from fakes.habits import Habits
 from fakes.net import Connection, FakeNet, Listener
 from fakes.world import World
 
@@ -46,7 +48,8 @@ class Broker:
     `connack_delay_ms`, `puback_delay_ms`: a number, or a function of nothing that returns one;
     `shuffle_pubacks`: those of one segment leave in another order; `mute`: takes everything and
     answers nothing; `answer`: a function (name of the packet, its bytes) -> the bytes to send
-    instead, or None for none; `inflight`, `queue`: messages per session, as in Mosquitto.
+    instead, or None for none; `inflight`, `queue`: messages per session, as in Mosquitto;
+    `habits`: what this broker does otherwise than others (`fakes.habits`).
     """
 
     def __init__(self, world: World, rng: random.Random | None = None, **options: Any) -> None:
@@ -64,6 +67,7 @@ class Broker:
         self.inflight = 20
         self.queue = 1000
         self.largest_packet = 1 << 20
+        self.habits = Habits()
         for name, value in options.items():
             if not hasattr(self, name):
                 raise TypeError(f"a broker has no option {name!r}")
@@ -198,7 +202,7 @@ class Broker:
         route = self._routes.get(topic)
         if route is None:
             route = self._find_route(topic)
-        for session, qos in route[0]:
+        for session, qos in route[0] if self.habits.may_read(topic) else ():
             session.deliver(self, message, min(qos, message.qos), retain=False)
         for callback in route[1]:
             callback(record)

@@ -1,70 +1,18 @@
-"""The broker's side of one client: its connection, and the session that can outlive it."""
+"""The broker's side of one client's connection."""
 
-from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fakes import mqtt_packets as mqtt
+from fakes.broker_session import Message, Session
+from fakes.habits import Unwanted
 
 if TYPE_CHECKING:
     from fakes.broker import Broker
     from fakes.net import Connection
 
 
-class Message(NamedTuple):
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-
-
-class Session:
-    """Subscriptions, and messages with QoS 1 that are not yet acknowledged (3.1.2.4)."""
-
-    def __init__(self, client_id: str, clean: bool) -> None:
-        self.client_id = client_id
-        self.clean = clean
-        self.subscriptions: dict[str, int] = {}
-        self.inflight: dict[int, Message] = {}
-        self.queued: deque[Message] = deque()
-        self.incoming_qos2: set[int] = set()
-        self.client: Client | None = None
-        self._next_id = 1
-
-    def deliver(self, broker: "Broker", message: Message, qos: int, retain: bool) -> None:
-        message = Message(message.topic, message.payload, qos, retain)
-        if qos == 0:
-            if self.client is not None:
-                self.client.send_publish(message, 0, dup=False)
-        elif self.client is not None and len(self.inflight) < broker.inflight:
-            self._send(message)
-        elif len(self.queued) < broker.queue:
-            self.queued.append(message)
-        else:
-            broker.dropped += 1
-
-    def acknowledged(self, broker: "Broker", pid: int) -> None:
-        if self.inflight.pop(pid, None) is not None:
-            self.send_queued(broker)
-
-    def send_queued(self, broker: "Broker") -> None:
-        while self.queued and len(self.inflight) < broker.inflight:
-            self._send(self.queued.popleft())
-
-    def resume(self, broker: "Broker", client: "Client") -> None:
-        """What was not acknowledged goes out again with DUP, then what waited (4.4)."""
-        for pid, message in list(self.inflight.items()):
-            client.send_publish(message, pid, dup=True)
-        self.send_queued(broker)
-
-    def _send(self, message: Message) -> None:
-        while self._next_id in self.inflight:
-            self._next_id = self._next_id % 65_535 + 1
-        pid = self._next_id
-        self._next_id = pid % 65_535 + 1
-        self.inflight[pid] = message
-        if self.client is not None:
-            self.client.send_publish(message, pid, dup=False)
+_REFUSED = 0x80  # SUBACK's return code (3.9.3)
 
 
 class Client:
@@ -81,6 +29,10 @@ class Client:
         self._heard_us = broker.world.now_us
         self._keepalive_s = 0
         self._answered_us = -1  # when CONNACK leaves
+        self._connack = b""  # until it is sent
+        self._early = 0  # packets before it
+        self._unread = False  # bytes behind the packet at hand
+        self._hangs = False
         self._batching = False
         self._out: list[bytes] = []
         self._acknowledgements: list[bytes] = []
@@ -101,22 +53,29 @@ class Client:
                 if header is None:
                     break
                 length, start = header
+                self._unread = size > start
                 if length > self.broker.largest_packet:
                     raise mqtt.Malformed("packet too large")
+                if length >= self.broker.habits.packet_max:
+                    raise Unwanted("a packet too large")
                 if start + length > size:
                     self._check_start(data[position])
                     break
                 first = data[position]
                 position = start + length
+                self._unread = size > position
                 self._packet(first, data[start:position])
         except mqtt.Malformed as error:
             self._flush()
             self.broker.violated(self.client_id, str(error))
-            self.end(str(error), "close")
+            self.end(str(error), self._closing())
+        except Unwanted as error:
+            self._flush()
+            self.end(str(error), self._closing())
         except mqtt.Refused as error:
             self._answer("CONNACK", bytes((0x20, 2, 0, error.code)))
             self._flush()
-            self.end("refused", "close")
+            self.end("refused", self._closing())
         self._flush()
         self._batching = False
         if self.open:
@@ -130,6 +89,10 @@ class Client:
         """The first packet can be judged before all of it is here."""
         if self.connect is None and first != mqtt.CONNECT << 4:
             raise mqtt.Malformed("a packet before CONNECT")
+
+    def _closing(self) -> str:
+        """How the kernel ends the connection for a broker that closes it now."""
+        return "reset" if self._unread and self.broker.habits.unread_resets else "close"
 
     # -- packets -------------------------------------------------------------------------------
 
@@ -146,8 +109,8 @@ class Client:
                 raise mqtt.Malformed("a packet before CONNECT")
             self._connect(body)
             return
-        if not self.broker.early and self.broker.world.now_us <= self._answered_us:
-            raise mqtt.Malformed("a packet before CONNACK")
+        if self.broker.world.now_us <= self._answered_us and not self._takes_early():
+            return
         if kind == mqtt.PUBLISH:
             self._publish(first, body)
         elif kind == mqtt.PUBACK:
@@ -177,11 +140,23 @@ class Client:
         else:
             mqtt.read_acknowledgement(body)  # PUBREC, PUBCOMP: nothing was sent with QoS 2
 
+    def _takes_early(self) -> bool:
+        """Whether a packet that came before CONNACK is taken."""
+        habits = self.broker.habits
+        if not self.broker.early:
+            raise mqtt.Malformed("a packet before CONNACK")
+        self._early += 1
+        if self._early > habits.early_max:
+            raise Unwanted("packets before CONNACK")
+        return habits.early in ("take", "answer")
+
     def _connect(self, body: bytes) -> None:
         broker = self.broker
+        habits = broker.habits
         connect = mqtt.read_connect(body)
         self.client_id = connect.client_id
         client_id = broker.admit(connect)
+        habits.check_will(connect)
         self.client_id = client_id
         other = broker.clients.get(client_id)
         if other is not None:
@@ -193,12 +168,26 @@ class Client:
         broker.world.note("CONNECT", client_id)
         delay_ms = _value(broker.connack_delay_ms)
         self._answered_us = broker.world.now_us + int(delay_ms * 1000)
-        self._answer("CONNACK", bytes((0x20, 2, present, 0)))
+        self._hangs = self._unread and habits.early == "hang"
+        self._connack = bytes((0x20, 2, present, 0))
+        if not self._unread or habits.early != "answer":
+            self._answer_connect()
         self._keepalive_s = connect.keepalive_s
         if connect.keepalive_s and broker.enforce_keepalive:
             broker.world.at(self._keepalive_ends_us(), self._check_keepalive)
-        if present:
+        if not present:
+            return
+        if habits.queue_delay_ms:
+            broker.world.after_ms(
+                delay_ms + habits.queue_delay_ms, self.session.resume, broker, self
+            )
+        else:
             self.session.resume(broker, self)
+
+    def _answer_connect(self) -> None:
+        connack, self._connack = self._connack, b""
+        if connack:
+            self._answer("CONNACK", connack)
 
     def _publish(self, first: int, body: bytes) -> None:
         qos = first >> 1 & 3
@@ -219,15 +208,26 @@ class Client:
         if qos and pid == 0:
             raise mqtt.Malformed("packet id 0")
         message = Message(topic, body[start:], qos, first & 1 == 1)
+        broker = self.broker
+        habits = broker.habits
+        habits.check_limits(qos, message.retain, message.payload)
+        taken = habits.may_publish(topic)
+        if qos and not taken and habits.on_publish == "ignore":
+            return
+        if qos == 1 and habits.lost_publish and broker.rng.random() < habits.lost_publish:
+            return
         if qos == 1:
-            self.broker.route(self.client_id, message, dup)
+            if taken:
+                broker.route(self.client_id, message, dup)
             self._acknowledge(b"\x40\x02" + pid.to_bytes(2, "big"))
         elif qos == 0:
-            self.broker.route(self.client_id, message, dup)
+            if taken:
+                broker.route(self.client_id, message, dup)
         else:
             if pid not in self.session.incoming_qos2:
                 self.session.incoming_qos2.add(pid)
-                self.broker.route(self.client_id, message, dup)
+                if taken:
+                    broker.route(self.client_id, message, dup)
             self._answer("PUBREC", b"\x50\x02" + pid.to_bytes(2, "big"))
 
     def _subscribe(self, body: bytes) -> None:
@@ -235,11 +235,18 @@ class Client:
         pid, wanted = mqtt.read_subscribe(body)
         granted = bytearray()
         retained = []
+        broker, habits = self.broker, self.broker.habits
         for pattern, qos in wanted:
-            qos = min(qos, 1)
+            if not habits.may_subscribe(pattern) and habits.on_subscribe != "grant":
+                granted.append(_REFUSED)
+                continue
+            qos = min(qos, 1, habits.qos_max)
             granted.append(qos)
-            for message in self.broker.subscribe(self.session, pattern, qos):
-                retained.append((message, min(qos, message.qos)))
+            for message in broker.subscribe(self.session, pattern, qos):
+                if habits.may_read(message.topic):
+                    retained.append((message, min(qos, message.qos)))
+        if _REFUSED in granted and habits.on_subscribe == "ignore":
+            return
         self._answer("SUBACK", mqtt.packet(0x90, pid.to_bytes(2, "big") + granted))
         for message, qos in retained:
             self.session.deliver(self.broker, message, qos, retain=True)
@@ -263,7 +270,7 @@ class Client:
 
     def _answer(self, name: str, data: bytes) -> None:
         broker = self.broker
-        if broker.mute or not self.open:
+        if broker.mute or self._hangs or not self.open:
             return
         if broker.answer is not None:
             changed = broker.answer(name, data)
@@ -282,15 +289,19 @@ class Client:
             self.connection.send(data)
 
     def _flush(self) -> None:
+        self._flush_acknowledgements()
+        self._answer_connect()
+        if self._out:
+            out, self._out = self._out, []
+            if self.open:
+                self.connection.send(b"".join(out))
+
+    def _flush_acknowledgements(self) -> None:
         if self._acknowledgements:
             late, self._acknowledgements = self._acknowledgements, []
             self.broker.rng.shuffle(late)
             for data in late:
                 self._answer("PUBACK", data)
-        if self._out:
-            out, self._out = self._out, []
-            if self.open:
-                self.connection.send(b"".join(out))
 
     # -- its end -------------------------------------------------------------------------------
 
@@ -327,7 +338,8 @@ class Client:
             will = Message(
                 connect.will_topic, connect.will_payload, connect.will_qos, connect.will_retain
             )
-            broker.route(self.client_id, will, dup=False)
+            if broker.habits.allows_will(will.topic):
+                broker.route(self.client_id, will, dup=False)
 
     def gone(self) -> None:
         """The connection is no more; the session may be."""

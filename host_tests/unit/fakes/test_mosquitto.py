@@ -3,68 +3,36 @@
 Mosquitto's answers are recorded; where it is installed, the record is compared with it.
 """
 
-import asyncio
 import json
-import socket
-import subprocess
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from rigs.broker_answers import (
+    BYE,
+    PING,
+    USER,
+    WILL,
+    Bytes,
+    Step,
+    after_connect,
+    all_real_answers,
+    connect,
+    fake_answers,
+    joined,
+    mosquitto,
+    named,
+    publish,
+    string,
+    subscribe,
+    write_record,
+)
 from rigs.mosquitto import need_mosquitto
 
-from fakes.broker import Broker
 from fakes.mqtt_packets import packet
-from fakes.net import Conditions, FakeNet
-from fakes.world import World
-from fieldpost import programs
 
-_QUIET_S = 0.2
-MOSQUITTO = programs.find("mosquitto")
 # What Mosquitto answered, so that the comparison runs where it is not installed.
 RECORDED = Path(__file__).with_name("mosquitto_answers.json")
-
-# A step is (name of the connection, what it sends); a connection opens at its first step. None
-# ends it without DISCONNECT. {id} stands for the case's own name, so that cases can't meet.
-Step = tuple[str, bytes | None]
-
-
-def string(data: bytes) -> bytes:
-    return len(data).to_bytes(2, "big") + data
-
-
-def connect(
-    client: bytes = b"{id}",
-    clean: bool = True,
-    flags: int = 0,
-    extra: bytes = b"",
-    keepalive_s: int = 60,
-    name: bytes = b"MQTT",
-    level: int = 4,
-) -> bytes:
-    head = string(name) + bytes((level, flags | clean << 1)) + keepalive_s.to_bytes(2, "big")
-    return packet(0x10, head + string(client) + extra)
-
-
-def publish(payload: bytes, first: int = 0x30, topic: bytes = b"{id}/t", pid: int = 1) -> bytes:
-    identifier = pid.to_bytes(2, "big") if first & 6 else b""
-    return packet(first, string(topic) + identifier + payload)
-
-
-def subscribe(pattern: bytes = b"{id}/#", qos: int = 1, pid: int = 5, first: int = 0x82) -> bytes:
-    return packet(first, pid.to_bytes(2, "big") + string(pattern) + bytes((qos,)))
-
-
-def after_connect(*sent: bytes) -> list[Step]:
-    return [("a", connect()), *(("a", data) for data in sent), ("a", PING)]
-
-
-PING = b"\xc0\x00"
-BYE = b"\xe0\x00"
-WILL = string(b"{id}/will") + string(b"gone")
-USER = string(b"reader")
 
 CASES: dict[str, list[Step]] = {
     # What a good client does.
@@ -215,8 +183,6 @@ CASES: dict[str, list[Step]] = {
 
 # Where the standard says close and some version of Mosquitto (2.0.11 all of these) reads on.
 STRICTER = {
-    "publish-first",
-    "ping-first",
     "dup-on-qos-0",
     "puback-length",
     "puback-flags",
@@ -226,121 +192,6 @@ STRICTER = {
     "ping-with-body",
 }
 
-Answers = dict[str, tuple[list[bytes], bool]]
-Bytes = dict[str, list[Any]]
-
-
-def steps_of(name: str) -> list[Step]:
-    """The case's steps with its own name filled in, in which lengths do not change."""
-    mark = b"{id}"
-    own = b"c%03d" % list(CASES).index(name)
-    return [(who, data and data.replace(mark, own)) for who, data in CASES[name]]
-
-
-def fake_answers(name: str) -> Answers:
-    world = World()
-    net = FakeNet(world)
-    net.conditions = Conditions(latency_ms=1)
-    Broker(world).serve(net)
-    net.address("broker")
-    stack = net.node("probe", "esp32")
-    sockets = {}
-    answers: Answers = {}
-    for who, data in steps_of(name):
-        if who not in sockets:
-            sockets[who] = stack.socket.socket()
-            sockets[who].connect(("broker", 1883))
-            sockets[who].setblocking(False)
-            answers[who] = ([], False)
-        if data is None:
-            sockets[who].close()
-        else:
-            try:
-                sockets[who].write(data)
-            except OSError:
-                pass
-        world.sleep_ms(100)
-        for one, sock in sockets.items():
-            got, closed = answers[one]
-            if sock.state == "closed":
-                continue
-            try:
-                part = sock.read(65_536)
-            except OSError:
-                part = b""
-            if part:
-                got.append(part)
-            answers[one] = (got, closed or part == b"" or sock.events(1) != 0)
-    return answers
-
-
-async def real_answers(name: str, port: int) -> Answers:
-    streams: dict[str, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
-    answers: Answers = {}
-    for who, data in steps_of(name):
-        if who not in streams:
-            streams[who] = await asyncio.open_connection("127.0.0.1", port)
-            answers[who] = ([], False)
-        writer = streams[who][1]
-        if data is None:
-            writer.close()
-        else:
-            writer.write(data)
-        await asyncio.sleep(_QUIET_S)
-        for one, (reader, its_writer) in streams.items():
-            if its_writer.is_closing():
-                continue
-            got, closed = answers[one]
-            try:
-                part = await asyncio.wait_for(reader.read(65_536), 0.02)
-            except TimeoutError:
-                continue
-            except OSError:
-                part = b""
-            if part:
-                got.append(part)
-            answers[one] = (got, closed or not part or reader.at_eof())
-    for _, writer in streams.values():
-        writer.close()
-    return answers
-
-
-def all_real_answers(folder: Path) -> dict[str, Bytes]:
-    """What the Mosquitto of this machine answers in each case."""
-    assert MOSQUITTO
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = folder / "mosquitto.conf"
-    settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
-    broker = subprocess.Popen(
-        [MOSQUITTO, "-c", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    watchdog = programs.Watchdog(broker)
-    try:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-
-        async def everything() -> dict[str, Bytes]:
-            results = await asyncio.gather(*(real_answers(name, port) for name in CASES))
-            return {name: joined(result) for name, result in zip(CASES, results, strict=True)}
-
-        return asyncio.run(everything())
-    finally:
-        watchdog.close()
-        broker.terminate()
-        broker.wait(10)
-
-
-def joined(answers: Answers) -> Bytes:
-    """For each connection all bytes that came, in hexadecimal, and whether it was closed."""
-    return {who: [b"".join(got).hex(), closed] for who, (got, closed) in answers.items()}
-
 
 def recorded() -> dict[str, Bytes]:
     return json.loads(RECORDED.read_text())
@@ -349,12 +200,13 @@ def recorded() -> dict[str, Bytes]:
 def test_mosquitto_still_answers_as_recorded(tmp_path: Path) -> None:
     """A difference after an update of Mosquitto: record anew, see `record`, and look at it."""
     need_mosquitto("its answers are compared as they were recorded")
-    assert all_real_answers(tmp_path) == recorded()
+    with mosquitto(tmp_path) as port:
+        assert all_real_answers(CASES, port) == recorded()
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_fake_broker_answers_as_mosquitto_does(name: str) -> None:
-    expected, answered = recorded()[name], joined(fake_answers(name))
+    expected, answered = recorded()[name], joined(fake_answers(named(CASES, name, CASES[name])))
     if name in STRICTER:
         answer, closed = answered["a"]
         assert closed
@@ -365,9 +217,8 @@ def test_the_fake_broker_answers_as_mosquitto_does(name: str) -> None:
 
 def record() -> None:
     """PYTHONPATH=host_tests:lib:. python host_tests/unit/fakes/test_mosquitto.py"""
-    with tempfile.TemporaryDirectory() as folder:
-        answers = all_real_answers(Path(folder))
-    RECORDED.write_text(json.dumps(answers, indent=1) + "\n")
+    with tempfile.TemporaryDirectory() as folder, mosquitto(Path(folder)) as port:
+        write_record(RECORDED, all_real_answers(CASES, port))
 
 
 if __name__ == "__main__":
