@@ -60,19 +60,34 @@ def real_pico_w() -> Path:
     return file
 
 
-def esp_image(chip: str, *, version: str = "1.29.0", size: int = 20_000) -> bytes:
-    """A small whole image for `chip`: bootloader, partition table, application."""
+def esp_image(
+    chip: str,
+    *,
+    version: str = "1.29.0",
+    size: int = 20_000,
+    flash_mb: int = 4,
+    files_end: int = 0,
+    machine: str | None = None,
+) -> bytes:
+    """A small whole image for `chip`: bootloader, partition table, application.
+
+    flash_mb: the flash that its header names. files_end: where a partition for files ends, which
+    images have had before MicroPython 1.26; 0 is without.
+    """
     base = 0x1000 if chip in ("ESP32", "ESP32-S2") else 0
-    text = f"\0MicroPython v{version} on 2026-08-24; Generic {chip} module with {chip}\0".encode()
-    bootloader = esp_part(chip, b"bootloader" * 30)
+    machine = machine or f"Generic {chip} module with {chip}"
+    text = f"\0MicroPython v{version} on 2026-08-24; {machine}\0".encode()
+    bootloader = esp_part(chip, b"bootloader" * 30, flash_mb)
     application = esp_part(chip, text + bytes(range(256)) * (size // 256))
     rows = _partition(1, 2, 0x9000, 0x6000, b"nvs") + _partition(0, 0, 0x10000, 0x1F0000, b"app")
+    if files_end:
+        rows += _partition(1, 0x81, 0x200000, files_end - 0x200000, b"vfs")
     rows += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(rows).digest()
     image = bootloader.ljust(0x8000 - base, b"\xff") + rows.ljust(0x1000, b"\xff")
     return image.ljust(0x10000 - base, b"\xff") + application
 
 
-def esp_part(chip: str, data: bytes) -> bytes:
+def esp_part(chip: str, data: bytes, flash_mb: int = 4) -> bytes:
     """One part, in Espressif's app image format: header, a segment, checksum, SHA-256."""
     data += b"\0" * (-len(data) % 4)
     header = struct.pack(
@@ -80,7 +95,7 @@ def esp_part(chip: str, data: bytes) -> bytes:
         0xE9,
         1,
         2,
-        0x20,
+        flash_mb.bit_length() - 1 << 4,
         0x400805CC,
         0xEE,
         b"",

@@ -4,6 +4,7 @@ esptool  <->  this proxy (`url`)  <->  esp32-mock-bootloader, or what it runs on
 """
 
 import contextlib
+import json
 import socket
 import struct
 import subprocess
@@ -17,6 +18,21 @@ import serial
 # How two commands begin.
 _CHANGE_BAUD = b"\xc0\x00\x0f"
 _MD5_OF_FLASH = b"\xc0\x00\x13"
+# Runs the packaged mock with another answer to what esptool asks of flash and fuses.
+_MOCK = """
+import json, sys
+from esp32_mock_bootloader import cli, protocol, registers
+from esptool.targets import CHIP_DEFS
+flash_mb, cores, is_octal, chip = json.loads(sys.argv.pop(1))
+protocol.MOCK_FLASH_ID = (0x13 + flash_mb.bit_length()) << 16 | 0x4020
+rom, fuses = CHIP_DEFS[chip], registers.rom_profile(chip)
+if cores == 1:
+    fuses[rom.EFUSE_RD_REG_BASE + 12] = 1
+if is_octal:
+    mask = rom.EFUSE_RD_REPEAT_DATA3_REG_FLASH_TYPE_MASK
+    fuses[rom.EFUSE_RD_REPEAT_DATA3_REG] = mask
+cli.main()
+"""
 _START_S = 20.0
 _READ_S = 60.0
 
@@ -26,7 +42,8 @@ class EspBoard:
 
     good_baud: above this rate nothing arrives, as on a long cable. cut_after: the port goes away
     for good after so many bytes from the tool. runs: the path of the port behind which there is
-    what the chip runs, once an image was written to it and verified.
+    what the chip runs, once an image was written to it and verified. flash_mb, cores, is_octal:
+    what its flash and fuses tell.
     """
 
     def __init__(
@@ -36,11 +53,15 @@ class EspBoard:
         good_baud: int | None = None,
         cut_after: int | None = None,
         runs: str | None = None,
+        flash_mb: int = 4,
+        cores: int = 2,
+        is_octal: bool = False,
     ) -> None:
         self.chip = chip
         self.good_baud = good_baud
         self.cut_after = cut_after
         self.runs = runs
+        self._told = json.dumps([flash_mb, cores, is_octal, chip])
         self.is_written = False
         self.bauds: list[int] = []
         self.received = 0
@@ -49,7 +70,7 @@ class EspBoard:
         self._mock_port = _free_port()
         self._mock = subprocess.Popen(
             [
-                *(sys.executable, "-m", "esp32_mock_bootloader.cli", "run", "--chip", self.chip),
+                *(sys.executable, "-c", _MOCK, self._told, "run", "--chip", self.chip),
                 *("--port", str(self._mock_port), "--timeout", "120"),
             ],
             stdout=subprocess.DEVNULL,

@@ -30,6 +30,8 @@ _WRITE_S = 600.0
 _SILENT_S = 180.0
 _GONE_S = 3.0
 _TABLE_S = 30.0
+_MIB = 1024 * 1024
+_UNITS = {"KB": 1024, "MB": _MIB}
 _TABLE = """
 import json
 from esptool.targets import CHIP_DEFS
@@ -49,13 +51,24 @@ class EspError(CommandError):
 
 @dataclass(frozen=True)
 class EspChip:
-    """name: as "ESP32-C3". key: esptool's name of it. base: the flash address of an image."""
+    """name: as "ESP32-C3". key: esptool's name of it. base: the flash address of an image.
+
+    flash: its size in bytes. cores: of the processor that programs run on. None: it did not tell.
+    is_octal: whether its flash has eight data lines, for which images are built otherwise.
+    """
 
     name: str
     key: str
     base: int
     mac: str | None = None
-    flash: str | None = None
+    flash: int | None = None
+    cores: int | None = None
+    is_octal: bool = False
+
+    @property
+    def flash_mb(self) -> float | None:
+        """Its flash as its seller counts it."""
+        return self.flash / _MIB if self.flash else None
 
 
 @functools.cache
@@ -89,8 +102,18 @@ def identify(port: str, *, reset: bool = True) -> EspChip:
         raise EspError(f"the chip on {port} is {name}, which this esptool has no table for")
     key, base, _ = chip_table()[name]
     mac = re.search(r"MAC:\s+([0-9a-f:]{17})", text)
-    flash = re.search(r"Detected flash size:\s+(\S+)", text)
-    return EspChip(name, key, base, mac[1] if mac else None, flash[1] if flash else None)
+    flash = re.search(r"Detected flash size:\s+(\d+)([KM]B)", text)
+    # The second core of an ESP32 may be disabled in the chip; "Single Core + LP Core" is one.
+    cores = re.search(r"Features:.*\b(Single|Dual) Core", text)
+    return EspChip(
+        name,
+        key,
+        base,
+        mac[1] if mac else None,
+        int(flash[1]) * _UNITS[flash[2]] if flash else None,
+        {"Single": 1, "Dual": 2}[cores[1]] if cores else None,
+        "Flash type set in eFuse: octal" in text,
+    )
 
 
 def write(

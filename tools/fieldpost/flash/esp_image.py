@@ -32,6 +32,7 @@ _PARTITION_MAGIC = b"\xaa\x50"
 _TABLE_MD5 = b"\xeb\xeb" + b"\xff" * 14
 _APPLICATION = 0
 _CHECKSUM_SEED = 0xEF
+_MIB = 1024 * 1024
 _MOST_SEGMENTS = 16
 # Where the bootloader begins, by chip; which of them it is shows in where the table is found.
 _BASES = (0x1000, 0x0000, 0x2000)
@@ -43,16 +44,21 @@ class Broken(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """chip: as in CHIP_IDS. base: the flash address that the file belongs at."""
+    """chip: as in CHIP_IDS. base: the flash address that the file belongs at.
+
+    flash: bytes of flash that it needs. On less, its bootloader stops at the size that its header
+    names, or nothing of a partition beyond the end is there, which is how a file system is lost.
+    """
 
     chip: str
     base: int
+    flash: int
 
 
 def examine(data: bytes) -> Facts:
     """Check every part of the image. Raises Broken."""
     chip, _ = _check_part(data, 0, "bootloader")
-    base, applications = _find_table(data)
+    base, applications, table_end = _find_table(data)
     if not applications:
         raise Broken("without an application in its partition table")
     for address, size in applications:
@@ -67,7 +73,8 @@ def examine(data: bytes) -> Facts:
             raise Broken(f"mixed: its bootloader is for {chip}, its program {application_chip}")
         if end - start > size:
             raise Broken("not consistent: its application is larger than its partition")
-    return Facts(chip, base)
+    # The upper half of the header's byte 3: 0 is 1 MB, and each step doubles it.
+    return Facts(chip, base, max(_MIB << (data[3] >> 4), table_end))
 
 
 def _check_part(data: bytes, start: int, name: str) -> tuple[str, int]:
@@ -105,20 +112,21 @@ def _check_part(data: bytes, start: int, name: str) -> tuple[str, int]:
     return chip, at
 
 
-def _find_table(data: bytes) -> tuple[int, list[tuple[int, int]]]:
-    """The base address, and address and size of every partition for an application."""
+def _find_table(data: bytes) -> tuple[int, list[tuple[int, int]], int]:
+    """The base address, address and size of every partition for an application, and where the
+    last partition ends."""
     for base in _BASES:
         table = data[_TABLE_ADDRESS - base :][:_TABLE_BYTES]
         if table.startswith(_PARTITION_MAGIC):
-            return base, _read_table(table)
+            return base, *_read_table(table)
     raise Broken(
         "no complete image: it has no partition table. A file whose name ends in .app-bin is for "
         "updates over the air; take the .bin without 'app'"
     )
 
 
-def _read_table(table: bytes) -> list[tuple[int, int]]:
-    applications = []
+def _read_table(table: bytes) -> tuple[list[tuple[int, int]], int]:
+    applications, end = [], 0
     for at in range(0, len(table) - _PARTITION.size + 1, _PARTITION.size):
         row = table[at : at + _PARTITION.size]
         if row.startswith(_TABLE_MD5):
@@ -130,7 +138,8 @@ def _read_table(table: bytes) -> list[tuple[int, int]]:
             break
         if kind == _APPLICATION:
             applications.append((address, size))
-    return applications
+        end = max(end, address + size)
+    return applications, end
 
 
 def _exclusive_or(data: bytes) -> int:

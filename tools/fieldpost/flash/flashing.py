@@ -1,5 +1,6 @@
 """Puts MicroPython on boards: asks what each is, gets the right image, writes it, checks it."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,9 @@ from fieldpost.flash.images import Image
 _ASK_S = 3.0
 _POLL_S = 0.3
 _PICO_USB = f"{RASPBERRY_PI:04X}:"
+_MIB = 1024 * 1024
+# MicroPython's own; that for one core names its chip ESP32-UNICORE.
+_RUNS_ON_TWO_CORES = re.compile(r"Generic ESP32 module.* with ESP32$")
 
 
 @dataclass(frozen=True)
@@ -153,10 +157,15 @@ def _flash_esp(port: Port, known: Board | None, wish: Wish, screen: Screen) -> O
     where = port.device
     screen.progress(where, "asking the chip", 0, None)
     chip = esp.identify(where, reset=wish.reset)
-    screen.say(where, f"{chip.name}, flash {chip.flash or '?'}, MAC {chip.mac or '?'}")
-    image = _image_for(
-        chip.name, wish.board or (known.build if known else None), wish, where, screen
-    )
+    size = "flash of unknown size" if chip.flash_mb is None else f"{chip.flash_mb:g} MB of flash"
+    screen.say(where, f"{chip.name}, {size}, MAC {chip.mac or '?'}")
+    if chip.is_octal and not wish.image:
+        raise CommandError(
+            f"the flash of the board on {where} has eight data lines, and no image of the "
+            "catalogue starts from such. Give a file that was built for it with --image FILE."
+        )
+    runs = known.build if known else None
+    image = _image_for(chip.name, runs, wish, where, screen, chip.flash_mb, chip.cores)
     images.check_fits(image, chip.name, where)
     _check_room(image, chip, where)
     screen.say(where, str(image))
@@ -178,15 +187,24 @@ def _flash_esp(port: Port, known: Board | None, wish: Wish, screen: Screen) -> O
 
 
 def _check_room(image: Image, chip: esp.EspChip, where: str) -> None:
-    unit = {"KB": 1024, "MB": 1024 * 1024}
-    flash = chip.flash or ""
-    if flash[-2:] in unit and flash[:-2].isdigit():
-        room = int(flash[:-2]) * unit[flash[-2:]]
-        if chip.base + image.size > room:
-            raise CommandError(
-                f"{image.path.name} is larger than the flash of the board on {where}, which is "
-                f"{flash}. Nothing was written."
-            )
+    """Refuse an image that would be written, verified, and then not start or have no files."""
+    wanted = max(image.flash or 0, chip.base + image.size)
+    if chip.flash and wanted > chip.flash:
+        raise CommandError(
+            f"{image.path.name} needs {_in_mb(wanted)} of flash, and the board on {where} has "
+            f"{_in_mb(chip.flash)}: it would not start, or have no file system. Nothing was "
+            "written. Leave out --image to get one that fits by itself."
+        )
+    if chip.cores == 1 and _RUNS_ON_TWO_CORES.match(image.machine or ""):
+        raise CommandError(
+            f"{image.path.name} is for two cores, and the {chip.name} on {where} has one: it "
+            "would not start. Nothing was written. Leave out --image to get the right one by "
+            "itself."
+        )
+
+
+def _in_mb(size: int) -> str:
+    return f"{size / _MIB:.4g} MB"
 
 
 def _flash_rp2(port: Port, known: Board, wish: Wish, screen: Screen) -> Outcome:
@@ -195,8 +213,8 @@ def _flash_rp2(port: Port, known: Board, wish: Wish, screen: Screen) -> Outcome:
     image = None
     if known.chip:
         # What runs there says which board it is. In the bootloader a Pico and a Pico W are alike.
-        build = wish.board or _supported(known, wish)
-        image = _image_for(known.chip, build, wish, where, screen)
+        runs = None if wish.board else _supported(known, wish)
+        image = _image_for(known.chip, runs, wish, where, screen)
         _check_uf2(image, known.chip, where, None if wish.board else known.machine)
     before = [volume.folder for volume in uf2_volume.find(_places(wish))]
     ports_before = {p.device for p in all_ports()} - {where}
@@ -242,7 +260,7 @@ def _copy(
             "which Fieldpost does not support. Nothing was written."
         )
     if image is None:
-        image = _image_for(volume.chip, wish.board, wish, where, screen)
+        image = _image_for(volume.chip, None, wish, where, screen)
         if not (wish.image or wish.board):
             screen.say(where, "A bootloader can't tell a Pico from a Pico W: taken for a Pico W.")
     _check_uf2(image, volume.chip, str(volume.folder), None)
@@ -263,12 +281,29 @@ def _check_uf2(image: Image, chip: str, where: str, machine: str | None) -> None
     images.check_fits(image, chip, where, machine)
 
 
-def _image_for(chip: str, board: str | None, wish: Wish, where: str, screen: Screen) -> Image:
+def _image_for(
+    chip: str,
+    runs: str | None,
+    wish: Wish,
+    where: str,
+    screen: Screen,
+    flash_mb: float | None = None,
+    cores: int | None = None,
+) -> Image:
+    """The file that was given, or the catalogue's. runs: what the board says that it is."""
     if wish.image:
         return images.examine(wish.image)
-    entry = catalogue.choose(chip=chip, board=board, version=wish.version)
+    entry = catalogue.choose(
+        chip=chip,
+        board=wish.board,
+        runs=runs,
+        version=wish.version,
+        flash_mb=flash_mb,
+        cores=cores,
+    )
+    board = wish.board or runs
     if board and entry.board != board:
-        screen.say(where, f"There is no image for {board} here; {entry.board} has the same chip.")
+        screen.say(where, f"For {board}, {entry.board} is taken, which has the same chip.")
     return download.obtain(
         entry,
         on_progress=lambda done, total: screen.progress(

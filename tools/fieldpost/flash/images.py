@@ -25,6 +25,7 @@ class Image:
     """An image file that is whole.
 
     chip: the only one it runs on. base: where in flash it belongs; None for UF2, which knows.
+    flash: bytes that it needs; None for UF2.
     version: as "1.29.0", machine: as sys.implementation._machine, where the file has them.
     """
 
@@ -32,6 +33,7 @@ class Image:
     kind: str  # "esp" or "uf2"
     chip: str
     base: int | None
+    flash: int | None
     version: str | None
     date: str | None
     machine: str | None
@@ -58,10 +60,10 @@ def examine(path: Path) -> Image:
     try:
         if kind == "uf2":
             of_uf2 = uf2.examine(data)
-            chip, base, content = of_uf2.chip, None, of_uf2.content
+            chip, base, flash, content = of_uf2.chip, None, None, of_uf2.content
         else:
             of_esp = esp_image.examine(data)
-            chip, base, content = of_esp.chip, of_esp.base, data
+            chip, base, flash, content = of_esp.chip, of_esp.base, of_esp.flash, data
     except (uf2.Broken, esp_image.Broken) as error:
         raise ImageRefused(f"{path} is {error}. Nothing was written; get the file anew.") from None
     version = _VERSION.search(content)
@@ -71,6 +73,7 @@ def examine(path: Path) -> Image:
         kind,
         chip,
         base,
+        flash,
         version[1].decode() + version[2].decode() if version else None,
         version[3].decode() if version else None,
         machine[1].decode() if machine else None,

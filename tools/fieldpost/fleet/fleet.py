@@ -262,9 +262,7 @@ class Fleet:
         if not changes:
             return
         wanted = node.micropython
-        wish = flashing.Wish(
-            wanted.image, wanted.version, wanted.board or board.build, limits=_LIMITS
-        )
+        wish = flashing.Wish(wanted.image, wanted.version, wanted.board, limits=_LIMITS)
         if flashing.is_pico(board.port):
             with self._one_pico:
                 outcome = flashing.flash(board.port, wish, log)

@@ -17,8 +17,8 @@ from fakes.board_images import esp_image, real_esp32, uf2_image
 from fakes.esp_board import EspBoard
 from fakes.serial_lines import silent_port
 from fieldpost.errors import CommandError
+from fieldpost.flash import catalogue, esp, flashing, images
 from fieldpost.flash import command as flash_command
-from fieldpost.flash import esp, flashing
 from fieldpost.flash.flashing import Limits, Wish
 from fieldpost.paths import ROOT
 
@@ -183,7 +183,75 @@ def test_an_image_larger_than_the_flash_is_refused(screen: Screen, tmp_path: Pat
     with EspBoard("esp32") as board:
         wish = Wish(image=file_with(data + b"\xff" * 0x300000, tmp_path), reset=False)
         outcome = flashing.flash(board.url, wish, screen)
-    assert "larger than the flash" in outcome.text
+    assert "needs 4.938 MB" in outcome.text and "has 4 MB" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("chip", "of_board", "of_image", "said"),
+    [
+        ("esp32s3", {"flash_mb": 4}, {"flash_mb": 8}, "needs 8 MB of flash"),
+        ("esp32s3", {"flash_mb": 4}, {"files_end": 8 << 20}, "needs 8 MB of flash"),
+        ("esp32c3", {"flash_mb": 2}, {}, "has 2 MB"),
+        ("esp32c6", {"flash_mb": 2}, {}, "has 2 MB"),
+        ("esp32s2", {"flash_mb": 2}, {}, "has 2 MB"),
+        ("esp32", {"flash_mb": 2}, {}, "has 2 MB"),
+        ("esp32", {"cores": 1}, {}, "for two cores"),
+    ],
+)
+def test_an_image_that_would_not_start_or_have_no_files_is_refused_before_a_byte_is_written(
+    chip: str,
+    of_board: dict[str, int],
+    of_image: dict[str, int],
+    said: str,
+    screen: Screen,
+    tmp_path: Path,
+) -> None:
+    name = "ESP32" + (f"-{chip[5:].upper()}" if chip != "esp32" else "")
+    with EspBoard(chip, **of_board) as board:
+        wish = Wish(image=file_with(esp_image(name, **of_image), tmp_path), reset=False)
+        outcome = flashing.flash(board.url, wish, screen)
+    assert not outcome.ok and said in outcome.text and "Nothing was written" in outcome.text
+    assert "writing" not in screen.steps
+
+
+@pytest.mark.parametrize(
+    ("of_board", "image", "board_name"),
+    [
+        ({"flash_mb": 2}, {"flash_mb": 2}, "ESP32_GENERIC-D2WD"),
+        (
+            {"cores": 1},
+            {"machine": "Generic ESP32 module with ESP32-UNICORE"},
+            "ESP32_GENERIC-UNICORE",
+        ),
+    ],
+)
+def test_a_chip_that_the_usual_image_does_not_start_on_gets_the_one_that_does(
+    of_board: dict[str, int],
+    image: dict[str, object],
+    board_name: str,
+    screen: Screen,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = file_with(esp_image("ESP32", **image), tmp_path)  # type: ignore[arg-type]
+    taken: list[str] = []
+
+    def obtain(entry: catalogue.Entry, **_: object) -> images.Image:
+        taken.append(entry.board)
+        return images.examine(file)
+
+    monkeypatch.setattr(flashing.download, "obtain", obtain)
+    with EspBoard("esp32", **of_board) as board:
+        outcome = flashing.flash(board.url, Wish(reset=False), screen)
+        assert outcome.ok, outcome.text
+        assert board.verify(0x1000, file)
+    assert taken == [board_name]
+
+
+def test_flash_with_eight_data_lines_gets_none_of_the_catalogue(screen: Screen) -> None:
+    with EspBoard("esp32s3", flash_mb=16, is_octal=True) as board:
+        outcome = flashing.flash(board.url, Wish(reset=False), screen)
+    assert not outcome.ok and "eight data lines" in outcome.text
 
 
 def test_several_boards_are_written_at_once_and_one_failure_stops_no_other(
@@ -270,8 +338,6 @@ def test_esptool_is_run_and_never_imported() -> None:
 
 
 def test_the_board_that_answers_must_have_the_version_that_was_written(tmp_path: Path) -> None:
-    from fieldpost.flash import images
-
     image = images.examine(file_with(esp_image("ESP32", version="1.29.0"), tmp_path))
     done = flashing.Outcome("COM3", True, "written")
     answer = flashing.Board("COM3", "micropython", micropython="1.25.0")

@@ -148,6 +148,8 @@ def test_the_catalogue_names_every_supported_board_over_https() -> None:
     assert {entry.board for entry in entries} == {
         *("ESP32_GENERIC", "ESP32_GENERIC_S2", "ESP32_GENERIC_S3", "ESP32_GENERIC_C3"),
         *("ESP32_GENERIC_C6", "RPI_PICO_W", "RPI_PICO2_W"),
+        *("ESP32_GENERIC-D2WD", "ESP32_GENERIC-UNICORE", "ESP32_GENERIC-SPIRAM"),
+        "ESP32_GENERIC_S3-SPIRAM_OCT",
     }
     for entry in entries:
         assert entry.url.startswith("https://micropython.org/resources/firmware/")
@@ -156,6 +158,7 @@ def test_the_catalogue_names_every_supported_board_over_https() -> None:
         assert entry.sha256 is None or len(bytes.fromhex(entry.sha256)) == 32
         assert (entry.sha256 is None) == (entry.hash_by is None), "who says so?"
         assert entry.chip in [*CHIPS, "RP2040", "RP2350"]
+        assert entry.flash_mb in (2, 4) or entry.chip.startswith("RP2")
 
 
 def test_the_newest_image_is_chosen_and_an_older_one_by_name() -> None:
@@ -168,3 +171,61 @@ def test_the_newest_image_is_chosen_and_an_older_one_by_name() -> None:
         catalogue.choose(chip="RP2040", board="ESP32_GENERIC")
     with pytest.raises(CommandError, match="--image"):
         catalogue.choose(chip="ESP32-H2")
+
+
+@pytest.mark.parametrize(
+    ("chip", "flash_mb", "cores", "board"),
+    [
+        ("ESP32", 4, 2, "ESP32_GENERIC"),
+        ("ESP32", 16, 2, "ESP32_GENERIC"),
+        ("ESP32", None, None, "ESP32_GENERIC"),
+        ("ESP32", 2, 2, "ESP32_GENERIC-D2WD"),
+        ("ESP32", 4, 1, "ESP32_GENERIC-UNICORE"),
+        ("ESP32-S3", 4, 2, "ESP32_GENERIC_S3"),
+        ("ESP32-S3", 32, 2, "ESP32_GENERIC_S3"),
+        ("ESP32-S2", 4, 1, "ESP32_GENERIC_S2"),
+        ("ESP32-C3", 4, 1, "ESP32_GENERIC_C3"),
+        ("ESP32-C6", 8, 1, "ESP32_GENERIC_C6"),
+    ],
+)
+def test_the_image_is_that_for_the_chips_flash_and_cores(
+    chip: str, flash_mb: float | None, cores: int | None, board: str
+) -> None:
+    assert catalogue.choose(chip=chip, flash_mb=flash_mb, cores=cores).board == board
+
+
+@pytest.mark.parametrize(
+    ("chip", "flash_mb", "cores"),
+    [
+        *(("ESP32", 1, 2), ("ESP32", 2, 1), ("ESP32", 0.5, 2), ("ESP32-S3", 2, 2)),
+        *(("ESP32-C3", 2, 1), ("ESP32-C6", 2, 1), ("ESP32-S2", 2, 1)),
+    ],
+)
+def test_a_chip_with_less_than_any_image_needs_is_refused(
+    chip: str, flash_mb: float, cores: int
+) -> None:
+    with pytest.raises(CommandError, match=rf"which has {flash_mb:g} MB of flash.*--image"):
+        catalogue.choose(chip=chip, flash_mb=flash_mb, cores=cores)
+
+
+def test_a_build_that_is_named_or_runs_there_is_kept_if_it_can_run() -> None:
+    octal = "ESP32_GENERIC_S3-SPIRAM_OCT"
+    assert catalogue.choose(chip="ESP32-S3", board=octal, flash_mb=8, cores=2).board == octal
+    assert catalogue.choose(chip="ESP32-S3", runs=octal, flash_mb=8, cores=2).board == octal
+    # What a wrong image has told it is no reason to give it that again; what the user says is.
+    small = {"chip": "ESP32", "flash_mb": 2, "cores": 2}
+    assert catalogue.choose(**small, runs="ESP32_GENERIC").board == "ESP32_GENERIC-D2WD"
+    with pytest.raises(CommandError, match=r"needs 4 MB.*has 2 MB.*get ESP32_GENERIC-D2WD"):
+        catalogue.choose(**small, board="ESP32_GENERIC")
+    # MicroPython had builds for 4 MB until 1.25.
+    old = catalogue.choose(chip="ESP32-S3", runs="ESP32_GENERIC_S3-FLASH_4M", flash_mb=4, cores=2)
+    assert old.board == "ESP32_GENERIC_S3"
+
+
+def test_an_image_says_how_much_flash_it_needs(tmp_path: Path) -> None:
+    assert images.examine(real_esp32()).flash == 4 << 20
+    of_header = examined(esp_image("ESP32-S3", flash_mb=8), tmp_path)
+    assert of_header.flash == 8 << 20
+    of_table = examined(esp_image("ESP32-S3", flash_mb=4, files_end=8 << 20), tmp_path)
+    assert of_table.flash == 8 << 20
+    assert examined(esp_image("ESP32", flash_mb=2), tmp_path).flash == 2 << 20
