@@ -116,6 +116,7 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
     resume = (state["boot"], state["seq"]) if state else None
     identity = Identity(file_system, board.random_u32, resume, board.reset_cause())
     in_safe_mode = identity.failed_starts >= FAILED_STARTS_MAX
+    sleeps = settings["mode"] == "duty_cycle" and not in_safe_mode
     root = topics(settings["mqtt"]["base"], settings["node"])
 
     def render(record):
@@ -144,7 +145,12 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         sampler = NoSampler(clock, identity, restart)
         log("safe mode: %d starts came to nothing" % identity.failed_starts)
     else:
-        sensors = Sensors(settings["sensors"], board)
+        configs = settings["sensors"]
+        if sleeps:
+            from firmware.duty_cycle.cycle import DutyCycle, watch_pins
+
+            watch, configs = watch_pins(board, clock, configs, log, state)
+        sensors = Sensors(configs, board)
         interval_ms = int(settings["sample_s"] * 1000)
         sampler = Sampler(sensors, outbox, identity, clock, interval_ms, log)
     trial = discovery = signals = None
@@ -190,10 +196,8 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         trial,
         signals,
     )
-    if settings["mode"] == "duty_cycle" and not in_safe_mode:
-        from firmware.duty_cycle.cycle import DutyCycle
-
-        node = DutyCycle(*both, board, state or {})
+    if sleeps:
+        node = DutyCycle(*both, board, state or {}, watch)
     else:
         node = AlwaysOn(*both, b"safe_mode" if in_safe_mode else b"online")
     return node

@@ -15,7 +15,7 @@ class Changes(Digital):
     last. time: ticks_ms(), ticks_diff().
     """
 
-    def __init__(self, pin, time, active_low, field, tally):
+    def __init__(self, pin, time, active_low, field, tally=None):
         super().__init__(pin, active_low, field)
         self._time = time
         self._tally = tally

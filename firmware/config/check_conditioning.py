@@ -1,5 +1,7 @@
 """The checks of a sensor's `fields`, `calibration`, `median` and `alarms`, if it has any."""
 
+from firmware.config import keys_sensors
+
 
 def check(path, sensor, fields, errors):
     """Add an error for each name that is none of `fields`, the type's own, and what else is wrong.
@@ -23,7 +25,8 @@ def check(path, sensor, fields, errors):
             if key == "alarms" and one["above"] is one["below"] is one["change"] is None:
                 errors.append(here + ": has no threshold, must have above, below or change")
         _check_named(named, chosen, "the sensor's published fields", errors)
-    if sensor["type"] == "pulses" and (sensor["median"] or 1) > 1:
+    counts = getattr(keys_sensors.declaration(sensor["type"]), "COUNTS", False)
+    if counts and (sensor["median"] or 1) > 1:
         text = f"{path}.median: found {sensor['median']}, must be 1"
         errors.append(text + ": each measurement would count only the pulses since the last")
     return chosen

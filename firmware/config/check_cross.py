@@ -58,8 +58,7 @@ def check(settings, parse_ip):
         errors.append(text)
     _check_names(sensors, settings["sample_s"], errors)
     _check_wiring(sensors, errors)
-    minded = [one for one in sensors if one[1].get("wake")]
-    if settings["mode"] == "duty_cycle" and (low or minded):
+    if settings["mode"] == "duty_cycle" and (low or any(one.get("wake") for _, one in sensors)):
         from firmware.config import check_wake_pins
 
         check_wake_pins.check(sensors, low, errors)

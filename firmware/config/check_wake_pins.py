@@ -6,6 +6,8 @@ woken by any pin from its light sleep.
 
 import sys
 
+from firmware.config import keys_sensors
+
 # The pins that end a deep sleep. MicroPython 1.29 takes a C5 for a classic ESP32 there: what is
 # left are the pins that both have.
 _CLASSIC = (0, 2, 4, 12, 13, 14, 15, 25, 26, 27, 32, 33, 34, 35, 36, 37, 38, 39)
@@ -32,10 +34,11 @@ def check(sensors, low_battery, errors, chip=None):
     sensors: [(path, sensor), …]. chip: None takes the one that this runs on; a host has none, and
     then the pins are not checked.
     """
-    minded = [one for one in sensors if one[1].get("wake")]
-    for path, sensor in minded:
+    asleep = [one + (keys_sensors.in_sleep(one[1]),) for one in sensors]
+    watched = [one for one in asleep if one[2].get("watched")]
+    for path, sensor, known in watched:
         for key in ("every", "median"):
-            if sensor["type"] == "digital" and (sensor[key] or 1) > 1:
+            if "field" in known["watched"] and (sensor[key] or 1) > 1:
                 text = f"{path}.{key}: found {sensor[key]}, must be 1"
                 errors.append(text + ' for an input with "wake": true')
     if chip is None:
@@ -44,15 +47,14 @@ def check(sensors, low_battery, errors, chip=None):
     bare = chip.replace("-", "")
     if bare[:5] != "ESP32" or bare[:7] in _OTHERS:
         return
-    meters = [one for _, one in sensors if one["type"] == "supply" and one["pin"] is not None]
-    if low_battery and not meters:
+    if low_battery and not [one for one in asleep if one[2].get("measures_supply")]:
         text = "low_battery: an ESP32 cannot measure its own supply: must have a sensor of type"
         errors.append(text + ' "supply" with a pin')
     pins = _CHIPS.get(bare[:7], _CLASSIC)
     chip = bare[:7] if bare[:7] in _CHIPS else "ESP32"
     most = 2 if chip in _TWO_UNITS else 1
-    for path, sensor in minded:
-        if sensor["type"] == "pulses" and (sensor["every"] or 1) > 1:
+    for path, sensor, known in watched:
+        if "field" not in known["watched"] and (sensor["every"] or 1) > 1:
             text = f"{path}.every: found {sensor['every']}, must be 1: an {chip} counts what falls"
             errors.append(text + ' in a wake only if it reads it then; or set "wake": false')
         number = sensor["pin"]

@@ -59,10 +59,16 @@ def declaration(kind):
     return __import__("firmware.sensor_types." + kind, None, None, ("KEYS",))
 
 
+def in_sleep(sensor):
+    """What a node that sleeps has to know of a checked sensor: a dict, of most types empty."""
+    declared = declaration(sensor["type"])
+    return declared.in_sleep(sensor) if hasattr(declared, "in_sleep") else {}
+
+
 def complete(sensors):
     """Put into checked sensors what a wake needs of their types, so that it loads the drivers
-    alone: `recipe`, how the driver is built, and `ranges`, [lowest, highest] of each field in the
-    driver's order, of which the last stands for all that follow."""
+    alone: `recipe`, how the driver is built, `ranges`, [lowest, highest] of each field in the
+    driver's order, of which the last stands for all that follow, and what `in_sleep` says."""
     for sensor in sensors:
         declared = declaration(sensor["type"])
         sensor["recipe"] = list(declared.recipe(sensor))
@@ -70,3 +76,4 @@ def complete(sensors):
             [-_NO_END if row[2] is None else row[2], _NO_END if row[3] is None else row[3]]
             for row in declared.FIELDS
         ]
+        sensor.update(in_sleep(sensor))

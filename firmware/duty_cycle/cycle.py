@@ -23,9 +23,6 @@ _LINGER_MS = const(3000)
 _LISTEN_MS = const(20)
 # Kept awake by command: how soon the next reading's time is noticed.
 _AWAKE_STEP_MS = const(500)
-# Sensors that may send bytes while the node waits for their reading. A light sleep stops the UART
-# that would receive them, so the node stays awake in that wait.
-_SENDS_WHILE_MEASURING = ("pms5003", "driver")
 
 
 class DutyCycle:
@@ -34,6 +31,7 @@ class DutyCycle:
     `step` returns milliseconds until there is more to do; if `sleeping` is True after it, these
     are to be given to `sleep`, and `step` called again when that returns.
     kept: the state of rtc_memory.py that a deep sleep kept, {} after a cold start.
+    watch: what `watch_pins` gave.
     """
 
     sleeping = False
@@ -54,6 +52,7 @@ class DutyCycle:
         signals,
         board,
         kept,
+        watch,
     ):
         self.clock = clock
         self.settings = settings
@@ -70,19 +69,18 @@ class DutyCycle:
         self.signals = signals
         self._board = board
         self.stay_awake_until_ms = 0  # uptime, by command
-        # RAM and ticks go on in a light sleep. RP2's real-time clock counts whole seconds there,
-        # and was seen to lose parts of them: by it, samples would drift off their grid.
-        self.now_ms = clock.rtc_ms if board.retained_bytes else clock.uptime_ms
+        self.now_ms = _planned_by(board, clock)
         # From the board's start to this object. Ticks began with a board that slept deep.
         self._boot_ms = clock.ticks_ms() if board.retained_bytes else 0
         self._lease_ms = settings["lease_s"] * 1000
         link.station.keeps_lease = self._lease_ms > 0
         self._lease_at_ms = kept.get("lease_at", 0)
         sensors = settings["sensors"]
-        senders = [one for one in sensors if one["type"] in _SENDS_WHILE_MEASURING]
+        # A light sleep stops the UART that would receive what a sensor sends meanwhile.
+        senders = [one for one in sensors if one.get("sends")]
         self._sleeps_in_waits = board.rests and not senders
         self._waits_asleep = False
-        self.watch = _watch(board, self.now_ms, sensors, log, kept)
+        self.watch = watch
         self._alarms = _alarms(sensors, kept.get("alarms"))
         uplink.refused = kept.get("refused", [])
         self._battery, self._supply_mv = _battery(board, settings)
@@ -412,15 +410,25 @@ class DutyCycle:
         self._log("profile " + json.dumps(times))
 
 
-def _watch(board, now_ms, sensors, log, kept):
-    """The pins that are minded while the node sleeps; None if there is none."""
-    if not [one for one in sensors if one.get("wake")]:
-        return None
+def _planned_by(board, clock):
+    """now_ms() of the clock that the node plans by."""
+    # RAM and ticks go on in a light sleep. RP2's real-time clock counts whole seconds there,
+    # and was seen to lose parts of them: by it, samples would drift off their grid.
+    return clock.rtc_ms if board.retained_bytes else clock.uptime_ms
+
+
+def watch_pins(board, clock, sensors, log, kept):
+    """(what minds the sensors' pins while the node sleeps or None, the sensors as they are to be
+    built then). kept: as for `DutyCycle`, or None."""
+    if not [one for one in sensors if one.get("watched")]:
+        return None, sensors
     from firmware.duty_cycle.watched_pins import Watch
 
+    kept = kept or {}
+    now_ms = _planned_by(board, clock)
     watch = Watch(board, now_ms, sensors, log, kept.get("pins", ()), kept.get("woken"))
     watch.error = kept.get("pin_error")
-    return watch
+    return watch, watch.sensors
 
 
 def _alarms(sensors, kept):
@@ -445,6 +453,6 @@ def _battery(board, settings):
 
     policy = battery_policy.BatteryPolicy(low["below_mv"], low["stretch"], low["stop_mv"])
     for one in settings["sensors"]:
-        if one["type"] == "supply" and one["pin"] is not None:
+        if one.get("measures_supply"):
             return policy, battery_policy.divider(board, one)
     return policy, board.supply_mv

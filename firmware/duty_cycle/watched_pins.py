@@ -10,28 +10,27 @@ from micropython import const
 # Of a pulse counter's tally (lib/pulses.py) and an input's (lib/changes.py).
 _COUNT, _READ = const(0), const(1)
 _CHANGED, _TOLD, _EDGES, _LEVEL = const(0), const(1), const(2), const(3)
-_DEBOUNCE_MS = const(50)
 _LONG_MS = const(0x3FFFFFFF)
 
 
 class _Watched:
-    """One pin. Its driver keeps the tally; `ready_ms`: when its input may be told of again."""
+    """One pin. Its driver writes to the tally; `ready_ms`: when its input may be told of again."""
 
     def __init__(self, config, board, kept):
-        self.number = config["pin"]
-        self.is_counter = config["type"] == "pulses"
-        self.pull = "up" if self.is_counter else config["pull"]
-        self.debounce_ms = config["debounce_ms"] if self.is_counter else _DEBOUNCE_MS
+        watched = config["watched"]
+        self.number = watched["pin"]
+        self.pull = watched["pull"]
+        self.debounce_ms = watched["debounce_ms"]
+        self.is_counter = "field" not in watched
         self.pin = board.pin(self.number, "in", self.pull)
-        self.field = config["prefix"] + config["field"]
-        self.pause_ms = 0 if self.is_counter else config["wake_pause_s"] * 1000
+        if not self.is_counter:
+            self.field = config["prefix"] + watched["field"]
+            self.pause_ms = watched["pause_s"] * 1000
         self.ready_ms = kept[5] if kept else 0
         if self.is_counter:
             self.tally = [kept[4] if kept else 0, 0, 0]
         else:
             self.tally = [kept[6] if kept else 0, kept[2] if kept else None, 0, None]
-        # Its driver keeps it: the last argument is for that.
-        config["recipe"][-1] = self.tally
 
     def has_changed(self, level=None):
         """Whether `level`, or what is at the pin now, is not what was told last."""
@@ -54,8 +53,8 @@ class _Watched:
 
 
 class Watch:
-    """configs: of all sensors; those with `wake` are watched. now_ms(): of the clock
-    that the node plans by.
+    """configs: of all sensors; those with `watched` are. now_ms(): of the clock that the node
+    plans by. `sensors`: the same, with the tally as one more argument for the drivers of those.
 
     kept, counts: `pins` and `woken` of the state that a deep sleep kept. `error`: why a pin cannot
     wake the board, or None.
@@ -65,8 +64,15 @@ class Watch:
         self._now_ms = now_ms
         self._log = log
         by_number = {one[0]: one for one in kept}
-        wanted = [one for one in configs if one.get("wake")]
-        self._watched = [_Watched(one, board, by_number.get(one["pin"])) for one in wanted]
+        self._watched = []
+        self.sensors = []
+        for config in configs:
+            if config.get("watched"):
+                one = _Watched(config, board, by_number.get(config["pin"]))
+                self._watched.append(one)
+                config = config.copy()
+                config["recipe"] = config["recipe"] + [one.tally]
+            self.sensors.append(config)
         self._edges = 0
         self.counts = counts or [0, 0, 0]
         self.error = None

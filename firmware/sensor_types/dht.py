@@ -18,6 +18,7 @@ def recipe(one):
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
 DRAW_SOURCE = "data sheets of AM2302 and DHT11, 'Electrical characteristics'"
+DRIVES = ("pin",)
 
 
 def draw(one, supply_v):

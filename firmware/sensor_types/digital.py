@@ -20,11 +20,18 @@ KEYS = (
 
 def recipe(one):
     pin = {"pin": [one["pin"], "in", one["pull"]]}
+    options = one["active_low"], one["field"]
     if one["wake"]:
-        # The last is for firmware/duty_cycle/watched_pins.py: the tally of a pin that it minds.
-        options = one["active_low"], one["field"], None
         return ("changes:Changes", pin, {"time": None}) + options
-    return "digital:Digital", pin, one["active_low"], one["field"]
+    return ("digital:Digital", pin) + options
+
+
+def in_sleep(one):
+    if not one["wake"]:
+        return {"watched": None}
+    watched = {"pin": one["pin"], "pull": one["pull"], "debounce_ms": 50}
+    watched.update({"field": one["field"], "pause_s": one["wake_pause_s"]})
+    return {"watched": watched}
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.

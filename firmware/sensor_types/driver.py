@@ -32,6 +32,10 @@ def recipe(one):
     return one["driver"], i2c(one), one["address"]
 
 
+def in_sleep(one):
+    return {"sends": True}
+
+
 # For the host alone: `fieldpost deploy` leaves out what follows.
 DRAW_SOURCE = "nobody knows what it drives"
 

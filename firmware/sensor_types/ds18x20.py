@@ -24,6 +24,7 @@ def recipe(one):
 # For the host alone: `fieldpost deploy` leaves out what follows.
 DRAW_SOURCE = "data sheet DS18B20 (19-7487), page 3: active and standby current, t_CONV"
 _CONVERSION_MS = {9: 94, 10: 188, 11: 376, 12: 751}
+DRIVES = ("pin",)
 
 
 def draw(one, supply_v):

@@ -19,6 +19,7 @@ def recipe(one):
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
 DRAW_SOURCE = "HC-SR04 user's manual, 'Product features': working and quiescent current at 5 V"
+DRIVES = ("trigger",)
 
 
 def draw(one, supply_v):

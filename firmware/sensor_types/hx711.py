@@ -27,6 +27,7 @@ DRAW_SOURCE = (
     "data sheet HX711, 'Key electrical characteristics', with a cell of 1000 to 350 Ohm at 3.3 V; "
     "powered down in between, with its cell"
 )
+DRIVES = ("clock",)
 
 
 def draw(one, supply_v):

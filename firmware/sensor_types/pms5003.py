@@ -22,8 +22,13 @@ def recipe(one):
     return "pms5003:PMS5003", {"uart": [one["uart"], 9600, one["tx"], one["rx"]]}
 
 
+def in_sleep(one):
+    return {"sends": True}
+
+
 # For the host alone: `fieldpost deploy` leaves out what follows.
 DRAW_SOURCE = "PMS5003 series data manual, version 2.3, page 3: the fan is always on"
+DRIVES = ("tx",)
 
 
 def draw(one, supply_v):

@@ -2,6 +2,7 @@
 
 FIELDS = (("{field}", None, None, None, 4, None),)
 LEAST_S = 1
+COUNTS = True
 KEYS = (
     # The pin; it is pulled up.
     ("pin", "pin", ...),
@@ -18,13 +19,18 @@ KEYS = (
 
 
 def recipe(one):
-    pin, options = {"pin": [one["pin"], "in", "up"]}, (one["debounce_ms"], one["field"])
-    # The last is for firmware/duty_cycle/watched_pins.py: the tally of a pin that it minds.
-    return ("pulses:Pulses", pin, {"time": None}, one["scale"]) + options + (None,)
+    options = one["scale"], one["debounce_ms"], one["field"]
+    return ("pulses:Pulses", {"pin": [one["pin"], "in", "up"]}, {"time": None}) + options
+
+
+def in_sleep(one):
+    watched = {"pin": one["pin"], "pull": "up", "debounce_ms": one["debounce_ms"]}
+    return {"watched": watched if one["wake"] else None}
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
 DRAW_SOURCE = "best: a contact that rests open; worst: closed, at a pull-up of 45 kOhm"
+PULLED_UP = ("pin",)
 
 
 def draw(one, supply_v):

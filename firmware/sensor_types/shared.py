@@ -13,11 +13,22 @@ board or a host, and then dropped. It has
   sensors with the same `bus`, and an "address" may be there only once;
 - `recipe(one)`: of a checked sensor, "module:Class" of its driver and the driver's arguments. A
   dict stands for a part of the board: `{"pin": [4, "in"]}` is `board.pin(4, "in")`, and
-  `{"time": None}` is `board.time` itself.
+  `{"time": None}` is `board.time` itself;
+- COUNTS, only where it is True: a reading has what was counted since the last one. So the sensor
+  is not measured several times for one reading;
+- `in_sleep(one)`, only where a node that sleeps has to know more of the type. Of a checked sensor,
+  a dict with some of
+  - "watched": how its pin is minded while the node sleeps, and None if it is not: `pin`, `pull`
+    and `debounce_ms`; of an input also `field` and `pause_s`, the seconds before it may wake the
+    node again. What minds the pin keeps a tally, which becomes the driver's last argument;
+  - "sends": True if it may send bytes while it measures. A light sleep would lose them;
+  - "measures_supply": True if its first field is the supply in millivolts, from a pin.
 
 What follows the line "For the host alone" is for the host tools, and no board gets it compiled:
 - `draw(one, supply_v)`: (title, ms that a measurement takes, (least, most) mA meanwhile, (least,
   most) uA in between), or None where nobody can know; DRAW_SOURCE says where that is from;
+- DRIVES, PULLED_UP: keys of the pins that the driver drives, beside the lines of an I2C bus, and
+  that it needs pulled up, if there are any;
 - SCAN, for what answers to a scan on I2C: (bytes to write, ms to wait, bytes to read, who it is).
   The last is the chips' name if the answer is words with Sensirion's checksum, or else a function
   of the answer: the chip's name, "" for perhaps, None for no.

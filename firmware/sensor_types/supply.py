@@ -18,6 +18,10 @@ def recipe(one):
     return "analog:Analog", {"adc": [one["pin"]]}, one["scale"] * 1000, 0, 16, "supply_mv", 0
 
 
+def in_sleep(one):
+    return {"measures_supply": one["pin"] is not None}
+
+
 # For the host alone: `fieldpost deploy` leaves out what follows.
 DRAW_SOURCE = "docs/sensors.md: two resistors of 100 kOhm across the battery"
 

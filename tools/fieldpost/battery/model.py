@@ -15,7 +15,6 @@ CASES = ("low", "middle", "high")
 JOINS = ("rejoin", "static", "scan")
 # As firmware/duty_cycle/cycle.py has it.
 _LISTEN_MS = 20
-_SENDS_WHILE_MEASURING = ("pms5003", "driver")
 _YEAR_DAYS = 365.25
 
 
@@ -100,9 +99,7 @@ def node_from(
         lease_s=settings["lease_s"],
         # A clean session has no commands that waited.
         listen_ms=0.0 if settings["mqtt"]["clean"] else _LISTEN_MS,
-        listens_to_sensors=any(
-            one["type"] in _SENDS_WHILE_MEASURING for one in settings["sensors"]
-        ),
+        listens_to_sensors=any(one.get("sends") for one in settings["sensors"]),
         extra_ua=extra_ua,
     )
 

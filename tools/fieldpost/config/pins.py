@@ -148,14 +148,6 @@ CHIPS = {
 }
 _BOARDS = {"pico_w": "RP2040", "pico2_w": "RP2350"}
 
-# What a driver drives, beside the lines of an I2C bus.
-_DRIVEN = {
-    ("dht", "pin"),
-    ("ds18x20", "pin"),
-    ("hcsr04", "trigger"),
-    ("hx711", "clock"),
-    ("pms5003", "tx"),
-}
 _ANY_SECRETS = {"wifi": [{"ssid": "any", "password": ""}]}
 _WIRES = ("pin", "adc", "scl", "sda")
 
@@ -206,8 +198,10 @@ class _Check:
         self.warnings: list[str] = []
 
     def sensor(self, path: str, sensor: dict[str, Any]) -> None:
-        kind = sensor["type"]
-        for row in keys_sensors.declaration(kind).KEYS:
+        declared = keys_sensors.declaration(sensor["type"])
+        drives = getattr(declared, "DRIVES", ())
+        pulled_up = getattr(declared, "PULLED_UP", ())
+        for row in declared.KEYS:
             key, wire = row[:2]
             if wire not in _WIRES or sensor[key] is None:
                 continue
@@ -216,17 +210,17 @@ class _Check:
                 continue
             if wire == "adc":
                 self._adc(here, pin)
-            is_driven = wire in ("scl", "sda") or (kind, key) in _DRIVEN
+            is_driven = wire in ("scl", "sda") or key in drives
             if is_driven and pin in self._chip.input_only:
                 self.errors.append(f"{here}: {self._on(pin)} is an input only, not to be driven")
-        if kind == "digital" and sensor["pull"]:
+            if key in pulled_up and pin in self._chip.without_pull:
+                text = f"{here}: {self._on(pin)} has no pull-up of its own"
+                self.warnings.append(text + ": wire 10 kOhm from it to 3.3 V")
+        if sensor.get("pull"):
             self.pull(path + ".pull", sensor["pin"])
-        if kind == "pulses" and sensor["pin"] in self._chip.without_pull:
-            text = f"{path}.pin: {self._on(sensor['pin'])} has no pull-up of its own"
-            self.warnings.append(text + ": wire 10 kOhm from it to 3.3 V")
         if sensor.get("scl") is not None and sensor.get("sda") is not None:
             self._bus(path, sensor)
-        if kind == "pms5003":
+        if sensor.get("uart") is not None:
             self._uart(path, sensor)
 
     def wire(self, here: str, pin: int) -> bool:

@@ -262,6 +262,8 @@ def test_every_sensor_type_gets_its_defaults() -> None:
     assert errors == []
     recipes = [one.pop("recipe") for one in settings["sensors"]]
     assert recipes[0] == MEASURED
+    meters = [one.pop("measures_supply", None) for one in settings["sensors"]]
+    assert meters[:3] == [None, True, None]
     ranges = [one.pop("ranges") for one in settings["sensors"]]
     assert ranges[1] == [[0, 1e30]]
     assert ranges[5] == [[-40, 85], [300, 1100], [0, 100]]

@@ -1,12 +1,17 @@
 """Sleeping nodes with a rain gauge and a door, on either port, from the pin to the broker."""
 
+import copy
 import itertools
 import random
 from typing import Any
 
 import pytest
-from rigs.field import _DOOR, _RAIN, _SAMPLE_S, Field, ports
+from rigs.field import _DOOR, _RAIN, _SAMPLE_S, Field, configured, ports
 
+from fakes.pin import FakePin
+from fakes.sensor_board import SensorBoard
+from firmware.config.check import check
+from firmware.duty_cycle.watched_pins import Watch
 from firmware.readings.sensors import Sensors
 from simulation import scenario
 from simulation.board import SimulatedBoard
@@ -18,6 +23,20 @@ _SENSORS = [
 ]
 _TALKER = {"type": "pms5003", "rx": 9, "tx": 8}
 _DOOR_WAKES = [_SENSORS[0], {**_SENSORS[1], "wake": True, "wake_pause_s": 60}]
+
+
+def test_to_mind_pins_changes_nothing_of_the_configuration() -> None:
+    made, errors = check(configured(_DOOR_WAKES), {"wifi": [{"ssid": "s", "password": ""}]})
+    assert made, errors
+    sensors = made["sensors"]
+    before = copy.deepcopy(sensors)
+    board = SensorBoard()
+    board.pins = {_RAIN: FakePin(), _DOOR: FakePin()}
+    first, second = (Watch(board, lambda: 0, sensors, print).sensors for _ in range(2))
+    assert sensors == before
+    for one, other, plain in zip(first, second, sensors, strict=True):
+        assert one["recipe"][:-1] == plain["recipe"]
+        assert one["recipe"][-1] is not other["recipe"][-1]
 
 
 @ports

@@ -324,4 +324,3 @@ def test_what_the_model_takes_from_the_firmware_is_what_the_firmware_does() -> N
     from firmware.duty_cycle import cycle
 
     assert battery_model._LISTEN_MS == cycle._LISTEN_MS
-    assert battery_model._SENDS_WHILE_MEASURING == cycle._SENDS_WHILE_MEASURING
