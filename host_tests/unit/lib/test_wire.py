@@ -6,6 +6,7 @@ import pytest
 from rigs.session import PORTS, TIMEOUT_MS, VERSIONS, Bench, Peer, PlainClient, fails_with
 
 from fakes.net import Connection, NameFault
+from wire import Wire
 
 ECONNRESET, ETIMEDOUT = 104, 110
 SEGMENT_BYTES = 1400
@@ -191,7 +192,57 @@ def test_a_hostile_length_ends_the_connection(version: str, hostile: bytes) -> N
     assert bench.stack.open_sockets == []
 
 
+@pytest.mark.parametrize("last_bytes", [1, 2, 255, 256])
+def test_what_is_skipped_ends_with_its_last_byte_however_that_comes(
+    port: str, last_bytes: int
+) -> None:
+    bench = Bench(port)
+    skipped = bytes(5000)
+
+    def greet(connection: Connection) -> None:
+        connection.send(skipped[:-last_bytes])
+        bench.world.after_ms(100, connection.send, skipped[-last_bytes:])
+        bench.world.after_ms(200, connection.send, b"next")
+
+    Peer(bench.net, greet=greet)
+    bench.open_wire()
+    bench.wire.skip(len(skipped))
+    assert bench.wire.read(4) == b"next"
+
+
+def test_what_leaves_on_closing_is_counted_and_what_the_port_refuses_is_not(port: str) -> None:
+    bench = Bench(port)
+    Peer(bench.net)
+    bench.open_wire()
+    bench.wire.write(b"last words")
+    bench.wire.close()
+    assert (bench.wire.segments, bench.wire.sent_bytes) == (1, 10)
+    bench.open_wire()
+    bench.connection.reset()
+    bench.time.sleep_ms(100)
+    bench.wire.write(b"to nobody")
+    bench.wire.close()
+    assert (bench.wire.segments, bench.wire.sent_bytes) == (1, 10)
+
+
 # Names ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [None, NameFault(-2)])
+def test_a_watchdog_is_given_time_for_a_look_up_and_for_nothing_after_it(
+    fault: NameFault | None,
+) -> None:
+    bench = Bench()
+    Peer(bench.net)
+    given: list[int] = []
+    bench.wire = Wire(bench.stack.socket, bench.stack.select, bench.time, patient=given.append)
+    if fault:
+        bench.net.name_faults["broker"] = fault
+        with pytest.raises(OSError):
+            bench.open_wire()
+    else:
+        bench.open_wire()
+    assert given == [30_000, 0]
 
 
 def test_an_address_is_looked_up_once_and_again_when_a_connection_to_it_fails(port: str) -> None:

@@ -48,6 +48,17 @@ def test_a_batch_told_to_leave_leaves_with_the_next_reading(port: str) -> None:
 
 
 @ports
+def test_a_node_told_to_identify_itself_is_awake_until_it_has_blinked(port: str) -> None:
+    mqtt = {"host": BROKER, "clean": False}
+    field = Field(port, _SENSORS, hours=0.4, deliver_every=1, led=True, mqtt=mqtt)
+    field.run.world.at(int(700e6), field.machine.orders.send, "identify")
+    field.run.play()
+    heard, *_ = _said(field, '"ok": true')
+    asleep = min(at for at in _said(field, "asleep for") if at > heard)
+    assert 10 <= asleep - heard < 12
+
+
+@ports
 def test_a_time_server_that_does_not_answer_is_asked_ever_more_seldom(port: str) -> None:
     field = Field(port, _SENSORS, hours=16.0, ntp={"host": TIME_SERVER})
     net, world = field.run.net, field.run.world

@@ -187,6 +187,13 @@ def test_of_several_failures_the_telling_one_is_reported(model: str) -> None:
     assert bench.failure() == "wrong password"
 
 
+def test_what_befell_one_network_is_not_told_of_the_next(model: str) -> None:
+    bench = Bench(model, HOME, BARN, join_timeout_ms=6000)
+    absent = [(0, JOINING), (1000, NO_AP)]
+    bench.script(absent, absent, [(0, JOINING)])
+    assert bench.failure() == "timed out"
+
+
 def test_another_networks_old_address_is_not_taken_for_this_ones(model: str) -> None:
     bench = Bench(model, HOME, BARN, join_timeout_ms=6000)
     bench.script([(0, JOINING), (500, UP)])

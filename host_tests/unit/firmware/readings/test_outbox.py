@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.flash import FakeFlash
-from fakes.flash_file import PowerCut
+from fakes.flash_file import FakeFile, PowerCut
 from firmware.readings.outbox import RECORD_BYTES_MAX, Outbox
 
 SEGMENTS = 8
@@ -341,3 +341,60 @@ def test_while_flash_has_not_been_seen_nothing_on_it_is_written_over(call: str) 
     assert flash.files == files
     assert outbox.dropped == 50 - 8, "what RAM cannot hold is counted"
     assert waiting(opened(flash)) == list(range(400))
+
+
+def test_each_file_that_flash_does_not_delete_is_counted() -> None:
+    flash = FakeFlash()
+    outbox = opened(Refusing(flash, "remove", 2))  # type: ignore[arg-type]
+    for n in range(200):
+        outbox.put(record(n))
+    files = len(flash.files)
+    assert files > 2
+    outbox.acknowledge(outbox.end - 1)
+    assert (outbox.depth, outbox.flash_errors, len(flash.files)) == (0, 2, 2)
+
+
+def test_an_empty_last_segment_that_flash_does_not_delete_is_counted() -> None:
+    flash = FakeFlash()
+    before = opened(flash)
+    for n in range(100):
+        before.put(record(n))
+    last = max(flash.files)
+    flash.files[last] = b""
+    outbox = opened(Refusing(flash, "remove"))  # type: ignore[arg-type]
+    assert outbox.flash_errors == 1
+    left = waiting(outbox)
+    assert left == list(range(len(left))) and 50 < len(left) < 100
+
+
+class Uncloseable:
+    """A flash whose files are written as they should be and refuse to be closed."""
+
+    def __init__(self, flash: FakeFlash) -> None:
+        self._flash = flash
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._flash, name)
+
+    def open(self, path: str, mode: str) -> Any:
+        file = self._flash.open(path, mode)
+        return _Uncloseable(file) if mode == "wb" else file
+
+
+class _Uncloseable:
+    def __init__(self, file: FakeFile) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def close(self) -> None:
+        raise OSError(5)
+
+
+def test_a_segment_that_flash_does_not_close_is_counted_and_nothing_of_it_is_lost() -> None:
+    outbox = opened(Uncloseable(FakeFlash()))  # type: ignore[arg-type]
+    for n in range(150):
+        outbox.put(record(n))
+    assert outbox.flash_errors == 2, "one for each segment that was full"
+    assert waiting(outbox) == list(range(150)) and outbox.dropped == 0
