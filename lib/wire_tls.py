@@ -13,6 +13,12 @@ class TlsWire(Wire):
     tls: an `ssl.SSLContext` with `verify_mode` and the CA already set. server_name: what the
     peer's certificate must name; the host that was asked for if None.
     `handshaking`: TCP stands, and TLS has not come to its first byte yet, or failed before.
+    `watch`: None, or what is put between TLS and the TCP socket that it is called with; the last
+    one made is `watched`.
+
+    An address as the name goes to the peer too (server name indication) if the peer is verified:
+    MicroPython has one name for both. RFC 6066 allows names only, and some peers end the
+    handshake over it. Where nothing is verified it is left out.
     """
 
     def __init__(self, socket, select, clock, idle, tls, server_name=None, patient=None):
@@ -20,6 +26,7 @@ class TlsWire(Wire):
         self._tls = tls
         self._server_name = server_name
         self._raw = None  # the TCP socket: some ports leave it open when TLS closes
+        self.watch = self.watched = None
         self.handshaking = False
 
     def socket(self, *_):
@@ -49,10 +56,12 @@ class TlsWire(Wire):
         raw = self._sock
         self._poll.unregister(raw)
         # The handshake runs in the first reads and writes, where the deadline can end it.
+        name = self._server_name or self._host
+        if not self._tls.verify_mode and name.replace(".", "").isdigit():
+            name = None
+        self.watched = self.watch(raw) if self.watch else raw
         sock = self._tls.wrap_socket(
-            raw,
-            server_hostname=self._server_name or self._host,
-            do_handshake_on_connect=False,
+            self.watched, server_hostname=name, do_handshake_on_connect=False
         )
         self._raw, self._sock = raw, sock
         sock.setblocking(False)

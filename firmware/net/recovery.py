@@ -85,6 +85,10 @@ class Recovery:
             None,
             False,
         )
+        if why and final is None:
+            link.log("link: " + why)
+            user.closed()
+            return 0
         if final:
             link.proof_ms = now_ms
             return self._again(user, why, now_ms, slow=True, refused=True)

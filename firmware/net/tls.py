@@ -105,7 +105,8 @@ class Tls:
     def explain(self, error, wire):
         """(text, final) of an error that ended the handshake of `wire`, None of any other.
 
-        final: the broker is there, and trying again soon will not help.
+        final: the broker is there, and trying again soon will not help; None: trying again at
+        once will tell more.
         """
         if not wire.handshaking:
             return None
@@ -118,10 +119,9 @@ class Tls:
             why = "the broker's certificate " + " and ".join(verdicts)
             return (why % self.server_name if "%s" in why else why), True
         if code in (_EPIPE, _FATAL_ALERT) or _any_in(("ALERT", "alert"), text):
-            # The broker has seen our certificate: before that there is nothing more to be written.
-            if self._has_certificate:
-                return "the broker refuses our certificate (mqtt.tls.cert_file)", True
-            return "the broker wants a client certificate (mqtt.tls.cert_file)", True
+            from firmware.net import tls_alert
+
+            return tls_alert.explain(wire, text, self._has_certificate, self.server_name)
         if code in (_ECONNRESET, _CONN_EOF, _CLOSE_NOTIFY) or _any_in(("EOF",), text):
             why = "the broker closed the connection in the TLS handshake"
             if not self._has_certificate:

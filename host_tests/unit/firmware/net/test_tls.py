@@ -70,7 +70,7 @@ def settings(folder: Path, **tls: Any) -> dict[str, Any]:
     }
 
 
-HANDSHAKING: Any = SimpleNamespace(handshaking=True)
+HANDSHAKING: Any = SimpleNamespace(handshaking=True, watch=None)
 
 
 def make(folder: Path, clock: Clock | None = None, **tls: Any) -> Tls:
@@ -120,13 +120,17 @@ _UNTRUSTED = "the broker's certificate is not signed by the authority in mqtt.tl
             True,
         ),
         (
-            (1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required"),
-            "the broker refuses our certificate (mqtt.tls.cert_file)",
+            (1, "[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca (_ssl.c:2580)"),
+            "the broker refuses our certificate (mqtt.tls.cert_file): unknown ca",
+            True,
+        ),
+        (
+            (1, "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version (_ssl.c:1006)"),
+            "the broker ends the TLS handshake: protocol version "
+            "(TLS 1.3 only? this board speaks 1.2)",
             True,
         ),
         # Numbers of mbedTLS where it has no words.
-        ((-0x7780,), "the broker refuses our certificate (mqtt.tls.cert_file)", True),
-        ((EPIPE,), "the broker refuses our certificate (mqtt.tls.cert_file)", True),
         ((-0x7200,), "what listens there does not speak TLS", True),
         ((-0x7280,), "the broker closed the connection in the TLS handshake", False),
         ((ECONNRESET,), "the broker closed the connection in the TLS handshake", False),
@@ -141,13 +145,74 @@ def test_an_error_of_the_handshake_is_told_in_words(
 
 def test_without_a_certificate_the_hint_is_another(folder: Path) -> None:
     bare = make(folder, cert_file=None, key_file=None)
-    assert bare.explain(OSError(EPIPE), HANDSHAKING) == (
-        "the broker wants a client certificate (mqtt.tls.cert_file)",
-        True,
-    )
     text, final = bare.explain(OSError(ECONNRESET), HANDSHAKING) or ("", None)
     assert text.endswith("is this its TLS port, and does it want a client certificate?")
     assert final is False
+    required = "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required"
+    assert bare.explain(OSError(1, required), HANDSHAKING) == (
+        "the broker wants a client certificate (mqtt.tls.cert_file)",
+        True,
+    )
+
+
+@pytest.mark.parametrize("error", [-0x7780, EPIPE])
+@pytest.mark.parametrize(
+    ("alert", "wanted", "own", "text"),
+    [
+        (40, True, False, "the broker wants a client certificate (mqtt.tls.cert_file)"),
+        (116, False, False, "the broker wants a client certificate (mqtt.tls.cert_file)"),
+        (48, True, True, "the broker refuses our certificate (mqtt.tls.cert_file): unknown ca"),
+        (
+            40,
+            False,
+            False,
+            "the broker ends the TLS handshake: handshake failure "
+            "(does it want a client certificate?)",
+        ),
+        (40, False, True, "the broker ends the TLS handshake: handshake failure"),
+        (
+            70,
+            False,
+            False,
+            "the broker ends the TLS handshake: protocol version "
+            "(TLS 1.3 only? this board speaks 1.2)",
+        ),
+        (
+            112,
+            False,
+            False,
+            "the broker ends the TLS handshake: unrecognized name "
+            "(is broker.lan its name? mqtt.tls.server_name)",
+        ),
+        (99, False, True, "the broker ends the TLS handshake: 99"),
+    ],
+)
+def test_an_alert_without_a_name_is_asked_for_at_once_and_then_told_by_its_own(
+    folder: Path, error: int, alert: int, wanted: bool, own: bool, text: str
+) -> None:
+    """mbedTLS tells of each alert alike."""
+    made = make(folder) if own else make(folder, cert_file=None, key_file=None)
+    wire = SimpleNamespace(handshaking=True, watch=None, watched=None)
+    assert made.explain(OSError(error), wire) == (
+        "the broker ended the TLS handshake: asking once more why",
+        None,
+    )
+    raw = SimpleNamespace(readinto=len)
+    wire.watched = wire.watch(raw)  # type: ignore[misc]
+    for data in (b"\x16\x03\x03\x00\x04", *([b"\x0d\0\0\0"] if wanted else [b"\x0e\0\0\0"])):
+        wire.watched.readinto(bytearray(data))
+    for data in (b"\x15\x03\x03\x00\x02", bytes((2, alert))):
+        wire.watched.readinto(bytearray(data))
+    assert made.explain(OSError(error), wire) == (text, True)
+
+
+def test_a_broker_that_gives_no_reason_is_not_said_to_have_one(folder: Path) -> None:
+    wire = SimpleNamespace(handshaking=True, watch=object(), watched=None)
+    wire.watched = SimpleNamespace(alert=None, wants_certificate=False)
+    assert make(folder).explain(OSError(EPIPE), wire) == (
+        "the broker closed the connection in the TLS handshake, and gave no reason",
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -353,6 +418,21 @@ def test_what_will_not_get_better_soon_is_tried_again_slowly(folder: Path) -> No
     assert bench.link.causes == {"the broker's certificate has expired": len(bench.gaps_ms()) + 1}
     # The broker answers, so the radio is not to blame.
     assert bench.station.calls == ["start"]
+
+
+def test_an_alert_is_asked_for_at_once_and_then_slowly(folder: Path) -> None:
+    """A sleeper's wake ends with its first failure: the question is none."""
+    bench = LinkBench(cap_s=120, security=make(folder))
+    bench.session.wire = SimpleNamespace(handshaking=True, watch=None)
+    bench.session.wire.watched = SimpleNamespace(alert=70, wants_certificate=False)
+    bench.session.error = OSError(-0x7780)
+    assert bench.step() == 0
+    assert bench.link.failures == 0
+    bench.step()
+    assert bench.link.failures == 1
+    assert bench.link.failure and "protocol version" in bench.link.failure
+    bench.run_s(600)
+    assert min(bench.gaps_ms()[1:]) >= 30_000
 
 
 def test_want_of_memory_is_reported_and_in_the_end_cured_by_a_reset(folder: Path) -> None:
