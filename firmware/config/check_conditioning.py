@@ -1,4 +1,4 @@
-"""The checks of a sensor's `fields`, `calibration`, `median` and `alarms`, if it has any."""
+"""The checks of a sensor's `fields`, `ranges`, `calibration`, `median` and `alarms`, if any."""
 
 from firmware.config import keys_sensors
 
@@ -12,9 +12,9 @@ def check(path, sensor, fields, errors):
     named = [(f"{path}.fields[{i}]", field) for i, field in enumerate(chosen)]
     if sensor["fields"]:
         _check_named(named, fields, "the type's fields", errors)
-    for key in ("calibration", "alarms"):
+    for key in ("ranges", "calibration", "alarms"):
         named = []
-        for i, one in enumerate(sensor[key] or ()):
+        for i, one in enumerate(sensor.get(key) or ()):
             if not one:
                 continue
             here = f"{path}.{key}[{i}]"
@@ -22,14 +22,26 @@ def check(path, sensor, fields, errors):
                 named.append((here + ".field", one["field"]))
             if key == "calibration" and one["scale"] == 0:
                 errors.append(here + ".scale: found 0, which leaves nothing of the value")
+            if key == "ranges":
+                _check_range(here, one["lowest"], one["highest"], errors)
             if key == "alarms" and one["above"] is one["below"] is one["change"] is None:
                 errors.append(here + ": has no threshold, must have above, below or change")
-        _check_named(named, chosen, "the sensor's published fields", errors)
+        if key == "ranges":
+            _check_named(named, fields, "the type's fields", errors)
+        else:
+            _check_named(named, chosen, "the sensor's published fields", errors)
     counts = getattr(keys_sensors.declaration(sensor["type"]), "COUNTS", False)
     if counts and (sensor["median"] or 1) > 1:
         text = f"{path}.median: found {sensor['median']}, must be 1"
         errors.append(text + ": each measurement would count only the pulses since the last")
     return chosen
+
+
+def _check_range(here, lowest, highest, errors):
+    if lowest is highest is None:
+        errors.append(here + ": has no end, must have lowest or highest")
+    elif None not in (lowest, highest) and lowest >= highest:
+        errors.append(f"{here}.highest: found {highest:g}, must be above lowest, {lowest:g}")
 
 
 def _check_named(named, fields, whose, errors):

@@ -95,7 +95,8 @@ def _check_names(sensors, sample_s, errors):
         own = [sensor[field[1:-1]] if field[0] == "{" else field for field in bare_fields]
         if None in own:
             continue
-        if count > 1 or sensor["fields"] or sensor["calibration"] or sensor["alarms"]:
+        lists = ("fields", "ranges", "calibration", "alarms")
+        if count > 1 or any(sensor.get(key) for key in lists):
             from firmware.config import check_conditioning
 
             own = check_conditioning.check(path, sensor, own, errors)

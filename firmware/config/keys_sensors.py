@@ -67,13 +67,20 @@ def in_sleep(sensor):
 
 def complete(sensors):
     """Put into checked sensors what a wake needs of their types, so that it loads the drivers
-    alone: `recipe`, how the driver is built, `ranges`, [lowest, highest] of each field in the
-    driver's order, of which the last stands for all that follow, and what `in_sleep` says."""
+    alone: `recipe`, how the driver is built, `ranges`, {field: [lowest, highest]} by the driver's
+    own names, where "*" is any other field, as one that its configuration names, and what
+    `in_sleep` says."""
     for sensor in sensors:
         declared = declaration(sensor["type"])
         sensor["recipe"] = list(declared.recipe(sensor))
-        sensor["ranges"] = [
-            [-_NO_END if row[2] is None else row[2], _NO_END if row[3] is None else row[3]]
-            for row in declared.FIELDS
-        ]
+        ranges = {}
+        for name, _, lowest, highest, *_ in declared.FIELDS:
+            ranges[name] = ranges["*"] = _range(lowest, highest)
+        for one in sensor.get("ranges", ()):
+            ranges[one["field"]] = _range(one["lowest"], one["highest"])
+        sensor["ranges"] = ranges
         sensor.update(in_sleep(sensor))
+
+
+def _range(lowest, highest):
+    return [-_NO_END if lowest is None else lowest, _NO_END if highest is None else highest]

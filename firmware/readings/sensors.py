@@ -6,6 +6,7 @@ A driver is loaded only when it is configured. Every driver, in `lib/` or from e
 - `read() -> tuple` in the order of FIELDS. It raises OSError if the device does not answer and
   ValueError if the answer is wrong; of several devices behind one driver, an exception can stand
   in the tuple in the place of a value.
+One of somebody's own may have `RANGES`, {field: (lowest, highest)}: what it can measure at all.
 After a failure the driver is built anew, so what a device forgot with its power is set again.
 
 It is built by the recipe that the check of the configuration has written, so that the declaration
@@ -71,13 +72,6 @@ def _argument(given, board):
     return given
 
 
-def _within(value, limits):
-    """The value, or an error in its place: what no such device can measure is never published."""
-    if refusal(value) or limits[0] <= value <= limits[1]:
-        return value
-    return ValueError("out of range: %g" % value)
-
-
 class Sensor:
     """One configured sensor: its driver while it has one, and its error while it has that."""
 
@@ -117,15 +111,21 @@ class Sensor:
             fields = self._driver.FIELDS
             if len(values) != len(fields):
                 raise ValueError("%d values for %d fields" % (len(values), len(fields)))
+            ranges = self._config["ranges"]
+            own = getattr(self._driver, "RANGES", ranges)
+            measured = []
+            for field, value in zip(fields, values):
+                lowest, highest = ranges.get(field) or own.get(field) or ranges["*"]
+                # What no such device can measure is never published.
+                if not refusal(value) and not lowest <= value <= highest:
+                    value = ValueError("out of range: %g" % value)
+                measured.append((field, value))
+            return measured
         except MemoryError:
             raise
         except Exception as error:
             self._fail(error)
             return []
-        ranges = self._config["ranges"]
-        # The last range stands for all that follow.
-        ranges = ranges + ranges[-1:] * len(fields)
-        return list(zip(fields, map(_within, values, ranges)))
 
 
 def _make(config):

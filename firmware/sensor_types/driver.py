@@ -4,6 +4,15 @@ FIELDS; give it a prefix beside other sensors.
 
 from firmware.sensor_types.shared import i2c
 
+RANGE = (
+    # The driver's field, by its own name.
+    ("field", "field", ..., 1, 48),
+    # What is less than this cannot have been measured. null: there is no end.
+    ("lowest", "float", None, -1e6, 1e6),
+    # What is more than this cannot have been measured. null: there is no end.
+    ("highest", "float", None, -1e6, 1e6),
+)
+
 FIELDS = (("*", None, None, None, None, None),)
 LEAST_S = 1
 KEYS = (
@@ -21,6 +30,9 @@ KEYS = (
     ("freq_hz", "bus hz", 100000, 10000, 1000000),
     # Its pin, if it is on no bus.
     ("pin", "pin", None),
+    # What its fields can be at all: a value outside is an error, and never published. []: as the
+    # driver says in RANGES, or anything.
+    ("ranges", "list", [], RANGE, 0, 16),
 )
 
 

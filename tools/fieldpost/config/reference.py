@@ -156,8 +156,17 @@ class _SchemaText:
     def sensor_rows(self, kind: str) -> list[Row]:
         """Return the reference for the keys of a sensor type, by its declaration."""
         texts = self._texts(self._assigned["KEYS"].value)
-        pairs = zip(self._module.KEYS, texts, strict=True)
-        return [self._row(row, text, f"sensors[].{row[0]} ({kind})") for row, text in pairs]
+        rows = []
+        for row, text in zip(self._module.KEYS, texts, strict=True):
+            rows.append(self._row(row, text, f"sensors[].{row[0]} ({kind})"))
+            if row[1] == "list":
+                inner = vars(self._module)
+                name = next(one for one in self._assigned if inner.get(one) is row[3])
+                texts_below = self._texts(self._assigned[name].value)
+                for below, text_below in zip(row[3], texts_below, strict=True):
+                    path = f"sensors[].{row[0]}[].{below[0]} ({kind})"
+                    rows.append(self._row(below, text_below, path))
+        return rows
 
     def sections(self, table: str, prefix: str, title: str, text: str) -> list[Section]:
         """Return the sections of a table and, after it, of the tables below it."""

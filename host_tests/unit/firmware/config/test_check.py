@@ -11,7 +11,7 @@ from firmware.config import keys_sensors
 
 CONFIG: dict[str, Any] = {"node": "greenhouse-1", "mqtt": {"host": "192.168.1.10"}}
 MEASURED = ["measured:Measured", "die_temperature", {"die_temperature_c": None}]
-MADE = {"recipe": MEASURED, "ranges": [[-40, 150]]}
+MADE = {"recipe": MEASURED, "ranges": {"die_temperature": [-40, 150], "*": [-40, 150]}}
 PLAIN: dict[str, Any] = {"fields": [], "calibration": [], "median": 1, "every": 1, "alarms": []}
 
 
@@ -265,8 +265,11 @@ def test_every_sensor_type_gets_its_defaults() -> None:
     meters = [one.pop("measures_supply", None) for one in settings["sensors"]]
     assert meters[:3] == [None, True, None]
     ranges = [one.pop("ranges") for one in settings["sensors"]]
-    assert ranges[1] == [[0, 1e30]]
-    assert ranges[5] == [[-40, 85], [300, 1100], [0, 100]]
+    assert ranges[1]["supply_mv"] == [0, 1e30]
+    assert ranges[2]["*"] == [-1e30, 1e30]
+    assert ranges[4]["*"] == [-55, 125]
+    assert [ranges[5][one] for one in ("temperature", "pressure")] == [[-40, 85], [300, 1100]]
+    assert ranges[5]["humidity"] == [0, 100]
     assert recipes[1] == ["analog:Analog", {"adc": [34]}, 2000.0, 0, 16, "supply_mv", 0]
     assert recipes[5] == ["bme280:BME280", {"i2c": [0, 22, 21, 100000]}, 0x77]
     common = {"prefix": "", **PLAIN}
@@ -286,6 +289,50 @@ def test_every_sensor_type_gets_its_defaults() -> None:
         | {"seed": 1, "period_s": 86400}
         | {"fail_every": 0},
     ]
+
+
+MINE = {"type": "driver", "driver": "mine:Mine", "pin": 4}
+
+
+def test_a_driver_of_ones_own_can_be_given_the_ranges_of_its_fields() -> None:
+    given = [{"field": "speed", "lowest": 0, "highest": 60}, {"field": "gust", "lowest": 0}]
+    settings, errors = config.check(CONFIG | sensors({**MINE, "ranges": given}), SECRETS)
+    assert errors == []
+    assert settings["sensors"][0]["ranges"] == {
+        "speed": [0, 60],
+        "gust": [0, 1e30],
+        "*": [-1e30, 1e30],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ([{"field": "speed"}], "sensors[0].ranges[0]: has no end, must have lowest or highest"),
+        (
+            [{"field": "speed", "lowest": 5, "highest": 5}],
+            "sensors[0].ranges[0].highest: found 5, must be above lowest, 5",
+        ),
+        (
+            [{"field": "speed", "lowest": 0}, {"field": "speed", "highest": 1}],
+            'sensors[0].ranges[1].field: "speed" is there twice',
+        ),
+        ([{"lowest": 0}], "sensors[0].ranges[0].field: missing, must be 1 to 48 characters"),
+        ([5], "sensors[0].ranges[0]: found 5, must be an object with keys field, lowest, highest"),
+        (5, "sensors[0].ranges: found 5, must be a list of 0 to 16 objects"),
+    ],
+)
+def test_a_range_that_cannot_be_meant_is_an_error(given: object, error: str) -> None:
+    settings, errors = config.check(CONFIG | sensors({**MINE, "ranges": given}), SECRETS)
+    assert settings is None
+    assert len(errors) == 1
+    assert errors[0].startswith(error)
+
+
+def test_a_built_in_type_has_its_range_declared_and_takes_no_other() -> None:
+    given = {"type": "internal", "ranges": [{"field": "die_temperature", "lowest": 0}]}
+    _, errors = config.check(CONFIG | sensors(given), SECRETS)
+    assert "sensors[0].ranges: unknown key" in errors[0]
 
 
 def test_two_sensors_cannot_have_one_name_or_publish_one_field() -> None:

@@ -9,7 +9,7 @@ from firmware.config import check as config
 from firmware.readings.sensors import Sensors
 
 PLAIN = {
-    "ranges": [[-1e30, 1e30]],
+    "ranges": {"*": [-1e30, 1e30]},
     "fields": [],
     "calibration": [],
     "median": 1,

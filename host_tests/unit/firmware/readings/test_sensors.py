@@ -42,7 +42,7 @@ def frozen_modules(monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
-PLAIN = {"ranges": [[-1e30, 1e30]], "fields": [], "calibration": [], "median": 1, "every": 1}
+PLAIN = {"ranges": {"*": [-1e30, 1e30]}, "fields": [], "calibration": [], "median": 1, "every": 1}
 
 
 def checked(*configs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -76,6 +76,78 @@ def test_nothing_is_published_that_no_such_device_can_measure(
             # The others are none the worse for it.
             assert len(fields) == len(rows) - (value in outside)
             assert bool(errors) == (value in outside)
+
+
+class Anemometer:
+    """A driver of somebody's own, which says what one of its fields can be."""
+
+    FIELDS = ("speed", "gust", "direction")
+    RANGES: ClassVar[Any] = {"speed": (0, 60), "gust": (0, 80)}
+    values = (0.0, 0.0, 0.0)
+
+    def start(self) -> int:
+        return 0
+
+    def read(self) -> tuple[float, ...]:
+        return self.values
+
+
+@pytest.mark.parametrize(
+    ("values", "published"),
+    [
+        ((0, 80, 359), ("speed", "gust", "direction")),
+        ((60, 0, -1e6), ("speed", "gust", "direction")),
+        ((60.01, 80, 0), ("gust", "direction")),
+        ((-0.01, 80.01, 0), ("direction",)),
+        ((1, 100, 0), ("speed", "direction")),
+    ],
+)
+def test_the_same_is_true_of_a_driver_that_says_its_ranges_itself(
+    values: tuple[float, ...], published: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (sensor,) = checked(shortest("driver"))
+    monkeypatch.setattr(Anemometer, "values", values)
+    made = sensor | {"recipe": recipe_of(monkeypatch, "wind", Anemometer)}
+    fields, errors = measure(Sensors([made], SensorBoard()), SensorBoard())
+    assert tuple(fields) == published
+    assert bool(errors) == (len(published) < 3)
+
+
+@pytest.mark.parametrize("more", [{}, {"median": 3}])
+def test_the_range_that_the_configuration_gives_a_driver_counts_before_the_drivers_own(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [
+        {"field": "speed", "lowest": 5, "highest": 40},
+        {"field": "direction", "highest": 359},
+    ]
+    (sensor,) = checked(shortest("driver", ranges=given, **more))
+    made = sensor | {"recipe": recipe_of(monkeypatch, "wind", Anemometer)}
+    for values, published in (
+        ((5, 80, 359), {"speed": 5, "gust": 80, "direction": 359}),
+        ((40, 81, -1), {"speed": 40, "direction": -1}),
+        ((4.99, 80, 0), {"gust": 80, "direction": 0}),
+        ((40.01, 1, 359.1), {"gust": 1}),
+    ):
+        monkeypatch.setattr(Anemometer, "values", values)
+        layer = Sensors([made], SensorBoard())
+        layer.start()
+        assert layer.again() == 0
+        fields, errors = map(dict, layer.collect())
+        assert fields == published
+        assert len(errors) == (len(published) < 3)
+        assert all("out of range" in text for text in errors.values())
+
+
+def test_ranges_that_are_none_fail_their_own_sensor_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in (5, {"speed": 5}, {"speed": ("a", "b")}):
+        monkeypatch.setattr(Anemometer, "RANGES", wrong)
+        mine, other = checked(shortest("driver", prefix=True), {"type": "internal"})
+        made = mine | {"recipe": recipe_of(monkeypatch, "wind", Anemometer)}
+        board = SensorBoard()
+        fields, errors = measure(Sensors([made, other], board), board)
+        assert fields == {"die_temperature": 33.3}
+        assert list(errors) == ["driver"]
 
 
 class Babble:
