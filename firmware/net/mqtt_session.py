@@ -140,7 +140,8 @@ class Session(simple.MQTTClient):
         self._heard_ms = wire.now_ms()
         # CONNACK is the first answer to what rode with CONNECT, and to nothing else.
         self._answered = self._rode = early
-        # Until an answer to them proves that the broker has taken its early packets.
+        # Until all is answered: a broker may take some of its early packets and close on the next
+        # one, or drop them all and take what follows.
         self._rode_in_vain = early and self.waits()
         if not early and ride:
             self._without = max(self._without - 1, 0)
@@ -377,7 +378,8 @@ class Session(simple.MQTTClient):
             return  # Nothing of ours: a late answer to what was given up.
         if self.in_flight.sent != sent:
             self._reading_since_ms = self._heard_ms
-        self._rode_in_vain = False
+        if not self.waits():
+            self._rode_in_vain = False
 
     def _report(self):
         count, self.in_flight.done = self.in_flight.done, 0

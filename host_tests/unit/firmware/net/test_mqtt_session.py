@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rigs.session import PORTS, TIMEOUT_MS, TOPIC, VERSIONS, Peer, SessionBench, fails_with
 
+from fakes.habits import Habits
 from fakes.net import Connection
 
 ECONNRESET, ENOTCONN, EPROTO, ETIMEDOUT = 104, 107, 71, 110
@@ -109,6 +110,33 @@ def test_a_broker_that_drops_early_packets_gets_none_at_the_next_try(version: st
     bench.put(1)
     bench.open()
     assert len(bench.arrived) == 11  # and then they ride again
+
+
+@pytest.mark.parametrize(
+    "habits",
+    [
+        Habits(early="drop"),
+        Habits(early="hang"),
+        Habits(early="answer"),
+        Habits(early_max=3),
+        Habits(early_max=3, unread_resets=True),
+    ],
+)
+def test_early_packets_that_were_not_all_taken_are_taken_on_the_next_connection(
+    version: str, port: str, habits: Habits
+) -> None:
+    """However many of them, and whatever follows them, was taken and acknowledged."""
+    bench = SessionBench(version, port)
+    bench.broker.habits = habits
+    readings = bench.put(10)
+    with pytest.raises(OSError):
+        bench.open()
+        bench.session.publish(b"fieldpost/bench/health", b"{}", True, 1)
+        bench.run_ms(20_000)
+    bench.open()
+    bench.deliver()
+    assert set(bench.arrived) == set(readings)
+    assert bench.outbox.depth == 0
 
 
 @pytest.mark.parametrize("sleeps", [False, True])
