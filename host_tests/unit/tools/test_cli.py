@@ -1,5 +1,6 @@
 """The command line: every command has its help, and says in one sentence what failed."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -40,6 +41,20 @@ def test_every_command_explains_itself(command: list[str]) -> None:
     assert done.returncode == 0
     assert "Usage: " in done.stdout
     assert done.stderr == ""
+
+
+def test_every_command_is_written_in_a_command_module_and_every_such_module_has_one() -> None:
+    written = set()
+    for path in commands():
+        command = get_command(app)
+        for name in path:
+            command = command.commands[name]  # type: ignore[attr-defined]
+        if not hasattr(command, "commands"):
+            written.add(inspect.unwrap(command.callback).__module__)  # type: ignore[arg-type]
+    package = ROOT / "tools" / "fieldpost"
+    modules = [*package.rglob("command.py"), *package.rglob("*_command.py")]
+    names = {path.relative_to(package).with_suffix("").as_posix() for path in modules}
+    assert written == {"fieldpost." + name.replace("/", ".") for name in names}
 
 
 def test_help_shows_how_a_broker_is_written_in_full() -> None:

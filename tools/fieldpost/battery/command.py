@@ -1,7 +1,4 @@
-"""`fieldpost battery`: how long a configured node lasts on a cell, and what would help most.
-
-In the command line: `app.command()(battery)`.
-"""
+"""`fieldpost battery`: how long a configured node lasts on a cell, and what would help most."""
 
 import json
 import math
@@ -12,6 +9,7 @@ import typer
 
 from fieldpost.battery.profiles import BOARDS, CELLS
 from fieldpost.errors import CommandError
+from fieldpost.options import JsonOption
 
 BoardName = Literal["esp32", "esp32-s3", "esp32-c3", "pico-w", "pico-2-w"]
 CellName = Literal[
@@ -59,7 +57,7 @@ def battery(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the wake and the life: a .png or .svg file.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say how long a node lasts on batteries, where the charge goes, and what would help most.
 

@@ -9,7 +9,6 @@ from fieldpost.errors import CommandError
 PortOption = Annotated[
     str | None, typer.Option(help="The board's port; by itself, the one that is connected.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 
 def targets(named: list[str], every: bool) -> list[str]:

@@ -12,6 +12,7 @@ from fieldpost.certs import authority as certs
 from fieldpost.certs import mosquitto
 from fieldpost.certs.authority import Authority, Certificate
 from fieldpost.errors import CommandError
+from fieldpost.options import JsonOption
 
 app = typer.Typer(
     help="Certificates for TLS: an authority of your own, for the broker, its nodes, its people.",
@@ -27,7 +28,6 @@ Folder = Annotated[
 Days = Annotated[
     int | None, typer.Option(min=1, max=40 * 365, help="How long it is valid. Has a default.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="For scripts.")]
 _FOLDER = Path("certs")
 
 
@@ -139,7 +139,7 @@ def mosquitto_command(
 
 
 @app.command("show")
-def show_command(as_json: Json = False, folder: Folder = _FOLDER) -> None:
+def show_command(as_json: JsonOption = False, folder: Folder = _FOLDER) -> None:
     """Show all certificates and when they expire. Status 1 if one has expired."""
     found = Authority(folder).certificates()
     if as_json:

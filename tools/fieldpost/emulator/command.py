@@ -1,7 +1,4 @@
-"""`fieldpost emulate`: a node on an emulated Pico W, its console in front of the user.
-
-In the command line: `app.command()(emulate)`.
-"""
+"""`fieldpost emulate`: a node on an emulated Pico W, its console in front of the user."""
 
 import json
 import threading

@@ -1,7 +1,4 @@
-"""`fieldpost provision`: a node's network, broker and name.
-
-In the command line: `app.command()(provision_command.provision)`.
-"""
+"""`fieldpost provision`: a node's network, broker and name."""
 
 import json
 import sys

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldpost.board.choose import JsonOption, PortOption, the_port
+from fieldpost.board.choose import PortOption, the_port
 from fieldpost.errors import CommandError
+from fieldpost.options import JsonOption
 
 if TYPE_CHECKING:
     from fieldpost.scan.scan import Bus, Found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldpost.options import JsonOption
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def boards(
     port: Annotated[
         list[str] | None, typer.Option(help="Only this port; may be repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: JsonOption = False,
     timeout: Annotated[float, typer.Option(min=0.5, help="Seconds for each board.")] = 3.0,
     ask: Annotated[
         bool, typer.Option(help="Ask what runs there; it is stopped and started again for that.")

@@ -1,7 +1,4 @@
-"""`fieldpost shell`, `reset`, `erase` and `pull`: thin, and careful with what is on the board.
-
-In the command line: `app.command()(board_commands.shell)`, and so on.
-"""
+"""`fieldpost shell`, `reset`, `erase` and `pull`: thin, and careful with what is on the board."""
 
 import json
 import subprocess
@@ -12,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldpost.board.choose import JsonOption, PortOption, the_port
+from fieldpost.board.choose import PortOption, the_port
 from fieldpost.errors import CommandError
+from fieldpost.options import JsonOption
 from fieldpost.wrapping import fit
 from firmware import files as node_files
 

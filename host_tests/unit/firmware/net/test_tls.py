@@ -12,7 +12,7 @@ import pytest
 from rigs.link import LinkBench
 
 from fieldpost.certs.authority import Authority
-from fieldpost.config import check_command
+from fieldpost.config import report
 from firmware.config import check as config
 from firmware.net.tls import Tls, check_files
 
@@ -365,11 +365,11 @@ def test_config_check_warns_of_what_only_the_board_can_refuse(
     made = {"node": "n", "mqtt": {"host": "h", "tls": tls}, "ntp": change.get("ntp", {})}
     (tmp_path / "config.json").write_text(json.dumps(made))
     (tmp_path / "secrets.json").write_text('{"wifi": [{"ssid": "s", "password": ""}]}')
-    assert check_command.check_command(tmp_path, as_json=False) == 0
+    assert report.check_and_tell(tmp_path, as_json=False) == 0
     printed = capsys.readouterr().out
     assert ("! " in printed) == bool(warning)
     assert (warning or "") in printed
-    assert check_command.check_command(tmp_path, as_json=True) == 0
+    assert report.check_and_tell(tmp_path, as_json=True) == 0
     warnings = json.loads(capsys.readouterr().out)["warnings"]
     assert len(warnings) == bool(warning)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldpost.config import check_command
 from fieldpost.config import files as config_files
+from fieldpost.config import report
 from fieldpost.config.reference import DOCUMENT
 from firmware.config import keys as schema
 
@@ -107,7 +107,7 @@ def test_a_folder_in_place_of_a_file_is_an_error(tmp_path: Path, write: Write) -
 def test_nothing_printed_shows_a_secret(
     write: Write, secrets: str, as_json: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert check_command.check_command(write(GOOD, secrets), as_json) == 1
+    assert report.check_and_tell(write(GOOD, secrets), as_json) == 1
     printed = capsys.readouterr()
     assert "secrets.json" in printed.out
     assert "hunter2" not in printed.out + printed.err
@@ -117,10 +117,10 @@ def test_the_check_command_tells_what_a_good_node_comes_to(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(GOOD)
-    assert check_command.check_command(path, as_json=False) == 0
+    assert report.check_and_tell(path, as_json=False) == 0
     printed = capsys.readouterr().out
     assert "h:1883, with a login" in printed
-    assert check_command.check_command(path, as_json=True) == 0
+    assert report.check_and_tell(path, as_json=True) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["ok"] is True
     assert result["settings"]["wifi"]["networks"] == 1
@@ -132,11 +132,11 @@ def test_the_check_command_prints_each_error_whole(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write('{"node": "n", "mqtt": {"host": "h"}, "sensors": [{"type": "dhr"}]}')
-    assert check_command.check_command(path, as_json=False) == 1
+    assert report.check_and_tell(path, as_json=False) == 1
     printed = capsys.readouterr().out
     assert '✗ sensors[0].type: found "dhr"' in printed
     assert "1 error." in printed
-    assert check_command.check_command(path, as_json=True) == 1
+    assert report.check_and_tell(path, as_json=True) == 1
     result = json.loads(capsys.readouterr().out)
     assert result["ok"] is False
     assert result["settings"] is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fieldpost.config import check_command, pins
+from fieldpost.config import pins, report
 from fieldpost.deploy import deployment
 from fieldpost.errors import CommandError
 from fieldpost.flash.catalogue import load
@@ -149,11 +149,11 @@ def test_the_check_command_fails_by_the_pins_of_the_board_that_it_is_given(
     config = {"node": "n", "mqtt": {"host": "h"}, "sensors": [i2c(22, 21)]}
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "secrets.json").write_text(json.dumps(SECRETS))
-    assert check_command.check_command(tmp_path, False, "esp32") == 0
+    assert report.check_and_tell(tmp_path, False, "esp32") == 0
     assert "fit the ESP32" in capsys.readouterr().out
-    assert check_command.check_command(tmp_path, False) == 0
+    assert report.check_and_tell(tmp_path, False) == 0
     assert "not checked" in capsys.readouterr().out
-    assert check_command.check_command(tmp_path, True, "pico_w") == 1
+    assert report.check_and_tell(tmp_path, True, "pico_w") == 1
     result = json.loads(capsys.readouterr().out)
     assert result["ok"] is False
     assert len(result["errors"]) == 2

@@ -15,7 +15,7 @@ from paho.mqtt.client import MQTTMessage
 
 from fieldpost.demo.state import DemoState
 from fieldpost.errors import CommandError
-from fieldpost.messages import cmd, payload, telemetry_command
+from fieldpost.messages import cmd, payload, verify
 from fieldpost.messages.arrivals import Arrivals
 from fieldpost.messages.telemetry import Verifier
 from fieldpost.monitor.events import TEXT_MAX, Event, Events
@@ -87,7 +87,7 @@ def test_any_payload_is_shown_or_counted_by_every_command(
     for n in range(60):
         data, topic = hostile(rng), f"fieldpost/n/{rng.choice(_KINDS)}"
         verdict = verifier.feed("fieldpost/n/telemetry", data)
-        telemetry_command._print(verdict, data, as_json=bool(n % 2))
+        verify._print(verdict, data, as_json=bool(n % 2))
         before = file.tell()
         screen.show(Event("mqtt", data.decode(errors="replace"), topic, at=1.8e9))
         assert file.tell() > before
@@ -97,7 +97,7 @@ def test_any_payload_is_shown_or_counted_by_every_command(
         except payload.Unreadable:
             continue
         assert 0 <= cmd._patience_s("n", status, 0) < 1e8
-    telemetry_command._account(verifier, as_json=False)
+    verify._account(verifier, as_json=False)
     assert sum(verifier.totals.values()) == 60
     shown = file.getvalue() + capsys.readouterr().out
     assert not [c for c in shown if not c.isprintable() and c != "\n"]

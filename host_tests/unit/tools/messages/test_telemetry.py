@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fieldpost.messages import telemetry_command
+from fieldpost.messages import verify
 from fieldpost.messages.telemetry import Kind, Verifier
 from fieldpost.mqtt import brokers
 
@@ -92,8 +92,8 @@ def test_a_jump_of_2_to_the_63_is_a_gap_of_its_size_and_takes_no_memory() -> Non
         tracemalloc.stop()
     lost = sum(numbers.total for _, _, numbers in verifier.missing()) + verifier.unlisted
     assert lost == 2**63 - 2 + 998 * 2**62
-    assert telemetry_command._account(verifier, as_json=True) == 1
-    assert telemetry_command._account(verifier, as_json=False) == 1
+    assert verify._account(verifier, as_json=True) == 1
+    assert verify._account(verifier, as_json=False) == 1
 
 
 def test_nodes_boots_and_gaps_without_number_end_in_bounded_memory() -> None:

@@ -1,4 +1,4 @@
-"""`fieldpost config check`: a node's files as the node will take them, and its pins."""
+"""What a check of a node's files has found, for people and as JSON: errors, cautions, its pins."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.console import Console
 from fieldpost.config import files, pins
 
 
-def check_command(path: Path, as_json: bool, board: str | None = None) -> int:
+def check_and_tell(path: Path, as_json: bool, board: str | None = None) -> int:
     """Print what is wrong with a node's files, or what they come to; return the exit status.
 
     board: whose pins it is to be wired to.

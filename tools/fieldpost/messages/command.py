@@ -1,0 +1,100 @@
+"""`fieldpost publish`, `listen` and `cmd`: their command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldpost.messages.publish import DEFAULT_MESSAGE
+from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.mqtt.url import DEFAULT_URL
+from fieldpost.options import JsonOption
+
+BrokerOption = Annotated[
+    str,
+    typer.Option(
+        help="mqtt://\\[user:password@]host\\[:port], or mqtts:// for TLS. A password is safer "
+        "in the variable, where other users of this machine do not see it.",
+        envvar="FIELDPOST_BROKER",
+        metavar="URL",
+    ),
+]
+CaOption = Annotated[
+    Path | None,
+    typer.Option(help="For mqtts://: the authority that signed the broker's certificate, as PEM."),
+]
+CertOption = Annotated[Path | None, typer.Option(help="For mqtts://: our certificate, as PEM.")]
+KeyOption = Annotated[Path | None, typer.Option(help="Its key. docs/tls.md has the variables.")]
+QosOption = Annotated[int, typer.Option(min=0, max=2, help="0 at most once, 1 at least once.")]
+
+
+def publish(
+    topic: str,
+    message: Annotated[str, typer.Argument()] = DEFAULT_MESSAGE,
+    qos: QosOption = 0,
+    retain: Annotated[bool, typer.Option(help="The broker keeps it for who comes later.")] = False,
+    broker: BrokerOption = DEFAULT_URL,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Publish one message and wait until it is delivered."""
+    from fieldpost.messages.publish import publish_command
+
+    tls = ClientFiles(ca, cert, key)
+    publish_command(topic, message, broker=broker, qos=qos, retain=retain, tls=tls)
+
+
+def listen(
+    topic: Annotated[
+        str | None, typer.Argument(help="+ and # allowed; with --telemetry, all nodes' readings.")
+    ] = None,
+    telemetry: Annotated[
+        bool, typer.Option(help="Judge readings by node, boot and seq: order, gaps, repeats.")
+    ] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many messages.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
+    qos: QosOption = 0,
+    as_json: JsonOption = False,
+    broker: BrokerOption = DEFAULT_URL,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Print each message that arrives, topic first. Status 1 if COUNT did not come in time.
+
+    With --telemetry, status 1 if a reading is missing.
+    """
+    tls = ClientFiles(ca, cert, key)
+    if telemetry:
+        from fieldpost.messages.verify import verify_command
+
+        wanted = topic or "fieldpost/+/telemetry"
+        raise typer.Exit(
+            verify_command(
+                wanted, broker=broker, count=count, timeout_s=timeout, as_json=as_json, tls=tls
+            )
+        )
+    if topic is None:
+        raise typer.BadParameter("give a topic, or --telemetry for all nodes' readings")
+    from fieldpost.messages.listen import listen_command
+
+    listen_command(
+        topic, broker=broker, qos=qos, count=count, timeout_s=timeout, as_json=as_json, tls=tls
+    )
+
+
+def cmd(
+    node: Annotated[str, typer.Argument(help="Name of the node.")],
+    do: Annotated[str, typer.Argument(help="get, set, sample, deliver, identify, restart, …")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="NAME=VALUE, such as key=sample_s value=60.")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
+    as_json: JsonOption = False,
+    broker: BrokerOption = DEFAULT_URL,
+) -> None:
+    """Tell a node something and print its answer; one that sleeps is waited for."""
+    from fieldpost.messages.cmd import cmd_command
+
+    raise typer.Exit(cmd_command(node, do, arguments or [], broker, timeout, as_json))

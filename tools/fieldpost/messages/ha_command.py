@@ -1,0 +1,23 @@
+"""`fieldpost ha …`: its command line."""
+
+from typing import Annotated
+
+import typer
+
+from fieldpost.messages.command import BrokerOption
+from fieldpost.mqtt.url import DEFAULT_URL
+
+app = typer.Typer(help="Home Assistant.", no_args_is_help=True)
+
+
+@app.command()
+def remove(
+    node: str,
+    prefix: Annotated[str, typer.Option(help="Where Home Assistant looks.")] = "homeassistant",
+    broker: BrokerOption = DEFAULT_URL,
+) -> None:
+    """Take a node out of Home Assistant: clears what it left with the broker."""
+    from fieldpost.messages import home_assistant
+
+    home_assistant.remove(node, broker=broker, prefix=prefix)
+    typer.echo(f"{node} is removed; a node that still runs announces itself at its next start")

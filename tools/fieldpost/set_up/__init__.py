@@ -1,0 +1,1 @@
+"""`fieldpost setup`: what a checkout or an installation needs and does not bring."""
