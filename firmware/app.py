@@ -78,11 +78,13 @@ def connection(board, clock, settings, idle=None, on_message=None):
     return station, session, security
 
 
-def build(board, clock, settings, log, file_system=files, idle=None, state=None, records=()):
+def build(
+    board, clock, settings, log, file_system=files, idle=None, state=None, records=(), trial=None
+):
     """A node, always on or duty-cycled, of its parts. `file_system`: as firmware/files.py.
 
     state, records: what a deep sleep kept of the node and of its outbox
-    (firmware/duty_cycle/rtc_memory.py).
+    (firmware/duty_cycle/rtc_memory.py). trial: of the set-up page's settings, if there is one.
     """
     from sntp import Sntp
 
@@ -153,7 +155,7 @@ def build(board, clock, settings, log, file_system=files, idle=None, state=None,
         sensors = Sensors(configs, board)
         interval_ms = int(settings["sample_s"] * 1000)
         sampler = Sampler(sensors, outbox, identity, clock, interval_ms, log)
-    trial = discovery = signals = None
+    discovery = signals = None
     if files.read(files.TRIAL, file_system):
         # A changed setting has to prove itself, or its verdict to be told.
         from firmware.config.change import Trial
@@ -253,9 +255,7 @@ def run():
         if watchdog_s is None:
             watchdog_s = board.watchdog_s
         feed = board.feed if watchdog_s else None
-        node = build(board, clock, settings, log, files, feed, state, records)
-        if pending:
-            pending.watch(node)
+        node = build(board, clock, settings, log, files, feed, state, records, pending)
         log("ready: %s, boot %d" % (settings["node"], node.identity.boot))
         if feed:
             board.start_watchdog(watchdog_s * 1000)

@@ -198,11 +198,7 @@ class AlwaysOn:
         if link.station.is_up() and not self.uplink.is_catching_up():
             # Not before the backlog is delivered: to look up the server's name can take seconds.
             due_ms = min(due_ms, self.timekeeper.step())
-        if (
-            trial
-            and trial.is_open
-            and trial.step(link.is_up, self.clock.uptime_ms(), link.failure)
-        ):
+        if trial and trial.is_open and trial.step(self):
             self.restart()
         if self.signals:
             due_ms = min(due_ms, self.signals.show(link, self.state))

@@ -100,7 +100,9 @@ class Trial:
     """
 
     LIMIT_MS = 300000
-    wakes = 3  # wakes that a node that sleeps must have tried before its trial can be over
+    # Of a node that sleeps: wakes that must have come to nothing, too, and what each may last.
+    wakes = 3
+    awake_s = 0
 
     def __init__(self, files=_files):
         self._files = files
@@ -120,15 +122,16 @@ class Trial:
         else:
             self.is_open = True
 
-    def step(self, is_up, uptime_ms, why):
+    def step(self, node):
         """While open: True once the old settings are back and the node must restart."""
+        link, uptime_ms = node.link, node.clock.uptime_ms()
         if uptime_ms < self._again_ms:
             return False
         try:
-            if is_up:
+            if link.is_up:
                 self.passed()
             elif uptime_ms >= self.LIMIT_MS:
-                self.failed(why or "no answer")
+                self.failed(link.failure or "no answer")
                 return True
         except OSError:
             # Flash refuses. On trial it stays, as it is on flash.

@@ -274,6 +274,11 @@ class DutyCycle:
         elif self._delivering and self._done_ms is None:
             self.grid.not_delivered(self.now_ms())
             station.lease = None  # Perhaps somebody else has the address by now.
+        elif not self._may_deliver and self.trial and self.trial.is_open:
+            # Perhaps by the very limits that are on trial: then no wake would ever deliver.
+            self.grid.failed += 1
+            self.link.failure = "supply too low to deliver"
+            self._step_trial()
         if self.settings["profile"]:
             self._log_profile()
         if not stays:
@@ -310,7 +315,7 @@ class DutyCycle:
             trial
             and trial.is_open
             and (link.is_up or self.grid.failed >= trial.wakes)
-            and trial.step(link.is_up, self.clock.uptime_ms(), link.failure)
+            and trial.step(self)
         ):
             self.restart()
 
@@ -323,7 +328,9 @@ class DutyCycle:
                 self.watch.moved(step_ms)
 
     def _limit_ms(self):
-        return self.settings["awake_limit_s"] * 1000
+        trial = self.trial
+        least_s = trial.awake_s if trial and trial.is_open else 0
+        return max(self.settings["awake_limit_s"], least_s) * 1000
 
     def _owes(self):
         return bool(self.outbox.depth) or self.link.session.waits()

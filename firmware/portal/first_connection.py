@@ -15,7 +15,6 @@ PATH = _files.SETUP
 _LIMIT_MS = const(180000)
 # A broker may be away for a moment; a network that refuses, or a login, is not.
 _FAILURES_MAX = const(3)
-_AWAKE_S = const(60)
 
 
 def store(config, secrets, title, files=_files):
@@ -54,17 +53,16 @@ def forget(path=PATH, files=_files):
 
 class Pending:
     """What a start finds. `why`: how the connection failed, if it did, for the page of the access
-    point `title`.
-
-    Else, once it watches a node, that node's `trial`: is_open, step.
+    point `title`. Else it is a trial, as firmware/config/change.py has one.
     """
 
     verdict = None  # There is no command that waits for one.
     wakes = 0  # A person waits for the page: what fails in the first wake is told.
+    awake_s = 60  # A short wake would end before the network has refused.
 
     def __init__(self, files=_files):
         self._files = files
-        self.is_open = True
+        self.is_open = False
         self.why = None
         try:
             found = json.loads(_files.read(PATH, files) or b"{}")
@@ -82,41 +80,32 @@ class Pending:
             self.why = found["why"]
         elif not found:
             self.close()
+        self.is_open = bool(found) and not self.why
 
     def close(self):
         """It is known how it ended."""
         self.is_open = False
         forget(PATH, self._files)
 
-    def watch(self, node):
-        """See the first connection of `node` through."""
-        if self.is_open and not self.why:
-            self._node = node
-            node.trial = self
-            # A short wake would end before the network has refused.
-            self._limit_s = node.settings["awake_limit_s"]
-            node.apply("awake_limit_s", max(self._limit_s, _AWAKE_S))
-
-    def step(self, is_up, uptime_ms, why):
+    def step(self, node):
         """Watch the first connection; True once it has failed, and the node must restart."""
-        link = self._node.link
-        if is_up:
+        link = node.link
+        if link.is_up:
             self.close()
-            self._node.apply("awake_limit_s", self._limit_s)
         elif (
             link.refused
             or link.station.failure
             or link.failures >= _FAILURES_MAX
-            or uptime_ms >= _LIMIT_MS
+            or node.clock.uptime_ms() >= _LIMIT_MS
         ):
             self.is_open = False
             where = "the network" if link.station.failure else "the broker"
-            text = "Could not connect to %s: %s" % (where, why or "no answer")
+            text = "Could not connect to %s: %s" % (where, link.failure or "no answer")
             try:
                 _write({"title": self.title, "why": text}, self._files)
             except OSError:
                 return False  # It could not be told: the node goes on trying.
             # It was no failed start: several typing errors must not end in safe mode.
-            self._node.identity.proven()
+            node.identity.proven()
             return True
         return False

@@ -21,7 +21,7 @@ _DONE_MAX = const(32)
 _IDENTIFY_S = const(10)
 _STAY_AWAKE_MIN_MAX = const(1440)
 # Settings that take effect at once; any other restarts the node.
-_LIVE = ("sample_s", "health_s", "deliver_every", "awake_limit_s", "log_level")
+_LIVE = ("sample_s", "health_s", "deliver_every", "log_level")
 
 
 class Commands:

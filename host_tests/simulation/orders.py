@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PROBE_AGAIN_US = 60_000_000
 _ID_CHARACTERS_MAX = 32
 # Settings in force at once; any other is on trial. As firmware/remote/commands.py has them.
-_LIVE = ("sample_s", "health_s", "deliver_every", "awake_limit_s", "log_level")
+_LIVE = ("sample_s", "health_s", "deliver_every", "log_level")
 _WAITING_MAX = 8  # at once; firmware/remote/inbox.py drops more than that, and says so
 
 

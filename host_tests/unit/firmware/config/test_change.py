@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +51,11 @@ class Told:
         settings._files.write_atomic("config.json", json.dumps(CONFIG).encode(), self.flash)
         self.restarts = 0
         self.start()
+
+    def step_trial(self, is_up: bool, uptime_ms: int) -> bool:
+        link = SimpleNamespace(is_up=is_up, failure=None if is_up else "no answer")
+        clock = SimpleNamespace(uptime_ms=lambda: uptime_ms)
+        return self.trial.step(SimpleNamespace(link=link, clock=clock))
 
     def start(self) -> None:
         self.session = Session()
@@ -169,7 +175,7 @@ def test_what_comes_behind_a_restart_is_refused_before_it(told: Told, late: bool
 def test_a_command_that_comes_with_a_verdict_is_done_after_it(told: Told) -> None:
     told.set("1", "mqtt.host", "right.example")
     told.start()
-    told.trial.step(True, 1000, None)
+    told.step_trial(True, 1000)
     told.commands.step()
     told.send("2", "dance")
     told.acknowledge()
@@ -182,11 +188,11 @@ def test_a_trial_whose_end_flash_refuses_ends_a_minute_later(told: Told) -> None
     told.start()
     told.flash.write_error = 5
     late_ms = settings.Trial.LIMIT_MS
-    assert not told.trial.step(False, late_ms, "no answer")
+    assert not told.step_trial(False, late_ms)
     told.flash.write_error = None
-    assert not told.trial.step(False, late_ms + 59_999, "no answer")
+    assert not told.step_trial(False, late_ms + 59_999)
     assert told.trial.is_open and told.config()["mqtt"]["host"] == "mistyped.example"
-    assert told.trial.step(False, late_ms + 60_000, "no answer")
+    assert told.step_trial(False, late_ms + 60_000)
     assert told.config() == CONFIG
 
 
@@ -208,12 +214,29 @@ def test_a_node_that_sleeps_tries_a_setting_in_three_wakes_before_it_takes_it_ba
     assert "trial.json" not in field.machine.flash.files and field.readings[-1]["at"] > 6600
 
 
+@pytest.mark.parametrize("port", ["esp32", "rp2"])
+def test_limits_of_the_battery_above_any_supply_are_taken_back(port: str) -> None:
+    """A node that obeys them never connects again: nobody could tell it to stop."""
+    meter = [{"type": "supply", "pin": 35, "scale": 2}] if port == "esp32" else []
+    field = Field(port, [{"type": "simulated"}, *meter], hours=3)
+    too_high = {"below_mv": 20000, "stop_mv": 20000, "stretch": 2}
+    world = field.run.world
+    world.at(
+        int(250e6), lambda: field.machine.orders.send("set", key="low_battery", value=too_high)
+    )
+    field.run.play()
+    assert "low_battery" not in json.loads(field.machine.flash.files["config.json"])
+    silent_s = [later["at"] - one["at"] for one, later in itertools.pairwise(field.readings)]
+    assert 300 < max(silent_s) < 3600 and field.readings[-1]["at"] > 2.9 * 3600
+    assert any("supply too low" in str(one[-1]) for one in world.trace)
+
+
 def test_a_verdict_is_told_again_on_the_next_connection_until_it_was_acknowledged(
     told: Told,
 ) -> None:
     told.set("1", "mqtt.host", "right.example")
     told.start()
-    assert not told.trial.step(True, 1000, None)
+    assert not told.step_trial(True, 1000)
     verdict = {"id": "1", "key": "mqtt.host", "ok": True}
     told.commands.step()
     told.commands.tell_again()  # The connection broke.
@@ -232,7 +255,7 @@ def test_a_restart_that_was_answered_comes_before_a_verdict(told: Told) -> None:
     told.start()
     told.send("2", "restart")
     told.commands.step()
-    told.trial.step(True, 1000, None)
+    told.step_trial(True, 1000)
     told.commands.step()
     told.acknowledge()
     assert told.restarts == 1
@@ -291,6 +314,7 @@ def test_commands_are_switched_off_by_hand_alone(value: str) -> None:
         ("low_battery", {"below_mv": 60000, "stop_mv": 60000}),
         ("sensors", [{"type": "driver", "driver": "machine:bootloader", "pin": 1}]),
         ("awake_pin", 3),
+        ("awake_limit_s", 3),
         ("outbox.flash_kib", 0),
         ("retry.cap_s", 3600),
         ("watchdog_s", 5),
@@ -307,7 +331,7 @@ def test_whatever_needs_a_restart_is_on_trial(key: str, value: Any) -> None:
     assert told.restarts == 1
     told.start()
     assert told.trial.is_open
-    told.trial.step(False, settings.Trial.LIMIT_MS, "no answer")
+    told.step_trial(False, settings.Trial.LIMIT_MS)
     assert told.config() == before
 
 

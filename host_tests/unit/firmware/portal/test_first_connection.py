@@ -77,14 +77,11 @@ def watched(failure: str | None = None, **link: Any) -> tuple[Any, Any]:
     station = SimpleNamespace(failure=failure)
     node = SimpleNamespace(
         link=SimpleNamespace(**{"refused": False, "failures": 0, "station": station, **link}),
-        settings={"awake_limit_s": 15},
         proven=0,
     )
-    node.apply = node.settings.__setitem__
     node.identity = SimpleNamespace(proven=lambda: setattr(node, "proven", 1))
     found = first_connection.Pending()
-    found.watch(node)
-    assert node.trial is found and node.settings["awake_limit_s"] == 60
+    assert found.is_open and found.awake_s == 60
     return found, node
 
 
@@ -102,7 +99,9 @@ def test_what_fails_at_first_is_told_on_the_page_of_the_next_start(
     happens: dict[str, Any], uptime_ms: int, told: str | None
 ) -> None:
     trial, node = watched(**happens)
-    assert trial.step(False, uptime_ms, happens.get("failure", "bad user")) is bool(told)
+    node.link.is_up, node.link.failure = False, happens.get("failure", "bad user")
+    node.clock = SimpleNamespace(uptime_ms=lambda: uptime_ms)
+    assert trial.step(node) is bool(told)
     assert node.proven == bool(told), "a typing error counts as a failed start"
     again = first_connection.Pending()
     assert again.title == "fieldpost-2f35"
@@ -117,9 +116,9 @@ def test_what_fails_at_first_is_told_on_the_page_of_the_next_start(
 
 def test_once_connected_nothing_is_left_of_it() -> None:
     trial, node = watched()
-    assert trial.step(True, 5000, None) is False
+    node.link.is_up = True
+    assert trial.step(node) is False
     assert not trial.is_open and not Path("setup.json").exists()
-    assert node.settings["awake_limit_s"] == 15
 
 
 def test_unreadable_leftovers_open_nothing() -> None:
