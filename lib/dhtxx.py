@@ -4,9 +4,9 @@ import dht
 
 # Both answer with what they measured when they were last asked, and then measure again
 # (Aosong, AM2302 product manual, section 7.1): so ask once, wait, and ask for the fresh value.
-# The wait is also the shortest interval that the sensor stands.
-_DHT11_MS = 1000
-_DHT22_MS = 2000
+# The wait is also the shortest interval that the sensor stands, a DHT11 too (Aosong, DHT11 product
+# manual, version 1.3, table 3), of which only older ones stood 1 s.
+_WAIT_MS = 2000
 # In saturated air the sensor says somewhat more than 100, and means it.
 _MOST_HUMIDITY = 105
 
@@ -21,12 +21,8 @@ class DHT:
     FIELDS = ("temperature", "humidity")
 
     def __init__(self, pin, model="DHT22"):
-        if model == "DHT11":
-            self._sensor = dht.DHT11(pin)
-            self._wait_ms = _DHT11_MS
-        else:
-            self._sensor = dht.DHT22(pin)
-            self._wait_ms = _DHT22_MS
+        self._is_dht11 = model == "DHT11"
+        self._sensor = dht.DHT11(pin) if self._is_dht11 else dht.DHT22(pin)
 
     def start(self):
         try:
@@ -34,7 +30,7 @@ class DHT:
         except (OSError, ValueError):
             # Nobody wants the old values, and a sensor that is gone fails in `read()`, too.
             pass
-        return self._wait_ms
+        return _WAIT_MS
 
     def _measure(self):
         try:
@@ -57,9 +53,9 @@ class DHT:
         return round(temperature, 1), round(min(humidity, 100), 1)
 
     def _celsius(self):
-        if self._wait_ms == _DHT11_MS:
-            # Newer DHT11 have tenths and, in bit 7 beside them, the sign (Aosong, DHT11 data
-            # sheet, 'Data format': 0a 81 is -10.1 degC); older ones send 0 there.
+        if self._is_dht11:
+            # Newer DHT11 have tenths and, in bit 7 beside them, the sign (Aosong, DHT11
+            # product manual, version 1.3, page 4: 0a 81 is -10.1 degC); older ones send 0 there.
             whole, tenths = self._sensor.buf[2:4]
             celsius = whole + (tenths & 0x7F) / 10
             return -celsius if tenths & 0x80 else celsius

@@ -11,7 +11,7 @@ _SHUNT = const(0x01)
 _BUS = const(0x02)
 # Section 8.6.2: 32 V, shunt +-320 mV, 16 samples averaged of each, triggered.
 _TRIGGER = b"\x3e\x63"
-# Section 6.5: 586 us at most a sample.
+# Section 7.5: 586 us at most a sample.
 _MEASUREMENT_MS = const(19)
 _READY = const(0x02)
 _SHUNT_LIMIT = const(32000)

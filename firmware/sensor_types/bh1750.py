@@ -15,7 +15,7 @@ def recipe(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "data sheet BH1750FVI, 2011.11, page 2: supply and power-down current"
+DRAW_SOURCE = "data sheet BH1750FVI, 2011.11 rev. D, page 2: supply and power-down current"
 
 
 def draw(one, supply_v):

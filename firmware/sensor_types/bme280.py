@@ -20,8 +20,8 @@ def recipe(one):
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
 DRAW_SOURCE = (
-    "data sheet BST-BME280-DS001, page 8; the worst end asleep with the regulator that modules "
-    "carry (attno.de, 2020-04-23)"
+    "data sheet BST-BME280-DS001, revision 1.2, page 7; the worst end asleep with the regulator "
+    "that modules carry (attno.de, 2020-04-23)"
 )
 # Register 0xD0 names the chip.
 _CHIPS = {

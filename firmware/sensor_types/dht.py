@@ -17,12 +17,15 @@ def recipe(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "data sheets of AM2302 and DHT11, 'Electrical characteristics'"
+DRAW_SOURCE = (
+    "DHT22: Seeed's page of the Grove module; DHT11: best Aosong's sheet of the newer one, "
+    "worst D-Robotics' sheet of the older one, section 6"
+)
 DRIVES = ("pin",)
 
 
 def draw(one, supply_v):
     # The driver asks twice, for the first answer is an old one.
     if one["model"] == "DHT11":
-        return "DHT11", 1000, (0.5, 2.5), (100, 150)
+        return "DHT11", 2000, (0.3, 2.5), (60, 150)
     return "DHT22", 2000, (1, 1.5), (40, 50)

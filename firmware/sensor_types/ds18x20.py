@@ -22,7 +22,9 @@ def recipe(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "data sheet DS18B20 (19-7487), page 3: active and standby current, t_CONV"
+DRAW_SOURCE = (
+    "data sheet DS18B20 (19-7487, rev. 4), page 2: active and standby current; page 3: t_CONV"
+)
 _CONVERSION_MS = {9: 94, 10: 188, 11: 376, 12: 751}
 DRIVES = ("pin",)
 

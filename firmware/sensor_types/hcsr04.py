@@ -18,7 +18,10 @@ def recipe(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "HC-SR04 user's manual, 'Product features': working and quiescent current at 5 V"
+DRAW_SOURCE = (
+    "ElecFreaks, 'Ultrasonic Ranging Module HC-SR04', 'Electric parameter': 15 mA; what it takes "
+    "in between is in no maker's sheet, those who sell it say less than 2 mA"
+)
 DRIVES = ("trigger",)
 
 

@@ -24,11 +24,11 @@ def recipe(one):
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
 DRAW_SOURCE = (
-    "data sheet HX711, 'Key electrical characteristics', with a cell of 1000 to 350 Ohm at 3.3 V; "
-    "powered down in between, with its cell"
+    "data sheet HX711, table 2 (English and Chinese edition), page 3, with a cell of 1000 to 350 "
+    "Ohm at 3.3 V; in between powered down with its cell, page 1: less than 1 uA"
 )
 DRIVES = ("clock",)
 
 
 def draw(one, supply_v):
-    return "HX711", 410, (4.9, 11), (0.7, 1)
+    return "HX711", 410, (4.8, 11), (0.5, 1)

@@ -20,7 +20,7 @@ def recipe(one):
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
 DRAW_SOURCE = (
-    "data sheet SBOS448G, section 6.5; in between, best: powered down, worst: as if it measured, "
+    "data sheet SBOS448G, section 7.5; in between, best: powered down, worst: as if it measured, "
     "for the sheet leaves open what a triggered chip does"
 )
 

@@ -27,7 +27,7 @@ def in_sleep(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "PMS5003 series data manual, version 2.3, page 3: the fan is always on"
+DRAW_SOURCE = "PMS5003 series data manual, version 2.3, page 3: at most; the fan is always on"
 DRIVES = ("tx",)
 
 

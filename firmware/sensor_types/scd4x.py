@@ -22,7 +22,7 @@ def recipe(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "data sheet SCD4x, version 1.3, section 2.1: it measures all the time, at 3.3 V"
+DRAW_SOURCE = "data sheet SCD4x, version 1.7, section 2.1: it measures all the time, at 3.3 V"
 # Whether it has a measurement.
 SCAN = (b"\xe4\xb8", 1, 3, "SCD40, SCD41 or SCD43")
 

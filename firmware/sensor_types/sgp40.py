@@ -15,10 +15,10 @@ def recipe(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "data sheet SGP40, version 1.2, table 3: the heater stays on between readings"
+DRAW_SOURCE = "data sheet SGP40, version 1.2, table 2, at 3.3 V: the heater stays on in between"
 # Its serial number.
 SCAN = (b"\x36\x82", 1, 9, "SGP40")
 
 
 def draw(one, supply_v):
-    return "SGP40", 30, (2.6, 4), (2600, 4000)
+    return "SGP40", 30, (2.6, 3), (2600, 3000)

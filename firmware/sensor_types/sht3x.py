@@ -15,7 +15,9 @@ def recipe(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "data sheet SHT3x-DIS, version 7, section 2.1: supply current, typical and most"
+DRAW_SOURCE = (
+    "data sheet SHT3x-DIS, section 2.1: typical (0.8 mA in version 4, 0.6 mA in later ones), most"
+)
 # Its status.
 SCAN = (b"\xf3\x2d", 1, 3, "SHT30, SHT31 or SHT35")
 

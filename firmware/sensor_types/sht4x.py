@@ -15,7 +15,9 @@ def recipe(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "data sheet SHT4x, version 6, section 2.1: supply current, typical and most"
+DRAW_SOURCE = (
+    "data sheet SHT4x, version 6.1, section 3.1: supply current at 25 degC, typical and most"
+)
 # Its serial number.
 SCAN = (b"\x89", 10, 6, "SHT40, SHT41 or SHT45")
 

@@ -22,7 +22,7 @@ def recipe(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "DFRobot SEN0193, product page: operating current; it is always on"
+DRAW_SOURCE = "operating current of SEN0193 as its sellers give it (SunFounder); it is always on"
 
 
 def draw(one, supply_v):
