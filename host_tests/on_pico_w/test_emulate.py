@@ -59,6 +59,29 @@ def test_a_users_configuration_runs_on_the_emulated_board_and_reaches_a_local_br
     assert "delivered" in done.stdout and "stopped by hand" in done.stdout
 
 
+@pytest.mark.board
+@pytest.mark.slow
+def test_a_driver_of_ones_own_comes_from_its_folder_onto_the_emulated_board(
+    tmp_path: Path,
+) -> None:
+    image()
+    own = tmp_path / "drivers" / "greenhouse"
+    own.mkdir(parents=True)
+    source = (
+        "class Probe:\n    FIELDS = ('x',)\n"
+        "    def start(self): return 0\n"
+        "    def read(self):\n        print('the probe is read')\n        return (1,)\n"
+    )
+    (own / "probe.py").write_text(source)
+    sensors = [{"type": "driver", "driver": "greenhouse.probe:Probe"}]
+    config = {"node": "own-1", "boot_window_s": 0, "sample_s": 1, "mqtt": {"host": "b.example"}}
+    (tmp_path / "config.json").write_text(json.dumps({**config, "sensors": sensors}))
+    options = ("--config", str(tmp_path), "--drivers", str(own.parent), "--seconds", "25")
+    done = _emulate(*options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the probe is read" in done.stdout and "delivered" in done.stdout
+
+
 def test_a_missing_image_is_named_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fieldpost.options import JsonOption
+from fieldpost.options import DriversOption, JsonOption
 
 app = typer.Typer(help="A node's configuration.", no_args_is_help=True)
 
@@ -17,12 +17,13 @@ def check(
         str | None,
         typer.Option(help="pico_w, pico2_w, esp32, esp32-c3 …: check the pins against it, too."),
     ] = None,
+    drivers: DriversOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a config.json, with the secrets.json beside it, as the node will."""
     from fieldpost.config import report
 
-    raise typer.Exit(report.check_and_tell(file, as_json, board))
+    raise typer.Exit(report.check_and_tell(file, as_json, board, drivers))
 
 
 @app.command()

@@ -7,12 +7,17 @@ from typing import Any
 from rich.console import Console
 
 from fieldpost.config import files, pins
+from fieldpost.drivers import folder as own_drivers
+from fieldpost.drivers import named
+from fieldpost.errors import CommandError
 
 
-def check_and_tell(path: Path, as_json: bool, board: str | None = None) -> int:
+def check_and_tell(
+    path: Path, as_json: bool, board: str | None = None, drivers: Path | None = None
+) -> int:
     """Print what is wrong with a node's files, or what they come to; return the exit status.
 
-    board: whose pins it is to be wired to.
+    board: whose pins it is to be wired to. drivers: a folder of drivers that it may name.
     """
     chip = pins.chip_named(board) if board else None
     settings, errors = files.load(path)
@@ -22,6 +27,9 @@ def check_and_tell(path: Path, as_json: bool, board: str | None = None) -> int:
         if chip:
             errors, cautions = pins.check(settings, chip)
             warnings += cautions
+    errors += _driver_errors(settings, drivers)
+    if settings and not drivers:
+        warnings += _drivers_elsewhere(settings)
     shown = _without_secrets(settings) if settings and not errors else None
     if as_json:
         result = {"ok": not errors, "errors": errors, "warnings": warnings, "settings": shown}
@@ -46,6 +54,26 @@ def check_and_tell(path: Path, as_json: bool, board: str | None = None) -> int:
     known = f"fit the {chip.name}" if chip else "not checked; name the --board: pico_w, esp32 …"
     console.print(f"  pins     {known}")
     return 0
+
+
+def _driver_errors(settings: dict[str, Any] | None, folder: Path | None) -> list[str]:
+    """What is wrong with the folder's drivers, or with those that are named."""
+    found = None
+    if folder:
+        try:
+            found = own_drivers.find(folder)
+            found.files()
+        except CommandError as error:
+            return [f"--drivers: {error}"]
+    return named.errors(settings["sensors"], found) if settings else []
+
+
+def _drivers_elsewhere(settings: dict[str, Any]) -> list[str]:
+    return [
+        f"sensors: the driver {module} is none of Fieldpost's; the folder that it is in can be "
+        "checked, too: --drivers DIR"
+        for module in named.elsewhere(settings["sensors"])
+    ]
 
 
 def _warnings(settings: dict[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator, find_image, req
 from fieldpost.errors import CommandError
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
+from fieldpost.options import DriversOption
 
 _GOODBYE_S = 5.0
 _TICK_S = 0.2
@@ -28,6 +29,7 @@ def emulate(
     config: Annotated[
         Path | None, typer.Option(help="A node's config.json, or its folder; else an example.")
     ] = None,
+    drivers: DriversOption = None,
     image: Annotated[
         str | None,
         typer.Option(help="Pico W image: a file, or a version (1.25.0); else the newest there."),
@@ -55,7 +57,7 @@ def emulate(
     """
     require_package()
     path = find_image(image)
-    files = {} if bare else _files(config, open_network)
+    files = {} if bare else _files(config, drivers, open_network)
     tell = _tell_nobody if as_json else typer.echo
     with _broker(broker, open_network) as (port, url):
         ports = {} if port is None else {_port_of(files): port}
@@ -106,13 +108,15 @@ def _rest(seconds: float | None) -> None:
         pass  # that is how it ends
 
 
-def _files(config: Path | None, open_network: bool) -> dict[str, bytes]:
-    """The board's files: the firmware, and the configuration led to where it can work here."""
+def _files(config: Path | None, drivers: Path | None, open_network: bool) -> dict[str, bytes]:
+    """The board's files: the firmware, the drivers of one's own, and the configuration led to
+    where it can work here."""
     from fieldpost.config.checked import with_checked
 
     given, secrets = _EXAMPLE, {}
     if config is not None:
         given, secrets = _read(config)
+    own = _drivers(drivers, given)
     secrets = {**secrets, "wifi": [{"ssid": SSID, "password": _PASSWORD}]}
     wifi = {k: v for k, v in given.get("wifi", {}).items() if k != "static"}
     changed = {**given, "wifi": wifi}
@@ -124,7 +128,18 @@ def _files(config: Path | None, open_network: bool) -> dict[str, bytes]:
     files = firmware_files()
     files["config.json"] = json.dumps(changed, ensure_ascii=False).encode()
     files["secrets.json"] = json.dumps(secrets, ensure_ascii=False).encode()
-    return with_checked(files)
+    return with_checked({**files, **own})
+
+
+def _drivers(folder: Path | None, config: dict[str, Any]) -> dict[str, bytes]:
+    """Those of the folder, for the board."""
+    from fieldpost.drivers import folder as own_drivers
+    from fieldpost.drivers import named
+
+    found = own_drivers.find(folder) if folder else None
+    if errors := named.errors(config.get("sensors"), found):
+        raise CommandError("\n".join(errors))
+    return found.files() if found else {}
 
 
 def _read(config: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Drivers of somebody's own: a folder outside of this tree, as files for a board."""
