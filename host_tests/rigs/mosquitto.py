@@ -1,8 +1,18 @@
 """What only Mosquitto can show: such a test skips, and says why amqtt would not do."""
 
+from pathlib import Path
+
 import pytest
 
 from fieldpost.mqtt.brokers import find_mosquitto
+
+_PLUGINS = (
+    "/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so",
+    "/usr/lib/aarch64-linux-gnu/mosquitto_dynamic_security.so",
+    "/usr/lib/mosquitto_dynamic_security.so",
+)
+# Its dynamic-security plugin, None where there is none.
+PLUGIN = next((one for one in _PLUGINS if Path(one).exists()), None)
 
 
 def need_mosquitto(why: str) -> None:

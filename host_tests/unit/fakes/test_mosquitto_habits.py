@@ -29,18 +29,12 @@ from rigs.broker_answers import (
     subscribe,
     write_record,
 )
-from rigs.mosquitto import need_mosquitto
+from rigs.mosquitto import PLUGIN, need_mosquitto
 
 from fakes.habits import Habits
 from fakes.mqtt_packets import packet
 
 RECORDED = Path(__file__).with_name("mosquitto_habits.json")
-_PLUGINS = (
-    "/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so",
-    "/usr/lib/aarch64-linux-gnu/mosquitto_dynamic_security.so",
-    "/usr/lib/mosquitto_dynamic_security.so",
-)
-PLUGIN = next((one for one in _PLUGINS if Path(one).exists()), None)
 _PACKET_MAX = 60
 
 

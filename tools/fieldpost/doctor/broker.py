@@ -7,6 +7,7 @@ import time
 
 from cryptography import x509
 
+from fieldpost.doctor.as_node import Account, try_out
 from fieldpost.doctor.check import Check
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.client import Connection
@@ -17,8 +18,18 @@ _LIMIT_S = 5.0
 _SOON_DAYS = 30
 
 
-def broker(url: str, files: ClientFiles | None = None) -> list[Check]:
-    """Whether it takes us in, and, with TLS, what certificate it shows."""
+def broker(
+    url: str,
+    files: ClientFiles | None = None,
+    *,
+    owner: str | None = None,
+    node: str | None = None,
+    base: str = "fieldpost",
+) -> list[Check]:
+    """Whether it takes us in, with TLS what certificate it shows, and what a node gets of it.
+
+    owner: the address with an account that sees everything. node: the name to do it under.
+    """
     try:
         address = parse(url, files)
     except CommandError as error:
@@ -32,7 +43,12 @@ def broker(url: str, files: ClientFiles | None = None) -> list[Check]:
         return [Check("broker", "missing", str(error)), *found]
     took_ms = (time.monotonic() - begin) * 1000
     connection.close()
-    return [Check("broker", "ok", f"{address} took us in, in {took_ms:.0f} ms"), *found]
+    found.insert(0, Check("broker", "ok", f"{address} took us in, in {took_ms:.0f} ms"))
+    try:
+        looks_on = parse(owner, files) if owner else None
+        return found + try_out(Account(address, looks_on, node, base))
+    except CommandError as error:
+        return [*found, Check("owner", "missing", str(error))]
 
 
 def _certificate(address: BrokerAddress) -> list[Check]:

@@ -34,12 +34,27 @@ def doctor(
     ca: Annotated[Path | None, typer.Option(help="mqtts: who signed for the broker.")] = None,
     cert: Annotated[Path | None, typer.Option(help="mqtts: our certificate.")] = None,
     key: Annotated[Path | None, typer.Option(help="mqtts: the key of --cert.")] = None,
+    node: Annotated[
+        str | None,
+        typer.Option(help="Do at the broker what this node does; without, a made-up one."),
+    ] = None,
+    base: Annotated[str, typer.Option(help="Its mqtt.base.")] = "fieldpost",
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            help="The broker with an account that may read and write everything: to see what "
+            "arrives of a node whose account may only publish.",
+            envvar="FIELDPOST_OWNER",
+            metavar="URL",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Say what is missing on this machine, and how to get it.
 
-    Opens no port, and asks nobody on the network but the broker that is named. Status 1 only if
-    something is missing that is needed.
+    With --broker it does there what a node does, under the node's login, says which of a node's
+    functions would be missing, and takes away what it left. Opens no port, and asks nobody else on
+    the network. Status 1 only if something is missing that is needed.
     """
     from fieldpost.doctor import broker as doctor_broker
     from fieldpost.doctor import check as doctoring
@@ -58,7 +73,10 @@ def doctor(
         doctor_machine.cache,
     ]
     if broker:
-        checks.append(partial(doctor_broker.broker, broker, ClientFiles(ca, cert, key)))
+        files = ClientFiles(ca, cert, key)
+        checks.append(
+            partial(doctor_broker.broker, broker, files, owner=owner, node=node, base=base)
+        )
     found = doctoring.run(checks)
     needed = [check for check in found if check.state == "missing"]
     if as_json:

@@ -1,5 +1,6 @@
 """An MQTT connection on paho-mqtt: every wait is bounded, every failure is explained."""
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -27,13 +28,27 @@ _REFUSALS = {
 _CREDENTIALS = ("Bad user name or password", "Not authorized")
 
 
+class Lost(CommandError):
+    """The connection ended before the broker had answered."""
+
+
+class Silent(CommandError):
+    """The broker did not answer in time."""
+
+
+class Denied(CommandError):
+    """The broker does not let us subscribe."""
+
+
 class Connection:
     """One session with a broker; paho's thread calls `on_message` and `on_lost`.
 
     on_message: each message that arrives. on_lost: told why when a connection ends that
     nobody asked to end; paho then dials again. on_connected: after every CONNACK that accepts.
     client_id: with `clean` False, the broker keeps the session under it.
-    retry_s: the longest pause between two attempts to connect again.
+    retry_s: the longest pause between two attempts to connect again; None: one that ends is over.
+    will: topic and payload that the broker publishes if this vanishes, with QoS 1, retained.
+    `has_session`: whether the broker had kept a session under this client_id.
     """
 
     def __init__(
@@ -46,7 +61,8 @@ class Connection:
         client_id: str = "",
         clean: bool = True,
         keepalive_s: int = KEEPALIVE_S,
-        retry_s: float = 10.0,
+        retry_s: float | None = 10.0,
+        will: tuple[str, bytes] | None = None,
     ) -> None:
         self.address = address
         self._on_message = on_message
@@ -60,9 +76,16 @@ class Connection:
         self._granted: dict[int, bool] = {}
         self._closing = False
         self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=clean
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=clean,
+            reconnect_on_failure=retry_s is not None,
         )
-        self._client.reconnect_delay_set(min(1.0, retry_s), retry_s)  # pyright: ignore[reportArgumentType]
+        self.has_session = False
+        if retry_s is not None:
+            self._client.reconnect_delay_set(min(1.0, retry_s), retry_s)  # pyright: ignore[reportArgumentType]
+        if will:
+            self._client.will_set(*will, qos=1, retain=True)
         if address.user is not None:
             self._client.username_pw_set(address.user, address.password)
         if address.tls:
@@ -111,10 +134,8 @@ class Connection:
             if info.mid in self._delivered:
                 return
             if self._lost:
-                raise CommandError(f"not delivered: the connection was lost ({self._lost})")
-        raise CommandError(
-            f"not delivered: {self.address} did not acknowledge within {timeout_s:g} s"
-        )
+                raise Lost(f"not delivered: the connection was lost ({self._lost})")
+        raise Silent(f"not delivered: {self.address} did not acknowledge within {timeout_s:g} s")
 
     def subscribe(self, topic: str, qos: int, timeout_s: float = TIMEOUT_S) -> None:
         """Subscribe and wait for the broker's grant. Raises CommandError if there is none."""
@@ -124,10 +145,13 @@ class Connection:
         with self._changed:
             self._changed.wait_for(lambda: mid in self._granted or self._lost, timeout_s)
             granted = self._granted.get(mid)
+            lost = self._lost
+        if granted is None and lost:
+            raise Lost(f"{self.address} ended the connection at the subscription to {topic}")
         if granted is None:
-            raise CommandError(f"{self.address} did not answer the subscription to {topic}")
+            raise Silent(f"{self.address} did not answer the subscription to {topic}")
         if not granted:
-            raise CommandError(f"{self.address} does not let us subscribe to {topic}")
+            raise Denied(f"{self.address} does not let us subscribe to {topic}")
 
     def resubscribe(self, topic: str, qos: int) -> None:
         """Subscribe without waiting, from `on_connected`."""
@@ -137,6 +161,17 @@ class Connection:
         """Say goodbye, if there is anybody to say it to. Never raises."""
         self._closing = True
         self._client.disconnect()
+        self._client.loop_stop()
+
+    def is_lost(self) -> bool:
+        """Whether it has ended, and nobody asked for that."""
+        return self._lost is not None
+
+    def vanish(self) -> None:
+        """End it as a power cut would, so that the broker publishes the will. Never raises."""
+        self._closing = True
+        with contextlib.suppress(OSError, AttributeError):
+            self._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
         self._client.loop_stop()
 
     def _dial(self, timeout_s: float) -> None:
@@ -162,6 +197,7 @@ class Connection:
 
     def _connected(self, *given: Any) -> None:
         answer: ReasonCode = given[3]
+        self.has_session = bool(given[2].session_present)
         with self._changed:
             self._answer = answer
             if not answer.is_failure:

@@ -1,0 +1,350 @@
+"""What `fieldpost doctor` finds by doing at the broker what a node does, with a node's account.
+
+A node of that name that runs is not disturbed: its client id is not used, its retained messages
+are sent again as they are, its readings are waited for and none is made up. What was left with
+the broker is taken away again.
+"""
+
+import contextlib
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fieldpost.doctor.check import Check
+from fieldpost.doctor.watcher import Watcher
+from fieldpost.errors import CommandError
+from fieldpost.messages import payload
+from fieldpost.mqtt.client import Connection, Denied, Lost
+from fieldpost.mqtt.url import BrokerAddress
+
+_LIMIT_S = 5.0
+_ECHO_S = 2.0
+# A node that runs is given so long for a reading of its own.
+_READING_S = 10.0
+# What a node with a few sensors tells Home Assistant: 4 to 12 kB.
+_DISCOVERY_BYTES = 6_000
+_LONG_BYTES = 1_000
+_OFFLINE = b'{"state":"offline"}'
+_TEST = b'{"test":"fieldpost doctor"}'
+_READING = "readings"
+_OWNER = (
+    "look on with an account that may read and write everything, yours: --owner "
+    "mqtt://user:password@HOST"
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whom to be. owner: an account that sees everything, None without. node: None for one that
+    is made up, in whose place nobody can be."""
+
+    address: BrokerAddress
+    owner: BrokerAddress | None = None
+    node: str | None = None
+    base: str = "fieldpost"
+    prefix: str = "homeassistant"
+
+
+@dataclass(frozen=True)
+class _Message:
+    """One that a node publishes. without: what does not work if the broker does not take it."""
+
+    name: str
+    topic: str
+    data: bytes
+    without: str
+    qos: int = 1
+    retain: bool = True
+
+
+def try_out(account: Account) -> list[Check]:
+    """Every function of a node, and what the broker gives of it. Raises CommandError if the
+    broker does not let the owner in."""
+    return list(_Trial(account).checks())
+
+
+class _Trial:
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._node = account.node or f"doctor-{secrets.token_hex(3)}"
+        root = f"{account.base}/{self._node}"
+        self._telemetry, self._status = f"{root}/telemetry", f"{root}/status"
+        self._health, self._result = f"{root}/health", f"{root}/cmd/result"
+        self._command = f"{root}/cmd"
+        self._birth = f"{account.prefix}/status"
+        self._discovery = f"{account.prefix}/device/{self._node}/config"
+        # By topic, what is to be retained there again in the end; nothing: empty.
+        self._before: dict[str, bytes] = {}
+        self._can_connect = True
+
+    def checks(self) -> Iterator[Check]:
+        """One after the other, as they are found."""
+        account = self._account
+        watching = f"{self._node}-doctor-looks-on"
+        with Watcher(account.owner or account.address, watching, _LIMIT_S) as watcher:
+            watcher.watch(
+                *(self._status, self._health, self._discovery, self._telemetry, self._result)
+            )
+            kept = dict(watcher.latest)
+            try:
+                found = list(self._connects(kept))
+                yield from found
+                if self._can_connect:
+                    yield from self._subscribes()
+                    yield from self._publishes(watcher)
+            finally:
+                self._clean_up()
+        yield from self._told_by_the_node(kept)
+        yield from self._is_clean()
+
+    def _open(self, *, will: bytes | None = None, clean: bool = True) -> Connection:
+        connection = Connection(
+            self._account.address,
+            client_id=f"{self._node}-doctor",
+            clean=clean,
+            retry_s=None,
+            will=None if will is None else (self._status, will),
+        )
+        connection.open(_LIMIT_S)
+        return connection
+
+    @contextlib.contextmanager
+    def _opened(self, *, clean: bool = True) -> Iterator[Connection]:
+        connection = self._open(clean=clean)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _connects(self, kept: dict[str, bytes]) -> Iterator[Check]:
+        name = "connecting"
+        try:
+            # A will as it is told already: if it were published, nothing would change.
+            self._open(will=kept.get(self._status, _OFFLINE)).close()
+        except CommandError:
+            try:
+                with self._opened():
+                    pass
+            except CommandError as error:
+                self._can_connect = False
+                yield Check(name, "missing", str(error))
+                return
+            fix = "let the broker take retained messages and QoS 1: a will is both"
+            text = "refused with a retained will of QoS 1, as every node has, and taken without"
+            yield Check(name, "missing", text, fix)
+        else:
+            yield Check(name, "ok", "with a will, as a node does")
+        with contextlib.suppress(CommandError):
+            with self._opened(clean=False):
+                pass
+            with self._opened(clean=False) as again:
+                has_session = again.has_session
+            with self._opened():
+                pass  # A clean session takes the kept one away.
+            if has_session:
+                yield Check("kept session", "ok", "commands wait for a node that sleeps")
+            else:
+                text = "the broker keeps no session: no command reaches a node that sleeps"
+                yield Check("kept session", "optional", text)
+
+    def _subscribes(self) -> Iterator[Check]:
+        for name, topic, without in (
+            ("commands", self._command, "no command reaches the node"),
+            (
+                "Home Assistant's birth",
+                self._birth,
+                "after a restart of Home Assistant the node stays away until it starts again",
+            ),
+        ):
+            try:
+                with self._opened() as connection:
+                    connection.subscribe(topic, 1, _LIMIT_S)
+            except CommandError as error:
+                how = {Denied: "refused", Lost: "answered by closing the connection"}
+                text = f"subscribing to {topic} is {how.get(type(error), 'not answered')}"
+                fix = f"permit it: subscribe to {topic}"
+                yield Check(name, "optional", f"{text}: {without}", fix)
+            else:
+                yield Check(name, "ok", f"{topic} can be subscribed to")
+
+    def _publishes(self, watcher: Watcher) -> Iterator[Check]:
+        if self._account.node and self._status in watcher.blind:
+            text = (
+                f"not tried, for this account can't see whether {self._node} runs, which would "
+                "be disturbed"
+            )
+            yield Check("publishing", "note", text, _OWNER)
+            return
+        before = watcher.latest.get(self._status)
+        if _runs(before):
+            if watcher.sees(self._telemetry, None, _READING_S):
+                yield Check(_READING, "ok", f"one of {self._node} came, which runs")
+            else:
+                text = (
+                    f"{self._node} runs, and none came within {_READING_S:g} s; none was made up, "
+                    "for it would be taken for its own"
+                )
+                yield Check(_READING, "note", text)
+        else:
+            test = _Message(
+                _READING, self._telemetry, _TEST, "the readings are lost", retain=False
+            )
+            yield self._published(test, watcher)
+        for message in self._extras(watcher.latest):
+            if message.retain and message.topic not in watcher.latest:
+                self._before[message.topic] = b""
+            yield self._published(message, watcher)
+        if not _runs(before):
+            self._before[self._status] = before or b""
+            yield from self._will_comes(watcher)
+
+    def _extras(self, there: dict[str, bytes]) -> Iterator[_Message]:
+        """What is there already is sent as it is at that time."""
+        yield _Message(
+            "status",
+            self._status,
+            there.get(self._status, b'{"state":"offline","by":"fieldpost doctor"}'),
+            "nobody sees whether the node is online",
+        )
+        yield _Message(
+            "health",
+            self._health,
+            there.get(self._health, _TEST),
+            "the node's health, and what it lacks, is not seen",
+            qos=0,
+        )
+        yield _Message(
+            "answers to commands",
+            self._result,
+            _TEST,
+            "a command is done, and nobody is told",
+            retain=False,
+        )
+        document = there.get(self._discovery) or _discovery(self._node)
+        yield _Message(
+            "discovery",
+            self._discovery,
+            document,
+            "Home Assistant does not find the node",
+        )
+
+    def _published(self, message: _Message, watcher: Watcher) -> Check:
+        """Publish it, and see whether it comes and, if it is to be, is kept."""
+        bad = "missing" if message.name == _READING else "optional"
+        size = f", {len(message.data)} bytes" if len(message.data) > _LONG_BYTES else ""
+        what = f"{message.topic}, QoS {message.qos}{', retained' * message.retain}{size}"
+        fix = f"permit it: publish to {message.topic}"
+        try:
+            with self._opened() as connection:
+                connection.publish(
+                    message.topic,
+                    message.data,
+                    qos=message.qos,
+                    retain=message.retain,
+                    timeout_s=_LIMIT_S,
+                )
+                came = watcher.sees(message.topic, message.data, _ECHO_S)
+                if not came and connection.is_lost():
+                    raise Lost("ended without a word")
+        except CommandError as error:
+            is_lost = isinstance(error, Lost)
+            how = "the broker ends the connection over it" if is_lost else str(error)
+            text = f"{what}: {how}. Without it {message.without}"
+            fix = f"see the broker's limits of size, QoS and retained messages, or {fix}"
+            return Check(message.name, bad, text, fix)
+        sees_all = self._account.owner and message.topic not in watcher.blind
+        if not came and not sees_all:
+            text = (
+                f"{what}: taken, and not seen to arrive: this account may not publish it, or not "
+                "read it"
+            )
+            return Check(message.name, "note", text, _OWNER)
+        if not came:
+            text = f"{what}: not passed on, though it was taken. Without it {message.without}"
+            return Check(message.name, bad, text, fix)
+        if message.retain and self._kept().get(message.topic) != message.data:
+            text = f"{what}: passed on, and not kept. For who comes later, {message.without}"
+            return Check(message.name, bad, text, "let the broker keep retained messages")
+        return Check(message.name, "ok", what)
+
+    def _will_comes(self, watcher: Watcher) -> Iterator[Check]:
+        if self._status in watcher.blind:
+            return
+        name, data = "will", b'{"state":"offline","by":"the will"}'
+        try:
+            self._open(will=data).vanish()
+        except CommandError:
+            return  # told already, by what connecting said
+        if watcher.sees(self._status, data, _ECHO_S):
+            yield Check(name, "ok", "comes when a node vanishes")
+        elif self._account.owner:
+            text = "does not come when a node vanishes: it looks online for ever"
+            yield Check(name, "optional", text, f"permit it: publish to {self._status}")
+
+    def _kept(self) -> dict[str, bytes]:
+        account = self._account
+        address = account.owner or account.address
+        with Watcher(address, f"{self._node}-doctor-looks-again", _LIMIT_S) as again:
+            again.watch(self._status, self._health, self._discovery)
+            return again.latest
+
+    def _clean_up(self) -> None:
+        """Put back what was retained: as the owner, too, who may where the node may not."""
+        for address in filter(None, (self._account.address, self._account.owner)):
+            for topic, data in self._before.items():
+                connection = Connection(
+                    address, client_id=f"{self._node}-doctor-cleans", retry_s=None
+                )
+                with contextlib.suppress(CommandError):
+                    connection.open(_LIMIT_S)
+                    # QoS 0, which every broker takes; whether it arrived is seen afterwards.
+                    connection.publish(topic, data, qos=0, retain=True, timeout_s=_LIMIT_S)
+                connection.close()
+
+    def _is_clean(self) -> Iterator[Check]:
+        kept = self._kept() if self._before else {}
+        for topic, data in sorted(self._before.items()):
+            if kept.get(topic, b"") != data:
+                text = f"a message of this test is still retained at {topic}"
+                yield Check("clean-up", "note", text, f"fieldpost publish {topic} '' --retain")
+
+    def _told_by_the_node(self, kept: dict[str, bytes]) -> Iterator[Check]:
+        """What a node that was here has found itself."""
+        if self._health not in kept:
+            return
+        name = f"{self._node} says"
+        try:
+            refused = payload.read(kept[self._health]).get("refused")
+        except payload.Unreadable as error:
+            yield Check(name, "note", f"a health report that is {error}")
+            return
+        if isinstance(refused, list) and refused:
+            listed = ", ".join(map(str, refused))
+            yield Check(name, "optional", f"the broker refuses it: {listed}", "permit it")
+        else:
+            yield Check(name, "ok", "the broker refuses it nothing")
+
+
+def _runs(status: bytes | None) -> bool:
+    """Whether a node with this retained status may be there, awake or asleep."""
+    if status is None:
+        return False
+    try:
+        return payload.read(status).get("state") != "offline"
+    except payload.Unreadable:
+        return True
+
+
+def _discovery(node: str) -> bytes:
+    """As long as a node's, and for Home Assistant a device without anything: a component with
+    its platform alone is one that was removed."""
+    document = {
+        "dev": {"ids": f"fieldpost_{node}", "name": "Fieldpost doctor"},
+        "o": {"name": "Fieldpost"},
+        "cmps": {},
+    }
+    room = _DISCOVERY_BYTES - len(json.dumps(document))
+    one = len('"cmp_000": {"p": "sensor"}, ')
+    document["cmps"] = {f"cmp_{n:03}": {"p": "sensor"} for n in range(room // one)}
+    return json.dumps(document).encode().ljust(_DISCOVERY_BYTES)
