@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from paho.mqtt.client import MQTTMessage
 from rigs.port import micropython, port_environment
 
 from fieldpost.messages.cmd import send
@@ -97,14 +98,17 @@ class Node:
 
 
 class Results:
-    """Answers as they come, from the moment of entering `with`."""
+    """Answers as they come, from the moment of entering `with`, and nothing else: amqtt also hands
+    a new client what is retained for the subscriptions of others."""
 
     def __init__(self, name: str, broker: brokers.Broker) -> None:
         self._topic = f"fieldpost/{name}/cmd/result"
         self._arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._connection = Connection(
-            mqtt_url.parse(broker.url), on_message=lambda one: self._arrived.put(one.payload)
-        )
+        self._connection = Connection(mqtt_url.parse(broker.url), on_message=self._message)
+
+    def _message(self, message: MQTTMessage) -> None:
+        if message.topic == self._topic:
+            self._arrived.put(message.payload)
 
     def __enter__(self) -> Results:
         self._connection.open()

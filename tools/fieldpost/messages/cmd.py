@@ -96,6 +96,8 @@ def send(
                 message = arrived.get(timeout=left_s)
             except queue.Empty:
                 break
+            if message.topic not in (f"{topic}/status", f"{topic}/cmd/result"):
+                continue  # amqtt hands a new client what is retained for others, too.
             is_status = message.topic.endswith("/status")
             known = known or is_status
             try:

@@ -9,6 +9,7 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import ItemsView, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,20 @@ class KnownSubscriber(BasePlugin[BrokerContext]):
 
         client_id: str
         topic: str
+
+
+class Subscriptions(dict[str, Any]):
+    """Of all clients, by topic filter. Who walks through them sees those of the moment it began.
+
+    amqtt walks through them and awaits something at each. With its own dict, a client that
+    subscribes meanwhile has the walk fail: another one, just accepted, is then never served.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(super().__iter__()))
+
+    def items(self) -> ItemsView[str, Any]:
+        return self.copy().items()
 
 
 def _configuration(options: dict[str, Any], password_file: Path) -> dict[str, Any]:
@@ -61,6 +76,7 @@ async def _serve(file: Path) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     options = json.loads(file.read_text())
     broker = Broker(_configuration(options, file.with_name("passwords")))
+    broker._subscriptions = Subscriptions()
     await broker.start()
     await stop.wait()
     await asyncio.wait_for(broker.shutdown(), _SHUTDOWN_S)

@@ -143,6 +143,16 @@ def test_cmd_ends_in_words_for_a_status_that_cannot_be(
         cmd.send("n", "log", {})
 
 
+def test_cmd_takes_what_a_broker_sends_unasked_of_another_node_for_no_word_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cmd, "Connection", Broker)
+    monkeypatch.setattr(cmd, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(Broker, "script", [("status", asleep(5000), True)])
+    with pytest.raises(CommandError, match="no node m has ever reported"):
+        cmd.send("m", "log", {})
+
+
 def test_cmd_to_a_sleeper_that_never_got_it_ends_after_the_wakes_that_it_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

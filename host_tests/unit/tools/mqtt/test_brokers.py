@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -162,6 +163,31 @@ def test_amqtt_serves_where_mosquitto_is_not_installed(monkeypatch: pytest.Monke
 def test_amqtt_is_not_asked_for_what_it_cannot_do() -> None:
     with pytest.raises(CommandError, match="persistence needs mosquitto"):
         Broker("amqtt", persistence=True)
+
+
+def test_amqtt_serves_whoever_comes_while_others_subscribe() -> None:
+    """Each of many is served, though retained messages make amqtt take its time with each."""
+    with Broker("amqtt") as broker:
+        address = mqtt_url.parse(broker.url)
+        first = Connection(address)
+        first.open()
+        for n in range(20):
+            first.subscribe(f"kept/{n}", 0)
+            first.publish(f"kept/{n}", b"kept", qos=1, retain=True)
+
+        def come(n: int) -> None:
+            one = Connection(address)
+            one.open()
+            try:
+                for k in range(5):
+                    one.subscribe(f"mine/{n}/{k}", 0, timeout_s=5)
+            finally:
+                one.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(come, n) for n in range(32)]:
+                done.result()
+        first.close()
 
 
 def test_a_port_that_is_taken_is_an_error_if_given_and_replaced_if_picked(
