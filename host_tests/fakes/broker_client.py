@@ -109,6 +109,8 @@ class Client:
                 raise mqtt.Malformed("a packet before CONNECT")
             self._connect(body)
             return
+        if self._hangs:
+            return
         if self.broker.world.now_us <= self._answered_us and not self._takes_early():
             return
         if kind == mqtt.PUBLISH:

@@ -34,9 +34,11 @@ class Battery:
         self._machine = machine
         settings = machine.scenario.settings
         self._sleeps = settings["mode"] == "duty_cycle"
-        # A broker that takes nothing before CONNACK costs a wake now and then.
-        early = machine.run.scenario.early or not settings["mqtt"]["early"]
-        self._has_alarms = self._sleeps and early and bool(settings["sensors"][0]["alarms"])
+        # A broker that closes on what it does not take costs a wake now and then.
+        scenario = machine.run.scenario
+        early = scenario.early or not settings["mqtt"]["early"]
+        at_once = early and scenario.personality.at_once
+        self._has_alarms = self._sleeps and at_once and bool(settings["sensors"][0]["alarms"])
         self._beyond = False
         self._woke_mv = 3300
         self._joins = self._boots = 0

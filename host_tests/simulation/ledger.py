@@ -23,11 +23,13 @@ Key = tuple[int, int]
 class Ledger:
     """One node's readings, in the order in which they were accepted.
 
-    dropped(): how many readings the node's outboxes say they dropped so far.
+    dropped(): how many readings the node's outboxes say they dropped so far. in_order: that one
+    arrives after a later one is a violation.
     """
 
-    def __init__(self, name: str, dropped: Callable[[], int]) -> None:
+    def __init__(self, name: str, dropped: Callable[[], int], in_order: bool = True) -> None:
         self.name = name
+        self._in_order = in_order
         self._dropped = dropped
         self._keys: list[Key] = []
         self._fields: list[bytes] = []
@@ -126,11 +128,13 @@ class Ledger:
         if states[index] == ARRIVED:
             self.repeats += 1
             return
-        if index < self._next:
-            raise Violation(f"{self.name}: reading {key} arrived after a later one")
-        for skipped in range(self._next, index):
-            if states[skipped] == WAITING:
-                self._pass_over(skipped)
+        if self._in_order:
+            if index < self._next:
+                raise Violation(f"{self.name}: reading {key} arrived after a later one")
+            for skipped in range(self._next, index):
+                if states[skipped] == WAITING:
+                    self._pass_over(skipped)
+            self._next = index + 1
         if states[index] == LOST_WITH_POWER:
             # It had left before the power went.
             self.lost_with_power -= 1
@@ -139,7 +143,9 @@ class Ledger:
         if states[index] == PASSED_OVER:
             self.passed_over -= 1
         states[index] = ARRIVED
-        self._next = index + 1
+        if not self._in_order:
+            while self._next < len(states) and states[self._next] != WAITING:
+                self._next += 1
         self.delivered += 1
         if self.delivered % 64 == 1:
             json.loads(payload)

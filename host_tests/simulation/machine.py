@@ -53,7 +53,7 @@ class Machine:
         self.sensor_stall_ms = 0
         self.hanging = False
         self.hung_us = 0  # in look-ups and sensors: waits that no firmware can bound
-        self.ledger = Ledger(self.name, self._dropped)
+        self.ledger = Ledger(self.name, self._dropped, run.scenario.personality.in_order)
         self.orders = Orders(self)
         self.battery = Battery(self)
         self.life: Life = self.world.main

@@ -52,6 +52,7 @@ class Result:
     runs: int = 0
     node_days: float = 0.0
     faults: Counter = field(default_factory=Counter)
+    brokers: Counter = field(default_factory=Counter)
     taken: int = 0
     delivered: int = 0
     waiting: int = 0
@@ -103,6 +104,7 @@ class Run:
         self.net = FakeNet(self.world, self.rng)
         self.net.plan = self._plan
         self.broker = Broker(self.world, self.rng, early=scenario.early)
+        self.broker.habits = scenario.personality.habits
         if scenario.password:
             self.broker.users = {node.name: scenario.password for node in scenario.nodes}
         self.broker.records = _Nothing()  # pyright: ignore[reportAttributeAccessIssue]
@@ -238,6 +240,7 @@ class Run:
             runs=1,
             node_days=len(self.machines) * self.world.now_us / 86_400e6,
             faults=self.faults,
+            brokers=Counter((self.scenario.broker,)),
             taken=sum(one.taken for one in ledgers),
             delivered=sum(one.delivered for one in ledgers),
             waiting=sum(one.waiting for one in ledgers),
@@ -265,16 +268,17 @@ class Run:
 
     def _report(self, error: BaseException) -> str:
         scenario = self.scenario
-        lines = [f"seed {scenario.seed}: {error}", "", "the last events:"]
+        title = f"seed {scenario.seed}: {error}"
+        lines = [title, "", f"The broker {scenario.broker}. The last events:"]
         for time_us, *what in list(self.world.trace)[-_LAST_EVENTS:]:
             text = " ".join(str(one).strip() for one in what)
             lines.append(f"  {time_us / 1e6:12.3f} s  {text}")
         lines.append("")
-        lines.append(f"seed {scenario.seed}: {error}")
+        lines.append(title)
         hours = f"{scenario.calm_s / 3600:g}"
         lines.append(
             "replay: .venv/bin/python host_tests/simulation/soak.py"
-            f" --replay {scenario.seed} --hours {hours}"
+            f" --replay {scenario.seed} --hours {hours} --broker '{scenario.broker}'"
         )
         return "\n".join(lines)
 
@@ -311,6 +315,7 @@ def run(
     nodes: int = 0,
     groups: list[str] | None = None,
     sleeps: bool | None = None,
+    broker: str | None = None,
 ) -> Result:
     """Play one seed. Raises Failed, whose text says how to see it again."""
-    return Run(scenarios.make(seed, hours, nodes, groups, sleeps)).play()
+    return Run(scenarios.make(seed, hours, nodes, groups, sleeps, broker)).play()

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from firmware.config.check import check
-from simulation import battery, commands  # noqa: F401  register their kinds
+from simulation import battery, commands, personalities  # noqa: F401  register their kinds
 from simulation.faults import GROUPS, PER_NODE
 from simulation.limits import ALARM_ABOVE, LOW_BATTERY
 
 BROKER, TIME_SERVER = "broker.example", "time.example"
+# Of the nodes at a broker with habits, those that publish to Home Assistant's topics as well.
+_DESCRIBED_SHARE = 0.5
 _TICKS_PERIOD_MS = 1 << 30
 _ONE_SENSOR = [{"type": "internal"}]
 _TWO_SENSORS = [*_ONE_SENSOR, {"type": "simulated", "fail_every": 9}]
@@ -54,6 +56,14 @@ class NodeScenario:
     settings: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._check()
+
+    def describe(self) -> None:
+        """Let it tell Home Assistant what it measures."""
+        self.config["home_assistant"] = "homeassistant"
+        self._check()
+
+    def _check(self) -> None:
         settings, errors = check(self.config, self.secrets)
         assert settings and not errors, errors
         self.settings = settings
@@ -71,6 +81,11 @@ class Scenario:
     password: str | None = None
     largest_backlog: int = 0
     groups: list[str] = field(default_factory=list)
+    broker: str = personalities.OBLIGING
+
+    @property
+    def personality(self) -> personalities.Personality:
+        return personalities.PERSONALITIES[self.broker]
 
 
 def make(
@@ -79,8 +94,10 @@ def make(
     nodes: int = 0,
     groups: list[str] | None = None,
     sleeps: bool | None = None,
+    broker: str | None = None,
 ) -> Scenario:
-    """The scenario of a seed. The rest: in place of what the seed would choose."""
+    """The scenario of a seed. The rest: in place of what the seed would choose. Where the groups
+    of faults are chosen, the broker is an obliging one unless it is chosen, too."""
     rng = random.Random(f"scenario {seed}")
     calm_s = hours * 3600
     password = rng.choice((None, "secret"))
@@ -89,12 +106,25 @@ def make(
     chosen = groups if groups is not None else _choose_groups(rng)
     scenario = Scenario(seed, calm_s, made, [], rng.random() < 0.9, password)
     scenario.groups = chosen
+    _choose_broker(scenario, broker, groups is None)
     for group in chosen:
         targets = range(count) if group in PER_NODE else (-1,)
         for target in targets:
             scenario.faults += _faults(group, target, calm_s, rng)
     scenario.faults.sort()
     return scenario
+
+
+def _choose_broker(scenario: Scenario, broker: str | None, draws: bool) -> None:
+    """By dice of its own: a seed's faults are those that they were before brokers had habits."""
+    rng = random.Random(f"broker {scenario.seed}")
+    drawn = personalities.draw(rng)
+    scenario.broker = broker or (drawn if draws else personalities.OBLIGING)
+    if scenario.broker == personalities.OBLIGING:
+        return
+    for node in scenario.nodes:
+        if rng.random() < _DESCRIBED_SHARE:
+            node.describe()
 
 
 def _choose_groups(rng: random.Random) -> list[str]:

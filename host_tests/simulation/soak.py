@@ -28,23 +28,24 @@ if __package__ in (None, ""):
 
 from fieldpost.pages import write_part
 from simulation.faults import GROUPS
+from simulation.personalities import PERSONALITIES
 from simulation.run import Failed, Result, run
 
 _HOURS = 24.0
 _console = Console(stderr=True)
 
 
-def play(seed: int, hours: float) -> tuple[int, Result | str, float]:
+def play(seed: int, hours: float, broker: str | None = None) -> tuple[int, Result | str, float]:
     """(seed, its Result or the report of its failure, seconds of processor time)."""
     start_s = time.process_time()
     try:
-        return seed, run(seed, hours), time.process_time() - start_s
+        return seed, run(seed, hours, broker=broker), time.process_time() - start_s
     except Failed as failure:
         return seed, str(failure), time.process_time() - start_s
 
 
 def _results(
-    first: int, hours: float, jobs: int, goes_on: Callable[[int], bool]
+    first: int, hours: float, broker: str | None, jobs: int, goes_on: Callable[[int], bool]
 ) -> Iterator[tuple[int, Result | str, float]]:
     """Results as they come, until `goes_on(seed)` is False; then of those that still run."""
     seeds = count(first)
@@ -52,13 +53,13 @@ def _results(
         for seed in seeds:
             if not goes_on(seed):
                 return
-            yield play(seed, hours)
+            yield play(seed, hours, broker)
     with ProcessPoolExecutor(jobs) as pool:
         running: set[Future] = set()
         seed = next(seeds)
         while True:
             while len(running) < jobs and goes_on(seed):
-                running.add(pool.submit(play, seed, hours))
+                running.add(pool.submit(play, seed, hours, broker))
                 seed = next(seeds)
             if not running:
                 return
@@ -74,6 +75,9 @@ def soak(
     hours: Annotated[float, typer.Option(help="Simulated hours with faults, of each seed.")] = (
         _HOURS
     ),
+    broker: Annotated[
+        str | None, typer.Option(help="One for all worlds: a name in personalities.py.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     replay: Annotated[int, typer.Option(help="Play this seed alone, with its trace.")] = -1,
     document: Annotated[
@@ -82,6 +86,8 @@ def soak(
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
 ) -> None:
     """Simulate nodes under faults, seed after seed, and check that nothing is lost."""
+    if broker is not None and broker not in PERSONALITIES:
+        raise typer.BadParameter(f"there is no broker {broker!r}: {', '.join(PERSONALITIES)}")
     if replay >= 0:
         first, seeds, minutes = replay, 1, 0.0
     elif not seeds and not minutes:
@@ -101,7 +107,7 @@ def soak(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=_console
     ) as progress:
         bar = progress.add_task("soak", total=seeds or minutes * 60)
-        for seed, outcome, seconds in _results(first, hours, jobs, goes_on):
+        for seed, outcome, seconds in _results(first, hours, broker, jobs, goes_on):
             used_s += seconds
             if isinstance(outcome, str):
                 failure = failure or outcome
@@ -126,11 +132,13 @@ def soak(
 def _report(total: Result, took_s: float, used_s: float, jobs: int) -> dict:
     report = vars(total).copy()
     faults = report.pop("faults")
+    brokers = report.pop("brokers")
     report["faults"] = sum(faults.values())
     report["minutes"] = took_s / 60
     report["processes"] = jobs
     report["node_days_per_minute_and_core"] = total.node_days / max(took_s, 1e-9) * 60 / jobs
     report["node_days_per_minute_of_processor_time"] = total.node_days / max(used_s, 1e-9) * 60
+    report["worlds_by_broker"] = {name: brokers[name] for name in PERSONALITIES}
     report["faults_by_kind"] = {kind: faults[kind] for kinds in GROUPS.values() for kind in kinds}
     return report
 
@@ -173,9 +181,15 @@ def _print(report: dict) -> None:
     for name, text in _ROWS:
         value = report[name]
         table.add_row(text, f"{value:,.1f}" if isinstance(value, float) else f"{value:,}")
-    for kind, number in report["faults_by_kind"].items():
-        table.add_row(f"  {kind}", f"{number:,}")
+    for what, number in _counted(report):
+        table.add_row(f"  {what}", f"{number:,}")
     Console().print(table)
+
+
+def _counted(report: dict) -> Iterator[tuple[str, int]]:
+    yield from report["faults_by_kind"].items()
+    for name, number in report["worlds_by_broker"].items():
+        yield f"worlds with a broker that {name}", number
 
 
 def _write(page: Path, report: dict) -> None:
@@ -185,7 +199,7 @@ def _write(page: Path, report: dict) -> None:
         for name, text in _ROWS
         if "processor" not in text and "core" not in text
     ]
-    rows += [f"| {kind} | {number:,} |" for kind, number in report["faults_by_kind"].items()]
+    rows += [f"| {what} | {number:,} |" for what, number in _counted(report)]
     table = "\n".join(["| of the last soak written here | |", "|---|---|", *rows])
     write_part(page, "<!-- soak -->", "<!-- end of soak -->", table)
 

@@ -2,7 +2,8 @@
 
 import re
 import struct
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,6 +16,7 @@ from firmware.readings import outbox
 from firmware.readings.boot_count import Identity
 from firmware.readings.delivery import Delivery
 from firmware.remote import commands
+from simulation.personalities import OBLIGING
 from simulation.run import Failed, run
 
 _HOURS = 6.0
@@ -91,18 +93,70 @@ def _no_sparing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BatteryPolicy, "may_deliver", lambda self, supply_mv: True)
 
 
-# What is switched off, the faults in which that shows, and what the simulation then says.
+def _no_deadline_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any acknowledgement stands for those before it."""
+    acknowledged = Session._acknowledged
+
+    def of_any(self: Session, pid: int) -> None:
+        acknowledged(self, pid)
+        self._reading_since_ms = self._other_since_ms = self._heard_ms
+
+    monkeypatch.setattr(Session, "_acknowledged", of_any)
+
+
+def _no_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings ride with CONNECT, whatever became of those that did."""
+    monkeypatch.setattr(Session, "rides", lambda self: (0, 0))
+
+
+def _no_proof_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One early packet that was taken stands for all that rode."""
+    acknowledged = Session._acknowledged
+
+    def of_any(self: Session, pid: int) -> None:
+        acknowledged(self, pid)
+        self._rode_in_vain = False
+
+    monkeypatch.setattr(Session, "_acknowledged", of_any)
+
+
+class Sabotage(NamedTuple):
+    """What is switched off, the faults and the broker with which that shows, and what the
+    simulation then says."""
+
+    begin: Callable[[pytest.MonkeyPatch], None]
+    groups: list[str]
+    expected: str
+    broker: str = OBLIGING
+    sleeps: bool = False
+
+
 _SABOTAGES = {
-    "CRC check": (_no_checksum, ["power", "broker"], "arrived as|was never taken|no reading"),
-    "resending after a reconnect": (_no_resending, ["connection"], "lost|later one"),
-    "deadline of an acknowledgement": (_no_deadline, ["answers"], "not delivered"),
-    "wrap of the packet id": (_no_wrap, [], "escaped"),
-    "seq kept across deep sleep": (_no_seq, ["broker"], "after"),
-    "way back from a mistyped broker": (_no_rollback, ["commands"], "not delivered|no answer"),
-    "memory of what was done": (_no_memory_of_ids, ["commands"], "was done 2 times"),
-    "alarms of a node that sleeps": (_no_alarms, [], "alarm .* is not delivered"),
-    "sparing of the cell in sleep": (_no_sparing, ["supply"], "with a cell"),
-    "boot counted at each start": (_no_counting, ["power"], "given twice"),
+    "CRC check": Sabotage(
+        _no_checksum, ["power", "broker"], "arrived as|was never taken|no reading"
+    ),
+    "resending after a reconnect": Sabotage(_no_resending, ["connection"], "lost|later one"),
+    "deadline of an acknowledgement": Sabotage(_no_deadline, ["answers"], "not delivered"),
+    "wrap of the packet id": Sabotage(_no_wrap, [], "escaped"),
+    "seq kept across deep sleep": Sabotage(_no_seq, ["broker"], "after", sleeps=True),
+    "way back from a mistyped broker": Sabotage(
+        _no_rollback, ["commands"], "not delivered|no answer"
+    ),
+    "memory of what was done": Sabotage(_no_memory_of_ids, ["commands"], "was done 2 times"),
+    "alarms of a node that sleeps": Sabotage(
+        _no_alarms, [], "alarm .* is not delivered", sleeps=True
+    ),
+    "sparing of the cell in sleep": Sabotage(_no_sparing, ["supply"], "with a cell", sleeps=True),
+    "boot counted at each start": Sabotage(_no_counting, ["power"], "given twice"),
+    "deadline of each reading": Sabotage(
+        _no_deadline_of_each, [], "not delivered", "loses a message now and then"
+    ),
+    "way back from early packets": Sabotage(
+        _no_way_back, [], "not delivered", "never answers CONNECT with more behind it"
+    ),
+    "proof that all early packets were taken": Sabotage(
+        _no_proof_of_all, ["broker"], "not delivered|no answer", "takes three early packets"
+    ),
 }
 _SEEDS = 30
 
@@ -111,15 +165,14 @@ _SEEDS = 30
 def test_the_simulation_misses_a_protection(
     protection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sabotage, groups, expected = _SABOTAGES[protection]
-    sabotage(monkeypatch)
-    sleeps = "sleep" in protection
+    begin, groups, expected, broker, sleeps = _SABOTAGES[protection]
+    begin(monkeypatch)
     for seed in range(1, _SEEDS + 1):
         try:
-            run(seed, _HOURS, 1, groups, sleeps)
+            run(seed, _HOURS, 1, groups, sleeps, broker)
         except Failed as failure:
             assert re.search(expected, str(failure).splitlines()[0]), str(failure)
             monkeypatch.undo()
-            run(seed, _HOURS, 1, groups, sleeps)  # With it, the same seed holds.
+            run(seed, _HOURS, 1, groups, sleeps, broker)  # With it, the same seed holds.
             return
     pytest.fail(f"{_SEEDS} seeds, and nobody misses the {protection}")

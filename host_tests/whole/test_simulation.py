@@ -1,6 +1,7 @@
 """Whole nodes under seeded faults: nothing lost, nothing twice after the key, nothing hangs."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -11,9 +12,11 @@ from simulation import scenario
 from simulation.endings import Violation
 from simulation.faults import GROUPS
 from simulation.ledger import Ledger
+from simulation.personalities import PERSONALITIES
 from simulation.run import Failed, Result, Run, run
 
 _SEEDS = 240
+_SEEDS_OF_A_BROKER = 3
 _HOURS = 3.0
 _BATCH = 10
 
@@ -36,6 +39,31 @@ def test_no_seed_breaks_an_invariant(first: int) -> None:
         total += run(seed, _HOURS)
     assert total.lost == total.doubled == total.late_waits == 0
     assert total.delivered > 500
+
+
+@pytest.mark.parametrize("broker", PERSONALITIES)
+def test_no_seed_breaks_an_invariant_at_a_broker_with_habits(broker: str) -> None:
+    total = Result()
+    for seed in range(1, _SEEDS_OF_A_BROKER + 1):
+        total += run(seed, _HOURS, broker=broker)
+    assert total.lost == total.doubled == total.late_waits == 0
+    assert total.delivered > 200
+    assert total.brokers == {broker: _SEEDS_OF_A_BROKER}
+
+
+def test_the_page_tells_of_every_broker_and_of_every_exception_that_it_makes() -> None:
+    rows = (ROOT / "docs" / "reliability.md").read_text().split("| a broker that |")[1]
+    exceptions = dict(re.findall(r"^\| ([^|]+?) \| ([^|]*?) *\|$", rows, re.MULTILINE))
+    for name, personality in PERSONALITIES.items():
+        assert name in exceptions
+        made = {
+            "no commands": not personality.hears,
+            "no answers": not personality.tells,
+            "order": not personality.in_order,
+            "alarms": not personality.at_once,
+        }
+        for word, is_made in made.items():
+            assert (word in exceptions[name]) == is_made, (name, word)
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -83,7 +111,7 @@ def test_a_failure_prints_the_seed_the_command_that_replays_it_and_the_last_even
         played.play()
     text = str(caught.value)
     assert text.startswith("seed 7: ")
-    assert "soak.py --replay 7 --hours 2" in text
+    assert "soak.py --replay 7 --hours 2 --broker '" in text
     assert "sample" in text and "down" in text
 
 
