@@ -33,8 +33,7 @@ class Uplink:
         self, clock, session, outbox, delivery, root, health, commands, discovery, settings, log
     ):
         self.session = session
-        session.on_refused = self._refused
-        self.refused = []  # topics that the broker lets nobody subscribe to here
+        session.log = log
         self._obeys = settings["commands"] != "off"
         self.outbox = outbox
         self.delivery = delivery
@@ -97,7 +96,7 @@ class Uplink:
         if self._catching_up and not self.outbox.depth:
             self._note_delivery(*self._catching_up)
             self._catching_up = None
-        if self._crash_sent and not self.session.waits():
+        if self._crash_sent and not (self.session.waits() or self.session.careful):
             self._crash_sent = False
             self._health.crash_published()
         if self.discovery:
@@ -123,12 +122,6 @@ class Uplink:
             self.session.publish(self._root + b"status", _OFFLINE, True, 0)
         except OSError:
             pass  # The will says the same.
-
-    def _refused(self, topic):
-        topic = topic.decode()
-        if topic not in self.refused:
-            self.refused.append(topic)
-            self._log("broker refuses us " + topic)
 
     def _note_delivery(self, start_ms, round_trips, segments, delivered):
         wire = self.session.wire

@@ -82,7 +82,7 @@ class DutyCycle:
         self._waits_asleep = False
         self.watch = watch
         self._alarms = _alarms(sensors, kept.get("alarms"))
-        uplink.refused = kept.get("refused", [])
+        link.session.refused = kept.get("refused", [])
         self._battery, self._supply_mv = _battery(board, settings)
         self.grid = Grid(
             settings["sample_s"] * 1000,
@@ -168,7 +168,7 @@ class DutyCycle:
             "lease_at": self._lease_at_ms,
             "ntp": (self.timekeeper.due_ms, self.timekeeper.retry_ms),
             "alarms": self._alarms.state if self._alarms else {},
-            "refused": self.uplink.refused,
+            "refused": self.link.session.refused,
             "described": discovery.told if discovery else 0,
             "lost": (outbox.dropped, outbox.corrupt, outbox.refused),
             # See `full` and `deliver_now`: the next wake must not wait for its batch either.
@@ -244,12 +244,15 @@ class DutyCycle:
 
     def _is_done(self):
         now_ms = self.clock.uptime_ms()
-        if self.link.failures != self._failures:
-            return True
-        if self.link.is_up and self._done_ms is None and not self._owes():
+        has_failed = self.link.failures != self._failures
+        # What it failed at without a reading waiting can wait, and keeps no reading waiting.
+        all_gone = not self.outbox.depth if has_failed else self.link.is_up and not self._owes()
+        if all_gone and self._done_ms is None:
             self._done_ms = now_ms
             self.grid.delivered()
             self._urgent = False
+        if has_failed:
+            return True
         if self._stays():
             # Until the next reading is due, which is then taken without a sleep.
             return self.now_ms() >= self.grid.reading_due_ms(1) or self._input_has_changed()
@@ -393,7 +396,8 @@ class DutyCycle:
             self._lease_at_ms = self.now_ms()
 
     def closed(self):
-        """See `Link`."""
+        """See `Link`. Nobody knows whether the last report has arrived: the next follows soon."""
+        self._next_health_ms = 0
         self.uplink.closed()
 
     def work(self):

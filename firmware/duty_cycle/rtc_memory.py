@@ -21,12 +21,13 @@ refused, and the node starts a new boot, as after a reset. Its records are taken
 | ntp | [up at which the time server is asked next, ms until it is asked after one more failure] |
 | alarms | field -> [beyond its limit, last delivered value] (alarms.py) |
 | described | fields that Home Assistant was told of (firmware/remote/home_assistant.py) |
-| refused | topics that the broker lets nobody subscribe to here |
+| refused | topics that the broker does not take from us |
 | lost | [dropped, corrupt, refused] of the outbox in this boot |
 | hint | [SSID, BSSID in hex, channel] of the access point, or null |
 | lease, lease_at | (address, mask, gateway, DNS server) or null, and the rtc of its start |
 | broker | [host, its address] |
 | early | what is known of packets before CONNACK (`Session.rides`) |
+| careful | what the broker closes on, or null (firmware/net/mqtt_careful.py) |
 | short, row | sleeps that were cut short, in all and since the last reading |
 | pins, woken | the watched pins, and wakes by them (wake_stub.py) |
 | pin_error | why a pin cannot wake the board, or null |

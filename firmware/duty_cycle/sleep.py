@@ -34,6 +34,10 @@ class Sleep:
             station.hint = (hint[0], bytes.fromhex(hint[1]), hint[2])
         station.lease = kept.get("lease")
         session.resume(kept.get("early") or (0, 0))
+        if kept.get("careful"):
+            from firmware.net.mqtt_careful import Careful
+
+            session.careful = Careful(session, link.clock.uptime_ms, log, kept["careful"])
         host, address = kept.get("broker") or (None, None)
         if address and host == settings["mqtt"]["host"]:  # A command may have changed it.
             port = settings["mqtt"]["port"]
@@ -112,6 +116,7 @@ class Sleep:
             "broker": (session.server, _numeric(session.wire.addresses)),
             # A broker that closes on what comes before CONNACK would do so at every wake.
             "early": session.rides(),
+            "careful": session.careful and session.careful.keep(),
         }
 
 

@@ -27,7 +27,7 @@ class Link:
         self.station = station
         self.session = session
         self.log = log
-        self._clock = clock
+        self.clock = clock
         self._retry = retry
         self._random_u32 = random_u32
         self._stable_ms = int(retry["stable_s"] * 1000)
@@ -54,7 +54,7 @@ class Link:
         raise OSError. closed(): a session ended or could not be had. may_restart() -> whether a
         restart would cost no reading. restart(): the last means.
         """
-        now_ms = self._clock.uptime_ms()
+        now_ms = self.clock.uptime_ms()
         if not self.is_up and now_ms < self._retry_at_ms:
             return self._retry_at_ms - now_ms
         try:
@@ -66,9 +66,9 @@ class Link:
             elif isinstance(error, JoinFailed):
                 self._wanted = False
             # A look-up or a handshake may have taken its time.
-            now_ms = self._clock.uptime_ms()
+            now_ms = self.clock.uptime_ms()
             self._retry_at_ms = now_ms + self._recover().failed(user, error, now_ms, was_up)
-            return max(self._retry_at_ms - self._clock.uptime_ms(), 0)
+            return max(self._retry_at_ms - self.clock.uptime_ms(), 0)
 
     def rejoin(self, off=False):
         """Leave the network, and join it at the next step. off: with the radio switched off."""
@@ -105,7 +105,7 @@ class Link:
         self.failure = None
         if self._recovery:
             self._recovery.opened()
-        self._up_since_ms = self.proof_ms = self._clock.uptime_ms()
+        self._up_since_ms = self.proof_ms = self.clock.uptime_ms()
         user.opened()
         return 0
 

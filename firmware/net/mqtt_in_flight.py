@@ -14,13 +14,14 @@ class InFlight:
     They outlive the connection: what goes out again keeps its id. limit: readings at most.
     `count`: readings in flight. `sent`: how many of them went out on this connection.
     `done`: those at its start that have been acknowledged, and not been told of yet.
+    `ids[first]`: the oldest one's packet id.
     """
 
     def __init__(self, limit):
         self._limit = limit
         self._size = min(limit, _FIRST_IDS)
-        self._ids = array("H", bytearray(2 * self._size))
-        self._first = 0
+        self.ids = array("H", bytearray(2 * self._size))
+        self.first = 0
         self.count = self.sent = self.done = 0
 
     def room(self):
@@ -34,15 +35,15 @@ class InFlight:
 
     def add(self, pid):
         """One more, which goes out now."""
-        ids = self._ids
-        ids[(self._first + self.count) % self._size] = pid
+        ids = self.ids
+        ids[(self.first + self.count) % self._size] = pid
         self.count += 1
         self.sent += 1
 
     def again(self):
         """The packet id of the next one to go out again."""
-        ids = self._ids
-        pid = ids[(self._first + self.sent) % self._size]
+        ids = self.ids
+        pid = ids[(self.first + self.sent) % self._size]
         self.sent += 1
         return pid
 
@@ -51,14 +52,14 @@ class InFlight:
         if self.sent == self.count:
             self.add(0)
         else:
-            ids = self._ids
-            ids[(self._first + self.sent) % self._size] = 0
+            ids = self.ids
+            ids[(self.first + self.sent) % self._size] = 0
             self.sent += 1
         self.release()
 
     def acknowledge(self, pid):
         """False if it is none of those that were sent."""
-        ids, first = self._ids, self._first
+        ids, first = self.ids, self.first
         if self.sent and ids[first] == pid:
             ids[first] = 0
             self.release()
@@ -73,17 +74,17 @@ class InFlight:
 
     def release(self):
         """Let go of those at the start that are done."""
-        ids = self._ids
-        while self.sent and not ids[self._first]:
-            self._first = (self._first + 1) % self._size
+        ids = self.ids
+        while self.sent and not ids[self.first]:
+            self.first = (self.first + 1) % self._size
             self.count -= 1
             self.sent -= 1
             self.done += 1
 
     def _grow(self):
-        ids, first = self._ids, self._first
+        ids, first = self.ids, self.first
         size = min(2 * self._size, self._limit)
         grown = array("H", bytearray(2 * size))
         for k in range(self.count):
             grown[k] = ids[(first + k) % self._size]
-        self._ids, self._first, self._size = grown, 0, size
+        self.ids, self.first, self._size = grown, 0, size

@@ -12,12 +12,13 @@ _EPROTO = const(71)
 ACKNOWLEDGEMENTS = b"\x40\x90\xb0"
 
 
-def put(wire, flags, topic, body, pid, subscribe=False):
+def put(wire, flags, topic, body, pid):
     """Gather one PUBLISH, or SUBSCRIBE (whose packet id comes before the topic), in `wire`.
 
     flags: of a PUBLISH; of a SUBSCRIBE the whole first byte. topic, body: bytes. pid: 0 for none.
     """
     tx = wire.tx
+    subscribe = flags & 0x80
     length = len(topic)
     head = 2 + length + (2 if pid else 0)
     rest = size = head + len(body)

@@ -1,4 +1,4 @@
-"""What the codes of a CONNACK mean. Loaded with the first one that refuses."""
+"""What a broker refuses: the codes of a CONNACK, and topics. Loaded with the first refusal."""
 
 from micropython import const
 
@@ -19,3 +19,17 @@ def error_of(code, refused):
     if code in _REASONS:
         return refused(_REASONS[code])
     return OSError(_ENOTCONN if code == _SERVER_UNAVAILABLE else _EPROTO)
+
+
+def refuse(session, topic, why="refuses us"):
+    """Note, and say once, that the broker does not take a topic from us."""
+    if topic not in session.refused:
+        session.refused.append(topic)
+        session.log("broker %s %s" % (why, topic))
+
+
+def take(session, topic):
+    """It takes it after all."""
+    if topic in session.refused:
+        session.refused.remove(topic)
+        session.log("broker takes %s again" % topic)

@@ -15,7 +15,8 @@ _PUBLISH = const(0x30)
 _PUBACK = const(0x40)
 _PINGRESP = const(0xD0)
 _DUP = const(0x08)
-_QOS1 = const(0x02)
+_QOS1 = const(0x02)  # also of a SUBSCRIBE
+_SUBSCRIBE = const(0x82)
 _EPROTO = const(71)
 _ETIMEDOUT = const(110)
 # Packets taken in by one poll: a flood must not keep the node from its sensors.
@@ -47,7 +48,8 @@ class Session(simple.MQTTClient):
 
     Set by the owner:
     on_acknowledged(count): the `count` oldest readings in flight have been acknowledged.
-    on_refused(topic): the broker does not grant this subscription (SUBACK 0x80).
+    log(text): where a topic is named that the broker does not take; `refused` lists them.
+    careful: firmware/net/mqtt_careful.py after a connection that ended, or None.
     """
 
     def __init__(
@@ -82,7 +84,9 @@ class Session(simple.MQTTClient):
         self.timeout_ms = timeout_ms
         self.on_acknowledged = None
         self.on_message = on_message
-        self.on_refused = None
+        self.careful = None
+        self.log = None
+        self.refused = []
         self._subscriptions = {}  # packet id -> topic, of this connection
         if will:
             self.set_last_will(will[0], will[1], True, 1)
@@ -90,15 +94,15 @@ class Session(simple.MQTTClient):
         self._flags = 0  # first byte of the message that comes in
         self.oversized = 0  # messages of more than READ_LIMIT bytes, which were read past
         self.in_flight = InFlight(window)
-        self._others = []
-        self._ping_ms = None
+        self.others = []
+        self.ping_ms = None
         # When the oldest reading in flight, and the oldest other message, was sent or became it:
         # what is answered behind one that was lost does not stand for it.
         self._reading_since_ms = self._other_since_ms = 0
         self._heard_ms = self._spoke_ms = 0
         self._sent_bytes = 0  # the wire's count when `_spoke_ms` was noted
         # Whether early packets left with the last CONNECT, and whether they did so in vain.
-        self._rode = self._rode_in_vain = False
+        self._rode = self.rode_in_vain = False
         self._in_vain = 0  # times in a row
         self._without = 0  # connections still to be made without them
         self._nudged = self._answered = False
@@ -117,11 +121,13 @@ class Session(simple.MQTTClient):
         simple.socket = wire
         # What was skipped while the connection before broke: `ride` must not skip it again.
         self._report()
-        self._others.clear()
+        self.others.clear()
         self._subscriptions.clear()
         self.in_flight.sent = 0
-        self._ping_ms = None
+        self.ping_ms = None
         self._nudged = False
+        if self.careful:
+            self.careful.restart()
         early = bool(ride and self.early and not self.rides()[1])
         self._heard_ms = self._spoke_ms = wire.now_ms()
         wire.arm(self.timeout_ms)
@@ -135,14 +141,14 @@ class Session(simple.MQTTClient):
         except OSError:
             if early and not wire.rider:
                 # Whatever its errno: a broker may close, answer them before CONNACK, or be silent.
-                self._rode = self._rode_in_vain = True
+                self._rode = self.rode_in_vain = True
             raise
         self._heard_ms = wire.now_ms()
         # CONNACK is the first answer to what rode with CONNECT, and to nothing else.
         self._answered = self._rode = early
         # Until all is answered: a broker may take some of its early packets and close on the next
         # one, or drop them all and take what follows.
-        self._rode_in_vain = early and self.waits()
+        self.rode_in_vain = early and self.waits()
         if not early and ride:
             self._without = max(self._without - 1, 0)
             ride()
@@ -152,12 +158,12 @@ class Session(simple.MQTTClient):
     def rides(self):
         """(times in a row that early packets left in vain, connections still to be made without
         them), the last connection counted. For `resume`, by whoever keeps it over a sleep."""
-        if self._rode_in_vain:
+        if self.rode_in_vain:
             self._without = 1 << 2 * self._in_vain
             self._in_vain = min(self._in_vain + 1, _IN_VAIN_MAX)
         elif self._rode:
             self._in_vain = 0
-        self._rode = self._rode_in_vain = False
+        self._rode = self.rode_in_vain = False
         return self._in_vain, self._without
 
     def resume(self, rides):
@@ -188,14 +194,26 @@ class Session(simple.MQTTClient):
 
         QoS 1 is acknowledged in its time or the connection is given up; it is not sent again.
         """
+        self._extra(retain | qos << 1, topic, msg)
+
+    def subscribe(self, topic, qos=1):
+        """Gather a SUBSCRIBE to bytes `topic`. If the broker refuses, the session goes on."""
+        self._extra(_SUBSCRIBE, topic, bytes((qos,)))
+
+    def send(self, flags, topic, body):
+        """Gather what `publish` or `subscribe` made: see `put`."""
         pid = 0
-        if qos:
-            if len(self._others) >= _OTHERS_MAX:
+        if flags & _QOS1:
+            if len(self.others) >= _OTHERS_MAX:
                 self._lost(OSError(_ETIMEDOUT))
             pid = self._next_pid()
-        put(self.wire, retain | qos << 1, topic, msg, pid)
-        if qos:
-            self._await(pid)
+        put(self.wire, flags, topic, body, pid)
+        if pid:
+            if not self.others:
+                self._other_since_ms = self.wire.now_ms()
+            self.others.append(pid)
+            if flags & 0x80:
+                self._subscriptions[pid] = topic
 
     def publish_reading(self, topic, msg):
         """Gather the next reading, QoS 1, if the window has room. In order: first those that are
@@ -215,13 +233,6 @@ class Session(simple.MQTTClient):
         else:
             ring.release()  # Acknowledged out of order before the connection broke.
 
-    def subscribe(self, topic, qos=1):
-        """Gather a SUBSCRIBE to bytes `topic`. A refusal goes to `on_refused`, the session on."""
-        pid = self._next_pid()
-        put(self.wire, 0x82, topic, bytes((qos,)), pid, True)
-        self._subscriptions[pid] = topic
-        self._await(pid)
-
     def flush(self):
         """Send all that was gathered, within the deadline."""
         self.wire.arm(self.timeout_ms)
@@ -229,7 +240,7 @@ class Session(simple.MQTTClient):
 
     def waits(self):
         """Whether an acknowledgement is outstanding on this connection."""
-        return bool(self._others or self.in_flight.sent)
+        return bool(self.others or self.in_flight.sent or (self.careful and self.careful.held))
 
     # Receiving -------------------------------------------------------------------------------
 
@@ -253,13 +264,15 @@ class Session(simple.MQTTClient):
             self._report()
         if self._left_ms() < 0:
             self._lost(OSError(_ETIMEDOUT))
-        if self._ping_ms is None and self._quiet_ms() >= self.ping_after_ms():
-            self._ask()
+        if self.ping_ms is None and self._quiet_ms() >= self.ping_after_ms():
+            self.ask()
         elif self._may_nudge() and wire.since_ms(self._heard_ms) >= _NUDGE_MS:
             self._nudged = True
-            self._ask()
+            self.ask()
         if not self.in_flight.sent:
             self._nudged = self._answered = False
+        if self.careful:
+            self.careful.step()
         self._flush()
 
     def ping_after_ms(self):
@@ -272,7 +285,7 @@ class Session(simple.MQTTClient):
         """Milliseconds until `poll` has something to do even if nothing arrives."""
         wire = self.wire
         due_ms = self._left_ms()
-        if self._ping_ms is None:
+        if self.ping_ms is None:
             due_ms = min(due_ms, self.ping_after_ms() - self._quiet_ms())
             if self._may_nudge():
                 due_ms = min(due_ms, _NUDGE_MS - wire.since_ms(self._heard_ms))
@@ -286,23 +299,24 @@ class Session(simple.MQTTClient):
         It keeps back a PUBACK until TCP has acknowledged what it sent before, and TCP delays that
         (40 ms on Linux, 250 ms on lwIP) unless something is sent: a ping will do.
         """
-        if self._nudged or self._ping_ms is not None:
+        if self._nudged or self.ping_ms is not None:
             return False
         return self._answered and self.in_flight.sent > 0
 
     def _left_ms(self):
         """Until the first deadline of what is awaited is over; negative: it is."""
         since_ms = self.wire.since_ms
-        waited_ms = 0 if self._ping_ms is None else since_ms(self._ping_ms)
+        waited_ms = 0 if self.ping_ms is None else since_ms(self.ping_ms)
         if self.in_flight.sent:
             waited_ms = max(waited_ms, since_ms(self._reading_since_ms))
-        if self._others:
+        if self.others:
             waited_ms = max(waited_ms, since_ms(self._other_since_ms))
         return self.timeout_ms - waited_ms
 
-    def _ask(self):
+    def ask(self):
+        """Gather a ping, whose answer shows that the broker took what was sent before it."""
         self.ping()
-        self._ping_ms = self.wire.now_ms()
+        self.ping_ms = self.wire.now_ms()
 
     def _flush(self):
         wire = self.wire
@@ -319,10 +333,9 @@ class Session(simple.MQTTClient):
         self.pid = self.pid % 65535 + 1  # 0 is no packet id (section 2.3.1)
         return self.pid
 
-    def _await(self, pid):
-        if not self._others:
-            self._other_since_ms = self.wire.now_ms()
-        self._others.append(pid)
+    def _extra(self, flags, topic, body):
+        if not (self.careful and self.careful.holds(flags, topic, body)):
+            self.send(flags, topic, body)
 
     def _take_pubacks(self):
         """The hot path: whole PUBACKs are read where they lie, without allocating."""
@@ -348,12 +361,14 @@ class Session(simple.MQTTClient):
                 self.oversized += 1
         elif first == _PINGRESP:
             self.wait_msg()
-            self._ping_ms = None
+            self.ping_ms = None
         elif first in ACKNOWLEDGEMENTS:
             self.wait_msg()
             pid, granted = acknowledged(wire, first)
-            if not granted and self.on_refused:
-                self.on_refused(self._subscriptions.get(pid, b""))
+            if not granted:
+                from firmware.net.mqtt_refusals import refuse
+
+                refuse(self, self._subscriptions.get(pid, b"").decode())
             self._acknowledged(pid)
         else:
             raise OSError(_EPROTO)
@@ -370,16 +385,16 @@ class Session(simple.MQTTClient):
         if not pid:
             self._lost(OSError(_EPROTO))  # The mark of what is done already, among the ids.
         sent = self.in_flight.sent
-        if pid in self._others:
-            if pid == self._others[0]:
+        if pid in self.others:
+            if pid == self.others[0]:
                 self._other_since_ms = self._heard_ms
-            self._others.remove(pid)
+            self.others.remove(pid)
         elif not self.in_flight.acknowledge(pid):
             return  # Nothing of ours: a late answer to what was given up.
         if self.in_flight.sent != sent:
             self._reading_since_ms = self._heard_ms
         if not self.waits():
-            self._rode_in_vain = False
+            self.rode_in_vain = False
 
     def _report(self):
         count, self.in_flight.done = self.in_flight.done, 0

@@ -20,9 +20,11 @@ _ECONNREFUSED = const(111)
 _ECONNREFUSED_LWIP = const(61)
 # Failures of the session in a row after which the address itself is doubted.
 _REJOIN_AFTER = const(3)
-# Sessions in a row that the broker ended before they were stable, after which it is no accident.
-_CUT_SHORT_MAX = const(3)
-_CUT_SHORT = "broker ends each session soon: does another client have this id?"
+_EARLY = "broker did not take packets before CONNACK: trying once without"
+# Its reset may have taken a refusal along.
+_EARLY_CLOSED = (
+    "broker closed before CONNACK: wrong user or password? trying without early packets"
+)
 # Neither a wrong password nor a refusal gets better in a second.
 _SLOW_MS = const(30000)
 _EXPONENT_MAX = const(20)
@@ -58,7 +60,6 @@ class Recovery:
         self._reset_ms = int(retry["reset_s"] * 1000)
         self._attempt = 0
         self._failed_sessions = 0
-        self._cut_short = 0
         self._cycled_ms = link.proof_ms  # the last time that the radio was off and on
 
     def opened(self):
@@ -67,7 +68,9 @@ class Recovery:
 
     def settled(self):
         """It has been stable for long enough."""
-        self._attempt = self._cut_short = 0
+        self._attempt = 0
+        if self._link.session.careful:
+            self._link.session.careful.settled()
 
     def failed(self, user, error, now_ms, was_up):
         """The link failed with an exception. was_up: it had a session; milliseconds to wait."""
@@ -78,17 +81,14 @@ class Recovery:
         if isinstance(error, Refused):
             link.proof_ms = now_ms
             return self._again(user, str(error), now_ms, slow=True, refused=True)
-        if was_up:
-            self._cut_short += 1
-        link.session.abandon()
-        why, final = (link.security and link.security.explain(error, link.session.wire)) or (
+        session = link.session
+        session.abandon()
+        why, final = (link.security and link.security.explain(error, session.wire)) or (
             None,
             False,
         )
         if why and final is None:
-            link.log("link: " + why)
-            user.closed()
-            return 0
+            return self._at_once(user, why)
         if final:
             link.proof_ms = now_ms
             return self._again(user, why, now_ms, slow=True, refused=True)
@@ -99,16 +99,39 @@ class Recovery:
         if code in (_ECONNREFUSED, _ECONNREFUSED_LWIP):
             link.proof_ms = now_ms
             return self._again(user, "broker refuses connections", now_ms)
+        early = session.rode_in_vain
+        ended = None
+        if not why and code != _ENETDOWN and (was_up or early or code == _ECONNRESET):
+            careful = session.careful
+            if not careful:
+                from firmware.net.mqtt_careful import Careful
+
+                careful = session.careful = Careful(session, link.clock.uptime_ms, link.log)
+            ended = careful.ended(code, was_up, early)
+            if careful.decided:
+                self._attempt = 0
+        if early and session.rides()[0] == 1:
+            # For the first time: a sleeper has this wake only.
+            why = _EARLY if was_up or code != _ECONNRESET else _EARLY_CLOSED
+            return self._at_once(user, why)
         if code == _ECONNRESET:
             # RP2 says this of a refused connection, too. A peer that resets is there.
             link.proof_ms = now_ms
-            if self._cut_short >= _CUT_SHORT_MAX:
-                return self._again(user, _CUT_SHORT, now_ms)
+            if ended:
+                stuck = session.careful.is_stuck
+                return self._again(user, ended, now_ms, stuck, stuck)
         self._failed_sessions += 1
         if self._failed_sessions % _REJOIN_AFTER == 0 or code == _ENETDOWN:
             # The station may believe in an access point that is gone.
             link.rejoin()
-        return self._again(user, why or _WORDS.get(code, "connection lost (%s)" % code), now_ms)
+        why = why or ended or _WORDS.get(code, "connection lost (%s)" % code)
+        return self._again(user, why, now_ms)
+
+    def _at_once(self, user, why):
+        """Not counted as a failure, with which a sleeper's wake would end."""
+        self._link.log("link: " + why)
+        user.closed()
+        return 0
 
     def wait(self, user, reason, now_ms):
         """No session yet, for a reason that is told once; milliseconds to wait."""

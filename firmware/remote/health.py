@@ -53,8 +53,8 @@ class Health:
         }
         for key in ("sample_s", "deliver_every", "log_level"):
             report[key] = node.settings[key]
-        if node.uplink.refused:
-            report["refused"] = node.uplink.refused
+        if link.session.refused:
+            report["refused"] = link.session.refused
         if node.sampler.errors:
             report["sensor_errors"] = node.sampler.errors
         if link.security and link.security.notices:

@@ -53,7 +53,14 @@ class StubSession:
         self.broken: BaseException | None = None
         self.opened_ms: list[int] = []
         self.abandoned = self.closed = self.flushed = 0
-        self.wire = SimpleNamespace(handshaking=True)
+        self.wire = SimpleNamespace(handshaking=True, sent_bytes=0)
+        # What is known of the last connection: nothing that it ended at.
+        self.rode_in_vain = False
+        self.careful: Any = None
+        self.lw_topic = None
+        self.others: list[int] = []
+        self.ping_ms = None
+        self.in_flight = SimpleNamespace(sent=0)
         self.rides: list[Any] = []
 
     def open(self, ride: Callable[[], None] | None = None) -> bool:

@@ -137,8 +137,8 @@ def test_what_came_while_a_persistent_session_was_away_comes_at_the_next_connect
 def test_a_subscription_that_is_refused_is_named_and_costs_nothing_else(version: str) -> None:
     """Mosquitto's dynamic security, NATS and aedes answer 0x80 to who may only publish."""
     bench = SessionBench(version)
-    refused: list[bytes] = []
-    bench.session.on_refused = refused.append
+    lines: list[str] = []
+    bench.session.log = lines.append
     bench.broker.answer = lambda name, data: data[:4] + b"\x80" if name == "SUBACK" else data
     bench.open()
     bench.session.subscribe(b"fieldpost/n/cmd", 1)
@@ -147,7 +147,8 @@ def test_a_subscription_that_is_refused_is_named_and_costs_nothing_else(version:
     bench.deliver()
     bench.run_ms(2 * TIMEOUT_MS)
     assert bench.arrived == readings, "each of them once"
-    assert refused == [b"fieldpost/n/cmd", b"homeassistant/status"]
+    assert bench.session.refused == ["fieldpost/n/cmd", "homeassistant/status"]
+    assert lines == ["broker refuses us " + topic for topic in bench.session.refused]
     assert not bench.session.waits()
 
 

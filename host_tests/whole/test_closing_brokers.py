@@ -1,0 +1,146 @@
+"""Whole nodes at brokers that close the connection on what they do not take: readings go on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, deque
+from typing import Any
+
+import pytest
+from rigs.field import Field
+
+from fakes.broker import Record
+from fakes.habits import Habits
+
+MODES = ("always_on", "duty_cycle")
+PORTS = ("esp32", "rp2")
+CMD, STATUS, HEALTH = "fieldpost/n/cmd", "fieldpost/n/status", "fieldpost/n/health"
+BIRTH, DISCOVERY = "homeassistant/status", "homeassistant/device/n/config"
+
+
+class Closed:
+    """A node with habits around it, for some hours. `sent`: how often each reading came."""
+
+    def __init__(
+        self, habits: Habits, mode: str, port: str = "esp32", hours: float = 1.0, **config: Any
+    ) -> None:
+        own = {"sample_s": 60, "health_s": 300, **config}
+        self.field = Field(port, [{"type": "simulated"}], hours=hours, mode=mode, **own)
+        self.broker = self.field.run.broker
+        self.broker.habits = habits
+        self.field.run.world.trace = deque()  # All of it, not the last of it alone.
+        self.topics: Counter[str] = Counter()
+        self.broker.watch("#", self._note)
+
+    def _note(self, record: Record) -> None:
+        self.topics[record.topic] += 1
+
+    def play(self) -> Closed:
+        self.field.run.play()
+        return self
+
+    @property
+    def lines(self) -> list[str]:
+        return [str(one[-1]) for one in self.field.run.world.trace]
+
+    def told(self, text: str) -> int:
+        return sum(text in line for line in self.lines)
+
+    def connections(self) -> int:
+        return len(self.broker.connects)
+
+    def check_readings(self, least: int) -> None:
+        """Each arrived, none more than twice on the wire, and none is stuck at the end."""
+        sent = Counter((one["boot"], one["seq"]) for one in self.field.readings)
+        assert len(sent) >= least
+        assert max(sent.values()) <= 2, "nothing is sent more than twice"
+        numbers = sorted(seq for _, seq in sent)
+        assert numbers == list(range(len(numbers))), "none is missing between"
+
+
+CLOSES_ON_SUBSCRIBE = Habits(subscribe_denied=("#",), on_subscribe="close")
+
+
+@pytest.mark.parametrize("discovery", [None, "homeassistant"])
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("mode", MODES)
+def test_what_closes_on_a_subscription_has_each_reading_and_the_topic_is_left_out(
+    mode: str, port: str, discovery: str | None
+) -> None:
+    """As RabbitMQ does with a topic permission to write only."""
+    node = Closed(CLOSES_ON_SUBSCRIBE, mode, port, home_assistant=discovery).play()
+    node.check_readings(59)
+    left = [CMD, *([BIRTH] if discovery else [])]
+    assert sorted(node.field.health["refused"]) == left
+    for topic in left:
+        assert node.told(f"link: {topic} is left out for a day") == 1
+        assert node.told(f"link: broker closes on {topic};") == 3
+    assert node.topics[STATUS] > 3
+    if mode == "always_on":
+        assert node.connections() <= 2 + 3 * len(left)
+
+
+LIMITS = {
+    "health, by permission": (
+        Habits(publish_denied=(HEALTH,), on_publish="close"),
+        [HEALTH],
+    ),
+    "status, never acknowledged": (
+        Habits(publish_denied=(STATUS,), on_publish="ignore"),
+        [STATUS],
+    ),
+    "everything retained": (Habits(retained_max=-1), [STATUS, HEALTH, DISCOVERY, "the will"]),
+    "packets above 200 bytes": (Habits(packet_max=200), [HEALTH, DISCOVERY]),
+    "packets above 1000 bytes": (Habits(packet_max=1000), [DISCOVERY]),
+}
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["closes", "resets"])
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("mode", MODES)
+def test_what_the_broker_does_not_take_is_named_and_given_up_and_readings_go_on(
+    mode: str, limit: str, resets: bool
+) -> None:
+    habits, left = LIMITS[limit]
+    node = Closed(
+        dataclasses.replace(habits, unread_resets=resets), mode, home_assistant="homeassistant"
+    ).play()
+    node.check_readings(59)
+    for topic in left:
+        assert node.told(f"link: {topic} is left out for a day") == 1
+    assert node.told("is left out for a day") == len(left)
+    assert node.told("does another client have this id?") == 0
+    if HEALTH not in left:
+        assert sorted(node.field.health["refused"]) == sorted(left)
+    if mode == "always_on":
+        assert node.connections() <= 5 + 3 * len(left)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_broker_of_qos_0_only_is_told_in_one_sentence_and_not_besieged(mode: str) -> None:
+    node = Closed(Habits(qos_max=0), mode).play()
+    assert node.field.readings == []
+    assert node.told("broker closes on readings: does it take …/telemetry from us, with QoS 1?")
+    # Full jitter up to five minutes, and half a minute at least.
+    assert node.connections() < 60
+
+
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("mode", MODES)
+def test_what_was_left_out_is_tried_again_after_a_day(mode: str, port: str) -> None:
+    node = Closed(CLOSES_ON_SUBSCRIBE, mode, port, hours=27, sample_s=600)
+    world = node.field.run.world
+    world.at(int(20 * 3600e6), setattr, node.broker, "habits", Habits())
+    node.play()
+    node.check_readings(160)
+    assert node.told(f"link: {CMD} is left out for a day") == 1
+    assert node.told(f"broker takes {CMD} again") == 1
+    assert "refused" not in node.field.health
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_still_not_taken_after_a_day_costs_one_connection(mode: str) -> None:
+    node = Closed(CLOSES_ON_SUBSCRIBE, mode, hours=27, sample_s=600).play()
+    node.check_readings(160)
+    assert node.told(f"link: {CMD} is left out for a day") == 2
+    assert node.told(f"link: broker closes on {CMD};") == 4
