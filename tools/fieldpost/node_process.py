@@ -19,6 +19,7 @@ import psutil
 
 from fieldpost import umqtt
 from fieldpost.errors import CommandError
+from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.paths import CPYTHON_SHIMS, LIB, ROOT
 
 Interpreter = Literal["micropython", "cpython"]
@@ -78,8 +79,8 @@ class NodeProcess:
 
     def write_files(self, config: Mapping[str, Any], secrets: Mapping[str, Any]) -> None:
         """Put config.json and secrets.json into the node's file system."""
-        (self._folder / "config.json").write_text(json.dumps(config, indent=2))
-        secret = self._folder / "secrets.json"
+        (self._folder / CONFIG).write_text(json.dumps(config, indent=2))
+        secret = self._folder / SECRETS
         secret.touch(mode=0o600)
         secret.write_text(json.dumps(secrets, indent=2))
 

@@ -9,6 +9,7 @@ import typer
 
 from fieldpost.battery.profiles import BOARDS, CELLS
 from fieldpost.errors import CommandError
+from fieldpost.file_names import SECRETS, config_at
 from fieldpost.options import JsonOption
 
 BoardName = Literal["esp32", "esp32-s3", "esp32-c3", "pico-w", "pico-2-w"]
@@ -96,10 +97,11 @@ def _settings(path: Path) -> dict[str, Any]:
     from firmware.config import check as config
 
     settings, errors = config_files.load(path)
-    if settings is None and all(error.startswith("secrets.json") for error in errors):
-        file = path / "config.json" if path.is_dir() else path
+    if settings is None and all(error.startswith(SECRETS) for error in errors):
         stand_in = {"wifi": [{"ssid": "-", "password": ""}]}
-        settings, errors = config.check(json.loads(file.read_text(encoding="utf-8")), stand_in)
+        settings, errors = config.check(
+            json.loads(config_at(path).read_text(encoding="utf-8")), stand_in
+        )
     if settings is None:
         raise CommandError("\n  ".join([f"{path} has errors:", *errors]))
     return settings

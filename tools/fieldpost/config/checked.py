@@ -9,11 +9,8 @@ import contextlib
 from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink
 from fieldpost.config.files import check_bytes
-from firmware import files
+from fieldpost.file_names import CHECKED, SETTINGS, on_board
 from firmware.config import verify as checking
-from firmware.config.load import CHECKED
-
-_SOURCES = (files.CONFIG, files.SECRETS)
 
 
 def checked_file(config: bytes, secrets: bytes) -> bytes | None:
@@ -24,19 +21,19 @@ def checked_file(config: bytes, secrets: bytes) -> bytes | None:
 
 def with_checked(files: dict[str, bytes]) -> dict[str, bytes]:
     """`files` by name, with config.checked after the two that it is made of, if they pass."""
-    made = checked_file(*(files[name] for name in _SOURCES))
+    made = checked_file(*(files[name] for name in SETTINGS))
     return files if made is None else {**files, CHECKED: made}
 
 
 def forget(link: BoardLink) -> None:
     """A board whose firmware is about to change must not take what the old one's schema made."""
-    board_files.remove_file(link, "/" + CHECKED)
+    board_files.remove_file(link, on_board(CHECKED))
 
 
 def renew(link: BoardLink) -> None:
     """Put it beside the files that are on the board, unless they would not pass."""
-    config, secrets = (board_files.read_file(link, "/" + name) for name in _SOURCES)
+    config, secrets = (board_files.read_file(link, on_board(name)) for name in SETTINGS)
     made = checked_file(config, secrets)
     if made is not None:
         with contextlib.suppress(board_files.FileError):  # Without it the board checks by itself.
-            board_files.write_file(link, "/" + CHECKED, made)
+            board_files.write_file(link, on_board(CHECKED), made)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldpost.config.reference import reference
+from fieldpost.file_names import CONFIG, SECRETS, config_at, secrets_beside
 from firmware.config import check as config
 
 _SECRETS_TEMPLATE = (
@@ -22,14 +23,12 @@ def load(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """Return `(settings, errors)` for a config.json, or the folder it is in, and the secrets.json
     beside it. `settings` is as `firmware.config.check` returns it, None if there is any error.
     """
-    if path.is_dir():
-        path = path / "config.json"
-    secrets_path = path.with_name("secrets.json")
-    parsed, errors = _read(path, "config.json", "docs/configuration.md has an example")
-    secrets, secrets_errors = _read(secrets_path, "secrets.json", "with " + _SECRETS_TEMPLATE)
+    path = config_at(path)
+    parsed, errors = _read(path, CONFIG, "docs/configuration.md has an example")
+    secrets, secrets_errors = _read(secrets_beside(path), SECRETS, "with " + _SECRETS_TEMPLATE)
     settings, wrong = config.check(parsed, secrets)
     # About a file that could not be read, its own error says all.
-    in_secrets = [error for error in wrong if error.startswith("secrets.json")]
+    in_secrets = [error for error in wrong if error.startswith(SECRETS)]
     errors = errors or [error for error in wrong if error not in in_secrets]
     return settings, errors + (secrets_errors or in_secrets)
 
@@ -38,8 +37,8 @@ def check_bytes(
     config_json: bytes, secrets_json: bytes
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """Return `(settings, errors)`, as `load` does, for the bytes of the two files."""
-    parsed, errors = _parse(config_json, "config.json")
-    secrets, more = _parse(secrets_json, "secrets.json")
+    parsed, errors = _parse(config_json, CONFIG)
+    secrets, more = _parse(secrets_json, SECRETS)
     errors += more
     return (None, errors) if errors else config.check(parsed, secrets)
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.pages import write_part
 from fieldpost.paths import ROOT
 from firmware.config import check as config
@@ -77,7 +78,7 @@ def reference() -> list[Row]:
 def sections() -> list[Section]:
     """Return the reference, one section for each object of the files and each sensor type."""
     general, sensors = _SchemaText(schema), _SchemaText(keys_sensors)
-    found = general.sections("CONFIG", "", "config.json", "")
+    found = general.sections("CONFIG", "", CONFIG, "")
     found += sensors.sections("EVERY", "sensors[].", "Every sensor", sensors.text("EVERY"))
     for kind in keys_sensors.NAMES:
         declared = keys_sensors.declaration(kind)
@@ -85,9 +86,7 @@ def sections() -> list[Section]:
         text = f"{_paragraph(declared)} Publishes {names}."
         rows = _SchemaText(declared).sensor_rows(kind)
         found.append(Section(f"Sensor type {kind}", text, rows))
-    return found + general.sections(
-        "SECRETS", "secrets.json ", "secrets.json", general.text("SECRETS")
-    )
+    return found + general.sections("SECRETS", SECRETS + " ", SECRETS, general.text("SECRETS"))
 
 
 def markdown() -> str:

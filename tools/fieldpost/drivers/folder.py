@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 
 from fieldpost.bytecode import compiled
 from fieldpost.errors import CommandError
+from fieldpost.file_names import FIRMWARE, STARTED
 from fieldpost.paths import ROOT
 
 # Where a board looks for libraries, those of the firmware too.
 _ON_BOARD = "lib/"
-_OURS = ("boot.py", "main.py")
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ def find(folder: Path, root: Path = ROOT) -> Drivers:
 def names_taken(root: Path = ROOT) -> set[str]:
     """First parts of the names of all modules that a board has from us, or that those import."""
     libraries = root / "lib"
-    found = {Path(name).stem for name in _OURS} | {"firmware", "umqtt"}
+    found = {Path(name).stem for name in STARTED} | {*FIRMWARE, "umqtt"}
     found |= {path.stem for path in libraries.iterdir() if not path.name.startswith((".", "__"))}
-    ours = (root / name for name in _OURS)
+    ours = (root / name for name in STARTED)
     for path in (*ours, *(root / "firmware").rglob("*.py"), *libraries.rglob("*.py")):
         if path.is_file():
             found |= _imported(path.read_bytes())

@@ -14,6 +14,7 @@ from fieldpost.deploy.compile import firmware_files
 from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator, find_image, require_package
 from fieldpost.errors import CommandError
+from fieldpost.file_names import CONFIG, SECRETS, config_at, secrets_beside
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.options import DriversOption
@@ -126,8 +127,8 @@ def _files(config: Path | None, drivers: Path | None, open_network: bool) -> dic
         if given.get("ntp", {}).get("host", "") is not None:
             changed["ntp"] = {**given.get("ntp", {}), "host": GATEWAY}
     files = firmware_files()
-    files["config.json"] = json.dumps(changed, ensure_ascii=False).encode()
-    files["secrets.json"] = json.dumps(secrets, ensure_ascii=False).encode()
+    files[CONFIG] = json.dumps(changed, ensure_ascii=False).encode()
+    files[SECRETS] = json.dumps(secrets, ensure_ascii=False).encode()
     return with_checked({**files, **own})
 
 
@@ -145,14 +146,13 @@ def _drivers(folder: Path | None, config: dict[str, Any]) -> dict[str, bytes]:
 def _read(config: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     from fieldpost.config import files as config_files
 
-    path = config / "config.json" if config.is_dir() else config
+    path = config_at(config)
     _, errors = config_files.load(path)
     # A configuration that is to be tried out may well have no secrets yet.
-    errors = [error for error in errors if not error.startswith("secrets.json")]
+    errors = [error for error in errors if not error.startswith(SECRETS)]
     if errors:
         raise CommandError("\n".join(errors))
-    secrets = path.with_name("secrets.json")
-    return json.loads(path.read_bytes()), _json_or_nothing(secrets)
+    return json.loads(path.read_bytes()), _json_or_nothing(secrets_beside(path))
 
 
 def _json_or_nothing(path: Path) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _json_or_nothing(path: Path) -> dict[str, Any]:
 
 
 def _port_of(files: dict[str, bytes]) -> int:
-    return json.loads(files.get("config.json", b"{}")).get("mqtt", {}).get("port", 1883)
+    return json.loads(files.get(CONFIG, b"{}")).get("mqtt", {}).get("port", 1883)
 
 
 @contextmanager

@@ -12,12 +12,11 @@ from fieldpost.deploy import build as deploy_build
 from fieldpost.deploy import deployment
 from fieldpost.deploy import survey as deploy_survey
 from fieldpost.errors import CommandError
+from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.fleet.file import Node
 from fieldpost.paths import ROOT
 from fieldpost.provision import node_files
 
-CONFIG = "config.json"
-SECRETS = "secrets.json"
 _SHOWN_MAX = 6
 
 

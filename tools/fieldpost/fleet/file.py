@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldpost.errors import CommandError
+from fieldpost.file_names import DEPLOYMENT, FIRMWARE, OUTBOX, SETTINGS, STARTED
 from firmware.config import check as schema
 
 _SECTIONS = ("micropython", "config", "secrets", "files")
@@ -25,8 +26,7 @@ _MICROPYTHON = ("version", "image", "board")
 # TOML has no null, and a few keys of config.json are switched off by it.
 _NULL = {"null": True}
 # On the board; these are not for [files] to write.
-_OURS = ("firmware", "lib", "outbox", ".deploy", "boot.py", "main.py")
-_OURS += ("config.json", "secrets.json")
+_OURS = (*FIRMWARE, OUTBOX, DEPLOYMENT, *STARTED, *SETTINGS)
 _REFERENCES: tuple[set[str], ...] = ({"env"}, {"file"})
 
 

@@ -15,6 +15,7 @@ from fieldpost.board.link import BoardLink
 from fieldpost.config import pins
 from fieldpost.config.checked import with_checked
 from fieldpost.errors import CommandError
+from fieldpost.file_names import CONFIG, PENDING, SECRETS, SETTINGS, on_board
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.tls import ClientFiles
 from firmware.config import check as schema_check
@@ -58,8 +59,8 @@ class NodeFiles:
         return with_checked(
             {
                 **self.others,
-                "secrets.json": _json(self.secrets),
-                "config.json": _json(self.config),
+                SECRETS: _json(self.secrets),
+                CONFIG: _json(self.config),
             }
         )
 
@@ -158,11 +159,11 @@ def check_answer(name: str, value: str, tls: ClientFiles) -> None:
 def put_on_board(link: BoardLink, files: NodeFiles) -> None:
     """Write them, each whole or not at all."""
     for name, data in files.contents().items():
-        board_files.write_file(link, "/" + name, data)
+        board_files.write_file(link, on_board(name), data)
     # A change by command that was on trial would bring the settings before it back, and what was
     # typed into the node's own page would take their place, or open that page again.
-    board_files.remove_file(link, "/trial.json")
-    board_files.remove_file(link, "/setup.json")
+    for name in PENDING:
+        board_files.remove_file(link, on_board(name))
 
 
 def read_from_board(link: BoardLink) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
@@ -170,8 +171,8 @@ def read_from_board(link: BoardLink) -> tuple[dict[str, Any] | None, dict[str, A
     one is no JSON object: what it holds would be lost."""
     found: list[dict[str, Any] | None] = []
     there = board_files.list_files(link, "/")
-    for name in ("config.json", "secrets.json"):
-        data = board_files.read_file(link, "/" + name) if "/" + name in there else None
+    for name in SETTINGS:
+        data = board_files.read_file(link, on_board(name)) if on_board(name) in there else None
         found.append(None if data is None else parse(name, data, "the board"))
     return found[0], found[1]
 
@@ -179,7 +180,7 @@ def read_from_board(link: BoardLink) -> tuple[dict[str, Any] | None, dict[str, A
 def read_from_folder(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """The same from a folder."""
     found: list[dict[str, Any] | None] = []
-    for name in ("config.json", "secrets.json"):
+    for name in SETTINGS:
         path = folder / name
         found.append(parse(name, path.read_bytes(), str(folder)) if path.exists() else None)
     return found[0], found[1]
@@ -208,7 +209,7 @@ def put_in_folder(folder: Path, files: NodeFiles) -> list[Path]:
             path = folder / name
             partial = folder / f".{name}.partial"
             partial.unlink(missing_ok=True)
-            private = name not in ("config.json", "ca.pem", "cert.pem")
+            private = name not in (CONFIG, "ca.pem", "cert.pem")
             handle = os.open(
                 partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644
             )

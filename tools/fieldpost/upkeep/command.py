@@ -11,23 +11,17 @@ import typer
 
 from fieldpost.board.choose import PortOption, the_port
 from fieldpost.errors import CommandError
+from fieldpost.file_names import CONFIG, DEPLOYMENT, OUTBOX, RECORDS, TRIAL
 from fieldpost.options import JsonOption
 from fieldpost.wrapping import fit
-from firmware import files as node_files
 
 if TYPE_CHECKING:
     from fieldpost.board.link import BoardLink
 
-_FOLDER = "/.deploy/"
-# What a node writes while it runs, and nobody else has.
-_DATA = (
-    node_files.BOOT_COUNT,
-    node_files.LOSSES,
-    node_files.CRASH,
-    node_files.CRASHES,
-    node_files.TRIAL,
-    node_files.CONFIG,
-)
+_FOLDER = f"/{DEPLOYMENT}/"
+_READINGS = f"/{OUTBOX}/"
+# What is copied beside the readings.
+_DATA = (*RECORDS, TRIAL, CONFIG)
 _SECRET_WORDS = ("pass", "psk", "pwd", "secret", "token", "credential", "login", "user", "ssid")
 _REMOVED = "(not copied)"
 
@@ -126,7 +120,7 @@ def pull(
         wanted = [
             path
             for path in there
-            if (path.startswith("/outbox/") and path[-1] != "/") or path.lstrip("/") in _DATA
+            if (path.startswith(_READINGS) and path[-1] != "/") or path.lstrip("/") in _DATA
         ]
         if not wanted:
             raise CommandError(f"no node has left anything on the board on {where}")
@@ -137,11 +131,11 @@ def pull(
             for path in wanted
             if path not in refused
         }
-    config = without_secrets(files.get(node_files.CONFIG, b"{}"))
-    if node_files.CONFIG in files:
-        files[node_files.CONFIG] = config
-    if node_files.TRIAL in files:
-        files[node_files.TRIAL] = without_secrets(files[node_files.TRIAL])
+    config = without_secrets(files.get(CONFIG, b"{}"))
+    if CONFIG in files:
+        files[CONFIG] = config
+    if TRIAL in files:
+        files[TRIAL] = without_secrets(files[TRIAL])
     target = folder or Path(f"{_node_name(config)}-{time.strftime('%Y%m%d-%H%M%S')}")
     _save(target, files)
     shown = {"port": where, "folder": str(target), "files": sorted(files), "refused": refused}
