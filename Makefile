@@ -7,6 +7,8 @@
 #   make soak    thousands of simulated node-days of faults; SOAK="--minutes 30" for longer
 #   make reliability   break connections, brokers and power at every byte; docs/reliability.md
 #   make bench   against umqtt.simple and others; BENCH="--quick" for less
+#   make brokers   against the brokers of others, fetched into ~/.cache/fieldpost/brokers;
+#                docs/brokers.md, or BROKERS="--only nats rabbitmq" for build/brokers.json
 #   make check   ruff, the type check against the boards, and the layers: arrows go down
 #   make generate   after a new module, key or sensor type: write all files that are made from others
 #   make lock    after changing a pin in pyproject.toml: write the requirement files anew
@@ -20,7 +22,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: generate demo test proof soak reliability bench check lint format types layers setup setup-dev lock release clean
+.PHONY: generate demo test proof soak reliability bench brokers check lint format types layers setup setup-dev lock release clean
 .DEFAULT_GOAL := demo
 
 # What is in .venv names the folder that it was made in, and works in no other.
@@ -46,6 +48,9 @@ reliability: setup-dev
 
 bench: setup-dev
 	@PYTHONPATH=tools $(BIN)/python -m benchmarks $(BENCH)
+
+brokers: setup
+	@PYTHONPATH=tools $(BIN)/python -m brokers $(BROKERS)
 
 generate: setup
 	@PYTHONPATH=tools $(BIN)/python -m fieldpost.generate

@@ -1,0 +1,45 @@
+"""What there is to know of a broker: where it comes from, how it starts, what it lacks."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from brokers.cache import Cache, Installed
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one broker process runs: a folder for its files, and loopback ports."""
+
+    folder: Path
+    port: int
+    spare_ports: tuple[int, ...]  # of what a broker needs besides, such as Erlang's port mapper
+
+
+@dataclass(frozen=True)
+class Command:
+    """A process in the foreground. helper: one that must run before it, and ends after it."""
+
+    argv: list[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    helper: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One broker in one configuration.
+
+    command: writes the configuration into the place, and tells what to run.
+    files: of the place, what a page may show of the configuration.
+    lacks: what this broker has no notion of, with the reason: `rights`, rules for each topic;
+        `restart`, keeping anything over an end of its process.
+    start_s: how long it may take until it accepts connections.
+    """
+
+    name: str
+    title: str
+    install: Callable[[Cache], Installed]
+    command: Callable[[Installed, Place], Command]
+    files: tuple[str, ...] = ()
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    start_s: float = 30.0
