@@ -14,6 +14,7 @@ NAMES = (
     "ina219",
     "internal",
     "pms5003",
+    "pms5003st",
     "pulses",
     "scd4x",
     "sgp40",

@@ -1,5 +1,7 @@
 """PMS5003 and its kin on a UART: particles up to 1, 2.5 and 10 micrometres, in ug/m3."""
 
+from firmware.sensor_types.shared import UART
+
 # The frame has 16 bits for each; the data sheet calls 500 the effective range, 1000 the least
 # that the largest value is.
 FIELDS = (
@@ -8,14 +10,7 @@ FIELDS = (
     ("pm10", "µg/m³", 0, 65535, 0, "pm10"),
 )
 LEAST_S = 3
-KEYS = (
-    # Number of the UART; on an ESP32 number 0 is the console.
-    ("uart", "int", 1, 0, 2),
-    # The board's transmit pin, to the sensor's RXD.
-    ("tx", "pin", ...),
-    # The board's receive pin, to the sensor's TXD.
-    ("rx", "pin", ...),
-)
+KEYS = UART
 
 
 def recipe(one):

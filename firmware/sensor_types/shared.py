@@ -1,4 +1,4 @@
-"""What several declarations say alike: the wires of I2C, and a climate's fields.
+"""What several declarations say alike: the wires of a bus, and a climate's fields.
 
 A declaration, `firmware/sensor_types/<type>.py`, is loaded when the configuration is checked, on a
 board or a host, and then dropped. It has
@@ -44,6 +44,16 @@ I2C = (
     ("sda", "sda", ...),
     # Clock of the bus; the same for every sensor on it.
     ("freq_hz", "bus hz", 100000, 10000, 1000000),
+)
+
+# Of every sensor on a UART.
+UART = (
+    # Number of the UART; on an ESP32 number 0 is the console.
+    ("uart", "int", 1, 0, 2),
+    # The board's transmit pin, to the sensor's RXD.
+    ("tx", "pin", ...),
+    # The board's receive pin, to the sensor's TXD.
+    ("rx", "pin", ...),
 )
 
 

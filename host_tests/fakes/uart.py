@@ -1,13 +1,17 @@
-"""A fake UART and a PMS5003 at its other end. Runs in CPython and MicroPython."""
+"""A fake UART with a PMS5003, or one of its kin, at the end. Runs in CPython and MicroPython."""
 
 
 class FakePms5003:
     """The UART as the board sees it: a frame every `interval_ms` into a buffer that loses what
-    does not fit. `pm` are the values 'under atmospheric environment'."""
+    does not fit. `pm` are the values 'under atmospheric environment', `more` all words after them
+    but the sum: those of a PMS5003, unless another model's are given."""
 
-    def __init__(self, now_ms, pm=(5, 8, 9), interval_ms=2300, buffer_bytes=256):
+    MORE = (900, 260, 41, 4, 1, 0, 0x9700)
+
+    def __init__(self, now_ms, pm=(5, 8, 9), interval_ms=2300, buffer_bytes=256, more=MORE):
         self._now_ms = now_ms
         self.pm = pm
+        self.more = more
         self.interval_ms = interval_ms
         self.present = True
         self.corrupt = False
@@ -16,9 +20,9 @@ class FakePms5003:
         self._sent = 0
 
     def frame(self):
-        words = [28, 4, 6, 7]
+        words = [2 * (6 + len(self.more)) + 2, 4, 6, 7]
         words.extend(self.pm)
-        words.extend((900, 260, 41, 4, 1, 0, 0x9700))
+        words.extend(self.more)
         data = b"\x42\x4d" + b"".join(word.to_bytes(2, "big") for word in words)
         return data + (sum(data) + (1 if self.corrupt else 0)).to_bytes(2, "big")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from typing import Any, ClassVar
@@ -240,6 +241,9 @@ class BabblingBoard(SensorBoard):
 
 # These have no answer of their own that could be missing: a level or a voltage is always there.
 ALWAYS_THERE = {"internal", "supply", "simulated", "analog", "soil", "digital", "pulses"}
+# Of these the configuration or the bus says how the fields are called.
+NAMED_WHEN_BUILT = {"analog", "digital", "driver", "ds18x20", "hx711", "internal"}
+NAMED_WHEN_BUILT |= {"pulses", "soil", "supply"}
 ON_FROZEN_MODULES = {"dht", "ds18x20"}  # test_dhtxx.py and test_ds18b20.py have their wires
 
 
@@ -306,6 +310,23 @@ def test_a_declaration_is_complete_and_its_driver_is_there(kind: str) -> None:
     imports = re.compile(rf"^(from|import) {module}\b|import_module\(.{module}.\)", re.MULTILINE)
     named = [path for path in tests if imports.search(path.read_text("utf-8"))]
     assert named or module == "measured", f"no test in host_tests/unit/lib imports {module}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_driver_gives_the_fields_that_are_declared(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its class; one whose fields are named when it is built is read in test_sensors.py."""
+    for name, module in stand_in_modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    (sensor,) = checked(shortest(kind))
+    module, name = sensor["recipe"][0].split(":")
+    driver = getattr(importlib.import_module(module), name)
+    declared = tuple(row[0] for row in keys_sensors.declaration(kind).FIELDS)
+    if kind != "driver" and "FIELDS" in vars(driver):
+        assert declared == driver.FIELDS
+    else:
+        assert kind in NAMED_WHEN_BUILT
 
 
 @pytest.mark.parametrize("kind", KINDS)
