@@ -1,11 +1,9 @@
 """What a broker keeps of one client, which can outlive its connection."""
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from fakes.broker import Broker
-    from fakes.broker_client import Client
+from fakes.habits import Habits
 
 
 class Message(NamedTuple):
@@ -13,6 +11,21 @@ class Message(NamedTuple):
     payload: bytes
     qos: int
     retain: bool
+
+
+class Client(Protocol):
+    """The connection that a session has at present (`fakes.broker_client.Client`)."""
+
+    def send_publish(self, message: Message, pid: int, dup: bool) -> None: ...
+
+
+class Broker(Protocol):
+    """What a session needs of the broker that keeps it (`fakes.broker.Broker`)."""
+
+    inflight: int
+    queue: int
+    dropped: int
+    habits: Habits
 
 
 class Session:
@@ -28,7 +41,7 @@ class Session:
         self.client: Client | None = None
         self._next_id = 1
 
-    def deliver(self, broker: "Broker", message: Message, qos: int, retain: bool) -> None:
+    def deliver(self, broker: Broker, message: Message, qos: int, retain: bool) -> None:
         message = Message(message.topic, message.payload, qos, retain)
         if qos == 0:
             if self.client is not None:
@@ -40,16 +53,16 @@ class Session:
         else:
             broker.dropped += 1
 
-    def acknowledged(self, broker: "Broker", pid: int) -> None:
+    def acknowledged(self, broker: Broker, pid: int) -> None:
         if self.inflight.pop(pid, None) is not None:
             self.send_queued(broker)
 
-    def send_queued(self, broker: "Broker") -> None:
+    def send_queued(self, broker: Broker) -> None:
         while self.queued and len(self.inflight) < broker.inflight:
             message = self.queued.popleft()
             self._send(message._replace(retain=message.retain or broker.habits.queue_retain))
 
-    def resume(self, broker: "Broker", client: "Client") -> None:
+    def resume(self, broker: Broker, client: Client) -> None:
         """What was not acknowledged goes out again with DUP, then what waited (4.4)."""
         if self.client is not client:
             return  # It went before its messages came.

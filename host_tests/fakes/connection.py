@@ -3,13 +3,10 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from fakes.conditions import Conditions
-
-if TYPE_CHECKING:
-    from fakes.net import FakeNet
-    from fakes.stack import Stack
+from fakes.network_ends import Network, Node
 
 _NEVER_US = 1 << 62
 
@@ -53,9 +50,9 @@ class Connection:
 
     def __init__(
         self,
-        net: "FakeNet",
+        net: Network,
         number: int,
-        stack: "Stack",
+        stack: Node,
         socket: Any,
         listener: Listener,
         conditions: Conditions,

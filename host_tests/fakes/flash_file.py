@@ -1,10 +1,7 @@
 """An open file of `fakes.flash`, with what MicroPython's have: so no `truncate`."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from fakes.flash import FakeFlash
+from typing import Any, Protocol
 
 _INVALID = 22
 
@@ -13,10 +10,23 @@ class PowerCut(BaseException):
     """The power fails here. No `Exception`: nothing on the board can handle it."""
 
 
+class Flash(Protocol):
+    """What an open file needs of the flash that it is on (`fakes.flash.FakeFlash`)."""
+
+    files: dict[str, bytes]
+    open_files: "list[FakeFile]"
+
+    def prepare_write(self, file: "FakeFile", start: int, data: bytes) -> None: ...
+
+    def sync_file(self, file: "FakeFile") -> None: ...
+
+    def check_power(self) -> None: ...
+
+
 class FakeFile:
     """An open file: its own copy of the content, which `flush` and `close` put on the disk."""
 
-    def __init__(self, flash: "FakeFlash", path: str, letters: str, binary: bool) -> None:
+    def __init__(self, flash: Flash, path: str, letters: str, binary: bool) -> None:
         self.path = path
         self.data = bytearray() if letters[0] == "w" else bytearray(flash.files[path])
         self.clean_bytes = len(self.data)  # how much of the front is as it is on the disk

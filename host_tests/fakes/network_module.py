@@ -7,14 +7,22 @@ later ones. Up (1010, 3) brings an address, unless the script says otherwise.
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from fakes.machine import Chip
+from fakes.clock import FakeTime
 
 _UP = {True: 1010, False: 3}
 _ESP32_JOINING = 1001
 _ESP32_REASONS = range(1, 300)
+
+
+class Chip(Protocol):
+    """What the radio needs of the silicon that it is on (`fakes.machine.Chip`)."""
+
+    is_esp32: bool
+    time: FakeTime
+
+    def start_radio(self) -> None: ...
 
 
 class FakeNetwork:

@@ -4,13 +4,11 @@ TLS is not here: tests of it use real sockets.
 """
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fakes.connection import Connection
+from fakes.network_ends import Node
 from fakes.ports import POLLHUP, POLLIN, POLLNVAL, POLLOUT
-
-if TYPE_CHECKING:
-    from fakes.connection import Connection
-    from fakes.stack import Stack
 
 _AGAIN = 11
 _BAD_DESCRIPTOR = 9
@@ -19,7 +17,7 @@ _NOTHING: list = []
 
 
 class FakePoll:
-    def __init__(self, stack: "Stack") -> None:
+    def __init__(self, stack: Node) -> None:
         self._world = stack.world
         self._masks: dict[FakeSocket, int] = {}
         self._found: list[tuple[FakeSocket, int]] = []
@@ -61,7 +59,7 @@ class FakePoll:
 class FakeSocket:
     """`state`: new (UDP stays so), connecting, connected, broken (by an error), closed."""
 
-    def __init__(self, stack: "Stack", kind: int = 1) -> None:
+    def __init__(self, stack: Node, kind: int = 1) -> None:
         if len(stack.open_sockets) >= stack.port.descriptors:
             raise OSError(stack.port.no_descriptor)
         stack.sockets_made += 1
@@ -261,7 +259,7 @@ class FakeSocket:
             self._raise_error()
         raise OSError(_BROKEN_PIPE)
 
-    def _scant(self, connection: "Connection", room: int, size: int) -> int:
+    def _scant(self, connection: Connection, room: int, size: int) -> int:
         """A send buffer that some of the time has less room than asked for."""
         rng = self._stack.net.rng
         if rng.random() >= connection.conditions.partial:

@@ -1,20 +1,17 @@
 """One node's end of the network: its radio link, its descriptors, and the modules it imports."""
 
 import struct
-from typing import TYPE_CHECKING
 
+from fakes.connection import Connection
+from fakes.network_ends import Network
 from fakes.ports import POLLERR, POLLHUP, POLLIN, POLLOUT, Port
 from fakes.sockets import FakePoll, FakeSocket
-
-if TYPE_CHECKING:
-    from fakes.connection import Connection
-    from fakes.net import FakeNet
 
 
 class Stack:
     """One node's network. `radio(up)`, `power_off()` and `power_on()` are for the simulation."""
 
-    def __init__(self, net: "FakeNet", name: str, port: Port) -> None:
+    def __init__(self, net: Network, name: str, port: Port) -> None:
         self.net = net
         self.world = net.world
         self.name = name
@@ -49,7 +46,7 @@ class Stack:
             if drop and socket.connection is not None:
                 socket.failed(self.port.not_connected)
 
-    def hold(self, connection: "Connection") -> None:
+    def hold(self, connection: Connection) -> None:
         """A connection has something to send again once the radio is back."""
         if connection not in self._held:
             self._held.append(connection)
