@@ -46,16 +46,20 @@ def new_sensor(
 ) -> None:
     """Write what a new sensor type begins with; docs in CONTRIBUTING.md."""
     require_checkout()
+    written = []
     for path, text in parts(name).items():
         path.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {path.relative_to(ROOT)}")
+        written.append(path.relative_to(ROOT).as_posix())
+        typer.echo(f"wrote {written[-1]}")
     # In a process of its own: this one has loaded the list of types as it was.
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
     made = [sys.executable, "-m", "fieldpost.generate"]
     subprocess.run(made, cwd=ROOT, env=environment, check=True, timeout=120)
     typer.echo(
-        "\nThe tests pass, and the type reads registers that no such chip has. Go through what\n"
-        "says FILL IN (grep -rn 'FILL IN' firmware lib host_tests docs), then:\n"
+        "\nThe tests pass, and the type reads registers that no such chip has. Only\n"
+        "these four are written by hand. Go through what says FILL IN in them:\n"
+        f"  grep -n 'FILL IN' {' '.join(written)}\n"
+        "then:\n"
         "  make generate\n"
         f"  .venv/bin/python -m pytest host_tests/unit/lib/test_{name}.py "
         "host_tests/unit/firmware/sensor_types host_tests/unit/tools/config"

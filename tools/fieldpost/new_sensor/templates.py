@@ -21,7 +21,8 @@ def recipe(one):
 
 
 # For the host alone: `fieldpost deploy` leaves out what follows.
-DRAW_SOURCE = "FILL IN: data sheet, version and page"
+DRAW_SOURCE = "FILL IN: data sheet, version and page, or 'not known' if `draw` returns None"
+# FILL IN: if the chip has a number of its own, SCAN (in shared.py) says how a scan asks for it.
 
 
 def draw(one, supply_v):
@@ -48,6 +49,7 @@ class CLASS:
 
     FIELDS = ("temperature",)
 
+    # FILL IN: the address, as the declaration has it.
     def __init__(self, i2c, address=0x48):
         self._i2c = i2c
         self._address = address
@@ -75,6 +77,9 @@ from NAME import CLASS
 
 from fakes.i2c import FakeI2C
 
+# FILL IN: the driver's own, unless it is told another.
+ADDRESS = 0x48
+
 
 class FakeCLASS:
     """FILL IN: the chip as far as its data sheet tells what it answers."""
@@ -92,7 +97,7 @@ class FakeCLASS:
 class Bench:
     def __init__(self, raw=2500):
         self.bus = FakeI2C()
-        self.chip = self.bus.devices[0x48] = FakeCLASS(raw)
+        self.chip = self.bus.devices[ADDRESS] = FakeCLASS(raw)
         self.driver = CLASS(self.bus)
 
     def measure(self):
@@ -108,7 +113,7 @@ def test_the_examples_of_the_data_sheet_come_out(raw, celsius):
 
 def test_a_chip_that_is_gone_is_an_error():
     bench = Bench()
-    del bench.bus.devices[0x48]
+    del bench.bus.devices[ADDRESS]
     with pytest.raises(OSError, match="19"):
         bench.measure()
 '''
