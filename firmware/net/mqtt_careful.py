@@ -99,6 +99,8 @@ class Careful:
         if len(held) >= _HELD_MAX:
             raise OSError(_ETIMEDOUT)
         held.append((flags, topic, body))
+        if self._opened_ms is not None:
+            self.step()  # It may be its turn, and perhaps nothing arrives for long.
         return True
 
     def step(self):
@@ -123,8 +125,9 @@ class Careful:
             self._ends.pop(_READINGS, None)
         for name in list(self._again):
             if self._is_due(name):
-                flags, topic, body = self._again[name]
-                self.holds(flags, topic, body)
+                message = self._again[name]
+                self._try_again(name)
+                self.held.append(message)
         if self.held:
             self._trying = self.held.pop(0)
             session.send(*self._trying)

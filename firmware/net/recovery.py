@@ -20,7 +20,7 @@ _ECONNREFUSED = const(111)
 _ECONNREFUSED_LWIP = const(61)
 # Failures of the session in a row after which the address itself is doubted.
 _REJOIN_AFTER = const(3)
-_EARLY = "broker did not take packets before CONNACK: trying once without"
+_EARLY = "early packets were not all answered: trying once without them"
 # Its reset may have taken a refusal along.
 _EARLY_CLOSED = (
     "broker closed before CONNACK: wrong user or password? trying without early packets"
@@ -110,8 +110,9 @@ class Recovery:
             ended = careful.ended(code, was_up, early)
             if careful.decided:
                 self._attempt = 0
-        if early and session.rides()[0] == 1:
-            # For the first time: a sleeper has this wake only.
+        if early:
+            # A sleeper has this wake only. The next connection has none, so this comes once.
+            session.rides()
             why = _EARLY if was_up or code != _ECONNRESET else _EARLY_CLOSED
             return self._at_once(user, why)
         if code == _ECONNRESET:

@@ -92,7 +92,8 @@ class Checks:
         ring = session.in_flight
         if not 0 <= ring.sent <= ring.count <= self._window:
             self._fail(f"{ring.count} in flight, {ring.sent} on this connection")
-        if len(session.others) > _OTHERS_MAX or len(link.causes) > _OTHERS_MAX:
+        held = session.careful.held if session.careful else ()
+        if max(len(session.others), len(held), len(link.causes)) > _OTHERS_MAX:
             self._fail("a list grows")
         wait_ms = self._wire.longest_wait_ms
         if wait_ms > self._timeout_ms + _SLACK_MS:

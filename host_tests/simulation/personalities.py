@@ -48,7 +48,13 @@ PERSONALITIES = {
     "refuses to be subscribed": _denies_commands("refuse"),
     "grants subscriptions and delivers nothing": _denies_commands("grant"),
     "never answers a SUBSCRIBE": _denies_commands("ignore"),
+    "closes on a SUBSCRIBE": _denies_commands("close"),
     "drops what is no reading": _takes_readings_alone("acknowledge"),
+    "closes on what is no reading": _takes_readings_alone("close"),
+    "never answers what is no reading": _takes_readings_alone("ignore"),
+    "takes nothing retained": Personality(
+        Habits(retained_max=-1, unread_resets=True), at_once=False
+    ),
     "takes QoS 1 at most": Personality(Habits(qos_max=1)),
     "resets with bytes unread": Personality(Habits(unread_resets=True)),
     "answers early packets before CONNACK": Personality(Habits(early="answer"), at_once=False),

@@ -144,3 +144,38 @@ def test_what_is_still_not_taken_after_a_day_costs_one_connection(mode: str) -> 
     node.check_readings(160)
     assert node.told(f"link: {CMD} is left out for a day") == 2
     assert node.told(f"link: broker closes on {CMD};") == 4
+
+
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_wrong_password_is_told_in_the_first_wake_though_a_reset_has_taken_its_answer_along(
+    mode: str, port: str
+) -> None:
+    """Mosquitto closes with the early packets unread, and the reset that follows takes CONNACK
+    from the node's buffer."""
+    node = Closed(Habits(unread_resets=True), mode, port, hours=0.05)
+    node.broker.users = {"somebody": "else"}
+    answers: list[bytes] = []
+
+    def forget_the_first(name: str, data: bytes) -> bytes | None:
+        answers.append(data)
+        return None if len(answers) == 1 else data
+
+    node.broker.answer = forget_the_first
+    node.play()
+    told = [line for line in node.lines if " link: " in line or " asleep for " in line]
+    assert "broker closed before CONNACK: wrong user or password?" in told[0]
+    assert "link: not authorised; next try" in told[1], "in the same wake"
+    again = [line for line in told if "before CONNACK" in line]
+    assert len(again) == 1, "what is known is not tried again at each wake"
+
+
+@pytest.mark.parametrize("early", ["hang", "answer"])
+@pytest.mark.parametrize("port", PORTS)
+def test_a_sleeper_delivers_in_each_wake_what_its_early_packets_did_not(
+    port: str, early: str
+) -> None:
+    node = Closed(Habits(early=early), "duty_cycle", port, hours=0.5).play()
+    first = {one["seq"]: one["at"] for one in reversed(node.field.readings)}
+    assert list(range(29)) == sorted(first)[:29]
+    assert all(at - 60 * seq < 30 for seq, at in first.items())
