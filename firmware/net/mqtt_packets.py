@@ -76,11 +76,12 @@ def length(wire, flags):
 def acknowledged(wire, first):
     """(packet id, whether it is granted) of the acknowledgement that began with byte `first`.
 
-    Only a subscription can be refused (SUBACK 0x80, section 3.9.3).
+    Only a subscription can be refused: SUBACK 0x80 (section 3.9.3), or above. ejabberd gives a
+    reason of MQTT 5 there, 0x8F for one.
     """
     size = 3 if first == _SUBACK else 2
     answer = wire.read(size + 1)
     granted = size == 2 or answer[3] < 2
-    if answer[0] != size or not (granted or answer[3] == 0x80):
+    if answer[0] != size or not (granted or answer[3] & 0x80):
         raise OSError(_EPROTO)
     return answer[1] << 8 | answer[2], granted

@@ -1,6 +1,7 @@
 """Whole nodes at a broker that lets them publish only: readings go on, refusals show."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,18 +15,24 @@ def write_only(name: str, data: bytes) -> bytes:
     return data[:-1] + b"\x80" if name == "SUBACK" else data
 
 
+def as_ejabberd(name: str, data: bytes) -> bytes:
+    """A reason of MQTT 5 in a session of MQTT 3.1.1."""
+    return data[:-1] + b"\x8f" if name == "SUBACK" else data
+
+
 def field(mode: str, **config: Any) -> Field:
     sensors = [{"type": "simulated"}]
     return Field("esp32", sensors, hours=1.0, mode=mode, sample_s=60, health_s=300, **config)
 
 
+@pytest.mark.parametrize("answer", [write_only, as_ejabberd])
 @pytest.mark.parametrize("discovery", [None, "homeassistant"])
 @pytest.mark.parametrize("mode", MODES)
 def test_each_reading_arrives_once_and_the_refused_topics_are_named(
-    mode: str, discovery: str | None
+    mode: str, discovery: str | None, answer: Callable[[str, bytes], bytes]
 ) -> None:
     node = field(mode, home_assistant=discovery)
-    node.run.broker.answer = write_only
+    node.run.broker.answer = answer
     node.run.play()
     keys = [(one["boot"], one["seq"]) for one in node.readings]
     assert len(keys) >= 59 and len(set(keys)) == len(keys), "nothing is sent twice"

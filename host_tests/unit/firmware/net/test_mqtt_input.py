@@ -134,12 +134,18 @@ def test_what_came_while_a_persistent_session_was_away_comes_at_the_next_connect
     assert bench.arrived == readings
 
 
-def test_a_subscription_that_is_refused_is_named_and_costs_nothing_else(version: str) -> None:
-    """Mosquitto's dynamic security, NATS and aedes answer 0x80 to who may only publish."""
+@pytest.mark.parametrize("code", [b"\x80", b"\x8f"])
+def test_a_subscription_that_is_refused_is_named_and_costs_nothing_else(
+    version: str, code: bytes
+) -> None:
+    """Mosquitto's dynamic security, NATS and aedes answer 0x80 to who may only publish.
+
+    ejabberd answers 0x8F, a code of MQTT 5.
+    """
     bench = SessionBench(version)
     lines: list[str] = []
     bench.session.log = lines.append
-    bench.broker.answer = lambda name, data: data[:4] + b"\x80" if name == "SUBACK" else data
+    bench.broker.answer = lambda name, data: data[:4] + code if name == "SUBACK" else data
     bench.open()
     bench.session.subscribe(b"fieldpost/n/cmd", 1)
     bench.session.subscribe(b"homeassistant/status", 1)
@@ -244,7 +250,7 @@ MALFORMED = {
     "PUBACK of packet id 0": b"\x40\x02\x00\x00",
     "PUBACK of packet id 0 in pieces": b"\xd0\x00\x40\x02\x00\x00",
     "SUBACK too short": b"\x90\x02\x00\x01\x00",
-    "SUBACK of an unknown failure": b"\x90\x03\x00\x01\x81",
+    "SUBACK of no known code": b"\x90\x03\x00\x01\x7f",
     "SUBACK of QoS 3": b"\x90\x03\x00\x01\x03",
     "UNSUBACK too long": b"\xb0\x03\x00\x01\x00",
     "PINGRESP with a body": b"\xd0\x01\x00",
