@@ -116,7 +116,9 @@ class Careful:
             name = self._trying[1].decode()
             self._trying = None
             self._ends.pop(name, None)
-            take(session, name)
+            if session.granted:
+                take(session, name)
+            session.granted = True
         if session.in_flight.sent:
             if session.wire.since_ms(self._opened_ms) < _PATIENCE_MS:
                 return

@@ -87,6 +87,7 @@ class Session(simple.MQTTClient):
         self.careful = None
         self.log = None
         self.refused = []
+        self.granted = True  # what was acknowledged last, as far as it can be refused
         self._subscriptions = {}  # packet id -> topic, of this connection
         if will:
             self.set_last_will(will[0], will[1], True, 1)
@@ -364,8 +365,8 @@ class Session(simple.MQTTClient):
             self.ping_ms = None
         elif first in ACKNOWLEDGEMENTS:
             self.wait_msg()
-            pid, granted = acknowledged(wire, first)
-            if not granted:
+            pid, self.granted = acknowledged(wire, first)
+            if not self.granted:
                 from firmware.net.mqtt_refusals import refuse
 
                 refuse(self, self._subscriptions.get(pid, b"").decode())

@@ -80,6 +80,21 @@ def test_what_closes_on_a_subscription_has_each_reading_and_the_topic_is_left_ou
         assert node.connections() <= 2 + 3 * len(left)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_what_refuses_a_subscription_and_closes_on_a_message_has_both_named(mode: str) -> None:
+    """As aedes does: SUBACK 0x80 is an answer, and no consent."""
+    habits = Habits(
+        subscribe_denied=("#",),
+        on_subscribe="refuse",
+        publish_denied=(DISCOVERY,),
+        on_publish="close",
+    )
+    node = Closed(habits, mode, home_assistant="homeassistant").play()
+    node.check_readings(59)
+    assert sorted(node.field.health["refused"]) == [CMD, DISCOVERY, BIRTH]
+    assert node.told("broker takes") == 0
+
+
 LIMITS = {
     "health, by permission": (
         Habits(publish_denied=(HEALTH,), on_publish="close"),
