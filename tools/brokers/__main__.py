@@ -5,10 +5,12 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brokers import probes, report
+from benchmarks.parts import micropython_version
+from brokers import node_runs, other_clients, probes, report
 from brokers.cache import Cache
 from brokers.catalogue.everything import KINDS
 from brokers.kinds import Kind
@@ -16,51 +18,68 @@ from brokers.process import RunningBroker
 from fieldpost.errors import CommandError
 from fieldpost.node_process import find_micropython
 from fieldpost.paths import ROOT, cache_folder
+from fieldpost.version import project_version
 
 PAGE = ROOT / "docs" / "brokers.md"
 RESULTS = ROOT / "docs" / "brokers" / "results.json"
 Say = Callable[[str], None]
 
 
-def measure(kind: Kind, cache: Cache, say: Say) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Means:
+    """What a run has: where brokers are installed, where packets go, other clients, its name."""
+
+    cache: Cache
+    traces: Path
+    others: list[other_clients.Client]
+    run: str
+
+
+def measure(kind: Kind, means: Means, say: Say) -> dict[str, Any]:
     """One broker's part of the results. What cannot be had or started says why: `not_run`."""
     row: dict[str, Any] = {"name": kind.name, "title": kind.title, "lacks": dict(kind.lacks)}
     try:
         say(f"{kind.title}: installing")
-        installed = kind.install(cache)
-        row |= {"version": installed.version, "hashes": installed.hashes}
+        installed = kind.install(means.cache)
+        row |= {"version": installed.version, "hashes": installed.hashes, "run": means.run}
         with RunningBroker(kind, installed) as broker:
             say(f"{kind.title} {installed.version}: asking")
             row["answers"] = probes.ask(broker)
             if "restart" not in kind.lacks:
                 row["restarts"] = probes.over_a_restart(broker)
+            row["nodes"] = node_runs.play(broker, say, means.traces)
+            if "rights" not in kind.lacks:
+                row["others"] = {
+                    one.title: other_clients.write_only(broker, one) for one in means.others
+                }
+                say(f"{kind.title}, other clients: {row['others']}")
     except CommandError as error:
         say(f"{kind.title} is left out: {error}")
         row["not_run"] = str(error)
     return row
 
 
-def run(wanted: list[str], folder: Path) -> dict[str, Any]:
+def run(wanted: list[str], folder: Path, mqtt_as: Path | None) -> dict[str, Any]:
     """All that was asked for."""
     started = time.monotonic()
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
 
-    cache = Cache(folder)
+    traces = ROOT / "build" / "brokers"
+    traces.mkdir(parents=True, exist_ok=True)
+    means = Means(Cache(folder), traces, other_clients.clients(mqtt_as), _name())
     kinds = [kind for kind in KINDS if not wanted or kind.name in wanted]
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "versions": _versions(),
-        "brokers": [measure(kind, cache, say) for kind in kinds],
-    }
+    return {"brokers": [measure(kind, means, say) for kind in kinds]}
 
 
-def _versions() -> dict[str, str]:
-    said = {"Python": sys.version.split()[0]}
-    if find_micropython():
-        said["MicroPython"] = "unix port"
-    return said
+def _name() -> str:
+    """A run's date, and what took part in it besides the brokers."""
+    micropython = find_micropython()
+    words = [time.strftime("%Y-%m-%d"), f"Fieldpost {project_version()}"]
+    if micropython:
+        words.append(f"MicroPython {micropython_version(micropython)}")
+    return ", ".join(words)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -69,6 +88,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=names, default=[], help="just these")
     parser.add_argument("--cache", type=Path, help="where brokers are installed")
     parser.add_argument("--output", type=Path, help="results as JSON; docs/ stays as it is")
+    parser.add_argument("--docs", action="store_true", help="with --only: into docs/ all the same")
+    parser.add_argument("--mqtt-as", type=Path, metavar="DIR", help="a checkout of mqtt_as")
     parser.add_argument("--render", action="store_true", help="measure nothing: write the page")
     return parser.parse_args(arguments)
 
@@ -79,19 +100,21 @@ def main(arguments: list[str] | None = None) -> int:
     if options.render:
         report.write(PAGE, report.read(RESULTS))
         return 0
-    results = run(options.only, options.cache or cache_folder() / "brokers")
-    text = json.dumps(results, indent=1) + "\n"
-    if options.output or options.only:
-        # A part of the brokers never takes the place of the published table.
+    folder = options.cache or cache_folder() / "brokers"
+    results = run(options.only, folder, options.mqtt_as)
+    if options.output or (options.only and not options.docs):
+        # A trial of a few brokers does not take the place of the published tables.
         target = options.output or ROOT / "build" / "brokers.json"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+        target.write_text(json.dumps(results, indent=1) + "\n")
         print(report.render(results))
         print(f"Results: {target}", file=sys.stderr)
-    else:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(text)
-        report.write(PAGE, results)
+        return 0
+    RESULTS.parent.mkdir(exist_ok=True)
+    old = report.read(RESULTS) if RESULTS.exists() else {}
+    results = report.joined(old, results)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    report.write(PAGE, results)
     return 0
 
 

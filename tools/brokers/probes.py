@@ -14,16 +14,25 @@ from brokers.probe_client import LIMIT_S, ProbeClient, Refused
 from brokers.process import RunningBroker
 
 _WINDOW = 100
+_TRIES = 5
 _SIZES = (200, 400, 1000, 4000, 16_000, 64_000, 256_000)
 _QUEUED = 5
 _QUIET_S = 1.0  # that nothing comes is believed after so long
 
 
 def early_packets(port: int) -> str:
-    """CONNECT and three readings in one segment."""
+    """CONNECT and three readings in one segment, several times: it may depend on the moment."""
+    said = [_early_packets(port, f"early{n}") for n in range(_TRIES)]
+    words = sorted(set(said), key=said.count, reverse=True)
+    if len(words) == 1:
+        return words[0]
+    return ", ".join(f"{one} ({said.count(one)} of {_TRIES})" for one in words)
+
+
+def _early_packets(port: int, client_id: str) -> str:
     with ProbeClient(port) as client:
         readings = b"".join(packets.publish("fieldpost/n/probe", b"x", n) for n in (1, 2, 3))
-        client.send(packets.connect("early", NODE) + readings)
+        client.send(packets.connect(client_id, NODE) + readings)
         client.wait(lambda: len(client.of("PUBACK")) == 3 and client.of("CONNACK"))
         # amqtt hands a new client retained messages that it never subscribed to.
         names = [one.name for one in client.seen if one.name in ("CONNACK", "PUBACK")]
@@ -101,12 +110,12 @@ def retained(port: int) -> str:
     """A retained message, for somebody who subscribes later."""
     with ProbeClient(port) as client:
         client.open("retainer", OWNER)
-        client.send(packets.publish("fieldpost/n/status", b"kept", 1, retain=True))
+        client.send(packets.publish("fieldpost/n/kept", b"kept", 1, retain=True))
         if not client.wait(lambda: client.of("PUBACK")):
             return "closes" if client.closed else "not acknowledged"
     with ProbeClient(port) as later:
         later.open("later", OWNER)
-        later.subscribe("fieldpost/n/status")
+        later.subscribe("fieldpost/n/kept")
         later.wait(lambda: later.of("PUBLISH"), 3)
         came = later.of("PUBLISH")
         if not came:
@@ -253,7 +262,7 @@ def _leave_traces(port: int) -> None:
         sleeper.subscribe("fieldpost/n/cmd")
         sleeper.disconnect()
         owner.open("owner", OWNER)
-        owner.send(packets.publish("fieldpost/n/kept", b"kept", 1, retain=True))
+        owner.send(packets.publish("fieldpost/n/lasting", b"kept", 1, retain=True))
         owner.send(packets.publish("fieldpost/n/cmd", b"wake up", 2))
         owner.wait(lambda: len(owner.of("PUBACK")) == 2)
 
@@ -262,7 +271,7 @@ def _found_traces(port: int) -> str:
     found = []
     with ProbeClient(port) as later:
         later.open("later", OWNER)
-        later.subscribe("fieldpost/n/kept")
+        later.subscribe("fieldpost/n/lasting")
         if later.wait(lambda: later.of("PUBLISH"), 2):
             found.append("retained")
     with ProbeClient(port) as sleeper:

@@ -25,7 +25,8 @@ def write(path: Path, results: dict[str, Any]) -> None:
 
 def render(results: dict[str, Any]) -> str:
     """The tables as Markdown."""
-    parts = [_head(results), _answers(results["brokers"])]
+    rows = results["brokers"]
+    parts = [_head(results), _nodes(rows), _others(rows), _answers(rows)]
     left_out = [row for row in results["brokers"] if "not_run" in row]
     parts += [f"Not run: {row['title']}: {row['not_run']}." for row in left_out]
     return "\n\n".join(parts) + "\n"
@@ -38,9 +39,104 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The new results, with the old rows of brokers that were not measured again."""
+    rows = {row["name"]: row for row in old.get("brokers", [])}
+    for row in new["brokers"]:
+        if "not_run" not in row or "not_run" in rows.get(row["name"], row):
+            rows[row["name"]] = row
+    return {"brokers": list(rows.values())}
+
+
 def _head(results: dict[str, Any]) -> str:
-    said = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    return f"Run of {results['date']}, on one machine, all on loopback: {said}."
+    """From which runs the tables are."""
+    measured: dict[str, list[str]] = {}
+    for row in results["brokers"]:
+        if "run" in row:
+            measured.setdefault(row["run"], []).append(row["title"])
+    if len(measured) == 1:
+        return f"Measured {next(iter(measured))}, on one machine, all on loopback."
+    lines = [f"- {run}: {', '.join(titles)}" for run, titles in measured.items()]
+    return "Measured on one machine, all on loopback:\n\n" + "\n".join(lines)
+
+
+_RUNS = ("all rights", "write only", "SIGTERM", "SIGKILL")
+
+
+def _nodes(brokers: list[dict[str, Any]]) -> str:
+    """What became of the readings of whole nodes, and of what else a node does."""
+    accounts, extras = [], []
+    for one in brokers:
+        runs = one.get("nodes")
+        if not runs:
+            continue
+        accounts.append((one["title"], *(_account(runs.get(name)) for name in _RUNS)))
+        full, sleeper = runs["all rights"], runs["sleeper"]
+        refused = runs.get("write only", {}).get("refused", [])
+        extras.append(
+            (
+                one["title"],
+                _yes(full.get("command")),
+                _yes(sleeper.get("command")) + _wakes(sleeper),
+                _yes(full.get("will")),
+                ", ".join(f"`{topic}`" for topic in refused) or "nothing",
+            )
+        )
+    head = ("broker", "all rights", "write only", "broker ended", "broker killed")
+    text = "### What a node's readings come to\n\n" + table(head, accounts)
+    head = ("broker", "command", "command for a sleeper", "offline after a power cut")
+    head += ("named as refused to the writer",)
+    return text + "\n\n### What else works\n\n" + table(head, extras)
+
+
+def _account(run: dict[str, Any] | None) -> str:
+    if run is None:
+        return "no rules"
+    if "failed" in run:
+        return f"failed: {run['failed']}"
+    words = [f"{run['delivered']} of {run['taken']}", f"lost {run['lost']}"]
+    if run["lost_by_broker"]:
+        words.append(f"lost by the broker {run['lost_by_broker']}")
+    words += [
+        f"twice after the key {run['twice']}",
+        f"none sent more than {_times(run['most_sent'])}",
+    ]
+    plural = "" if run["connections"] == 1 else "s"
+    words.append(f"{run['connections']} connection{plural}, {run['seconds']:.0f} s")
+    return ", ".join(words)
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _yes(did: bool | None) -> str:
+    return {True: "yes", False: "no", None: "not tried"}[did]
+
+
+def _wakes(run: dict[str, Any]) -> str:
+    if not run.get("command"):
+        return ""
+    return f", at wake {run['wakes']}"
+
+
+def _others(brokers: list[dict[str, Any]]) -> str:
+    """Other clients with the writer's account, beside the node of the first table."""
+    lines = []
+    for one in brokers:
+        ours = one.get("nodes", {}).get("write only")
+        if ours and "failed" not in ours:
+            lines.append((one["title"], "Fieldpost", *_writer(ours, ours["causes"])))
+        for client, run in one.get("others", {}).items():
+            lines.append((one["title"], client, *_writer(run, run["errors"])))
+    head = ("broker", "client", "delivered", "most sendings of one", "connections", "its errors")
+    return "### Other clients with the writer's account\n\n" + table(head, lines)
+
+
+def _writer(run: dict[str, Any], errors: dict[str, int]) -> tuple[str, ...]:
+    said = ", ".join(f"{name} ({count})" for name, count in errors.items())
+    figures = (f"{run['delivered']} of {run['taken']}", run["most_sent"], run["connections"])
+    return (*map(str, figures), said or "none")
 
 
 def _answers(brokers: list[dict[str, Any]]) -> str:

@@ -118,7 +118,7 @@ def _small(installed: Installed, place: Place) -> Command:
     return _run(
         installed,
         place,
-        _lines(place, *more, "max_inflight_messages 5", "max_queued_messages 5"),
+        _lines(place, *more),
     )
 
 

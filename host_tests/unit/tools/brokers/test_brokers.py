@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from brokers import __main__ as command
-from brokers import packets, probes, report
+from brokers import packets, probes, report, tap
 from brokers.accounts import ALL, NODE, WRITER
 from brokers.cache import Cache
 from brokers.catalogue import amqtt, rabbitmq
 from brokers.catalogue.everything import KINDS
 from brokers.kinds import Kind
+from brokers.probe_client import ProbeClient
 from brokers.process import RunningBroker
 from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import Broker
 
 
 def published() -> dict[str, Any]:
@@ -36,6 +38,20 @@ def test_the_published_run_met_at_least_eight_brokers_and_no_probe_failed() -> N
         said = {**row["answers"], **row.get("restarts", {})}
         if row["name"] != "mosquitto-small-limits":  # takes no will with RETAIN
             assert not [one for one in said.values() if one.startswith("failed")], row["name"]
+
+
+def test_a_node_that_may_only_publish_loses_nothing_at_any_broker() -> None:
+    """Written from the published run: 600 readings waited on the node's flash."""
+    names = set()
+    for row in published()["brokers"]:
+        run = row.get("nodes", {}).get("write only")
+        if run is None:
+            continue
+        names.add(row["name"])
+        assert run["delivered"] == run["taken"] >= 600, row["name"]
+        assert run["lost"] == 0 and run["twice"] == 0, row["name"]
+        assert run["most_sent"] <= 2, row["name"]
+    assert {"mosquitto-dynamic-security", "nats", "rabbitmq"} <= names
 
 
 def test_no_address_of_a_registry_and_no_path_of_a_machine_is_published() -> None:
@@ -68,22 +84,58 @@ def test_a_broker_that_cannot_be_had_is_named_with_the_reason(tmp_path: Path) ->
 
     said: list[str] = []
     kind = Kind("none", "None", install, amqtt.KIND.command)
-    row = command.measure(kind, Cache(tmp_path), said.append)
+    row = command.measure(kind, command.Means(Cache(tmp_path), tmp_path, [], "today"), said.append)
     assert row["not_run"] == "it is nowhere to be had" and "nowhere" in said[-1]
-    results = {"date": "today", "versions": {}, "brokers": [row]}
-    assert "Not run: None: it is nowhere to be had." in report.render(results)
+    assert "Not run: None: it is nowhere to be had." in report.render({"brokers": [row]})
+
+
+def test_a_broker_that_cannot_be_had_keeps_the_row_of_the_run_that_met_it() -> None:
+    old = {"brokers": [{"name": "a", "run": "once"}, {"name": "b", "run": "once"}]}
+    new = {"brokers": [{"name": "a", "not_run": "no apt"}, {"name": "b", "run": "today"}]}
+    rows = report.joined(old, new)["brokers"]
+    assert rows == [{"name": "a", "run": "once"}, {"name": "b", "run": "today"}]
 
 
 def test_a_part_of_the_brokers_does_not_take_the_place_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = command.PAGE.read_text(encoding="utf-8")
-    row = {**published()["brokers"][0]}
+    row = published()["brokers"][0]
     monkeypatch.setattr(command, "measure", lambda *_: row)
     target = tmp_path / "part.json"
     assert command.main(["--cache", str(tmp_path), "--output", str(target)]) == 0
     assert json.loads(target.read_text())["brokers"][0] == row
     assert command.PAGE.read_text(encoding="utf-8") == page
+
+
+def test_the_account_of_a_trace_knows_what_was_sent_again_and_what_was_acknowledged() -> None:
+    def sent(connection: int, seq: int, packet_id: int) -> tap.Passed:
+        payload = json.dumps({"boot": 1, "seq": seq}).encode()
+        (packet,) = packets.Parser().feed(packets.publish("f/n/telemetry", payload, packet_id))
+        return tap.Passed(0.0, connection, "up", packet)
+
+    (answer,) = packets.Parser().feed(packets.puback(2))
+    found = tap.readings(
+        [sent(0, 0, 1), sent(0, 1, 2), tap.Passed(0.1, 0, "down", answer), sent(1, 0, 1)]
+    )
+    assert found.times == {(1, 0): 2, (1, 1): 1}
+    assert found.acknowledged == {(1, 1)}
+    assert str(sent(0, 0, 1)).endswith("#0 -> PUBLISH 1 f/n/telemetry QoS 1, 21 bytes")
+
+
+def test_a_tap_hands_on_both_ways_and_goes_silent_where_it_is_told() -> None:
+    with Broker() as broker, tap.Tap(broker.port, silent_after=2) as between:
+        with ProbeClient(between.port) as client:
+            client.open("probe", NODE)
+            for packet_id in (1, 2, 3):
+                client.send(packets.publish("a", b"x", packet_id))
+                client.wait(lambda: len(client.of("PUBACK")) == packet_id, 1)  # noqa: B023
+            assert [one.packet_id for one in client.of("PUBACK")][:1] == [1]
+            assert len(client.of("PUBACK")) < 3
+        assert between.silent.is_set() and between.connections() == 1
+        between.is_open = False
+        with ProbeClient(between.port) as client:
+            assert client.wait(lambda: client.closed)
 
 
 def test_a_real_broker_is_asked_and_told_apart(tmp_path: Path) -> None:
