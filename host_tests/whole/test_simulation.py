@@ -15,16 +15,19 @@ from simulation.ledger import Ledger
 from simulation.personalities import PERSONALITIES
 from simulation.run import Failed, Result, Run, run
 
+# The first of these are tried each time, the others with the longer proofs.
 _SEEDS = 240
+_FEW_SEEDS = 60
 _SEEDS_OF_A_BROKER = 3
 _HOURS = 3.0
 _BATCH = 10
+_TRACE_HOURS = 1.0
 
 _TRACE = """
 import conftest
 from simulation import scenario
 from simulation.run import Run
-played = Run(scenario.make({seed}, 4.0, {nodes}))
+played = Run(scenario.make({seed}, {hours}, {nodes}))
 result = played.play()
 for line in played.world.trace:
     print(*line)
@@ -32,8 +35,18 @@ print(result, played.net.totals)
 """
 
 
-@pytest.mark.parametrize("first", range(1, _SEEDS + 1, _BATCH))
+@pytest.mark.parametrize("first", range(1, _FEW_SEEDS + 1, _BATCH))
 def test_no_seed_breaks_an_invariant(first: int) -> None:
+    _play(first)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(_FEW_SEEDS + 1, _SEEDS + 1, _BATCH))
+def test_no_other_seed_breaks_one_either(first: int) -> None:
+    _play(first)
+
+
+def _play(first: int) -> None:
     total = Result()
     for seed in range(first, first + _BATCH):
         total += run(seed, _HOURS)
@@ -78,7 +91,7 @@ def test_every_kind_of_fault_happens_and_ends(group: str) -> None:
 
 def _trace(seed: int, nodes: int, hash_seed: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", _TRACE.format(seed=seed, nodes=nodes)],
+        [sys.executable, "-c", _TRACE.format(seed=seed, hours=_TRACE_HOURS, nodes=nodes)],
         cwd=ROOT / "host_tests",
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
@@ -92,7 +105,7 @@ def _trace(seed: int, nodes: int, hash_seed: str) -> str:
 @pytest.mark.parametrize("nodes", [1, 3])
 def test_one_seed_gives_one_run_exactly(nodes: int) -> None:
     first = _trace(5, nodes, "1")
-    assert first.count("\n") > 1000
+    assert first.count("\n") > 400
     assert first == _trace(5, nodes, "2")
     assert first != _trace(6, nodes, "1")
 

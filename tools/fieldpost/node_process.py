@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
 from fieldpost import umqtt
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, SECRETS
@@ -44,6 +42,8 @@ def send_ctrl_c(process: "subprocess.Popen[Any]") -> None:
     collection leaves the heap locked, and every allocation after it fails. A board's port takes
     it between two bytecodes.
     """
+    import psutil
+
     end = time.monotonic() + _WAITS_S
     try:
         while psutil.Process(process.pid).status() != psutil.STATUS_SLEEPING:

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from fieldpost.cli import app
 from fieldpost.paths import ROOT
@@ -37,9 +38,17 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: " ".join(command) or "all")
 def test_every_command_explains_itself(command: list[str]) -> None:
-    done = fieldpost(*command, "--help")
+    done = CliRunner().invoke(app, [*command, "--help"])
+    assert done.exit_code == 0
+    assert "Usage: " in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_command_itself_explains_what_there_is() -> None:
+    done = fieldpost("--help")
     assert done.returncode == 0
     assert "Usage: " in done.stdout
+    assert all(f" {command[0]} " in done.stdout for command in commands() if len(command) == 1)
     assert done.stderr == ""
 
 

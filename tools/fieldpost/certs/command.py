@@ -2,17 +2,15 @@
 
 import json
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from fieldpost.certs import authority as certs
-from fieldpost.certs import mosquitto
-from fieldpost.certs.authority import Authority, Certificate
 from fieldpost.errors import CommandError
 from fieldpost.options import JsonOption
+
+if TYPE_CHECKING:
+    from fieldpost.certs.authority import Certificate
 
 app = typer.Typer(
     help="Certificates for TLS: an authority of your own, for the broker, its nodes, its people.",
@@ -20,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _SOON_DAYS = 60
+_PORT = 8883  # As mosquitto.py has it, which is loaded when it is asked for.
 
 Folder = Annotated[
     Path,
@@ -41,9 +40,11 @@ def ca_command(
     folder: Folder = _FOLDER,
 ) -> None:
     """Make a certificate authority."""
+    from fieldpost.certs.authority import CA_DAYS, Authority
+
     if not 1 <= len(name) <= 64:
         raise CommandError("--name must have 1 to 64 characters")
-    made = Authority(folder).create(name, days or certs.CA_DAYS, force=force)
+    made = Authority(folder).create(name, days or CA_DAYS, force=force)
     typer.echo(f"{made.path}: {_term(made)}")
     typer.echo(f"Keep {folder}/ca.key to yourself: whoever has it can be any node of yours.")
     typer.echo(f"Next: fieldpost certs server HOST{_given(folder)}")
@@ -59,7 +60,9 @@ def server_command(
     folder: Folder = _FOLDER,
 ) -> None:
     """Make the broker's certificate."""
-    made = Authority(folder).issue_server(names, days or certs.SERVER_DAYS)
+    from fieldpost.certs.authority import SERVER_DAYS, Authority
+
+    made = Authority(folder).issue_server(names, days or SERVER_DAYS)
     typer.echo(f"{made.path}, for {', '.join(made.names)}: {_term(made)}")
     typer.echo(f"Next: fieldpost certs node NAME{_given(folder)}")
 
@@ -71,8 +74,10 @@ def node_command(
     folder: Folder = _FOLDER,
 ) -> None:
     """Make a certificate for each node, and say what to put into its config.json."""
+    from fieldpost.certs.authority import NODE_DAYS, Authority
+
     for name in names:
-        made = Authority(folder).issue_node(name, days or certs.NODE_DAYS)
+        made = Authority(folder).issue_node(name, days or NODE_DAYS)
         typer.echo(f"{made.path.parent}/: ca.der, cert.der, key.der: {_term(made)}")
     typer.echo("The three files go into the folder certs/ on the board; in config.json:")
     files = {f"{one}_file": f"certs/{one}.der" for one in ("ca", "cert", "key")}
@@ -90,8 +95,10 @@ def person_command(
 
     The broker knows of them after `fieldpost certs mosquitto`.
     """
+    from fieldpost.certs.authority import PERSON_DAYS, Authority
+
     for name in names:
-        made = Authority(folder).issue_person(name, days or certs.PERSON_DAYS)
+        made = Authority(folder).issue_person(name, days or PERSON_DAYS)
         place = made.path.parent
         typer.echo(f"{place}/: ca.crt, client.crt, client.key: {_term(made)}")
         typer.echo(
@@ -103,7 +110,7 @@ def person_command(
 
 @app.command("mosquitto")
 def mosquitto_command(
-    port: Annotated[int, typer.Option(min=1, max=65535)] = mosquitto.PORT,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = _PORT,
     bind: Annotated[str | None, typer.Option(help="Listen on this address alone.")] = None,
     base: Annotated[str, typer.Option(help="As mqtt.base of the nodes.")] = "fieldpost",
     home_assistant: Annotated[
@@ -120,6 +127,9 @@ def mosquitto_command(
     folder: Folder = _FOLDER,
 ) -> None:
     """Write the configuration of Mosquitto: TLS, nobody anonymous, each node its own topic."""
+    from fieldpost.certs import mosquitto
+    from fieldpost.certs.authority import Authority
+
     path = mosquitto.write_configuration(
         Authority(folder),
         port=port,
@@ -141,6 +151,11 @@ def mosquitto_command(
 @app.command("show")
 def show_command(as_json: JsonOption = False, folder: Folder = _FOLDER) -> None:
     """Show all certificates and when they expire. Status 1 if one has expired."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fieldpost.certs.authority import Authority
+
     found = Authority(folder).certificates()
     if as_json:
         typer.echo(json.dumps([_as_json(one) for one in found], indent=2, ensure_ascii=False))
@@ -170,6 +185,8 @@ def renew_command(
     folder: Folder = _FOLDER,
 ) -> None:
     """Make certificates anew, with new keys, for the same names."""
+    from fieldpost.certs.authority import Authority
+
     authority = Authority(folder)
     found = [one for one in authority.certificates() if one.kind != "ca"]
     if names:
@@ -190,17 +207,17 @@ def renew_command(
         typer.echo("Put the new files onto the boards: the old ones hold until they expire.")
 
 
-def _term(made: Certificate) -> str:
+def _term(made: "Certificate") -> str:
     return f"valid until {_until(made)}"
 
 
-def _until(made: Certificate) -> str:
+def _until(made: "Certificate") -> str:
     left = made.days_left()
     when = f"{made.expires:%Y-%m-%d}"
     return f"{when} ({left} days)" if left >= 0 else f"{when} (EXPIRED)"
 
 
-def _as_json(one: Certificate) -> dict[str, object]:
+def _as_json(one: "Certificate") -> dict[str, object]:
     return {
         "kind": one.kind,
         "name": one.name,

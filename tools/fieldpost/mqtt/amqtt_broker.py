@@ -9,7 +9,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import ItemsView, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Subscriptions(dict[str, Any]):
     def __iter__(self) -> Iterator[str]:
         return iter(list(super().__iter__()))
 
-    def items(self) -> ItemsView[str, Any]:
+    def items(self):  # noqa: ANN201  dict_items has no public name
         return self.copy().items()
 
 
