@@ -24,7 +24,8 @@ _NO_RAW_PASTE = b"R\x00"
 _BOOTED = b"\0booted\0"
 _RAW_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 _POLL_S = 0.02
-_START_S = 5.0
+# Far more than it takes: what came after it would be taken for something else.
+_START_S = 60.0
 _INTERRUPT_S = 0.2
 # What `machine` was asked for: the interpreter writes it, and this side pulls the plug.
 _WISH = ".wish"
@@ -159,6 +160,12 @@ class RawReplBoard:
         self._unplugged.set()
         if self._thread and self._thread is not threading.current_thread():
             self._thread.join(_START_S)
+
+    def be_busy(self, duration_s: float) -> None:
+        """From now on, for so long, answer nothing; then all that has been sent meanwhile."""
+        assert self._child
+        self._child.send_signal(signal.SIGSTOP)
+        threading.Timer(duration_s, self._child.send_signal, [signal.SIGCONT]).start()
 
     def _start(self, *, main: bool) -> None:
         """Start the interpreter; a soft reset in the raw REPL does so without main.py."""

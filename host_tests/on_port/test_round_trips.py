@@ -1,8 +1,9 @@
 """Two round trips, however many readings wait: counted on the way to a real broker.
 
-Counted and not timed: the proxy says how often somebody had to wait for the other side, which a
-busy machine does not change. What such a machine can add is a ping that the session sends because
-answers lag behind; so the best of three runs is taken.
+Counted and not timed: the proxy says how often somebody had to wait for the other side. A busy
+machine can add a ping, which the session sends because answers lag behind, and can have an answer
+arrive before the node has come to wait for it, which is then none to count. So it is tried again
+until a run was not disturbed; what is wrong with us is wrong in each.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from fieldpost.mqtt.proxy import Connection, Proxy
 
 ROUND_TRIP_MS = 50
 SEGMENT_BYTES = 1400
+RUNS_MAX = 12
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +35,21 @@ def mosquitto() -> Iterator[Broker]:
 
 
 def deliver(
-    broker: Broker, folder: Path, version: str, count: int, how: str = "early"
+    broker: Broker, folder: Path, version: str, count: int, round_trips: int, how: str = "early"
 ) -> tuple[Connection, dict[str, Any]]:
-    """The connection of the best of three runs as the proxy saw it, and the node's own report."""
-    runs = []
-    for _ in range(3):
+    """The connection as the proxy saw it, and the node's own report, of the first run that took so
+    many round trips at most and of which both say the same; else of the last."""
+    runs = 0
+    while True:
+        runs += 1
         with Proxy(broker.port, ROUND_TRIP_MS) as proxy:
             output = run_port(
                 "deliver.py", str(proxy.port), str(count), how, first=library_of(version, folder)
             )
-            runs.append((proxy.connections()[1], json.loads(output)))
-        if runs[-1][0].round_trips <= 2:
-            break
-    return min(runs, key=lambda run: run[0].round_trips)
+            seen, report = proxy.connections()[1], json.loads(output)
+        undisturbed = report["round_trips"] == seen.round_trips <= round_trips
+        if undisturbed or runs == RUNS_MAX:
+            return seen, report
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -53,8 +57,8 @@ def deliver(
 def test_readings_that_wait_take_two_round_trips_and_as_few_segments_as_their_bytes(
     mosquitto: Broker, tmp_path: Path, version: str, count: int
 ) -> None:
-    seen, report = deliver(mosquitto, tmp_path, version, count)
-    assert seen.round_trips <= 2.2
+    seen, report = deliver(mosquitto, tmp_path, version, count, 2)
+    assert seen.round_trips <= 2
     assert seen.segments <= seen.sent_bytes / SEGMENT_BYTES + 2
     # And the node knows: what it publishes of its deliveries is what crossed the network. The
     # proxy also saw DISCONNECT.
@@ -65,7 +69,7 @@ def test_readings_that_wait_take_two_round_trips_and_as_few_segments_as_their_by
 
 
 def test_waiting_for_connack_first_costs_one_more(mosquitto: Broker, tmp_path: Path) -> None:
-    seen, report = deliver(mosquitto, tmp_path, "lib", 50, "late")
+    seen, report = deliver(mosquitto, tmp_path, "lib", 50, 3, "late")
     assert seen.round_trips == 3
     assert seen.segments <= seen.sent_bytes / SEGMENT_BYTES + 4
     assert report["sent_bytes"] == seen.sent_bytes - 2
@@ -73,6 +77,6 @@ def test_waiting_for_connack_first_costs_one_more(mosquitto: Broker, tmp_path: P
 
 def test_amqtt_takes_readings_that_travel_with_connect(tmp_path: Path) -> None:
     with Broker("amqtt") as broker:
-        seen, _ = deliver(broker, tmp_path, "lib", 50)
+        seen, _ = deliver(broker, tmp_path, "lib", 50, 3)
     assert seen.round_trips <= 3
     assert seen.segments <= seen.sent_bytes / SEGMENT_BYTES + 3

@@ -9,6 +9,7 @@ import ast
 import contextlib
 import math
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,13 +114,18 @@ class BoardLink:
         with self._limited(limit_s, "answer"):
             self._serial.write(b"\r")
             self.was_running = not self._await(_FRIENDLY, _IDLE_S)
+            tries = 0
             try:
                 while True:
                     # mpremote's own way in, but with a deadline, and more than once.
                     self._serial.write(b"\r\x03\r\x01")
+                    tries += 1
                     if self._await(_RAW, _RETRY_S):
-                        self._in_raw = self._transport.in_raw_repl = True
-                        return
+                        break
+                if tries > 1:
+                    self._read_past_the_answers()
+                self._in_raw = self._transport.in_raw_repl = True
+                return
             except LimitReached:
                 pass
         chatty = time.monotonic() - self._serial.heard_at < _CHATTY_S
@@ -265,6 +271,14 @@ class BoardLink:
         self.interrupt(_REGAIN_S)
         self.was_running = ran
 
+    def _read_past_the_answers(self) -> None:
+        """Up to the last prompt of a board that was only busy, and yet answers each of our tries:
+        a prompt that came later would be taken for the answer to a command."""
+        mark = secrets.token_hex(4).encode()
+        self._serial.write(b"print('%s',end='')\x04" % mark)
+        while not self._await(b"OK%s\x04\x04" % mark, _RETRY_S):
+            pass
+
     def _release(self) -> None:
         port = self._transport.serial = self._serial.port
         try:
@@ -281,7 +295,7 @@ class BoardLink:
         self._in_raw = False
 
     def _await(self, marker: bytes, limit_s: float) -> bool:
-        """Whether `marker` came within the limit."""
+        """Whether `marker` came within the limit. Its first part is kept for the next to find."""
         end = time.monotonic() + limit_s
         tail = b""
         while time.monotonic() < end:
@@ -291,6 +305,7 @@ class BoardLink:
                 self._serial.unread(tail[at + len(marker) :])
                 return True
             tail = tail[-len(marker) :]
+        self._serial.unread(tail)
         return False
 
     @contextlib.contextmanager

@@ -58,6 +58,13 @@ def test_tools_1_the_first_call_after_plug_in_enters_the_raw_repl(make: Make) ->
         assert link.eval("6 * 7") == 42
 
 
+def test_a_board_that_answers_each_try_late_is_not_misunderstood(make: Make) -> None:
+    board = make()
+    board.be_busy(4.0)
+    with open_link(board.port, 20) as link:
+        assert [link.eval(f"{n} * 7") for n in range(3)] == [0, 7, 14]
+
+
 def test_tools_1_a_silent_port_ends_at_its_limit() -> None:
     with silent_port() as port:
         begin = time.monotonic()
