@@ -60,7 +60,7 @@ class Careful:
 
     def keep(self):
         """What a deep sleep has to keep, for JSON: None if there is no more need to be careful."""
-        self._go_on()
+        self._closed()
         if self._session.careful is None:
             return None
         return {
@@ -74,10 +74,10 @@ class Careful:
 
     def restart(self):
         """A new connection begins."""
-        self._go_on()
+        self._closed()
         self._has_ended = False
         self.held.clear()
-        self._trying = self._opened_ms = None
+        self._opened_ms = None
         if self._is_due(_WILL):
             del self._left_out[_WILL]
             self._ends[_WILL] = _CONNECTS_MAX - 1
@@ -146,19 +146,14 @@ class Careful:
         session = self._session
         self.decided = False
         self._has_ended = self._one_by_one = True
-        trying, self._trying = self._trying, None
+        trying = self._blame()
         waiting = self.held or self._opened_ms is None
         self.held.clear()
         sent_bytes, self._sent_bytes = self._sent_bytes, session.wire.sent_bytes
         if trying:
-            name = trying[1].decode()
-            if self._count(name) >= _ENDS_MAX:
-                self._leave_out(name)
-                if len(trying[2]) <= _KEPT_BYTES:
-                    self._again[name] = trying
-            if code == _ETIMEDOUT:
-                return "broker does not answer " + name
-            return "broker closes on " + name
+            return (
+                "broker does not answer " if code == _ETIMEDOUT else "broker closes on "
+            ) + trying
         if code != _ECONNRESET:
             return None
         if not was_up:
@@ -191,6 +186,24 @@ class Careful:
         self._go_on()
 
     # Inside ----------------------------------------------------------------------------------
+
+    def _closed(self):
+        """The last connection is over; unless it ended by itself, a wake's time was."""
+        if not self._has_ended and self._blame():
+            self._has_ended = True
+        self._go_on()
+
+    def _blame(self):
+        """Name of the extra that had no answer when the connection was over, or None."""
+        message, self._trying = self._trying, None
+        if message is None:
+            return None
+        name = message[1].decode()
+        if self._count(name) >= _ENDS_MAX:
+            self._leave_out(name)
+            if len(message[2]) <= _KEPT_BYTES:
+                self._again[name] = message
+        return name
 
     def _go_on(self):
         """Unless the last connection ended, or something still waits, no more is held back than

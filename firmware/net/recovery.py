@@ -15,6 +15,7 @@ from firmware.net.mqtt_session import Refused
 from firmware.net.wifi import JoinFailed
 
 _ENETDOWN = const(100)
+_EPIPE = const(32)
 _ECONNRESET = const(104)
 _ECONNREFUSED = const(111)
 _ECONNREFUSED_LWIP = const(61)
@@ -96,6 +97,8 @@ class Recovery:
             gc.collect()
             return self._again(user, why or "out of memory", now_ms)
         code = error.args[0]
+        if code == _EPIPE:
+            code = _ECONNRESET  # Which of the two it is depends on who writes first.
         if code in (_ECONNREFUSED, _ECONNREFUSED_LWIP):
             link.proof_ms = now_ms
             return self._again(user, "broker refuses connections", now_ms)

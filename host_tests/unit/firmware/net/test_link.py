@@ -170,6 +170,7 @@ def test_a_refusal_is_tried_again_slowly_and_named() -> None:
     [
         (OSError(ETIMEDOUT), "broker does not answer"),
         (OSError(ECONNRESET), "connection reset"),
+        (OSError(32), "connection reset"),
         (OSError(ECONNREFUSED), "broker refuses connections"),
         (OSError(EHOSTUNREACH), "broker not reachable"),
         (OSError(-2), "name of the broker not found"),

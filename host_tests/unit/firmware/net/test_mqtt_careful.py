@@ -206,6 +206,29 @@ def test_the_counts_outlast_a_deep_sleep(bench: SessionBench) -> None:
     assert not kept["one_by_one"], "what was taken goes out at once again"
 
 
+def test_what_is_never_answered_keeps_a_sleeper_awake_in_three_wakes_and_no_more(
+    bench: SessionBench,
+) -> None:
+    """Its wake may be over before the deadline of an answer, and ends in order."""
+    bench.broker.habits = Habits(publish_denied=("status",), on_publish="ignore")
+    state: Any = None
+    for _ in range(3):
+        careful = be_careful(bench, state)
+        bench.open()
+        bench.session.publish(b"status", b"1", True, 1)
+        run(bench, TIMEOUT_MS // 2)
+        assert bench.session.waits()
+        bench.session.close()
+        state = json.loads(json.dumps(careful.keep()))
+        bench.sleep_deep()
+    assert "status" in state["left_out"]
+    be_careful(bench, state)
+    bench.open()
+    bench.session.publish(b"status", b"1", True, 1)
+    run(bench)
+    assert not bench.session.waits()
+
+
 def test_once_all_was_taken_nothing_is_kept(bench: SessionBench) -> None:
     careful = be_careful(bench)
     bench.open()
