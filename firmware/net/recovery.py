@@ -113,7 +113,7 @@ class Recovery:
             ended = careful.ended(code, was_up, early)
             if careful.decided:
                 self._attempt = 0
-        if early:
+        if early and code != _ENETDOWN:
             # A sleeper has this wake only. The next connection has none, so this comes once.
             session.rides()
             why = _EARLY if was_up or code != _ECONNRESET else _EARLY_CLOSED

@@ -115,7 +115,7 @@ def _no_proof_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def of_any(self: Session, pid: int) -> None:
         acknowledged(self, pid)
-        self._rode_in_vain = False
+        self.rode_in_vain = False
 
     monkeypatch.setattr(Session, "_acknowledged", of_any)
 

@@ -210,7 +210,7 @@ def test_a_session_that_breaks_is_given_up_and_opened_again_with_the_ride() -> N
     bench = LinkBench()
     connect = bench.user.connect
     bench.run_s(10)
-    assert bench.session.rides == [connect]
+    assert bench.session.early_packets == [connect]
     bench.session.broken = OSError(ECONNRESET)
     bench.step()
     assert (bench.link.is_up, bench.link.reconnects, bench.user.downs) == (False, 1, 1)
@@ -218,7 +218,7 @@ def test_a_session_that_breaks_is_given_up_and_opened_again_with_the_ride() -> N
     bench.session.broken = None
     bench.run_s(2)
     assert bench.link.is_up
-    assert bench.session.rides == [connect, connect]
+    assert bench.session.early_packets == [connect, connect]
 
 
 @pytest.mark.parametrize("error", [OSError(ETIMEDOUT), MemoryError()])
@@ -251,6 +251,29 @@ def test_a_network_that_is_gone_ends_the_session_and_is_joined_again() -> None:
     bench.station.state = "up"
     bench.run_s(1)
     assert bench.link.is_up
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_network_that_is_gone_is_left_whatever_became_of_early_packets(early: bool) -> None:
+    bench = LinkBench()
+    bench.run_s(10)
+    bench.session.rode_in_vain = early
+    bench.station.state = "joining"
+    bench.step()
+    assert bench.station.calls == ["start", "leave"]
+    assert bench.link.failure == "Wi-Fi lost"
+
+
+def test_early_packets_in_vain_are_followed_at_once_and_count_as_no_failure() -> None:
+    bench = LinkBench()
+    bench.session.error = OSError(ETIMEDOUT)
+    bench.session.rode_in_vain = True
+    assert bench.step() == 0
+    assert bench.link.failures == 0
+    assert bench.lines == ["link: early packets were not all answered: trying once without them"]
+    bench.step()
+    assert bench.link.failures == 1
+    assert bench.link.failure == "broker does not answer"
 
 
 def test_a_stale_network_is_left_after_three_sessions_that_failed() -> None:
