@@ -37,6 +37,10 @@ class Checks:
         self._hung_us = machine.hung_us
         self._outbox, self._link = node.outbox, node.link
         self._session, self._wire = node.link.session, node.link.session.wire
+        # A deadline from its own sending or from its turn, noticed by a step of two deadlines.
+        self._unanswered_us_max = 3 * self._timeout_ms * 1000 + _SLACK_MS * 1000
+        self._oldest: tuple[int, int, int] | None = None
+        self._oldest_us = self._oldest_hung_us = 0
         self._sockets, self._files = machine.stack.open_sockets, machine.flash.open_files
 
     def step(self) -> int:
@@ -61,12 +65,31 @@ class Checks:
         if not 0 <= due_ms <= self._due_ms_max:
             self._fail(f"the next step is due in {due_ms} ms")
         self._check_bounds()
+        self._check_oldest()
         if self._orders._pending:
             self._orders.check()
         if machine.run.calm:
             machine.stepped()
         self._fed_us = now_us
         return due_ms
+
+    def _check_oldest(self) -> None:
+        """The oldest reading in flight on this connection is acknowledged in its time, whatever
+        else is."""
+        machine, link, ring = self._machine, self._link, self._session.in_flight
+        if not (link.is_up and ring.sent):
+            self._oldest = None
+            return
+        oldest = (ring.ids[ring.first], link.reconnects, link.failures)
+        if oldest != self._oldest:
+            self._oldest = oldest
+            self._oldest_us, self._oldest_hung_us = self._world.now_us, machine.hung_us
+            return
+        waited_us = self._world.now_us - self._oldest_us
+        if waited_us > self._unanswered_us_max:
+            waited_us -= machine.hung_us - self._oldest_hung_us
+            if waited_us > self._unanswered_us_max:
+                self._fail(f"a reading waits {waited_us // 1000} ms to be acknowledged")
 
     def idle(self) -> None:
         """The idle hook of a node with a watchdog: how long was the wait before it?"""

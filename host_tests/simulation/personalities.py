@@ -22,6 +22,9 @@ class Personality:
     `hears`: commands reach the node. `tells`: so do its answers reach who asked.
     `in_order`: readings arrive in the order in which they were taken.
     `at_once`: no connection is lost for a habit, so an alarm of a sleeping node is there in time.
+    `ends`: connections that may end before the node knows what not to send: three for each of its
+    extras, five for the will. `delivers`: readings are taken at all.
+    `sample_s`: of nodes that are always on, where the habit shows between readings alone.
     """
 
     habits: Habits = field(default_factory=Habits)
@@ -29,31 +32,55 @@ class Personality:
     tells: bool = True
     in_order: bool = True
     at_once: bool = True
+    ends: int = 0
+    sample_s: int = 0
+    delivers: bool = True
 
 
 def _denies_commands(how: str) -> Personality:
     """An account that may only write."""
     habits = Habits(subscribe_denied=("#",), on_subscribe=how)
-    return Personality(habits, hears=False, at_once=how in ("refuse", "grant"))
+    steady = how in ("refuse", "grant")
+    return Personality(habits, hears=False, at_once=steady, ends=0 if steady else 6)
 
 
 def _takes_readings_alone(how: str) -> Personality:
     """An account that may write telemetry, and read commands."""
     habits = Habits(publish_denied=_EXTRAS, on_publish=how)
-    return Personality(habits, tells=False, at_once=how == "acknowledge")
+    steady = how == "acknowledge"
+    return Personality(habits, tells=False, at_once=steady, ends=0 if steady else 12)
 
 
 PERSONALITIES = {
     OBLIGING: Personality(),
     "refuses to be subscribed": _denies_commands("refuse"),
     "grants subscriptions and delivers nothing": _denies_commands("grant"),
-    "never answers a SUBSCRIBE": _denies_commands("ignore"),
     "closes on a SUBSCRIBE": _denies_commands("close"),
+    "never answers a SUBSCRIBE": _denies_commands("ignore"),
     "drops what is no reading": _takes_readings_alone("acknowledge"),
     "closes on what is no reading": _takes_readings_alone("close"),
     "never answers what is no reading": _takes_readings_alone("ignore"),
+    "closes on Home Assistant's topics": Personality(
+        Habits(
+            publish_denied=("homeassistant/#",),
+            on_publish="close",
+            subscribe_denied=("homeassistant/#",),
+            on_subscribe="close",
+        ),
+        at_once=False,
+        ends=6,
+    ),
+    "takes packets of 300 bytes": Personality(
+        Habits(packet_max=300, unread_resets=True), at_once=False, ends=9
+    ),
+    "takes retained messages of 200 bytes": Personality(
+        Habits(retained_max=200), at_once=False, ends=6
+    ),
     "takes nothing retained": Personality(
-        Habits(retained_max=-1, unread_resets=True), at_once=False
+        Habits(retained_max=-1, unread_resets=True), at_once=False, ends=14
+    ),
+    "takes QoS 0 alone": Personality(
+        Habits(qos_max=0), hears=False, tells=False, at_once=False, delivers=False
     ),
     "takes QoS 1 at most": Personality(Habits(qos_max=1)),
     "resets with bytes unread": Personality(Habits(unread_resets=True)),
@@ -66,7 +93,7 @@ PERSONALITIES = {
     "brings queued messages late": Personality(Habits(queue_delay_ms=40)),
     "marks queued messages as retained": Personality(Habits(queue_retain=True), hears=False),
     "loses a message now and then": Personality(
-        Habits(lost_publish=0.02), in_order=False, at_once=False
+        Habits(lost_publish=0.003), in_order=False, at_once=False, sample_s=5
     ),
 }
 

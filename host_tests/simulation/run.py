@@ -199,9 +199,14 @@ class Run:
         # A node with a duty cycle delivers when it has enough.
         rests_s = _DELIVER_EVERY_MAX * _SAMPLE_S_MAX
         bound_s = 2 * max(caps_s) + rests_s + _TRIAL_S + _CRASH_PAUSE_S + _JOIN_AND_CONNECT_S
+        # A node that sleeps makes one connection in each pause.
+        bound_s += self.scenario.personality.ends * max(*caps_s, rests_s)
         self.world.after_ms(bound_s * 1000, self._overdue, bound_s)
 
     def _overdue(self, bound_s: float) -> None:
+        if not self.scenario.personality.delivers:
+            self.world.interrupt(EndOfRun(), self.world.main)
+            return
         for machine in self.machines:
             if machine.settled_us is None:
                 what = "backlog not delivered"

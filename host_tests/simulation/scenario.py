@@ -58,9 +58,9 @@ class NodeScenario:
     def __post_init__(self) -> None:
         self._check()
 
-    def describe(self) -> None:
-        """Let it tell Home Assistant what it measures."""
-        self.config["home_assistant"] = "homeassistant"
+    def change(self, **config: Any) -> None:
+        """Change its configuration, before it has started."""
+        self.config.update(config)
         self._check()
 
     def _check(self) -> None:
@@ -124,7 +124,9 @@ def _choose_broker(scenario: Scenario, broker: str | None, draws: bool) -> None:
         return
     for node in scenario.nodes:
         if rng.random() < _DESCRIBED_SHARE:
-            node.describe()
+            node.change(home_assistant="homeassistant")
+        if scenario.personality.sample_s and node.settings["mode"] == "always_on":
+            node.change(sample_s=scenario.personality.sample_s)
 
 
 def _choose_groups(rng: random.Random) -> list[str]:

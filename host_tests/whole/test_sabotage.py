@@ -11,6 +11,7 @@ from firmware.config.change import Trial
 from firmware.duty_cycle.alarms import Alarms
 from firmware.duty_cycle.battery_policy import BatteryPolicy
 from firmware.duty_cycle.cycle import DutyCycle
+from firmware.net.mqtt_careful import Careful
 from firmware.net.mqtt_session import Session
 from firmware.readings import outbox
 from firmware.readings.boot_count import Identity
@@ -120,6 +121,16 @@ def _no_proof_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Session, "_acknowledged", of_any)
 
 
+def _no_leaving_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a broker closes on is sent again with each connection."""
+    monkeypatch.setattr(Careful, "_count", lambda self, name: 0)
+
+
+def _no_memory_of_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each wake begins to find out anew what the broker closes on."""
+    monkeypatch.setattr(Careful, "keep", lambda self: None)
+
+
 class Sabotage(NamedTuple):
     """What is switched off, the faults and the broker with which that shows, and what the
     simulation then says."""
@@ -149,13 +160,19 @@ _SABOTAGES = {
     "sparing of the cell in sleep": Sabotage(_no_sparing, ["supply"], "with a cell", sleeps=True),
     "boot counted at each start": Sabotage(_no_counting, ["power"], "given twice"),
     "deadline of each reading": Sabotage(
-        _no_deadline_of_each, [], "not delivered", "loses a message now and then"
+        _no_deadline_of_each, [], "to be acknowledged", "loses a message now and then"
     ),
     "way back from early packets": Sabotage(
         _no_way_back, [], "not delivered", "never answers CONNECT with more behind it"
     ),
     "proof that all early packets were taken": Sabotage(
         _no_proof_of_all, ["broker"], "not delivered|no answer", "takes three early packets"
+    ),
+    "leaving out what a broker closes on": Sabotage(
+        _no_leaving_out, [], "not delivered|no answer", "takes nothing retained"
+    ),
+    "memory of it over a deep sleep": Sabotage(
+        _no_memory_of_ends, [], "not delivered|no answer", "takes nothing retained", True
     ),
 }
 _SEEDS = 30
