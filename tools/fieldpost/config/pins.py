@@ -155,6 +155,9 @@ _WIRES = ("pin", "adc", "scl", "sda")
 def chip_named(board: str) -> Chip:
     """The chip of a board as people or MicroPython call it: "pico_w", "esp32-c3",
     "ESP32_GENERIC_S3". Raises CommandError."""
+    # MicroPython's own names have the variant behind a dash, which changes no pin of the chip.
+    if "GENERIC" in board.upper():
+        board = board.partition("-")[0]
     wanted = _plain(board).replace("generic", "").removeprefix("rpi")
     for name, chip in (*CHIPS.items(), *((name, CHIPS[chip]) for name, chip in _BOARDS.items())):
         if _plain(name) == wanted:
