@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,6 +102,21 @@ class NodeProcess:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """It stands still within the block: nothing of it is on its way to anybody."""
+        import psutil
+
+        assert self._process
+        process = psutil.Process(self._process.pid)
+        with suppress(psutil.Error):  # It has ended.
+            process.suspend()
+        try:
+            yield
+        finally:
+            with suppress(psutil.Error):
+                process.resume()
 
     @property
     def status(self) -> int | None:

@@ -162,7 +162,7 @@ signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
 fault = {fault!r}
 config = json.load(open("config.json"))["mqtt"]
 client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="stand-in")
-client.reconnect_delay_set(0.1, 0.1)
+client.reconnect_delay_set(1, 1)  # after the subscriber, as the firmware does
 client.connect(config["host"], config["port"])
 client.loop_start()
 print("0.0 ready: demo, boot 1", flush=True)
@@ -170,11 +170,25 @@ waiting = []
 
 
 def publish(name, **fields):
-    client.publish("fieldpost/demo/" + name, json.dumps(fields), qos=1).wait_for_publish(5)
+    sent = client.publish("fieldpost/demo/" + name, json.dumps(fields), qos=1)
+    try:
+        sent.wait_for_publish(5)
+    except RuntimeError:
+        pass  # The connection broke just now: it is sent on the next one.
+
+
+def is_connected():
+    # The client's own thread must have had the time to notice, also if all of this stood still.
+    slept_s = 1
+    while slept_s > 0.3:
+        began = time.monotonic()
+        time.sleep(0.1)
+        slept_s = time.monotonic() - began
+    return client.is_connected()
 
 
 for seq in range(1000):
-    if fault == "sleepy" and not client.is_connected():
+    if fault == "sleepy" and not is_connected():
         time.sleep(0.2)
         continue
     print(f"0.0 sample {{seq}} stored, {{len(waiting) + 1}} waiting", flush=True)
