@@ -35,7 +35,7 @@ demo: setup
 	@$(BIN)/fieldpost demo
 
 test: setup-dev
-	@$(BIN)/python -m pytest --numprocesses auto $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(TESTS)
 
 proof: setup-dev
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow $(TESTS)
