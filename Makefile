@@ -6,6 +6,7 @@
 #   make proof   the longer tests: the emulated board, real images, cables pulled
 #   make soak    thousands of simulated node-days of faults; SOAK="--minutes 30" for longer
 #   make reliability   break connections, brokers and power at every byte; docs/reliability.md
+#   make mutants   change the core one place at a time: does a test notice? MUTANTS="--each 100" for more
 #   make bench   against umqtt.simple and others; BENCH="--quick" for less
 #   make brokers   against the brokers of others, fetched into ~/.cache/fieldpost/brokers;
 #                docs/brokers.md, or BROKERS="--only nats rabbitmq" for build/brokers.json
@@ -45,6 +46,9 @@ soak: setup-dev
 
 reliability: setup-dev
 	@$(BIN)/python host_tests/reliability.py
+
+mutants: setup-dev
+	@$(BIN)/python host_tests/mutants.py $(MUTANTS)
 
 bench: setup-dev
 	@PYTHONPATH=tools $(BIN)/python -m benchmarks $(BENCH)
