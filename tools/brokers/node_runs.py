@@ -165,12 +165,12 @@ def with_backlog(
 def _end_in_the_middle(run: Run, broker: RunningBroker, end: Callable[[], None]) -> None:
     if not run.tap.silent.wait(_LIMIT_S):
         raise CommandError("the node delivered nothing that an outage could have broken")
-    run.tap.is_open = False
+    run.tap.shut()
     end()
     broker.start()
     # A broker that forgets its sessions would drop what comes before the witness is back.
     run.witness.wait_until_it_hears()
-    run.tap.is_open = True
+    run.tap.open()
 
 
 def _settled(run: Run) -> None:

@@ -61,10 +61,10 @@ class Tap:
         self._silent_after = silent_after
         self._acknowledged = 0
         self.silent = threading.Event()
+        self._silent_connection = -1
         self._target_port = target_port
         self._listener = socket.create_server((HOST, 0))
         self.port: int = self._listener.getsockname()[1]
-        self.is_open = True
         self._passed: list[Passed] = []
         self._ends: list[socket.socket] = []
         self._start = time.monotonic()
@@ -72,8 +72,20 @@ class Tap:
         self._connections = 0
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._accept()
         return self
+
+    def shut(self) -> None:
+        """Nobody listens from now on: a connection is refused, as where a broker has ended."""
+        # Without this the thread that waits there would still be given one.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def open(self) -> None:
+        """Listen again, on the same port."""
+        self._listener = socket.create_server((HOST, self.port))
+        self._accept()
 
     def __exit__(
         self,
@@ -81,7 +93,7 @@ class Tap:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._listener.close()
+        self.shut()
         for end in self._ends:
             _shut(end)
 
@@ -104,17 +116,18 @@ class Tap:
 
     # Inside ------------------------------------------------------------------------------------
 
-    def _serve(self) -> None:
+    def _accept(self) -> None:
+        threading.Thread(target=self._serve, args=(self._listener,), daemon=True).start()
+
+    def _serve(self, listener: socket.socket) -> None:
         while True:
             try:
-                near, _ = self._listener.accept()
+                near, _ = listener.accept()
             except OSError:
                 return
-            far = None
-            if self.is_open:
-                with contextlib.suppress(OSError):
-                    far = socket.create_connection((HOST, self._target_port))
-            if far is None:
+            try:
+                far = socket.create_connection((HOST, self._target_port))
+            except OSError:
                 _shut(near)
                 continue
             number = self._connections
@@ -141,7 +154,7 @@ class Tap:
                 _shut(target)
                 _shut(source)
                 return
-            if not (self.silent.is_set() and number == 0):
+            if number != self._silent_connection:
                 with contextlib.suppress(OSError):
                     target.sendall(data)
 
@@ -151,6 +164,7 @@ class Tap:
             if packet and packet.name == "PUBACK" and way == "down":
                 self._acknowledged += 1
                 if self._acknowledged == self._silent_after:
+                    self._silent_connection = number
                     self.silent.set()
 
 

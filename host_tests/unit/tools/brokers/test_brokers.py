@@ -133,9 +133,12 @@ def test_a_tap_hands_on_both_ways_and_goes_silent_where_it_is_told() -> None:
             assert [one.packet_id for one in client.of("PUBACK")][:1] == [1]
             assert len(client.of("PUBACK")) < 3
         assert between.silent.is_set() and between.connections() == 1
-        between.is_open = False
+        between.shut()
+        with pytest.raises(OSError):
+            ProbeClient(between.port)
+        between.open()
         with ProbeClient(between.port) as client:
-            assert client.wait(lambda: client.closed)
+            client.open("again", NODE)
 
 
 def test_a_real_broker_is_asked_and_told_apart(tmp_path: Path) -> None:
