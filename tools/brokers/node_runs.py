@@ -10,7 +10,7 @@ from typing import Any
 from brokers import tap as tap_module
 from brokers.accounts import NODE, WRITER, Account
 from brokers.process import RunningBroker
-from brokers.tap import Tap
+from brokers.tap import Passed, Tap
 from brokers.witness import Witness
 from fieldpost.errors import CommandError
 from fieldpost.messages.account import Key
@@ -71,22 +71,23 @@ class Run:
 
     def due(self, keys: set[Key]) -> set[Key]:
         """Those that have not arrived, and that the broker has not acknowledged either."""
-        missing = keys - self.witness.account.delivered.keys()
+        missing = keys - self.witness.arrived()
         return missing and missing - tap_module.readings(self.tap.passed()).acknowledged
 
     def outcome(self, started: float) -> dict[str, Any]:
         """What became of the readings that the node has had up to now."""
         account = self.witness.account
-        taken = set(account.taken)
+        taken = account.taken.copy()
         seconds = self.arrived_at - started
         self.wait(lambda: not self.due(taken), _LATER_S)
         # What is acknowledged may still be on its way from the broker to the witness.
-        self.wait(lambda: taken <= account.delivered.keys(), _WAY_S)
+        self.wait(lambda: taken <= self.witness.arrived(), _WAY_S)
         sent = tap_module.readings(self.tap.passed())
-        missing = taken - account.delivered.keys()
+        arrived = self.witness.arrived()
+        missing = taken - arrived
         return {
             "taken": len(taken),
-            "delivered": len(taken & account.delivered.keys()),
+            "delivered": len(taken & arrived),
             # A reading that the broker has acknowledged is the broker's to bring on.
             "lost": len(missing - sent.acknowledged),
             "lost_by_broker": len(missing & sent.acknowledged),
@@ -150,8 +151,8 @@ def with_backlog(
                 _end_in_the_middle(run, broker, end)
             run.wait(lambda: not run.due({(1, seq) for seq in range(waiting)}), _LIMIT_S)
             run.arrived_at = time.monotonic()
-            run.wait(lambda: any(boot > 1 for boot, _ in witness.account.delivered), _LATER_S)
-            if not account.subscribe:
+            run.wait(lambda: any(boot > 1 for boot, _ in witness.arrived()), _LATER_S)
+            if not end and (not account.subscribe or tap.connections() > 1):
                 _settled(run)
             found = run.outcome(started)
             if not end:
@@ -200,6 +201,10 @@ def _answered(run: Run, command: str) -> bool:
     return any(one.get("id") == command for one in run.witness.said(f"{run.base}/cmd/result"))
 
 
+def _is_answer(passed: Passed) -> bool:
+    return passed.packet is not None and passed.packet.name == "SUBACK"
+
+
 def sleeper(broker: RunningBroker) -> dict[str, Any]:
     """A battery node, and a command that is sent while it sleeps."""
     with (
@@ -211,6 +216,8 @@ def sleeper(broker: RunningBroker) -> dict[str, Any]:
         started = time.monotonic()
         run.node.start()
         try:
+            # Before its first subscription no broker would keep a command for it.
+            run.wait(lambda: any(_is_answer(one) for one in tap.passed()), _LIMIT_S)
             slept = run.wait(lambda: any("asleep for" in one for one in run.console), _LATER_S)
             found: dict[str, Any] = {"asleep": slept}
             time.sleep(0.5)

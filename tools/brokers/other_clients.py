@@ -68,9 +68,9 @@ def write_only(broker: RunningBroker, client: Client) -> dict[str, Any]:
         except subprocess.TimeoutExpired:
             said = {"errors": {"hangs": 1}}
         sent = tap_module.readings(tap.passed())
-        witness.wait(lambda: sent.acknowledged <= witness.account.delivered.keys(), 3)
+        witness.wait(lambda: sent.acknowledged <= witness.arrived(), 3)
         return {
-            "delivered": len(witness.account.delivered),
+            "delivered": len(witness.arrived()),
             "taken": READINGS,
             "most_sent": max(sent.times.values(), default=0),
             "connections": tap.connections(),

@@ -1,5 +1,6 @@
 """The owner's client: hears everything through the broker's restarts, and keeps the account."""
 
+import contextlib
 import json
 import secrets
 import threading
@@ -12,8 +13,9 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from brokers.accounts import OWNER
+from brokers.probe_client import ProbeClient, Refused
 from fieldpost.errors import CommandError
-from fieldpost.messages.account import Account
+from fieldpost.messages.account import Account, Key
 from fieldpost.mqtt.brokers import HOST
 
 _READY_S = 30.0
@@ -26,11 +28,11 @@ class Witness:
         self.account = Account()
         self.others: list[tuple[str, bytes]] = []
         self._ready = threading.Event()
+        self._port = port
+        # A name of its own: what a broker still keeps for another run must not come here.
+        self._name = f"witness{secrets.token_hex(4)}"
         self._client = paho.Client(
-            # A name of its own: what a broker still keeps for another run must not come here.
-            CallbackAPIVersion.VERSION2,
-            client_id=f"witness{secrets.token_hex(4)}",
-            clean_session=False,
+            CallbackAPIVersion.VERSION2, client_id=self._name, clean_session=False
         )
         self._client.username_pw_set(OWNER.user, OWNER.password)
         self._client.on_message = self._message
@@ -53,11 +55,19 @@ class Witness:
     ) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # A session that stays has its messages kept, and ActiveMQ hands those to later ones, too.
+        with contextlib.suppress(OSError, Refused), ProbeClient(self._port) as client:
+            client.open(self._name, OWNER)
+            client.disconnect()
 
     def wait_until_it_hears(self) -> None:
         """After a start of the broker. Raises CommandError if it takes too long."""
         if not self._ready.wait(_READY_S):
             raise CommandError("the witness was not let in, or its subscription not granted")
+
+    def arrived(self) -> set[Key]:
+        """The readings that have arrived, as of now: more may arrive meanwhile."""
+        return set(self.account.delivered.copy())
 
     def said(self, topic: str) -> list[Any]:
         """Payloads of one topic, decoded."""
