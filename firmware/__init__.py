@@ -3,6 +3,10 @@
 VERSION = "0.1.0"
 
 
+class ConfigError(Exception):
+    """What the schema cannot see is wrong with the configuration: the text begins with the key."""
+
+
 def publish(topic, message="Hello from Fieldpost", qos=0, retain=False):
     """Publish one message by the board's configuration, from its REPL, and say each step.
 

@@ -1,6 +1,6 @@
 """One message, from the board's REPL: `from firmware import publish; publish("topic", "text")`."""
 
-from firmware import app
+from firmware import app, compose
 
 _TIME_MS = 30000
 
@@ -19,7 +19,7 @@ def publish(topic, message, qos, retain):
     settings["node"] += "-repl"
     settings["mqtt"]["keepalive_s"] = 30
     settings["mqtt"]["clean"] = True
-    station, session, security = app.connection(board, clock, settings)
+    station, session, security = compose.connection(board, clock, settings)
     session.lw_topic = None  # A person at the REPL who goes away is no news.
     try:
         station.start()

@@ -69,8 +69,10 @@ def test_a_bare_board_is_deployed_to_faster_than_by_copying_the_same_files(
     files = {f"/{path}": data for path, data in _build(root).files.items()}
     on_board = bare.read_files()
     assert {path: on_board.get(path) for path in files} == files
-    for path, data in files.items():
-        target = tmp_path / path.lstrip("/")
+    # The same modules, as anybody else would bring them there.
+    tree = _build(root).modules | {"boot.py": files["/boot.py"], "main.py": files["/main.py"]}
+    for path, data in tree.items():
+        target = tmp_path / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
     with Emulator(image(), files={}, real_time=True) as other:
@@ -122,18 +124,26 @@ def test_provision_then_deploy_brings_readings_to_mosquitto(
     assert json.loads(readings[0])["boot"] == 1
 
 
-def test_one_changed_file_is_sent_alone_and_a_stale_source_is_removed(
+def test_one_changed_module_is_sent_alone_and_one_put_there_by_hand_is_used_and_told_of(
     bare: Emulator, root: Path
 ) -> None:
+    by_hand = (root / "firmware" / "clock.py").read_bytes()
     with open_link(bare.console) as link:
-        board_files.write_file(link, "/firmware/clock.py", b"raise ValueError('stale')\n")
+        board_files.make_folder(link, "/firmware")
+        board_files.write_file(link, "/firmware/clock.py", by_hand)
     changed = root / "firmware" / "safe_mode.py"
     changed.write_text(changed.read_text() + "\n\nCHANGED = 1\n")
     outcome = _deploy(bare, root)
-    assert outcome.ok, outcome
-    assert list(outcome.sent) == ["firmware/safe_mode.mpy"]
-    assert outcome.removed == ["firmware/clock.py"]
-    assert outcome.ready
+    assert outcome.ok and outcome.ready, outcome
+    # Of the pack: what says where each module is, and this one.
+    assert list(outcome.sent) == ["firmware.pack"] and outcome.modules == 1
+    assert outcome.sent["firmware.pack"] < 8000
+    assert "/firmware/clock.py on the board is used" in "".join(outcome.warnings)
+    with open_link(bare.console) as link:
+        said = link.exec("import firmware.clock\nprint(firmware.clock.__file__)")
+        board_files.remove_file(link, "/firmware/clock.py")
+        link.exec("import os\nos.rmdir('/firmware')")
+    assert b"/.pack/firmware/clock.py" in said, said
 
 
 @pytest.mark.parametrize("part", [0.3, 0.7])
@@ -162,7 +172,7 @@ def test_killed_in_the_middle_the_old_set_boots_and_the_next_run_completes_it(
     with open_link(bare.console) as link:
         link.soft_reset()
     now = bare.read_files()
-    code = {path for path in old if path.endswith((".mpy", ".py"))}
+    code = {path for path in old if path.endswith((".mpy", ".py", ".pack"))}
     assert {path: now[path] for path in code} == {path: old[path] for path in code}
     outcome = _deploy(bare, root)
     assert outcome.ok and outcome.ready, outcome

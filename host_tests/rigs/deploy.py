@@ -55,7 +55,7 @@ class Quiet:
 
 
 def project(folder: Path, mark: str) -> Path:
-    """A checkout in which every module bears `mark`, with the real boot.py."""
+    """A checkout in which every module bears `mark`, with the real boot.py and what it needs."""
     texts = {
         "main.py": "from firmware.app import run\nrun()\n",
         "firmware/__init__.py": f'VERSION = "{mark}"\n',
@@ -71,7 +71,8 @@ def project(folder: Path, mark: str) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    shutil.copy(ROOT / "boot.py", folder / "boot.py")
+    for name in ("boot.py", "lib/module_pack.py"):
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from fieldpost.deploy.compile import compile_module, firmware_files
+from fieldpost.deploy.build import for_pico_w
+from fieldpost.deploy.compile import compile_module
 from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator, find_image, require_package
 from fieldpost.errors import CommandError
@@ -56,7 +57,7 @@ def configuration(**changes: Any) -> dict[str, Any]:
 
 def board_files(config: dict[str, Any], **scripts: str) -> dict[str, bytes]:
     """The firmware and a configuration. scripts: name on the board -> file of host_tests/board."""
-    files = firmware_files()
+    files = dict(for_pico_w().files)
     for name, script in scripts.items():
         if name == "main":
             files["main.py"] = (SCRIPTS / script).read_bytes()

@@ -10,7 +10,7 @@ from rigs.port import run_port
 from benchmarks import footprint
 from benchmarks.targets import MPY_MAX
 from fieldpost.config.checked import with_checked
-from fieldpost.deploy.compile import firmware_files
+from fieldpost.deploy.build import for_pico_w
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.paths import ROOT
 
@@ -35,7 +35,7 @@ def test_the_default_node_loads_less_bytecode_than_its_target(tmp_path: Path) ->
     modules = said.splitlines()[-1].replace(_HERE, _THERE).split()
     # A board measures its own temperature; the desk has none, and loads why that failed.
     modules.remove("firmware.readings.failure")
-    sizes = {name: len(data) for name, data in firmware_files().items()}
+    sizes = {name: len(data) for name, data in for_pico_w().modules.items()}
     loaded = {name: sizes[name] for name in footprint.files_of(modules, sizes)}
     assert not [name for name in loaded if name.startswith(footprint.CHECKS)], (
         "the host had checked"

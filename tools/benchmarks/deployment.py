@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures import Row, merge
-from fieldpost.deploy.build import build, find_umqtt
+from fieldpost.deploy.build import for_pico_w
 from fieldpost.deploy.deployment import Wish, deploy
 from fieldpost.emulator.emulator import Emulator
 from fieldpost.errors import CommandError
@@ -28,20 +28,22 @@ class _Quiet:
 def measure(image: Path, quick: bool, say: Callable[[str], None]) -> list[Row]:
     """One row for each way, in seconds; each first deployment and copy on a bare board."""
     runs: dict[str, list[dict[str, float]]] = {FIRST: [], COPY: [], AGAIN: []}
-    files = build("rp2", ROOT, find_umqtt(ROOT, None)).files
+    built = for_pico_w()
+    # What deploy makes one file of, as anybody else would bring it there.
+    files = built.modules | {path: built.files[path] for path in ("boot.py", "main.py")}
     for _ in range(1 if quick else _ROUNDS):
         say("deployment: to a bare board, and again")
         # Its clock is the wall's: what a tool waits for, it waits for.
         with Emulator(image, files={}, real_time=True) as board:
             runs[FIRST].append({"s": _deploy(board)})
             runs[AGAIN] += [{"s": _deploy(board)} for _ in range(_AGAIN)]
-        say("deployment: the same files with mpremote")
+        say("deployment: the same modules with mpremote")
         with Emulator(image, files={}, real_time=True) as board:
             runs[COPY].append({"s": _copy(board, files)})
-    sent = sum(map(len, files.values()))
     rows: list[Row] = []
     for way, some in runs.items():
-        row: Row = {"way": way, "files": len(files), "bytes": sent}
+        sent = files if way == COPY else built.files
+        row: Row = {"way": way, "files": len(sent), "bytes": sum(map(len, sent.values()))}
         rows.append(row | merge(some, "s"))
     return rows
 

@@ -9,7 +9,8 @@ from benchmarks.figures import Row
 from benchmarks.parts import CLIENTS, Parts, metadata_version
 from fieldpost.board.link import BoardLink, open_link
 from fieldpost.config.checked import with_checked
-from fieldpost.deploy.compile import compile_module, firmware_files
+from fieldpost.deploy.build import for_pico_w
+from fieldpost.deploy.compile import compile_module
 from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker
@@ -47,16 +48,18 @@ def measure(
 ) -> dict[str, Any]:
     """`mpy_bytes` by file, `heap` by client and stage, `loaded` files, `segments` rows."""
     say("footprint: compiling")
-    files = firmware_files()
-    sizes = {name: len(data) for name, data in sorted(files.items())}
+    built = for_pico_w(without=CHECKS)
+    files = dict(built.files)
+    sizes = {name: len(data) for name, data in sorted(for_pico_w().modules.items())}
     files.pop("main.py", None)  # nothing runs by itself
-    files["measure.mpy"] = compile_module(ROOT / "host_tests/board/measure.py", "measure.py")
+    for script in ("measure", "measure_clients"):
+        path = ROOT / f"host_tests/board/{script}.py"
+        files[f"{script}.mpy"] = compile_module(path, path.name)
     script = CLIENTS / "board_deliver.py"
     files["board_deliver.mpy"] = compile_module(script, script.name)
     if "mqtt_as" not in parts.missing:
         files["mqtt_as.mpy"] = compile_module(parts.folder / "mqtt_as.py", "mqtt_as.py")
         sizes["mqtt_as.mpy"] = len(files["mqtt_as.mpy"])
-    files = {name: data for name, data in files.items() if not name.startswith(CHECKS)}
     files["config.json"] = json.dumps(CONFIG).encode()
     files["secrets.json"] = json.dumps(_SECRETS).encode()
     files = with_checked(files)
@@ -77,10 +80,10 @@ def measure(
 def _heap(parts: Parts, link: BoardLink, say: Callable[[str], None]) -> dict[str, Any]:
     network = f"{SSID!r}, {GATEWAY!r}, {PORT}"
     calls = {
-        "umqtt.simple": f"measure_umqtt({network})",
-        "mqtt_as": f"measure_mqtt_as({network})",
-        "Fieldpost's client": f"measure_client({network})",
-        "Fieldpost's whole node": "measure_node(50)",
+        "umqtt.simple": f"measure_clients.measure_umqtt({network})",
+        "mqtt_as": f"measure_clients.measure_mqtt_as({network})",
+        "Fieldpost's client": f"measure_clients.measure_client({network})",
+        "Fieldpost's whole node": "measure.measure_node(50)",
     }
     heap = {}
     for name, call in calls.items():
@@ -89,7 +92,7 @@ def _heap(parts: Parts, link: BoardLink, say: Callable[[str], None]) -> dict[str
         say(f"footprint: heap of {name}")
         link.soft_reset()
         plain = int(link.exec("import gc\ngc.collect()\nprint(gc.mem_free())"))
-        told = link.exec(f"import measure\nmeasure.{call}", _MEASURE_S).decode()
+        told = link.exec(f"import {call.split('.')[0]}\n{call}", _MEASURE_S).decode()
         stages: dict[str, Any] = {"plain": {"free": plain}}
         for line in told.splitlines():
             value = json.loads(line)

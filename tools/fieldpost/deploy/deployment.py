@@ -1,8 +1,9 @@
 """Makes the files of a board equal to the project's: the old set or the new one runs, no mixture.
 
-docs/deploy.md says how. In short: what changed is sent to `/.deploy/`, a journal put beside it is
-the commit, and boot.py moves every file to its place before anything else runs. Where flash has no
-room for the new set beside the old one, that is done in parts, and boot.py starts nothing between.
+docs/deploy.md says how. In short: the new pack of modules is put together in `/.deploy/`, of what
+is sent and what the old one has; a journal beside it is the commit, and every file is moved to its
+place before anything else runs. Where flash has no room for the new pack beside the old one, that
+makes room first, and boot.py starts nothing between.
 """
 
 import json
@@ -15,11 +16,14 @@ from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardError, BoardLink, LinkLost, NoAnswer, ProgramError, open_link
 from fieldpost.board.ports import port_named
 from fieldpost.config import checked, pins
+from fieldpost.deploy import pack
 from fieldpost.deploy.build import Build, build, check_mpy, find_umqtt
 from fieldpost.deploy.parts import Part, Parts
 from fieldpost.deploy.plan import Plan, plan, to_hash, to_read
 from fieldpost.deploy.send import WINDOW_UART, WINDOW_USB, send
-from fieldpost.deploy.survey import COMMIT, FOLDER, Survey, survey
+from fieldpost.deploy.survey import COMMIT, COMPLETE, FOLDER, Survey, survey
+from fieldpost.drivers import folder as own_drivers
+from fieldpost.drivers import named
 from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT
 
@@ -27,12 +31,13 @@ READY_S = 30.0
 _COMPLETE_S = 60.0
 _CONSOLE_LINES = 20
 _READY = "ready: "
-# In the name of what boot.py raises when more parts are to come.
-_MORE_TO_COME = "repeat `fieldpost deploy`"
 # What a node says, over and over, when it can't start.
 _REFUSED = "nothing started; Ctrl-C"
 # A node without settings has opened its own access point, and says how to get there.
 _SET_UP = "set-up: join"
+
+# What boot.py runs of a deployment that was committed.
+COMPLETING = (Path(__file__).parent / "complete.py").read_text(encoding="utf-8")
 
 _COPY = """
 def _copy(old, new):
@@ -61,7 +66,8 @@ class Screen(Protocol):
 
 @dataclass(frozen=True)
 class Wish:
-    """What to deploy. umqtt: a copy of umqtt.simple to install. start: let the node run then.
+    """What to deploy. umqtt: a copy of umqtt.simple to install. drivers: a folder of one's own.
+    start: let the node run then.
 
     ready_s: how long to wait for it to say that it is ready; 0: not at all.
     """
@@ -70,13 +76,15 @@ class Wish:
     umqtt: Path | None = None
     start: bool = True
     ready_s: float = READY_S
+    drivers: Path | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one board. sent: files by path, with their sizes. was, now: versions of
+    """What became of one board. sent: bytes sent by path, less than a file where the board had
+    some of it. was, now: versions of
     Fieldpost. ready: the node's own line, None if it was not waited for or did not come.
-    parts: how many it took, 0 if nothing was to be done."""
+    parts: how many it took, 0 if nothing was to be done. modules: of the pack, that changed."""
 
     port: str
     ok: bool
@@ -92,6 +100,7 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
     parts: int = 0
+    modules: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Every field."""
@@ -112,9 +121,9 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
     screen.progress(port, "comparing", 0, None)
     with open_link(port) as link:
         found, wanted, todo = compare(link, wish)
-        count = 0
+        brought = _Brought()
         if not todo.is_empty:
-            count = _bring(link, found, wanted, todo, screen)
+            _bring(link, found, wanted, todo, screen, brought)
             if found.has("config.json") and found.has("secrets.json"):
                 checked.renew(link)
         outcome = Outcome(
@@ -123,12 +132,13 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
             "",
             was=found.version,
             now=wanted.version,
-            sent={path: len(data) for path, data in todo.send.items() if path not in todo.resumed},
+            sent=brought.sent,
+            modules=brought.modules,
             removed=todo.removals,
             kept=sorted(todo.keep.values()),
             unchanged=len(wanted.files) - len(todo.send),
             warnings=todo.warnings,
-            parts=count,
+            parts=brought.parts,
         )
         outcome = replace(outcome, text=_text(outcome, todo))
         if not wish.start:
@@ -148,12 +158,18 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
 
 def _misfits(link: BoardLink) -> list[str]:
     """What of the board's configuration its pins cannot do. Other errors the node tells itself."""
-    try:
-        config = json.loads(board_files.read_file(link, "/config.json"))
-    except ValueError:
-        return []
+    config = _config_on(link)
     errors, cautions = pins.of_config(config, pins.chip_on(link))
     return errors + cautions
+
+
+def _config_on(link: BoardLink) -> dict[str, Any]:
+    """The board's configuration; {} if it has none that can be read: the node tells."""
+    try:
+        config = json.loads(board_files.read_file(link, "/config.json"))
+    except (ValueError, board_files.FileError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:
@@ -162,7 +178,7 @@ def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:
     if found.is_committed:
         # Cut short after its commit, and the board has not booted since: that comes first.
         version = found.version
-        _complete(link, (wish.root / "boot.py").read_bytes(), found.is_unfinished)
+        _complete(link)
         found = replace(survey(link), version=version)
     check_mpy(found.mpy, found.micropython)
     umqtt = None
@@ -173,13 +189,29 @@ def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:
     if wish.umqtt or not (found.frozen_umqtt or users):
         umqtt = find_umqtt(wish.root, wish.umqtt)
     wanted = build(found.platform, wish.root, umqtt)
+    if wish.drivers:
+        drivers = own_drivers.find(wish.drivers, wish.root)
+        if errors := named.errors(_config_on(link).get("sensors"), drivers):
+            raise CommandError("\n".join(["its configuration does not fit the drivers:", *errors]))
+        wanted = replace(wanted, files=wanted.files | drivers.files())
     hashes = board_files.hash_files(link, to_hash(found, wanted))
     texts = {path: board_files.read_file(link, path) for path in to_read(found)}
     return found, wanted, plan(found, wanted, hashes, texts)
 
 
-def _bring(link: BoardLink, found: Survey, wanted: Build, todo: Plan, screen: Screen) -> int:
-    """Stage, commit, complete: in how many parts it was."""
+@dataclass
+class _Brought:
+    """What a deployment has done so far: as in Outcome."""
+
+    parts: int = 0
+    modules: int = 0
+    sent: dict[str, int] = field(default_factory=dict)
+
+
+def _bring(
+    link: BoardLink, found: Survey, wanted: Build, todo: Plan, screen: Screen, brought: _Brought
+) -> None:
+    """Stage, commit, complete."""
     for path in todo.leftovers:
         board_files.remove_file(link, path)
     parts = Parts(found, wanted, todo)
@@ -190,54 +222,77 @@ def _bring(link: BoardLink, found: Survey, wanted: Build, todo: Plan, screen: Sc
         copies = [("/" + old, "/" + new) for old, new in todo.keep.items()]
         link.exec(_COPY.format(copies=copies), _COMPLETE_S)
     # What is committed is completed by the boot.py that belongs to the journal.
-    _bring_part(link, todo, part, todo.send.get("boot.py"), screen, "")
-    count = 1
+    boot = todo.send.get("boot.py")
+    _bring_part(link, todo, part, boot, screen, brought)
+    if boot is not None:
+        brought.sent["boot.py"] = len(boot)
     while not part.is_last:
-        count += 1
         try:
             part = parts.next(board_files.free_bytes(link))
-            _bring_part(link, todo, part, None, screen, f", part {count}")
+            _bring_part(link, todo, part, None, screen, brought)
         except BoardError as error:
             raise BoardError(
-                f"{error} Some of the firmware is replaced, some is not yet: the board starts "
-                "nothing until `fieldpost deploy` has been repeated. Readings and settings are "
-                "whole."
+                f"{error} The old firmware has made room, the new one is not there yet: the board "
+                "starts nothing until `fieldpost deploy` has been repeated. Readings and settings "
+                "are whole."
             ) from None
-    return count
 
 
 def _bring_part(
-    link: BoardLink, todo: Plan, part: Part, boot: bytes | None, screen: Screen, where: str
+    link: BoardLink,
+    todo: Plan,
+    part: Part,
+    boot: bytes | None,
+    screen: Screen,
+    brought: _Brought,
 ) -> None:
     port = link.port
-    fresh = {
-        name: todo.send[path] for path, name in part.staged.items() if path not in todo.resumed
-    }
     bridge = port_named(port).kind == "bridge"
     try:
+        fresh = {}
+        for path, name in part.staged.items():
+            if path in todo.resumed:
+                continue
+            head = pack_head(link) if path == pack.PATH else b""
+            whole = pack.pieces(todo.send[path], head)
+            fresh[name] = pack.without_start(whole, todo.begun.get(path, 0))
+            brought.sent[path] = sum(len(one) for one in fresh[name] if isinstance(one, bytes))
+            if path == pack.PATH:
+                brought.modules = pack.changed(todo.send[path], head)
         send(
             link,
             fresh,
+            begun=frozenset(part.staged[path] for path in todo.begun if path in part.staged),
             window=WINDOW_UART if bridge else WINDOW_USB,
-            on_progress=lambda done, total: screen.progress(port, "sending" + where, done, total),
+            on_progress=lambda done, total: screen.progress(port, "sending", done, total),
         )
+        board_files.write_file(link, COMPLETE, COMPLETING.encode())
         if boot is not None:
             board_files.write_file(link, "/boot.py", boot)
-        screen.progress(port, "committing" + where, 0, None)
+        screen.progress(port, "committing", 0, None)
         checked.forget(link)
         board_files.write_file(link, COMMIT, part.journal)
     except ProgramError as error:
         raise _explained(port, error) from None
-    _complete(link, board_files.read_file(link, "/boot.py"), not part.is_last)
+    _complete(link)
+    brought.parts += 1
 
 
-def _complete(link: BoardLink, boot: bytes, is_unfinished: bool) -> None:
-    """Run the same boot.py that completes a deployment when the board starts."""
+def pack_head(link: BoardLink) -> bytes:
+    """Of the pack on the board; b"" if it has none."""
     try:
-        link.exec(boot.decode(), _COMPLETE_S)
+        start = board_files.read_file(link, "/" + pack.PATH, pack.START_BYTES)
+        size = pack.head_size(start)
+        return board_files.read_file(link, "/" + pack.PATH, size) if size else b""
+    except board_files.FileError:
+        return b""
+
+
+def _complete(link: BoardLink) -> None:
+    """What boot.py would do when the board starts."""
+    try:
+        link.exec(COMPLETING, _COMPLETE_S)
     except ProgramError as error:
-        if is_unfinished and _MORE_TO_COME in error.traceback:
-            return
         raise BoardError(
             f"the files arrived on {link.port}, but could not be put in their places: "
             f"{error}. Press its reset button, and repeat the command."
@@ -299,15 +354,16 @@ def _text(outcome: Outcome, todo: Plan) -> str:
     elif not outcome.was:
         version = f"{outcome.now} (there was none)"
     if todo.is_empty:
-        return f"Fieldpost {version}: nothing to do, all {outcome.unchanged} files are the same"
+        return f"Fieldpost {version}: nothing to do, all is the same"
     said = [f"{len(outcome.sent)} files sent, {sum(outcome.sent.values())} bytes"]
-    if todo.resumed:
-        said.append(f"{len(todo.resumed)} had arrived before")
-    said.append(f"{outcome.unchanged} unchanged")
+    if outcome.modules:
+        said[0] += f" with {outcome.modules} modules"
+    if todo.resumed or todo.begun:
+        said.append("the rest had arrived before")
     if outcome.removed:
-        said.append(f"{len(outcome.removed)} stale ones removed")
+        said.append(f"{len(outcome.removed)} old files removed")
     if outcome.kept:
         said.append("kept aside: " + ", ".join(outcome.kept))
     if outcome.parts > 1:
-        said.append(f"in {outcome.parts} parts, for there was no room beside the old set")
+        said.append("the old firmware went first, for there was no room beside it")
     return f"Fieldpost {version}: {'; '.join(said)}"

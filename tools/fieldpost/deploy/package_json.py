@@ -55,8 +55,9 @@ def _firmware(root: Path) -> list[str]:
 
 
 def _libraries(root: Path) -> list[str]:
-    """Without lib/umqtt/, which is upstream's."""
-    return [path.name for path in sorted((root / "lib").glob("*.py"))]
+    """Without lib/umqtt/, which is upstream's, and what finds the modules of a pack."""
+    found = sorted(path.name for path in (root / "lib").glob("*.py"))
+    return [name for name in found if name != Path(tree.PACK_MODULE).name]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Sends files to a board's `/.deploy/`: one program on the board takes them all.
 
-Each block is compressed and in base64: neither Ctrl-C nor an end of line is ever in it. The board
+What the board has in its pack already it copies from there. Each block of what is sent is
+compressed and in base64: neither Ctrl-C nor an end of line is ever in it. The board
 asks for each window of a block, so that no buffer on the way need hold more than that, then
 unpacks it and writes it. It reads the whole file back, and tells if its SHA-256 is not that which
 its name begins with. Files that are cut short or damaged are found so by the next deployment, too.
@@ -11,6 +12,7 @@ import zlib
 from collections.abc import Callable
 
 from fieldpost.board.link import BoardError, BoardLink
+from fieldpost.deploy.pack import PATH, Copied, Pieces
 
 BLOCK = 2048
 # An ESP32's serial port has no flow control, and a buffer of 260 bytes.
@@ -24,22 +26,31 @@ _START_S = 30.0
 Progress = Callable[[int, int], None]
 
 _RECEIVE = """
-def _receive(files, window):
+def _receive(files, window, pack):
     import gc, hashlib, sys
     from binascii import a2b_base64, hexlify
     from deflate import ZLIB, DeflateIO
     from io import BytesIO
     stdin = sys.stdin.buffer
-    for name, blocks in files:
+    for name, begun, blocks in files:
         path = "/.deploy/" + name
-        with open(path, "wb") as f:
-            for size in blocks:
+        with open(path, "ab" if begun else "wb") as f:
+            for n, size in enumerate(blocks):
+                if type(size) is tuple:
+                    at, size = size
+                    with open(pack, "rb") as g:
+                        g.seek(at)
+                        while size:
+                            size -= f.write(g.read(min(size, 1024)))
+                    continue
                 block = bytearray(size)
                 view = memoryview(block)
                 for at in range(0, size, window):
                     print("+", end="")
                     stdin.readinto(view[at : at + window])
                 f.write(DeflateIO(BytesIO(a2b_base64(block)), ZLIB).read())
+                if n % 8 == 7:
+                    f.flush()
         digest = hashlib.sha256()
         block = bytearray(512)
         view = memoryview(block)
@@ -53,28 +64,34 @@ def _receive(files, window):
             print("!", end="")
             return
         gc.collect()
-_receive({files!r}, {window})
+_receive({files!r}, {window}, {pack!r})
 del _receive
 """
 
 
 def send(
     link: BoardLink,
-    files: dict[str, bytes],
+    files: dict[str, Pieces],
     *,
+    begun: frozenset[str] = frozenset(),
     window: int = WINDOW_USB,
     on_progress: Progress | None = None,
 ) -> None:
     """Put files below `/.deploy/`, which must exist: contents by name, and each name begins with
     16 digits of the SHA-256 of its content.
 
-    on_progress gets bytes sent and their total. Raises BoardError.
+    begun: names of those whose beginning is there; the pieces are the rest. on_progress gets bytes
+    sent and their total. Raises BoardError.
     """
-    blocks = {name: _blocks(data) for name, data in files.items()}
+    blocks = {
+        name: [block for piece in pieces for block in _blocks(piece)]
+        for name, pieces in files.items()
+    }
     windows = [
         block[at : at + window]
         for parts in blocks.values()
         for block in parts
+        if isinstance(block, bytes)
         for at in range(0, len(block), window)
     ]
     total = sum(map(len, windows))
@@ -91,8 +108,11 @@ def send(
             if on_progress:
                 on_progress(sent, total)
 
-    listed = [(name, [len(block) for block in parts]) for name, parts in blocks.items()]
-    code = _RECEIVE.format(files=listed, window=window)
+    listed = [
+        (name, int(name in begun), [_size(block) for block in parts])
+        for name, parts in blocks.items()
+    ]
+    code = _RECEIVE.format(files=listed, window=window, pack="/" + PATH)
     link.converse(code, answer, _START_S + total / _SLOWEST_BYTES_PER_S)
     if damaged:
         raise BoardError(
@@ -101,9 +121,15 @@ def send(
         )
 
 
-def _blocks(data: bytes) -> list[bytes]:
-    pieces = [data[at : at + BLOCK] for at in range(0, len(data), BLOCK)]
-    return [base64.b64encode(_compress(one)) for one in pieces]
+def _blocks(piece: bytes | Copied) -> list[bytes | Copied]:
+    if isinstance(piece, Copied):
+        return [piece]
+    parts = [piece[at : at + BLOCK] for at in range(0, len(piece), BLOCK)]
+    return [base64.b64encode(_compress(one)) for one in parts]
+
+
+def _size(block: bytes | Copied) -> int | tuple[int, int]:
+    return (block.offset, block.size) if isinstance(block, Copied) else len(block)
 
 
 def _compress(data: bytes) -> bytes:

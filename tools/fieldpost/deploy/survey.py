@@ -9,6 +9,7 @@ from fieldpost.board.link import BoardError, BoardLink, ProgramError
 FOLDER = "/.deploy/"
 COMMIT = FOLDER + "commit"
 INSTALLED = FOLDER + "installed"
+COMPLETE = FOLDER + "complete.py"
 # Ends the first line of a journal that more parts follow: boot.py starts nothing then.
 UNFINISHED = " unfinished"
 _LIMIT_S = 30.0
@@ -46,7 +47,7 @@ def _survey():
     except Exception:
         pass
     for name in list(sys.modules):
-        if name.split(".")[0] in ("firmware", "umqtt", "wire"):
+        if name.split(".")[0] in ("firmware", "umqtt", "wire", "wire_packets", "module_pack"):
             del sys.modules[name]
     path = sys.path[:]
     sys.path[:] = [".frozen"]

@@ -8,6 +8,8 @@ from fieldpost.paths import ROOT
 # These two must be found by name, as source, by the board itself.
 AS_SOURCE = ("boot.py", "main.py")
 UMQTT = "lib/umqtt/simple.py"
+# It finds the modules of the pack, so it lies beside it.
+PACK_MODULE = "lib/module_pack.py"
 # By `sys.platform` of the board: what its family alone has.
 FAMILIES = {
     "rp2": ("firmware/board/rp2.py",),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fieldpost.deploy.compile import firmware_files
+from fieldpost.deploy.build import for_pico_w
 from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator, find_image, require_package
 from fieldpost.errors import CommandError
@@ -126,7 +126,7 @@ def _files(config: Path | None, drivers: Path | None, open_network: bool) -> dic
         changed["mqtt"] = {**mqtt, "host": GATEWAY}
         if given.get("ntp", {}).get("host", "") is not None:
             changed["ntp"] = {**given.get("ntp", {}), "host": GATEWAY}
-    files = firmware_files()
+    files = dict(for_pico_w().files)
     files[CONFIG] = json.dumps(changed, ensure_ascii=False).encode()
     files[SECRETS] = json.dumps(secrets, ensure_ascii=False).encode()
     return with_checked({**files, **own})

@@ -1,6 +1,6 @@
 """An emulated Pico W that boots the genuine board image, as a process of our own.
 
-    with Emulator(find_image(), files=firmware_files(), ports={1883: broker.port}) as board:
+    with Emulator(find_image(), files=for_pico_w().files, ports={1883: broker.port}) as board:
         board.console            # a pseudo-terminal, for mpremote or for reading along
         board.stats()            # TCP segments and bytes, as its radio saw them
 

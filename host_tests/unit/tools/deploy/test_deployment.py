@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rigs.deploy import Bench, project
+from rigs.deploy import CONFIG, Bench, Quiet, project
 from typer.testing import CliRunner
 
+from fieldpost.board.link import open_link
 from fieldpost.deploy import build as deploy_build
 from fieldpost.deploy.command import deploy as deploy_command
+from fieldpost.deploy.deployment import Wish, deploy
 from fieldpost.errors import CommandError
 
 _KEPT = {
@@ -55,7 +57,7 @@ def test_a_node_without_settings_is_no_failure_and_how_to_set_it_up_is_said(
     )
 
 
-def test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_file(
+def test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_module(
     bench: Bench, tmp_path: Path
 ) -> None:
     root = project(tmp_path / "one", "one")
@@ -74,11 +76,13 @@ def test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_file(
     assert bench.ran() == ["one"] * 5, "the node was not set going again"
     (root / "lib" / "helper.py").write_text("MARK = 'another'\n")
     changed = bench.deploy(root)
-    assert list(changed.sent) == ["lib/helper.mpy"]
+    assert list(changed.sent) == ["firmware.pack"] and changed.modules == 1
+    # That module, and what says where each one stands: the rest the board had.
+    assert changed.sent["firmware.pack"] < first.sent["firmware.pack"] / 2
     assert bench.ran()[4] == "another"
     files = bench.files()
     assert {name: files[name] for name in _KEPT} == _KEPT
-    assert not [name for name in files if name.startswith(".deploy/") and "installed" not in name]
+    assert [name for name in files if name.startswith(".deploy/")] == [".deploy/installed"]
 
 
 def test_tools_4_a_stale_source_that_would_shadow_the_new_bytecode_is_removed(
@@ -90,6 +94,7 @@ def test_tools_4_a_stale_source_that_would_shadow_the_new_bytecode_is_removed(
         path.relative_to(root).as_posix(): path.read_bytes()
         for folder in ("firmware", "lib")
         for path in (root / folder).rglob("*.py")
+        if path.name != "module_pack.py"
     }
     old["firmware/part.py"] = b"MARK = 'stale'\n"
     old["main.py"] = b"print('my own program')\n"
@@ -100,32 +105,55 @@ def test_tools_4_a_stale_source_that_would_shadow_the_new_bytecode_is_removed(
     assert bench.ran() == ["two"] * 5
     files = bench.files()
     sources = {name for name in files if name.endswith(".py")}
-    # umqtt was the user's own, and does; other families' boards are no shadow of anything.
-    left = {"firmware/board/esp32.py", "lib/umqtt/simple.py"}
-    assert sources == {"boot.py", "main.py"} | left
+    # umqtt was the user's own, and does.
+    assert sources == {"boot.py", "main.py", "lib/umqtt/simple.py"}
     # What may be somebody's work is kept beside: it is not of this project.
     kept = {name.partition(".before")[0]: files[name] for name in done.kept}
     assert kept == {"main.py": old["main.py"], "lib/helper.py": old["lib/helper.py"]}
 
 
-def test_tools_3_a_module_that_is_no_longer_in_the_project_is_removed(
+def test_tools_3_the_tree_that_an_older_fieldpost_deployed_makes_way_for_the_pack(
+    bench: Bench, tmp_path: Path
+) -> None:
+    names = [
+        "main.py",
+        "firmware/app.mpy",
+        "firmware/net/link.mpy",
+        "lib/gone.mpy",
+        "lib/wire.mpy",
+    ]
+    _put(bench, dict.fromkeys(names, b"old"))
+    journal = "# Fieldpost 0.0.9\n" + "".join(f"= /{name}\n" for name in names)
+    _put(bench, {".deploy/installed": journal.encode(), "lib/mine.py": b"mine = 1"})
+    done = bench.deploy(project(tmp_path / "one", "one"))
+    assert done.ok, done
+    assert bench.ran() == ["one"] * 5
+    assert sorted(done.removed) == sorted(names[1:]) and not done.kept
+    assert not (bench.folder / "firmware").exists()
+    assert (bench.folder / "lib" / "mine.py").exists()
+
+
+def test_a_module_put_there_by_hand_comes_before_the_pack_and_is_told_of(
     bench: Bench, tmp_path: Path
 ) -> None:
     root = project(tmp_path / "one", "one")
-    (root / "lib" / "old").mkdir()
-    (root / "lib" / "old" / "thing.py").write_text("x = 1\n")
-    (root / "lib" / "gone.py").write_text("x = 1\n")
     assert bench.deploy(root).ok
-    _put(bench, {"lib/mine.py": b"mine = 1"})
-    (root / "lib" / "old" / "thing.py").unlink()
-    (root / "lib" / "old.py").write_text("x = 2\n")
-    (root / "lib" / "gone.py").unlink()
+    assert bench.ran() == ["one"] * 5
+    by_hand = {"firmware/part.py": b"MARK = 'tried'\n", "lib/helper.py": b"MARK = 'mine'\n"}
+    _put(bench, by_hand)
     done = bench.deploy(root)
-    assert done.removed == ["lib/gone.mpy", "lib/old/thing.mpy"]
-    # Even empty, the folder would be imported in place of the module.
-    assert not (bench.folder / "lib" / "old").exists()
-    assert (bench.folder / "lib" / "old.mpy").exists()
-    assert (bench.folder / "lib" / "mine.py").exists()
+    assert all(f"/{name} " in line for name, line in zip(by_hand, done.warnings, strict=True))
+    with open_link(bench.board.port) as link:
+        link.restart()
+        heard = b"".join(link.console(1))
+        link.close(resume=False)
+    assert bench.ran() == ["one", "one", "tried", "one", "mine"]
+    assert b"by hand: /firmware/part.py" in heard and b"by hand: /lib/helper.py" in heard, heard
+    # A deployment that changes something leaves them alone, too.
+    (root / "firmware" / "part.py").write_text("MARK = 'two'\n")
+    done = bench.deploy(root)
+    assert done.ok and len(done.warnings) == 2 and not done.removed, done
+    assert {name: bench.files()[name] for name in by_hand} == by_hand
 
 
 def test_tools_4_bytecode_of_another_version_is_refused_before_anything_is_sent() -> None:
@@ -141,7 +169,7 @@ def test_what_is_found_before_our_modules_is_named_and_left_alone(
     _put(bench, {"helper.py": b"MARK = 'in front'\n"})
     done = bench.deploy(project(tmp_path / "one", "one"))
     (warning,) = done.warnings
-    assert "/helper.py" in warning and "lib/helper.mpy" in warning
+    assert "/helper.py" in warning and "mpremote rm" in warning
     assert (bench.folder / "helper.py").exists()
 
 
@@ -181,3 +209,48 @@ def test_the_command_has_a_status_and_json_for_scripts(tmp_path: Path) -> None:
     assert said.exit_code == 1
     (outcome,) = json.loads(said.stdout)
     assert not outcome["ok"] and "fieldpost boards" in outcome["text"]
+
+
+_DRIVER = """
+class Mine:
+    FIELDS = ("x",)
+
+    def start(self):
+        return 0
+
+    def read(self):
+        return (1,)
+"""
+
+
+def test_drivers_of_ones_own_are_sent_and_stay_until_they_are_erased(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root, folder = project(tmp_path / "one", "one"), tmp_path / "mine"
+    folder.mkdir()
+    (folder / "mine.py").write_text(_DRIVER)
+    first = deploy(str(bench.port), Wish(root, drivers=folder, ready_s=10), Quiet())
+    assert first.ok and "lib/mine.mpy" in first.sent, first
+    again = deploy(str(bench.port), Wish(root, drivers=folder, ready_s=10), Quiet())
+    assert again.ok and not again.sent, again
+    # Without the folder they stay, and stay known as what deploy has put there.
+    (root / "lib" / "helper.py").write_text("MARK = 'another'\n")
+    assert bench.deploy(root).removed == []
+    assert "= /lib/mine.mpy" in (bench.folder / ".deploy" / "installed").read_text()
+    (folder / "mine.py").write_text(_DRIVER + "\n\nCHANGED = 1\n")
+    changed = deploy(str(bench.port), Wish(root, drivers=folder, ready_s=10), Quiet())
+    assert list(changed.sent) == ["lib/mine.mpy"]
+
+
+def test_a_configuration_that_names_no_driver_of_the_folder_is_refused_and_nothing_is_sent(
+    bench: Bench, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "mine.py").write_text(_DRIVER)
+    sensors = [{"type": "driver", "driver": "mien:Mine"}]
+    (bench.folder / "config.json").write_text(json.dumps({**CONFIG, "sensors": sensors}))
+    root = project(tmp_path / "one", "one")
+    done = deploy(str(bench.port), Wish(root, drivers=folder, ready_s=10), Quiet())
+    assert not done.ok and "did you mean mine.py?" in done.text, done
+    assert set(bench.files()) == {"config.json"}

@@ -1,0 +1,115 @@
+"""Many modules in one file, for MicroPython's `import`: a file system that only reads.
+
+A module costs an import one lookup in RAM and one seek, where a tree of folders costs a dozen
+walks through flash; and flash holds no half-empty block per module. The file is described by
+tools/fieldpost/deploy/pack.py, which writes it.
+"""
+
+import os
+import sys
+from binascii import crc32
+
+import vfs
+from micropython import const
+
+_FOLDER = const(0x4000)
+_FILE = const(0x8000)
+_ENOENT = const(2)
+_RECORD_BYTES = const(8)
+# Where the pack is mounted. A folder of this name in flash would be hidden.
+_MOUNTED = "/.pack"
+# What most modules import. MicroPython looks for a file of such a name, in every folder of
+# sys.path, at each `import` of it, unless it stands in sys.modules.
+_BUILT_IN = ("json", "os", "binascii", "struct", "machine", "time", "select")
+
+
+class Pack:
+    """Mounted by `mount`. path: of the file. index: of 8 bytes each, the CRC-32 of a name and
+    where it begins; 0 for a folder. by_hand: folders of the flash that hold such a module, too."""
+
+    def __init__(self, path, index, by_hand):
+        self._path = path
+        self._index = index
+        self._by_hand = by_hand
+
+    def find(self, path):
+        """Where in the file it begins; 0: it is a folder; -1: there is none."""
+        key = crc32(path).to_bytes(4, "little")
+        at = self._index.find(key)
+        while at >= 0:
+            if not at % _RECORD_BYTES:
+                return int.from_bytes(self._index[at + 4 : at + _RECORD_BYTES], "little")
+            at = self._index.find(key, at + 1)
+        return at
+
+    def stat(self, path):
+        """As `os.stat`: what `import` asks, of a folder, `.py` and `.mpy` in this order."""
+        for folder in self._by_hand:
+            try:
+                return os.stat(folder + path)
+            except OSError:
+                pass
+        at = self.find(path)
+        if at < 0:
+            raise OSError(_ENOENT)
+        return (_FILE if at else _FOLDER, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+    def open(self, path, mode):
+        """The flash's own file, at the module's beginning: bytecode says itself where it ends."""
+        for folder in self._by_hand:
+            try:
+                file = open(folder + path, mode)
+                print("by hand:", folder + path)
+                return file
+            except OSError:
+                pass
+        at = self.find(path)
+        if at <= 0:
+            raise OSError(_ENOENT)
+        file = open(self._path, "rb")
+        file.seek(at)
+        return file
+
+    def ilistdir(self, path):
+        """Nothing, to whoever walks through all that is mounted: it holds no files of its own."""
+        return iter(())
+
+    def mount(self, readonly, mkfs):
+        """Nothing is to be done."""
+
+    def umount(self):
+        """Nothing is to be done."""
+
+
+def mount(path):
+    """Let `import` find the modules of the pack at `path`, before any others.
+
+    A file of a module's name that somebody has put in flash comes before the pack's, and is told
+    of. Raises OSError without such a file, ValueError for one of another kind.
+    """
+    with open(path, "rb") as file:
+        head = file.read(8)
+        if head[:4] != b"FPK1":
+            raise ValueError(path + " is no pack of modules")
+        index = file.read(_RECORD_BYTES * int.from_bytes(head[4:], "little"))
+    by_hand = []
+    pack = Pack(path, index, by_hand)
+    for folder in ("", "/lib"):
+        try:
+            names = os.listdir(folder or "/")
+        except OSError:
+            continue
+        for name in names:
+            if name[-3:] == ".py":
+                name = name[:-2] + "mpy"
+            if pack.find("/" + name) >= 0:
+                by_hand.append(folder)
+                break
+    vfs.mount(pack, _MOUNTED)
+    folders = sys.path[:]
+    # The built-in ones are wanted here, and their search would take longer than all of this.
+    sys.path[:] = ()
+    for name in _BUILT_IN:
+        if name not in sys.modules:
+            sys.modules[name] = __import__(name)
+    sys.path[:] = [_MOUNTED] + folders

@@ -1,0 +1,173 @@
+"""Shorter names for what a module keeps to itself: a board holds every name in its heap.
+
+Renamed are, in Fieldpost's own modules, attributes that begin with one underscore and hold data,
+and parameters that nobody passes by name: nothing that a traceback, a console or another module
+shows. Lines stay where they are.
+"""
+
+import ast
+import builtins
+import string
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field
+
+# Of the libraries, those whose classes nobody else derives from: drivers' bases are made for that.
+_OWN = ("firmware/", "lib/module_pack", "lib/wire", "lib/sntp")
+# What people call from a REPL or from a program of their own, with the names that documents give.
+_FOR_OTHERS = ("firmware/__init__.py", "lib/")
+_EVERYWHERE = {"self", "cls", *dir(builtins)}
+
+
+@dataclass(frozen=True)
+class _Module:
+    """attributes: uses of private ones. stored: those that it sets on `self`. names: uses of plain
+    names. parameters, keywords: of functions, and in calls. fixed: what stands for something else
+    here, too, or in a text. bases: modules with a class that one here derives from."""
+
+    attributes: list[ast.Attribute] = field(default_factory=list)
+    stored: set[str] = field(default_factory=set)
+    names: list[ast.Name | ast.arg] = field(default_factory=list)
+    parameters: set[str] = field(default_factory=set)
+    keywords: set[str] = field(default_factory=set)
+    fixed: set[str] = field(default_factory=set)
+    bases: set[str] = field(default_factory=set)
+
+
+def shortened(sources: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The sources by path, such as "firmware/node.py", with what is their own renamed.
+
+    Raises SyntaxError.
+    """
+    modules = {path: _read(source) for path, source in sources.items()}
+    families = _families(modules)
+    kept = set().union(*(one.fixed for one in modules.values()))
+    for family in families:
+        stored = set().union(*(modules[path].stored for path in family))
+        # Those that it does not set are somebody else's.
+        kept |= {use.attr for path in family for use in modules[path].attributes} - stored
+    keywords = set().union(*(one.keywords for one in modules.values()))
+    renamed = dict(sources)
+    for family in families:
+        if not all(path.startswith(_OWN) for path in family):
+            continue
+        counts = Counter(use.attr for path in family for use in modules[path].attributes)
+        attributes = _shorter(counts, kept, "_")
+        for path in family:
+            module = modules[path]
+            uses: list[tuple[ast.expr | ast.arg, str, str]] = [
+                (use, use.attr, attributes[use.attr])
+                for use in module.attributes
+                if use.attr in attributes
+            ]
+            if not path.startswith(_FOR_OTHERS):
+                parameters = _parameters(module, keywords)
+                uses += [
+                    (use, name, parameters[name])
+                    for use in module.names
+                    if (name := _text(use)) in parameters
+                ]
+            renamed[path] = _rename(sources[path], uses)
+    return renamed
+
+
+def _parameters(module: _Module, keywords: set[str]) -> dict[str, str]:
+    counts = Counter(map(_text, module.names))
+    mine = Counter({name: count for name, count in counts.items() if name in module.parameters})
+    return _shorter(mine, module.fixed | keywords | _EVERYWHERE, "", set(counts))
+
+
+def _text(use: ast.Name | ast.arg) -> str:
+    return use.id if isinstance(use, ast.Name) else use.arg
+
+
+def _shorter(
+    counts: Counter[str], kept: set[str], start: str, taken: Set[str] = frozenset()
+) -> dict[str, str]:
+    """A new name for each that is not kept, the same in every run: the most frequent first."""
+    order = sorted(counts.keys() - kept, key=lambda name: (-counts[name], name))
+    order = [name for name in order if len(name) > len(start) + 1]
+    free = [start + letter for letter in string.ascii_letters]
+    free = [name for name in free if name not in kept | counts.keys() | taken]
+    return dict(zip(order, free, strict=False))
+
+
+def _read(source: bytes) -> _Module:
+    module = _Module()
+    whole = ast.parse(source)
+    imported: dict[str, str] = {}
+    for node in ast.walk(whole):
+        match node:
+            case ast.Attribute(attr=name):
+                if name.startswith("_") and not name.startswith("__"):
+                    module.attributes.append(node)
+                    if isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+                        module.stored.add(name)
+            case ast.Name():
+                module.names.append(node)
+            case ast.arg(arg=name):
+                module.names.append(node)
+                module.parameters.add(name)
+            case ast.keyword(arg=str(name)):
+                module.keywords.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                module.fixed.add(name)
+            case ast.ExceptHandler(name=str(name)) | ast.Constant(value=str(name)):
+                module.fixed.add(name)
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                module.fixed.update(names)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                module.fixed.update(one.asname or one.name.split(".")[0] for one in aliases)
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    imported |= {one.name: node.module for one in aliases}
+            case ast.JoinedStr():
+                # Python 3.11 does not say where in the line these stand.
+                for part in ast.walk(node):
+                    if isinstance(part, ast.Name):
+                        module.fixed.add(part.id)
+                    elif isinstance(part, ast.Attribute):
+                        module.fixed.add(part.attr)
+    module.fixed.update(_outside_functions(whole))
+    for node in ast.walk(whole):
+        if isinstance(node, ast.ClassDef):
+            bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+            module.bases.update(imported[name] for name in bases if name in imported)
+    return module
+
+
+def _outside_functions(node: ast.AST) -> Iterator[str]:
+    """Names that a module or a class has, for whoever imports it."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            yield inner.id
+        if not isinstance(inner, ast.FunctionDef | ast.Lambda):
+            yield from _outside_functions(inner)
+
+
+def _families(modules: Mapping[str, _Module]) -> list[list[str]]:
+    """Paths of modules whose classes derive from each other, and so share their attributes."""
+    family = {path: {path} for path in modules}
+    for path, module in modules.items():
+        for base in module.bases:
+            name = base.replace(".", "/")
+            for other in (f"{name}.py", f"{name}/__init__.py", f"lib/{name}.py"):
+                if other in family and family[other] is not family[path]:
+                    family[path] |= family[other]
+                    for member in family[path]:
+                        family[member] = family[path]
+    return [sorted(one) for one in {id(one): one for one in family.values()}.values()]
+
+
+def _rename(source: bytes, uses: list[tuple[ast.expr | ast.arg, str, str]]) -> bytes:
+    """uses: where, the name there, and the new one. An attribute's name ends where it ends."""
+    lines = source.split(b"\n")
+    places = set()
+    for use, old, new in uses:
+        if isinstance(use, ast.arg):  # it may have an annotation
+            places.add((use.lineno, use.col_offset, old, new))
+        else:
+            places.add((use.end_lineno or 0, (use.end_col_offset or 0) - len(old), old, new))
+    for number, start, old, new in sorted(places, reverse=True):
+        line = lines[number - 1]
+        lines[number - 1] = line[:start] + new.encode() + line[start + len(old) :]
+    return b"\n".join(lines)
