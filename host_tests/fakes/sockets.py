@@ -23,7 +23,7 @@ class FakePoll:
         self._found: list[tuple[FakeSocket, int]] = []
 
     def register(self, socket: "FakeSocket", mask: int = POLLIN | POLLOUT) -> None:
-        if not isinstance(socket, FakeSocket):
+        if not hasattr(socket, "events"):  # A socket, or TLS on one.
             raise OSError("stream operation not supported")
         if socket in self._masks or socket.state != "closed":  # a closed one never reports
             self._masks[socket] = mask

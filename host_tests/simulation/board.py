@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from fakes.pin import FakePin
+from fakes.tls import BoardTls
 from fakes.world import Event
 from simulation.endings import Restarted, Slept, Violation
 from simulation.pins import Pins
@@ -42,6 +43,9 @@ class SimulatedBoard:
 
     def uid(self) -> str:
         return "0000000000000001"
+
+    def tls_context(self, authority: bytes | None, own: Any = None) -> BoardTls:
+        return BoardTls(self._world, authority is not None)
 
     def version(self) -> str:
         return f"simulated {self.family}"

@@ -41,6 +41,7 @@ _LONG = (30.0, 14400.0)
 _HOUR = (30.0, 3600.0)
 _SHORT = (1.0, 600.0)
 _MOMENT = (1.0, 2.0)
+_GOOD_TIME: dict[str, Any] = {"skew_s": 0.0, "short": False, "leap": 0, "stratum": 2}
 
 
 def kind(group: str, name: str, seconds: tuple[float, float]) -> Callable[[Begin], Begin]:
@@ -314,6 +315,32 @@ def _length(size: int) -> bytes:
     return bytes((size,)) if size < 128 else bytes((size & 127 | 128, size >> 7))
 
 
+# -- TLS -----------------------------------------------------------------------------------------
+
+
+@kind("tls", "handshake is slow", _HOUR)
+def _slow_handshake(run: "Run", _target: None) -> End:
+    return _set(run.tls, delay_ms=lambda: run.rng.choice((50, 1000, 4000, 12_000)))
+
+
+def _handshake(fault: str) -> Begin:
+    def begin(run: "Run", _target: None) -> End:
+        """Of the connections to come, and those that are kicked."""
+        for client_id in list(run.broker.clients):
+            run.broker.kick(client_id)
+        return _set(run.tls, fault=fault)
+
+    return begin
+
+
+kind("tls", "handshake ends in an alert", _LONG)(_handshake("alert"))
+kind("tls", "handshake is closed", _LONG)(_handshake("close"))
+kind("tls", "handshake is reset", _LONG)(_handshake("reset"))
+kind("tls", "handshake is never answered", _LONG)(_handshake("silence"))
+kind("tls", "certificate is forged", _LONG)(_handshake("forged"))
+kind("tls", "what listens does not speak TLS", _LONG)(_handshake("plain"))
+
+
 # -- power and flash -----------------------------------------------------------------------------
 
 
@@ -374,12 +401,29 @@ def _clock_jumps(run: "Run", machine: "Machine") -> None:
     machine.time.set_unix_s(max(machine.time.unix_s() + jump_s, 0))
 
 
+def _time_server(run: "Run", **changes: Any) -> End:
+    """Faults of several nodes may overlap on the server that they share: the newest one holds."""
+    faults = run.time_faults
+    faults.append(changes)
+
+    def show() -> None:
+        for name, value in {**_GOOD_TIME, **(faults[-1] if faults else {})}.items():
+            setattr(run.time_server, name, value)
+
+    def end() -> None:
+        faults[:] = [one for one in faults if one is not changes]
+        show()
+
+    show()
+    return end
+
+
 @kind("clock", "time server is wrong", _LONG)
 def _wrong_time(run: "Run", _machine: "Machine") -> End:
-    return _set(run.time_server, skew_s=run.rng.choice((-1000.0, -3.0, 3.0, 1000.0)))
+    return _time_server(run, skew_s=run.rng.choice((-1000.0, -3.0, 3.0, 1000.0)))
 
 
 @kind("clock", "time server is no help", _LONG)
 def _no_time(run: "Run", _machine: "Machine") -> End:
     changes: dict[str, Any] = run.rng.choice(({"short": True}, {"leap": 3}, {"stratum": 0}))
-    return _set(run.time_server, **changes)
+    return _time_server(run, **changes)

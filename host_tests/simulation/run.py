@@ -16,9 +16,10 @@ from fakes.conditions import Conditions, Cut
 from fakes.connection import Listener
 from fakes.net import FakeNet, Stack
 from fakes.ntp import NtpServer
+from fakes.tls import TlsServer
 from fakes.world import Hang, World
 from firmware.config import verify as checking
-from firmware.net import link
+from firmware.net import link, tls
 from firmware.remote import health
 from simulation import scenario as scenarios
 from simulation.endings import EndOfRun, Violation
@@ -108,8 +109,12 @@ class Run:
         if scenario.password:
             self.broker.users = {node.name: scenario.password for node in scenario.nodes}
         self.broker.records = _Nothing()  # pyright: ignore[reportAttributeAccessIssue]
-        self.broker.serve(self.net, scenarios.BROKER)
+        listener = self.broker.serve(self.net, scenarios.BROKER)
+        self.tls = TlsServer(self.world, self.broker.accept)
+        if scenario.tls:
+            listener.accept = self.tls.accept
         self.time_server = NtpServer(self.world)
+        self.time_faults: list[dict[str, Any]] = []
         self.time_server.serve(self.net, scenarios.TIME_SERVER)
         self.machines = [Machine(self, node) for node in scenario.nodes]
         self._by_stack = {machine.stack: machine for machine in self.machines}
@@ -298,9 +303,11 @@ class _Nothing(list):
 @contextmanager
 def _stand_ins(check: Callable[[dict[str, Any]], Any]) -> Iterator[None]:
     """MicroPython's `gc` and `sys.print_exception`: the host's would cost time, and tell paths;
-    and `check`, which knows each node's credentials."""
+    `check`, which knows each node's credentials; and certificates, which nobody reads."""
     stand_in = SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000)
-    health.gc = link.gc = stand_in
+    health.gc = link.gc = tls.gc = stand_in
+    blocks = tls._blocks
+    tls._blocks = lambda *_: [b"\x30"]
     check_settings = checking.check_settings
     checking.check_settings = check
     gc.disable()
@@ -308,7 +315,8 @@ def _stand_ins(check: Callable[[dict[str, Any]], Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        health.gc = link.gc = gc
+        health.gc = link.gc = tls.gc = gc
+        tls._blocks = blocks
         checking.check_settings = check_settings
         gc.enable()
         del sys.print_exception

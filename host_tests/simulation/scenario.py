@@ -13,6 +13,7 @@ from simulation.limits import ALARM_ABOVE, LOW_BATTERY
 BROKER, TIME_SERVER = "broker.example", "time.example"
 # Of the nodes at a broker with habits, those that publish to Home Assistant's topics as well.
 _DESCRIBED_SHARE = 0.5
+_TLS_SHARE = 0.15
 _TICKS_PERIOD_MS = 1 << 30
 _ONE_SENSOR = [{"type": "internal"}]
 _TWO_SENSORS = [*_ONE_SENSOR, {"type": "simulated", "fail_every": 9}]
@@ -82,6 +83,7 @@ class Scenario:
     largest_backlog: int = 0
     groups: list[str] = field(default_factory=list)
     broker: str = personalities.OBLIGING
+    tls: bool = False
 
     @property
     def personality(self) -> personalities.Personality:
@@ -107,6 +109,7 @@ def make(
     scenario = Scenario(seed, calm_s, made, [], rng.random() < 0.9, password)
     scenario.groups = chosen
     _choose_broker(scenario, broker, groups is None)
+    _choose_tls(scenario, groups)
     for group in chosen:
         targets = range(count) if group in PER_NODE else (-1,)
         for target in targets:
@@ -129,8 +132,24 @@ def _choose_broker(scenario: Scenario, broker: str | None, draws: bool) -> None:
             node.change(sample_s=scenario.personality.sample_s)
 
 
+def _choose_tls(scenario: Scenario, groups: list[str] | None) -> None:
+    """By dice of its own, as the broker is chosen: a world speaks TLS or does not."""
+    rng = random.Random(f"tls {scenario.seed}")
+    drawn = rng.random() < _TLS_SHARE
+    if not (drawn if groups is None else "tls" in groups):
+        return
+    scenario.tls = True
+    for node in scenario.nodes:
+        # Without a time server nothing can be verified.
+        verifies = bool(node.config["ntp"]["host"]) and rng.random() < 0.7
+        tls = {"ca_file": "ca.der"} if verifies else {"insecure_skip_verify": True}
+        node.change(mqtt={**node.config["mqtt"], "port": 1883, "tls": tls})
+    if groups is None:
+        scenario.faults += _faults("tls", -1, scenario.calm_s, rng)
+
+
 def _choose_groups(rng: random.Random) -> list[str]:
-    names = list(GROUPS)
+    names = [name for name in GROUPS if name != "tls"]
     return [name for name in names if rng.random() < 0.6] or [rng.choice(names)]
 
 
