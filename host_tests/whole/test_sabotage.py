@@ -147,7 +147,7 @@ _SABOTAGES = {
         _no_checksum, ["power", "broker"], "arrived as|was never taken|no reading"
     ),
     "resending after a reconnect": Sabotage(_no_resending, ["connection"], "lost|later one"),
-    "deadline of an acknowledgement": Sabotage(_no_deadline, ["answers"], "not delivered"),
+    "deadline of an acknowledgement": Sabotage(_no_deadline, ["answers"], "to be acknowledged"),
     "wrap of the packet id": Sabotage(_no_wrap, [], "escaped"),
     "seq kept across deep sleep": Sabotage(_no_seq, ["broker"], "after", sleeps=True),
     "way back from a mistyped broker": Sabotage(
