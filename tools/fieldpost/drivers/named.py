@@ -1,6 +1,7 @@
 """Whether the drivers that a configuration names are there, and are what a node can use."""
 
 import ast
+import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -87,7 +88,35 @@ def _class_is_none(
             return f"{path}: the class {name} has no method {method}()"
     if not any(_names_fields(node) for node in ast.walk(found)):
         return f"{path}: the class {name} has no FIELDS, the names of what it measures"
+    if unknown := _unknown_field(found, sensor):
+        return f"{path}: {name}.{unknown}"
     return _takes_other_arguments(path, name, functions.get("__init__"), sensor)
+
+
+def _unknown_field(found: ast.ClassDef, sensor: Mapping[str, Any]) -> str | None:
+    """A name in RANGES or in the configuration that is none of FIELDS: it would have no effect."""
+    literals = {}
+    for node in found.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            with contextlib.suppress(ValueError):
+                literals[node.targets[0].id] = ast.literal_eval(node.value)
+    fields = literals.get("FIELDS")
+    if not isinstance(fields, tuple | list):
+        return None  # it is made when the driver is built
+    named = [(one, "RANGES") for one in _listed(literals.get("RANGES"))]
+    for key in ("ranges", "fields", "calibration", "alarms"):
+        # Checked ranges are a dict by field, in which "*" is any other.
+        for one in _listed(sensor.get(key)):
+            named.append((one.get("field", "*") if isinstance(one, Mapping) else one, key))
+    for field, where in named:
+        if field != "*" and field not in fields:
+            return f"FIELDS has no {field!r}, which {where} names; it has {', '.join(fields)}"
+    return None
+
+
+def _listed(found: Any) -> list[Any]:
+    """What stands in a list or dict; nothing, if it is none: the schema says so."""
+    return list(found) if isinstance(found, list | dict) else []
 
 
 def _takes_other_arguments(

@@ -110,6 +110,36 @@ def test_a_driver_that_a_node_could_not_use_is_an_error_with_what_is_there(
     assert re.search(said, wrong(tmp_path, driver, **keys))
 
 
+@pytest.mark.parametrize(
+    ("keys", "where"),
+    [
+        ({"ranges": [{"field": "y", "lowest": 0}]}, "ranges"),
+        ({"ranges": {"y": [0, 1], "*": [-1e30, 1e30]}}, "ranges"),
+        ({"fields": ["x", "y"]}, "fields"),
+        ({"calibration": [{"field": "y", "scale": 2}]}, "calibration"),
+        ({"alarms": [{"field": "y", "above": 2}]}, "alarms"),
+    ],
+)
+def test_a_name_that_is_none_of_the_drivers_fields_is_an_error(
+    keys: dict[str, Any], where: str, tmp_path: Path
+) -> None:
+    """On a board a range or an alarm of it would have no effect, and nobody would be told."""
+    own = write(tmp_path, probe=PROBE)
+    said = wrong(own, "probe:Probe", **keys)
+    assert said == f"probe.py: Probe.FIELDS has no 'y', which {where} names; it has x"
+
+
+def test_a_drivers_own_ranges_name_its_own_fields(tmp_path: Path) -> None:
+    ranges = "    RANGES = {'x': (0, 1), 'xx': (0, 1)}\n"
+    own = write(tmp_path, probe=PROBE + ranges, fine=PROBE + ranges.replace("xx", "x"))
+    assert "Probe.FIELDS has no 'xx', which RANGES names" in wrong(own, "probe:Probe")
+    drivers = folder.find(own)
+    right = [{"field": "x", "lowest": 0}]
+    assert named.errors(sensor("fine:Probe", ranges=right, fields=["x"]), drivers) == []
+    for odd in (5, "y", [5], [{}], None):
+        assert isinstance(named.errors(sensor("fine:Probe", ranges=odd), drivers), list)
+
+
 def test_what_only_a_run_can_tell_is_no_error(tmp_path: Path) -> None:
     init = "    def __init__(self, *parts): self.FIELDS = ('x',)\n"
     own_fields = PROBE.replace("    FIELDS = ('x',)\n", init)
