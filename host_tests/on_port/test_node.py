@@ -90,7 +90,7 @@ def test_a_node_says_when_it_goes_and_the_broker_says_when_it_vanished(tmp_path:
 def test_a_wrong_password_is_told_and_the_readings_are_kept(tmp_path: Path) -> None:
     with Broker(users={"port": "right"}) as broker:
         with PortNode(tmp_path / "node", configuration(broker.port)) as node:
-            wrong = SECRETS | {"mqtt": {"user": "port", "password": "wrong"}}
+            wrong = SECRETS | {"mqtt": {"user": "port", "password": "mistaken"}}
             node.cut_power()
             (tmp_path / "node" / "secrets.json").write_text(json.dumps(wrong))
             node.start()
@@ -98,7 +98,7 @@ def test_a_wrong_password_is_told_and_the_readings_are_kept(tmp_path: Path) -> N
             assert float(line.split("next try in ")[1].split()[0]) >= 1
             node.says("2 waiting")
             assert node.interrupt() == 0
-            assert not any("wrong" in line for line in node.lines)
+            assert not any("mistaken" in line for line in node.lines)
         assert list((tmp_path / "node" / "outbox").glob("*.seg"))
 
 

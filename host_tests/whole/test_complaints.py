@@ -306,6 +306,8 @@ def test_10_a_watchdog_shorter_than_the_join_resets_nothing(port: str) -> None:
 class TlsWithoutMemory:
     """An SSLContext that finds no room for its buffers, `times` times."""
 
+    verify_mode = 2  # CERT_REQUIRED
+
     def __init__(self, error: BaseException, times: int) -> None:
         self._error = error
         self._times = times
