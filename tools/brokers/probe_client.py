@@ -55,7 +55,8 @@ class ProbeClient:
         self.wait(lambda: self.closed or self.of("CONNACK"))
         answers = self.of("CONNACK")
         if not answers or answers[0].body[1]:
-            raise Refused(f"code {answers[0].body[1]}" if answers else "no answer")
+            silence = "closes on CONNECT" if self.closed else "no answer to CONNECT"
+            raise Refused(f"code {answers[0].body[1]}" if answers else silence)
         return bool(answers[0].body[0] & 1)
 
     def send(self, data: bytes) -> None:
