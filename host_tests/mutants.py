@@ -33,12 +33,14 @@ _SESSION = [
     f"{_UNIT}/firmware/net/test_mqtt_session.py",
     f"{_UNIT}/firmware/net/test_mqtt_in_flight.py",
     f"{_UNIT}/firmware/net/test_mqtt_input.py",
+    f"{_UNIT}/firmware/net/test_mqtt_careful.py",
 ]
 _SEEDS = ["host_tests/whole/test_simulation.py::test_no_seed_breaks_an_invariant"]
 TESTS = {
     "lib/wire.py": [*_WIRE, *_SESSION[:1]],
     "lib/wire_packets.py": [f"{_UNIT}/lib/test_wire_packets.py"],
     "firmware/net/mqtt_session.py": [*_SESSION, *_SEEDS],
+    "firmware/net/mqtt_careful.py": [*_SESSION, *_SEEDS],
     "firmware/net/mqtt_in_flight.py": [*_SESSION, *_SEEDS],
     "firmware/net/mqtt_packets.py": [*_SESSION, *_SEEDS],
     "firmware/net/recovery.py": [f"{_UNIT}/firmware/net/test_link.py", *_SEEDS],
@@ -107,7 +109,7 @@ class _Places:
             elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
                 start = self._at(node.lineno, node.col_offset)
                 yield self._mutant(node.lineno, start, start + 3, "")
-            elif isinstance(node, ast.Constant) and type(node.value) in (int, bool):
+            elif isinstance(node, ast.Constant) and isinstance(node.value, int):
                 value = node.value
                 other = str(not value if isinstance(value, bool) else value + 1)
                 yield self._whole(node, other)
