@@ -104,7 +104,8 @@ class Recovery:
             return self._again(user, "broker refuses connections", now_ms)
         early = session.rode_in_vain
         ended = None
-        if not why and code != _ENETDOWN and (was_up or early or code == _ECONNRESET):
+        # Through TLS what is closed on CONNECT looks as if it were closed in the handshake.
+        if code == _ECONNRESET or (not why and code != _ENETDOWN and (was_up or early)):
             careful = session.careful
             if not careful:
                 from firmware.net.mqtt_careful import Careful

@@ -222,3 +222,12 @@ def test_a_reading_that_a_sleeping_node_is_asked_for_is_taken_as_soon_as_it_hear
     played.play()
     taken_s = [at / 1e6 for at, *what in played.world.trace if "stored" in str(what[-1])]
     assert len([at_s for at_s in taken_s if 630 < at_s < 690]) == 2
+
+
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_what_a_broker_closes_on_is_found_out_through_tls_too(sleeps: bool) -> None:
+    """It closes on CONNECT, for the will: before the first byte, and yet not in the handshake."""
+    total = Result()
+    for seed in (1, 2):
+        total += run(seed, 0.5, 1, ["tls"], sleeps, "takes nothing retained")
+    assert total.delivered > 20
