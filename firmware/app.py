@@ -117,7 +117,7 @@ def loop(node, clock, feed=None, file_system=files):
             young = False
             # The next failure pauses briefly again (firmware/crash.py).
             files.discard(files.CRASHES, file_system)
-        if unproven and (node.delivery.delivered or not young or node.sleeping):
+        if unproven and (node.uplink.delivery.delivered or not young or node.sleeping):
             unproven = False
             node.identity.proven()
         if node.sleeping:

@@ -123,15 +123,14 @@ def build(
     if in_safe_mode:
         from firmware.safe_mode import NoSampler
 
-        sampler = NoSampler(clock, identity, restart)
-        log("safe mode: %d starts came to nothing" % identity.failed_starts)
+        sampler = NoSampler(clock, identity, restart, log)
     else:
         configs = settings["sensors"]
         if sleeps:
             from firmware.duty_cycle.cycle import DutyCycle, watch_pins
 
             watch, configs = watch_pins(board, clock, configs, log, state)
-        sensors = Sensors(configs, board)
+        sensors = Sensors(configs, board, log)
         interval_ms = int(settings["sample_s"] * 1000)
         sampler = Sampler(sensors, outbox, identity, clock, interval_ms, log)
     discovery = signals = None

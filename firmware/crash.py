@@ -3,12 +3,10 @@
 Loaded when there is one; firmware/remote/health.py tells of it.
 """
 
-import io
-import sys
-
 from micropython import const
 
 from firmware import files as _files
+from firmware.readings.failure import traceback_of
 
 # A traceback of a dozen frames; its end says most.
 _BYTES_MAX = const(1024)
@@ -18,7 +16,7 @@ _PAUSE_MAX_S = const(600)
 
 def tell(error, node, board, clock, log, files=_files):
     """Log and keep the traceback of `error`, close the link of `node` (or None), and pause."""
-    text = text_of(error)
+    text = traceback_of(error)
     log(text)
     pause_s = keep(text, files)
     try:
@@ -33,18 +31,6 @@ def tell(error, node, board, clock, log, files=_files):
     for _ in range(pause_s):
         board.feed()
         clock.sleep_ms(1000)
-
-
-def text_of(error):
-    """The traceback of `error` as text."""
-    out = io.StringIO()
-    if hasattr(sys, "print_exception"):
-        sys.print_exception(error, out)
-    else:
-        import traceback
-
-        traceback.print_exception(error, file=out)
-    return out.getvalue()
 
 
 def keep(text, files=_files):

@@ -170,7 +170,6 @@ class AlwaysOn:
         self.link = link
         self.uplink = uplink
         self.outbox = uplink.outbox
-        self.delivery = uplink.delivery
         self.timekeeper = timekeeper
         self.identity = identity
         self.restart = restart

@@ -19,7 +19,8 @@ class NoSampler:
     errors = {}
     fields = ()
 
-    def __init__(self, clock, identity, restart):
+    def __init__(self, clock, identity, restart, log):
+        log("safe mode: %d starts came to nothing" % identity.failed_starts)
         self._clock = clock
         self._identity = identity
         self._restart = restart

@@ -61,7 +61,6 @@ class DutyCycle:
         self.link = link
         self.uplink = uplink
         self.outbox = outbox = uplink.outbox
-        self.delivery = uplink.delivery
         self.timekeeper = timekeeper
         self.identity = identity
         self.restart = restart

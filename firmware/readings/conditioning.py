@@ -41,7 +41,7 @@ class Conditioned:
             self._take()
             if self._to_go:
                 wait_ms = self._sensor.start(board, 0)
-                if wait_ms:
+                if wait_ms > 0:
                     return wait_ms
         return 0
 

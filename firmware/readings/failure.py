@@ -1,8 +1,14 @@
-"""Why a sensor failed, in few words; loaded with the first failure."""
+"""Why a sensor failed, in few words; loaded with the first failure of anything."""
+
+import io
+import sys
+
+from micropython import const
 
 # errno of a bus: ESP32 counts a time-out as 116, and an RP2 has EIO where an ESP32 has ENODEV.
 _BUS_ERRORS = {5: "no answer", 19: "no such device", 110: "timed out", 116: "timed out"}
 _TEXT_LIMIT = 80
+_DEBUG = const(0)  # as firmware/log.py has it
 
 
 def describe(error):
@@ -14,3 +20,23 @@ def describe(error):
     else:
         text = f"{type(error).__name__} {error}"
     return text.strip()[:_TEXT_LIMIT]
+
+
+def traceback_of(error):
+    """The traceback of an exception as text."""
+    out = io.StringIO()
+    if hasattr(sys, "print_exception"):
+        sys.print_exception(error, out)
+    else:
+        import traceback
+
+        traceback.print_exception(error, file=out)
+    return out.getvalue()
+
+
+def explain(name, error, log):
+    """The same of the sensor `name`; where in which file it failed goes to the log at `debug`."""
+    if log:
+        for line in traceback_of(error).strip().split("\n"):
+            log("sensor %s: %s" % (name, line), _DEBUG)
+    return describe(error)

@@ -82,7 +82,7 @@ class Sampler:
         return fields
 
     def _store(self, fields, errors):
-        parts = ['"%s":%s' % (name, format_value(value)) for name, value in fields]
+        parts = [json.dumps(name) + ":" + format_value(value) for name, value in fields]
         if len(fields) >= len(self.fields):
             self.fields = [name for name, _ in fields]
         if errors:

@@ -16,11 +16,11 @@ is a part of the board by its name: `{"adc": [34]}` is what `board.adc(34)` retu
 """
 
 
-def _describe(error):
+def _explain(config, error, log=None):
     # Most nodes never need it.
-    from firmware.readings.failure import describe
+    from firmware.readings.failure import explain
 
-    return describe(error)
+    return explain(config["name"], error, log)
 
 
 def refusal(value):
@@ -77,14 +77,17 @@ class Sensor:
 
     is_due = True
 
-    def __init__(self, config):
+    def __init__(self, config, log):
         self._config = config
+        self._log = log
         self._driver = None
         self.error = "not started"
 
     def _fail(self, error):
+        if isinstance(error, MemoryError):
+            raise error  # The node's own trouble: a restart makes room.
         # As text: an exception would hold on to its traceback.
-        self.error = _describe(error)
+        self.error = _explain(self._config, error, self._log)
         self._driver = None
 
     def start(self, board, seq):
@@ -92,9 +95,8 @@ class Sensor:
         try:
             if self._driver is None:
                 self._driver = _build(self._config["recipe"], board)
-            return self._driver.start()
-        except MemoryError:
-            raise
+            # A driver that asks for more than five minutes must not hold up the others.
+            return min(int(self._driver.start()), 300000)
         except Exception as error:
             self._fail(error)
             return 0
@@ -109,6 +111,7 @@ class Sensor:
         try:
             values = self._driver.read()
             fields = self._driver.FIELDS
+            "".join(fields)  # TypeError for a name that is no text
             if len(values) != len(fields):
                 raise ValueError("%d values for %d fields" % (len(values), len(fields)))
             ranges = self._config["ranges"]
@@ -121,15 +124,13 @@ class Sensor:
                     value = ValueError("out of range: %g" % value)
                 measured.append((field, value))
             return measured
-        except MemoryError:
-            raise
         except Exception as error:
             self._fail(error)
             return []
 
 
-def _make(config):
-    sensor = Sensor(config)
+def _make(config, log):
+    sensor = Sensor(config, log)
     if config["every"] == config["median"] == 1 and not config["fields"] + config["calibration"]:
         return sensor
     from firmware.readings.conditioning import Conditioned
@@ -141,13 +142,14 @@ class Sensors:
     """All sensors of a node. `configs` is a list of dicts as `config.check()` returns them.
 
     A driver that cannot be built or loaded is a failing sensor, tried again at every start.
-    `errors`: name -> text of the sensors that failed when they were read last.
+    `errors`: name -> text of the sensors that failed when they were read last. log: gets, at
+    `debug`, where in a driver each of them failed.
     """
 
-    def __init__(self, configs, board):
+    def __init__(self, configs, board, log=None):
         self._board = board
         self._configs = configs
-        self._sensors = [_make(config) for config in configs]
+        self._sensors = [_make(config, log) for config in configs]
         self.errors = {}
 
     def start(self, seq=0):
@@ -187,7 +189,7 @@ class Sensors:
             for field, value in sensor.measure():
                 field = config["prefix"] + field
                 if isinstance(value, Exception):
-                    text = _describe(value)
+                    text = _explain(config, value)
                 elif field in taken:
                     text = "field is already taken, set a prefix"
                 else:

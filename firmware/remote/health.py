@@ -43,7 +43,7 @@ class Health:
             "outbox": outbox.depth,
             "dropped": outbox.dropped,
             "corrupt": outbox.corrupt,
-            "delivered": node.delivery.delivered,
+            "delivered": node.uplink.delivery.delivered,
             "repeats": link.session.repeats,
             "oversized": link.session.oversized,
             "late_samples": node.sampler.late,

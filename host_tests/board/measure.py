@@ -60,7 +60,7 @@ def measure_node(readings=50):
 
     board = Board()
     clock = Clock(board.time, board.clock_is_set())
-    node = app.build(board, clock, settings, lambda text: None, files, board.feed)
+    node = app.build(board, clock, settings, lambda *_: None, files, board.feed)
     say("built")
     while node.outbox.depth < readings:
         time.sleep_ms(min(node.sampler.step(), 100))

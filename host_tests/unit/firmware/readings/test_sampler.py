@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
 from typing import Any
 
+from firmware.readings.record import payload
 from firmware.readings.sampler import Sampler
 
 
@@ -61,3 +64,31 @@ def test_the_wait_begins_when_the_start_is_over_and_lasts_a_tick_more() -> None:
     # Ticks are cut to whole milliseconds: of eleven, more than ten have passed.
     waits = [read - start for start, read in zip(sensors.started_ms, sensors.read_ms, strict=True)]
     assert waits == [11, 11]
+
+
+class Kept(Part):
+    """An outbox that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.records: list[bytes] = []
+
+    def put(self, record: bytes) -> bool:
+        self.records.append(record)
+        return True
+
+    def next_seq(self) -> int:
+        return 0
+
+
+def test_a_drivers_name_for_a_field_cannot_spoil_the_reading() -> None:
+    names = ['he said "no"', "back\\slash", "new\nline", "grad_°"]
+    sensors = SimpleNamespace(
+        errors={},
+        start=lambda _seq: 0,
+        again=lambda: 0,
+        collect=lambda: ([(name, 1) for name in names], []),
+    )
+    kept = Kept()
+    Sampler(sensors, kept, kept, Clock(), 60000, lambda *_: None).step()
+    reading = json.loads(payload(kept.records[0], 0, 0, None))
+    assert [reading[name] for name in names] == [1, 1, 1, 1]

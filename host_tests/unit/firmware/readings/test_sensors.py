@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +29,7 @@ from fakes.ultrasound import FakeUltrasound
 from fieldpost.paths import ROOT
 from firmware.config import check as config
 from firmware.config import keys_sensors
+from firmware.log import DEBUG, INFO, Log
 from firmware.readings.failure import describe
 from firmware.readings.sensors import Sensors, format_value
 
@@ -324,6 +326,97 @@ def test_a_failure_at_any_point_stops_no_other_sensor_and_names_its_cause(script
             ("mystery", "ModuleNotFoundError No module named 'no_such_module'"),
         ],
     )
+
+
+@pytest.mark.parametrize("given", [None, "soon", float("nan"), float("inf"), [1], (), object()])
+def test_a_start_that_gives_no_milliseconds_stops_no_other_sensor_and_is_named(scripted, given):
+    class Vague(Scripted):
+        def start(self):
+            return given
+
+    layer = Sensors(
+        [scripted("vague", [7], driver=Vague), scripted("good", [1], prefix="g_")], SensorBoard()
+    )
+    assert layer.start() == 5
+    assert layer.again() == 0
+    fields, errors = layer.collect()
+    assert fields == [("g_speed", 1)]
+    assert [name for name, _ in errors] == ["vague"] and "Error" in errors[0][1]
+
+
+@pytest.mark.parametrize(("given", "waits_ms"), [(-7, 5), (7.9, 7), (10**12, 300_000)])
+def test_a_start_holds_up_the_others_for_five_minutes_at_most(scripted, given, waits_ms):
+    class Odd(Scripted):
+        def start(self):
+            return given
+
+    odd, plain = scripted("odd", [7, 8, 9], driver=Odd), scripted("good", [1], prefix="g_")
+    for median in (1, 3):
+        layer = Sensors([{**odd, "median": median}, plain], SensorBoard())
+        assert layer.start() == waits_ms
+        assert type(layer.again()) is int
+
+
+def test_what_is_raised_deep_inside_is_the_sensors_error_and_the_log_has_its_line(scripted):
+    class Deep(Scripted):
+        def start(self):
+            return self._again(0)
+
+        def _again(self, depth):
+            if depth == 3:
+                raise KeyError("register")
+            return self._again(depth + 1)
+
+    class Endless(Deep):
+        def _again(self, depth):
+            return self._again(depth + 1)
+
+    log = Log(SimpleNamespace(uptime_ms=lambda: 0), lambda _line: None, DEBUG)
+    layer = Sensors(
+        [
+            scripted("deep", [], driver=Deep),
+            scripted("endless", [], driver=Endless),
+            scripted("good", [1]),
+        ],
+        SensorBoard(),
+        log,
+    )
+    layer.start()
+    said = "\n".join(log.lines)
+    fields, errors = layer.collect()
+    assert fields == [("speed", 1)]
+    assert [name for name, _ in errors] == ["deep", "endless"]
+    assert "KeyError" in errors[0][1]
+    assert "sensor endless: " in said
+    log.lines.clear()
+    layer.start()
+    first = [line for line in log.lines if "sensor deep: " in line]
+    log.level = INFO
+    log.lines.clear()
+    layer.start()
+    assert log.lines == [], "a traceback at another level than debug"
+    assert any("test_sensors.py" in line and "line" in line for line in first)
+    assert "KeyError" in first[-1]
+
+
+def test_a_driver_whose_fields_have_no_names_is_an_error(scripted):
+    class Numbered(Scripted):
+        FIELDS = (1,)
+
+    class Nameless(Scripted):
+        FIELDS = None
+
+    layer = Sensors(
+        [
+            scripted("numbered", [7], driver=Numbered),
+            scripted("nameless", [7], driver=Nameless),
+            scripted("good", [1]),
+        ],
+        SensorBoard(),
+    )
+    fields, errors = measure(layer, SensorBoard())
+    assert fields == [("speed", 1)]
+    assert [name for name, _ in errors] == ["numbered", "nameless"]
 
 
 def test_a_driver_that_is_not_installed_is_a_failing_sensor(monkeypatch):
