@@ -84,7 +84,13 @@ def build(
         if discovery:
             discovery.receive(topic, payload, retained)
 
-    station, session, security = connection(board, clock, settings, idle, receive)
+    def pause():
+        if idle:
+            idle()
+        if not sleeps:
+            sampler.step()  # Readings keep to their grid, however long the broker is waited for.
+
+    station, session, security = connection(board, clock, settings, pause, receive)
     outbox_keys = settings["outbox"]
     outbox = Outbox(
         file_system,

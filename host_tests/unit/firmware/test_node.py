@@ -1,0 +1,40 @@
+"""A node that is always on keeps its promises to its readings while its broker does not."""
+
+from __future__ import annotations
+
+import pytest
+from rigs.field import Field
+
+from fakes.conditions import Conditions
+
+_SENSORS = [{"type": "simulated"}]
+_QUICK = {"timeout_s": 4, "keepalive_s": 60, "host": "broker.example"}
+
+
+def _sick(field: Field, how: str) -> None:
+    """From a minute on nothing is answered, in one of several ways."""
+    world, machine = field.run.world, field.machine
+    mute = Conditions(2, accept="mute") if how == "mute" else Conditions(2, accept="black-hole")
+
+    def fall_ill() -> None:
+        if how == "answers nothing":
+            field.run.broker.mute = True
+        else:
+            machine.radio.lost(False)
+            machine.radio.back()
+            machine.conditions_for_next = lambda: mute  # type: ignore[method-assign]
+
+    world.at(int(60e6), fall_ill)
+
+
+@pytest.mark.parametrize("how", ["mute", "black-hole", "answers nothing"])
+@pytest.mark.parametrize("port", ["esp32", "rp2"])
+def test_readings_keep_their_grid_while_the_broker_is_waited_for(port: str, how: str) -> None:
+    field = Field(port, _SENSORS, 0.1, mode="always_on", sample_s=1, mqtt=_QUICK)
+    _sick(field, how)
+    field.run.play()
+    times = field.times()
+    # A wait is cut into slices of half a second, and a sample waits for the end of its own.
+    for point_s in range(70, 358):
+        assert any(-0.1 <= at - point_s < 0.7 for at in times), point_s
+    assert len([at for at in times if 70 <= at < 358]) == 358 - 70
