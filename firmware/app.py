@@ -52,9 +52,9 @@ def run():
     node = pending = None
     try:
         if board.retained_bytes and board.retained():
-            from firmware.duty_cycle import wake
+            from firmware.duty_cycle.rtc_memory import recall
 
-            state, records, uptime_ms = wake.wake(board, clock)
+            state, records, uptime_ms = recall(board, clock)
             clock = Clock(board.time, board.clock_is_set(), uptime_ms)
             log = Log(clock)
         log("Fieldpost %s on %s, reset: %s" % (VERSION, board.version(), board.reset_cause()))

@@ -1,6 +1,15 @@
 """Readings that cannot wait: thresholds of a field, crossed since the last reading."""
 
 
+def limits_of(sensors):
+    """What `Alarms` is given, of checked sensors."""
+    limits = {}
+    for sensor in sensors:
+        for alarm in sensor["alarms"]:
+            limits[sensor["prefix"] + alarm["field"]] = alarm
+    return limits
+
+
 class Alarms:
     """limits: field -> {"above": x, "below": x, "change": x}, each optional.
 

@@ -19,7 +19,17 @@ class BatteryPolicy:
         return supply_mv is None or supply_mv >= self._stop_mv
 
 
-def divider(board, config):
+def configured(board, settings):
+    """(policy, supply_mv() of the board, or of the sensor that measures the supply)."""
+    low = settings["low_battery"]
+    policy = BatteryPolicy(low["below_mv"], low["stretch"], low["stop_mv"])
+    for one in settings["sensors"]:
+        if one.get("measures_supply"):
+            return policy, _divider(board, one)
+    return policy, board.supply_mv
+
+
+def _divider(board, config):
     """supply_mv() of a board that measures its supply as the sensor of `config` does."""
     from analog import Analog
 

@@ -1,12 +1,8 @@
-"""A node that sleeps between its readings: it wakes, measures, delivers when due, and sleeps.
+"""A node that sleeps between its readings: what it plans and keeps over many wakes.
 
-The order saves charge. The supply is read before the radio draws from it; the sensors start before
-the radio, so that a conversion lies within the join; readings, state and health leave in the
-segment of CONNECT; the radio is off before the board sleeps. Whatever a wake could not deliver
-within its limit waits for a later one.
-
-While it sleeps its status is `asleep`, with the time of the next delivery. It ends each session in
-order, so no broker publishes its will: a node that is late by that time has failed.
+In each wake it measures, delivers when that is due, and sleeps (wake.py, sleep.py). While it
+sleeps its status is `asleep`, with the time of the next delivery. It ends each session in order,
+so no broker publishes its will: a node that is late by that time has failed.
 """
 
 import json
@@ -15,14 +11,10 @@ from micropython import const
 
 from firmware.duty_cycle.grid import Grid
 from firmware.duty_cycle.sleep import Sleep
+from firmware.duty_cycle.wake import Wake
 
-# After a delivery: for an answer from the time server, and for commands that waited at the broker.
-_LINGER_MS = const(3000)
-# A broker sends the commands that it has kept before it answers what this wake sends. So a command
-# that is not here this long after the last answer is not there.
-_LISTEN_MS = const(20)
-# Kept awake by command: how soon the next reading's time is noticed.
-_AWAKE_STEP_MS = const(500)
+# While a session is open: how soon what came up meanwhile is seen to.
+_WORK_MS = const(20)
 
 
 class DutyCycle:
@@ -56,7 +48,7 @@ class DutyCycle:
     ):
         self.clock = clock
         self.settings = settings
-        self._log = log
+        self.log = log
         self.sampler = sampler
         self.link = link
         self.uplink = uplink
@@ -66,7 +58,7 @@ class DutyCycle:
         self.restart = restart
         self.trial = trial
         self.signals = signals
-        self._board = board
+        self.board = board
         self.stay_awake_until_ms = 0  # uptime, by command
         self.now_ms = _planned_by(board, clock)
         # From the board's start to this object. Ticks began with a board that slept deep.
@@ -78,7 +70,6 @@ class DutyCycle:
         # A light sleep stops the UART that would receive what a sensor sends meanwhile.
         senders = [one for one in sensors if one.get("sends")]
         self._sleeps_in_waits = board.rests and not senders
-        self._waits_asleep = False
         self.watch = watch
         self._alarms = _alarms(sensors, kept.get("alarms"))
         link.session.refused = kept.get("refused", [])
@@ -104,46 +95,24 @@ class DutyCycle:
         outbox.corrupt += corrupt
         outbox.refused += refused
         self._dropped = dropped
-        self._delivering = self._may_deliver = self._had_lease = False
-        self._woke_ms = self._sampled_ms = self._open_ms = self._failures = 0
-        self._collect_at_ms = self._up_ms = self._done_ms = None
+        self._may_deliver = self._had_lease = False
         self._sleep = Sleep(board, settings, self.now_ms, self.watch, link, kept, log)
-        self._has_begun = False
+        self._wake = None
+        # Of a wake from deep sleep only what the board woke for tells it.
         self._woke_for_input = kept.get("input", False)
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
-        if not self._has_begun:
-            self._has_begun = True
-            self._begin(self._woke_for_input)
-        elif self.sleeping:
-            self.sleeping = False
-            self._begin(self._input_has_changed())
-        # Not before that: a sample that is due must not wait for the radio to start.
-        now_ms = self.clock.uptime_ms()
-        if self._collect_at_ms is not None:
-            if now_ms < self._collect_at_ms:
-                due_ms = self._collect_at_ms - now_ms
-                if self._delivering:
-                    return min(due_ms, self.link.step(self))
-                self._waits_asleep = self._sleeps_in_waits
-                return due_ms
-            due_ms = self.sampler.again()
-            if due_ms:
-                self._collect_at_ms = self.clock.uptime_ms() + due_ms
-                return 0
-            self._collect()
-        self._waits_asleep = False
-        if self._delivering:
-            due_ms = self._deliver(now_ms)
-            if not self._is_done():
-                return due_ms
-        return self._finish()
+        if self._wake is None:
+            is_extra, self._woke_for_input = self._woke_for_input, None
+            self._begin(self.input_has_changed() if is_extra is None else is_extra)
+        due_ms = self._wake.step()
+        return self._end() if due_ms is None else due_ms
 
     def wait(self, duration_ms):
         """Wait between two steps, while no socket is open."""
-        if self._waits_asleep:
-            self._board.light_sleep(duration_ms, self.watch)
+        if self._sleeps_in_waits and self._wake.measures_alone:
+            self.board.light_sleep(duration_ms, self.watch)
         else:
             self.clock.sleep_ms(duration_ms)
 
@@ -172,172 +141,124 @@ class DutyCycle:
             "lost": (outbox.dropped, outbox.corrupt, outbox.refused),
             # See `full` and `deliver_now`: the next wake must not wait for its batch either.
             "urgent": self._urgent or self._deliver_next or outbox.dropped != self._dropped,
-            "short": self._board.short_sleeps,
+            "short": self.board.short_sleeps,
         }
 
-    # One wake ----------------------------------------------------------------------------------
+    # From wake to wake --------------------------------------------------------------------------
 
     def _begin(self, is_extra):
-        if is_extra:
-            self.watch.counts[1] += 1
-        elif self.watch:
-            self.watch.counts[0] = 0
-        self._woke_ms = self.clock.uptime_ms()
-        self._up_ms = self._done_ms = None
-        self._failures = self.link.failures
-        supply_mv = self._supply_mv()
-        battery, grid = self._battery, self.grid
-        grid.begin(is_extra, battery.stretch(supply_mv) if battery else 1)
+        self.sleeping = False
+        if self.watch:
+            self.watch.begin(is_extra)
         # The radio draws the most: whether the supply carries it is known before it starts.
+        supply_mv = self._supply_mv()
+        battery, grid, outbox = self._battery, self.grid, self.outbox
+        grid.begin(is_extra, battery.stretch(supply_mv) if battery else 1)
         self._may_deliver = not battery or battery.may_deliver(supply_mv)
-        may_try = self._may_deliver and grid.may_try(self.now_ms())
-        wait_ms = self.sampler.begin()
-        self._collect_at_ms = self.clock.uptime_ms() + wait_ms
         # An outbox that drops readings cannot wait for its batch to be complete.
-        full = self.outbox.dropped != self._dropped
-        self._dropped = self.outbox.dropped
-        due = grid.is_complete(self.outbox.depth) or self._deliver_next or full or self._urgent
-        self._delivering = due and may_try
+        is_full = outbox.dropped != self._dropped
+        self._dropped = outbox.dropped
+        is_due = grid.is_complete(outbox.depth) or self._deliver_next or is_full or self._urgent
         self._deliver_next = False
-        self._pace()
-        station = self.link.station
-        if station.lease and self.now_ms() - self._lease_at_ms > self._lease_ms:
+        station, now_ms = self.link.station, self.now_ms()
+        if station.lease and now_ms - self._lease_at_ms > self._lease_ms:
             station.lease = None
         self._had_lease = bool(station.lease)
-        # The radio may join while the sensors convert; CONNECT waits for the reading.
-        self.link.hold = True
+        self._wake = Wake(self, is_due and self._may_deliver and grid.may_try(now_ms))
 
-    def _collect(self):
-        self._collect_at_ms = None
-        self.link.hold = False
-        fields = self.sampler.finish()
-        urgent = self._alarms.check(fields) if self._alarms else []
-        if self.watch:
-            urgent += self.watch.collected()
-        if urgent:
-            self._log("alarm: %s" % ", ".join(urgent))
-            self._urgent = True
-            # A threshold is worth a try even while failed deliveries are being spaced out.
-            if self._may_deliver and not self._delivering:
-                self._delivering = True
-                self._pace()  # Only now: in a wake that delivers anyway the radio is on by now.
-        if self._delivering and self._alarms:
-            self._alarms.delivered(fields)
-        self._sampled_ms = self.clock.uptime_ms()
-
-    def _deliver(self, now_ms):
-        due_ms = self.link.step(self)
-        self._step_trial()
-        if self.link.station.is_up():
-            if self._up_ms is None:
-                self._up_ms = now_ms
-            if not self.uplink.is_catching_up():
-                due_ms = min(due_ms, self.timekeeper.step())
-                self._follow_clock()
-        if self.signals:
-            due_ms = min(due_ms, self.signals.show(self.link, self.state))
-        left_ms = self._sampled_ms + self._limit_ms() - now_ms
-        if self._stays():
-            left_ms = _AWAKE_STEP_MS  # The limit is for wakes that nobody asked to last.
-        return max(min(due_ms, left_ms), 0)
-
-    def _is_done(self):
-        now_ms = self.clock.uptime_ms()
-        has_failed = self.link.failures != self._failures
-        # What it failed at without a reading waiting can wait, and keeps no reading waiting.
-        all_gone = not self.outbox.depth if has_failed else self.link.is_up and not self._owes()
-        if all_gone and self._done_ms is None:
-            self._done_ms = now_ms
-            self.grid.delivered()
-            self._urgent = False
-        if has_failed:
-            return True
-        if self._stays():
-            # Until the next reading is due, which is then taken without a sleep.
-            return self.now_ms() >= self.grid.reading_due_ms(1) or self._input_has_changed()
-        # From the reading on: CONNECT waits for it, however slow the sensors are.
-        if now_ms - self._sampled_ms >= self._limit_ms():
-            self._log("trying for %d s: the rest must wait" % (self._limit_ms() // 1000))
-            return True
-        if self._done_ms is None or self._owes():
-            return False
-        after_ms = now_ms - self._done_ms
-        if after_ms < _LISTEN_MS or not self.uplink.commands.is_idle():
-            return False
-        return after_ms >= _LINGER_MS or not self.timekeeper.is_asking()
-
-    def _finish(self):
+    def _end(self):
         """Close, switch the radio off, and say how long to sleep."""
-        station = self.link.station
+        wake, link, grid = self._wake, self.link, self.grid
         # Only one that may deliver: any other would come here again without having waited.
-        stays = self._delivering and self.link.is_up and self._stays()
+        stays = wake.delivers and link.is_up and self.stays()
         if stays:
-            self.grid.try_at_once()  # What is left goes with the next reading.
-        elif self._delivering and self._done_ms is None:
-            self.grid.not_delivered(self.now_ms())
-            station.lease = None  # Perhaps somebody else has the address by now.
+            grid.try_at_once()  # What is left goes with the next reading.
+        elif wake.delivers and wake.done_ms is None:
+            grid.not_delivered(self.now_ms())
+            link.station.lease = None  # Perhaps somebody else has the address by now.
         elif not self._may_deliver and self.trial and self.trial.is_open:
             # Perhaps by the very limits that are on trial: then no wake would ever deliver.
-            self.grid.failed += 1
-            self.link.failure = "supply too low to deliver"
-            self._step_trial()
+            grid.failed += 1
+            link.failure = "supply too low to deliver"
+            self.step_trial()
         if self.settings["profile"]:
-            self._log_profile()
+            from firmware.duty_cycle.profile import profile
+
+            uptime_ms = self.clock.uptime_ms()
+            self.log(profile(wake, self._boot_ms, uptime_ms, self.uplink.last_delivery))
         if not stays:
             self.timekeeper.give_up()
-            self.link.close()
-            station.power_cycle()
-            self._board.throttle(False)
+            link.close()
+            link.station.power_cycle()
+            self.board.throttle(False)
             self.uplink.commands.leave()
-        self._delivering = False
-        sleep_ms = self.grid.end(self.now_ms())
+        sleep_ms = grid.end(self.now_ms())
         if stays:
             self._deliver_next = True
-            self._begin(self._input_has_changed())
+            self._begin(self.input_has_changed())
             return 0
         if self.signals:
             self.signals.step(None)
+        self._wake = None
         self.sleeping = True
-        self._log("asleep for %.1f s" % (sleep_ms / 1000))
+        self.log("asleep for %.1f s" % (sleep_ms / 1000))
         return sleep_ms
 
-    def _input_has_changed(self):
-        """Whether an input has changed that is to be told of now."""
+    # What a wake asks for -----------------------------------------------------------------------
+
+    def collected(self, fields, delivers):
+        """A reading was taken; whether it is to leave at once. delivers: it leaves in any case."""
+        alarms, watch = self._alarms, self.watch
+        urgent = alarms.check(fields) if alarms else []
+        if watch:
+            urgent += watch.collected()
+        if urgent:
+            self.log("alarm: %s" % ", ".join(urgent))
+            self._urgent = True
+        leaves = delivers or (bool(urgent) and self._may_deliver)
+        if leaves and alarms:
+            alarms.delivered(fields)
+        return leaves
+
+    def delivered(self):
+        """All that waited has arrived."""
+        self.grid.delivered()
+        self._urgent = False
+
+    def input_has_changed(self):
+        """Whether an input has changed that is to be published now."""
         return bool(self.watch) and not self.watch.due_ms()
 
-    def _pace(self):
-        """Whatever waits in this wake waits on a slow clock; a TLS handshake works."""
-        if not self.link.is_up:
-            self._board.throttle(not (self._delivering and self.link.security))
-
-    def _step_trial(self):
-        link, trial = self.link, self.trial
+    def step_trial(self):
+        """See a change of settings through that is on trial."""
+        trial = self.trial
         # Its five minutes pass asleep as well: so many wakes must have come to nothing, too.
         if (
             trial
             and trial.is_open
-            and (link.is_up or self.grid.failed >= trial.wakes)
+            and (self.link.is_up or self.grid.failed >= trial.wakes)
             and trial.step(self)
         ):
             self.restart()
 
-    def _follow_clock(self):
-        """If the real-time clock was set, what was planned on it moves along."""
-        step_ms, self.timekeeper.stepped_ms = self.timekeeper.stepped_ms, 0
-        if step_ms and self._board.retained_bytes:
+    def step_clock(self):
+        """Step the timekeeper. If it has set the clock, what was planned on that moves along."""
+        timekeeper = self.timekeeper
+        due_ms = timekeeper.step()
+        step_ms, timekeeper.stepped_ms = timekeeper.stepped_ms, 0
+        if step_ms and self.board.retained_bytes:
             self.grid.clock_stepped(step_ms)
             if self.watch:
                 self.watch.moved(step_ms)
+        return due_ms
 
-    def _limit_ms(self):
+    def limit_ms(self):
+        """How long after its reading a wake may go on."""
         trial = self.trial
         least_s = trial.awake_s if trial and trial.is_open else 0
         return max(self.settings["awake_limit_s"], least_s) * 1000
 
-    def _owes(self):
-        return bool(self.outbox.depth) or self.link.session.waits()
-
-    def _stays(self):
+    def stays(self):
         """Whether a command keeps the node awake and connected."""
         return self.clock.uptime_ms() < self.stay_awake_until_ms
 
@@ -360,11 +281,9 @@ class DutyCycle:
 
     def publish_health(self):
         """Publish `…/health` now."""
-        more = {"short_sleeps": self._board.short_sleeps}
+        more = {"short_sleeps": self.board.short_sleeps}
         if self.watch:
-            more["pin_wakes"], more["pin_storms"] = self.watch.counts[1:]
-            if self.watch.error:
-                more["pin_error"] = self.watch.error
+            more.update(self.watch.report())
         self.uplink.publish_health(self, more)
 
     # What the link asks for ---------------------------------------------------------------------
@@ -390,7 +309,7 @@ class DutyCycle:
 
     def opened(self):
         """See `Link`."""
-        self._open_ms = self.clock.uptime_ms()
+        self._wake.open_ms = self.clock.uptime_ms()
         if not self._had_lease:
             self._lease_at_ms = self.now_ms()
 
@@ -401,23 +320,7 @@ class DutyCycle:
 
     def work(self):
         """Deliver what waits, and do what was asked for; milliseconds until there is more."""
-        return 0 if self.uplink.step(self) else _LISTEN_MS
-
-    # -------------------------------------------------------------------------------------------
-
-    def _log_profile(self):
-        times = {"boot_ms": self._boot_ms, "sample_ms": self._sampled_ms - self._woke_ms}
-        report = self.uplink.last_delivery
-        if self._delivering:
-            # A wake that gave up counts what it spent on trying.
-            times["join_ms"] = (self._up_ms or self.clock.uptime_ms()) - self._woke_ms
-            times["readings"] = 0
-        if self._done_ms is not None and report:
-            # CONNECT waits for the reading, which is the sensors' time and not the network's.
-            times["connect_ms"] = self._open_ms - max(self._up_ms or 0, self._sampled_ms)
-            times["deliver_ms"] = self._done_ms - self._open_ms
-            times["readings"] = report["readings"]
-        self._log("profile " + json.dumps(times))
+        return 0 if self.uplink.step(self) else _WORK_MS
 
 
 def _planned_by(board, clock):
@@ -434,35 +337,23 @@ def watch_pins(board, clock, sensors, log, kept):
         return None, sensors
     from firmware.duty_cycle.watched_pins import Watch
 
-    kept = kept or {}
-    now_ms = _planned_by(board, clock)
-    watch = Watch(board, now_ms, sensors, log, kept.get("pins", ()), kept.get("woken"))
-    watch.error = kept.get("pin_error")
+    watch = Watch(board, _planned_by(board, clock), sensors, log, kept or {})
     return watch, watch.sensors
 
 
 def _alarms(sensors, kept):
     """The alarms of the sensors' fields; None if there is none."""
-    limits = {}
-    for sensor in sensors:
-        for alarm in sensor["alarms"]:
-            limits[sensor["prefix"] + alarm["field"]] = alarm
-    if not limits:
+    if not [one for one in sensors if one["alarms"]]:
         return None
-    from firmware.duty_cycle.alarms import Alarms
+    from firmware.duty_cycle.alarms import Alarms, limits_of
 
-    return Alarms(limits, kept)
+    return Alarms(limits_of(sensors), kept)
 
 
 def _battery(board, settings):
     """(the policy for a low battery or None, supply_mv() of the board or of its divider)."""
-    low = settings["low_battery"]
-    if not low:
+    if not settings["low_battery"]:
         return None, board.supply_mv
-    from firmware.duty_cycle import battery_policy
+    from firmware.duty_cycle.battery_policy import configured
 
-    policy = battery_policy.BatteryPolicy(low["below_mv"], low["stretch"], low["stop_mv"])
-    for one in settings["sensors"]:
-        if one.get("measures_supply"):
-            return policy, battery_policy.divider(board, one)
-    return policy, board.supply_mv
+    return configured(board, settings)

@@ -1,5 +1,8 @@
 """A duty-cycled node's memory across deep sleep: one block of bytes, in RTC memory.
 
+Loaded first thing on a board that has such memory, so it is small. A wake for a pulse, or one that
+came too early, ends in `firmware/duty_cycle/wake_stub.py`, before any of the node is loaded.
+
 The state as JSON, then each record; before each of them its length in two bytes. The board guards
 the whole with a CRC (firmware/board/esp32.py): what comes back is right, or b"".
 
@@ -71,3 +74,23 @@ def unpack(block):
     if not isinstance(state, dict) or state.get("version") != VERSION:
         state = {}
     return state, parts[1:]
+
+
+def recall(board, clock):
+    """(state, records, uptime_ms) that lasted. state: {} unless this start is a wake in which the
+    same boot goes on.
+
+    Records survive any reset that leaves RTC memory whole; only a wake goes on in the same boot.
+    Does not return if the board is better off asleep.
+    """
+    state, records = unpack(board.retained())
+    if board.reset_cause() != "deep-sleep" or "boot" not in state:
+        return {}, records, 0
+    # By how much a sleep may end early: its clock is a plain RC oscillator.
+    tolerance_ms = max((state["next"] - state["rtc"]) // 20, 1500)
+    early = clock.rtc_ms() < state.get("until", 0) - tolerance_ms
+    if early or state.get("pins"):
+        from firmware.duty_cycle import wake_stub
+
+        wake_stub.again(board, clock, state, records, early, pack)
+    return state, records, state["uptime"] + max(clock.rtc_ms() - state["rtc"], 0)

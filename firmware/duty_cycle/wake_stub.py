@@ -10,8 +10,6 @@ pins: since the last reading, in all, and how often there were too many of them.
 
 from micropython import const
 
-from firmware.duty_cycle import rtc_memory
-
 _LEVEL = const(2)
 _DEBOUNCE = const(3)
 _COUNT = const(4)
@@ -32,9 +30,10 @@ _GIVEN_UP = const(1000000)  # in place of the count, until the next reading
 _LONG_MS = const(0x3FFFFFFF)
 
 
-def again(board, clock, state, records, early):
+def again(board, clock, state, records, early, pack):
     """Look at the pins, and sleep on. Returns if a reading is due, or an input has changed: then
-    `state["input"]` is True. early: whether the sleep was shorter than it should have been."""
+    `state["input"]` is True. early: whether the sleep was shorter than it should have been.
+    pack: as in rtc_memory.py."""
     pins = state.get("pins")
     which = board.waker().woken_by() if pins else None
     told = _look(board, clock, pins, which) if pins else False
@@ -59,7 +58,7 @@ def again(board, clock, state, records, early):
     except ValueError:
         pass  # The node has said so before it slept (sleep.py), and goes on without.
     state["until"] = now_ms + sleep_ms
-    block = rtc_memory.pack(state, records, board.retained_bytes)
+    block = pack(state, records, board.retained_bytes)
     if block is not None:
         board.retain(block)
         board.deep_sleep(sleep_ms)

@@ -56,14 +56,15 @@ class Watch:
     """configs: of all sensors; those with `watched` are. now_ms(): of the clock that the node
     plans by. `sensors`: the same, with the tally as one more argument for the drivers of those.
 
-    kept, counts: `pins` and `woken` of the state that a deep sleep kept. `error`: why a pin cannot
-    wake the board, or None.
+    kept: the state that a deep sleep kept, or {}. `counts`: wakes by pins since the last reading,
+    in all, and how often there were too many of them. `error`: why a pin cannot wake the board, or
+    None.
     """
 
-    def __init__(self, board, now_ms, configs, log, kept=(), counts=None):
+    def __init__(self, board, now_ms, configs, log, kept):
         self._now_ms = now_ms
         self._log = log
-        by_number = {one[0]: one for one in kept}
+        by_number = {one[0]: one for one in kept.get("pins", ())}
         self._watched = []
         self.sensors = []
         for config in configs:
@@ -74,8 +75,22 @@ class Watch:
                 config["recipe"] = config["recipe"] + [one.tally]
             self.sensors.append(config)
         self._edges = 0
-        self.counts = counts or [0, 0, 0]
-        self.error = None
+        self.counts = kept.get("woken") or [0, 0, 0]
+        self.error = kept.get("pin_error")
+
+    def begin(self, is_extra):
+        """A wake begins. is_extra: for an input that has changed."""
+        if is_extra:
+            self.counts[1] += 1
+        else:
+            self.counts[0] = 0
+
+    def report(self):
+        """What `…/health` has of the pins."""
+        found = {"pin_wakes": self.counts[1], "pin_storms": self.counts[2]}
+        if self.error:
+            found["pin_error"] = self.error
+        return found
 
     def stirred(self):
         """Whether a pin has moved since this was asked last."""

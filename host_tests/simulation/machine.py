@@ -11,7 +11,7 @@ from fakes.world import Life, NodeTime
 from firmware import app
 from firmware.clock import Clock
 from firmware.config.check import check
-from firmware.duty_cycle import rtc_memory, wake
+from firmware.duty_cycle import rtc_memory
 from firmware.log import Log
 from firmware.readings import loss_counts
 from simulation import segments
@@ -147,7 +147,7 @@ class Machine:
         state: dict = {}
         records: Any = ()
         if board.retained_bytes and board.retained():
-            state, records, uptime_ms = wake.wake(board, clock)
+            state, records, uptime_ms = rtc_memory.recall(board, clock)
             clock = Clock(board.time, board.clock_is_set(), uptime_ms)
         log = Log(clock, self._line)
         feed = board.feed if settings["watchdog_s"] else None

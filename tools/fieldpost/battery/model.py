@@ -13,7 +13,7 @@ from fieldpost.battery.profiles import Board, Cell, Range, Sensor, sensor
 
 CASES = ("low", "middle", "high")
 JOINS = ("rejoin", "static", "scan")
-# As firmware/duty_cycle/cycle.py has it.
+# As firmware/duty_cycle/wake.py has it.
 _LISTEN_MS = 20
 _YEAR_DAYS = 365.25
 

@@ -8,7 +8,7 @@ import pytest
 from fakes.machine import WAKE_UNITS, Chip, Reset, load_board
 from firmware import app, crash
 from firmware.clock import Clock
-from firmware.duty_cycle import rtc_memory, wake, wake_stub
+from firmware.duty_cycle import rtc_memory, wake_stub
 
 _RAIN, _DOOR = 4, 13
 _BOOT_MS = 400  # what an image takes to its main.py
@@ -56,7 +56,7 @@ class Sleeper:
             self.chip.time.sleep_ms(_BOOT_MS)
             board = load_board(self.chip)
             try:
-                self.state, records, _ = wake.wake(board, Clock(board.time, True))
+                self.state, records, _ = rtc_memory.recall(board, Clock(board.time, True))
             except Reset:
                 continue
             assert records == self.records
@@ -237,4 +237,4 @@ def test_a_power_cut_in_sleep_is_a_cold_start() -> None:
     sleeper = Sleeper(pins=[rain()])
     sleeper.chip.power_on()
     board = load_board(sleeper.chip)
-    assert wake.wake(board, Clock(board.time)) == ({}, [], 0)
+    assert rtc_memory.recall(board, Clock(board.time)) == ({}, [], 0)

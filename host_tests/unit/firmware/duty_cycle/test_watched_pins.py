@@ -32,7 +32,7 @@ def test_to_mind_pins_changes_nothing_of_the_configuration() -> None:
     before = copy.deepcopy(sensors)
     board = SensorBoard()
     board.pins = {_RAIN: FakePin(), _DOOR: FakePin()}
-    first, second = (Watch(board, lambda: 0, sensors, print).sensors for _ in range(2))
+    first, second = (Watch(board, lambda: 0, sensors, print, {}).sensors for _ in range(2))
     assert sensors == before
     for one, other, plain in zip(first, second, sensors, strict=True):
         assert one["recipe"][:-1] == plain["recipe"]

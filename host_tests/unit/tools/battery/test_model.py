@@ -321,6 +321,6 @@ def test_a_wait_for_a_sensor_is_slow_or_asleep_unless_the_sensor_talks_meanwhile
 
 def test_what_the_model_takes_from_the_firmware_is_what_the_firmware_does() -> None:
     from fieldpost.battery import model as battery_model
-    from firmware.duty_cycle import cycle
+    from firmware.duty_cycle import wake
 
-    assert battery_model._LISTEN_MS == cycle._LISTEN_MS
+    assert battery_model._LISTEN_MS == wake._LISTEN_MS
