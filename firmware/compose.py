@@ -137,8 +137,7 @@ def build(
 
             watch, configs = watch_pins(board, clock, configs, log, state)
         sensors = Sensors(configs, board, log)
-        interval_ms = int(settings["sample_s"] * 1000)
-        sampler = Sampler(sensors, outbox, identity, clock, interval_ms, log)
+        sampler = Sampler(sensors, outbox, identity, clock, settings["sample_s"] * 1000, log)
     discovery = signals = None
     if files.read(files.TRIAL, file_system):
         # A changed setting has to prove itself, or its verdict to be told.

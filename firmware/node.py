@@ -26,7 +26,8 @@ class Uplink:
 
     root: of its topics. health: firmware/remote/health.py. commands: firmware/remote/inbox.py.
     discovery: firmware/remote/home_assistant.py, or None. settings: config.check()'s.
-    `last_delivery`: what it took to deliver what had waited.
+    `last_delivery`: what it took to deliver what had waited. `catching_up`: how the present one
+    began; None once nothing that waited for this connection is on its way.
     """
 
     def __init__(
@@ -46,14 +47,14 @@ class Uplink:
         outbox.write_through = self._durable
         self._log = log
         self._crash_sent = False
-        self._catching_up = None
+        self.catching_up = None
         self.last_delivery = None
 
     def connect(self, status):
         """Publish what leaves in the segment of CONNECT: all that waits, then `status` and what
         else there is. Readings go first: a broker may close on anything that it does not take."""
         session, wire = self.session, self.session.wire
-        self._catching_up = (
+        self.catching_up = (
             self._clock.uptime_ms(),
             wire.round_trips - 1,  # TCP's own is over
             wire.segments,
@@ -70,11 +71,12 @@ class Uplink:
 
     def opened(self):
         """The session lasts: what it takes need not go to flash first."""
+        self._log("link: up, %s" % self.session.server)
         self.outbox.write_through = self._durable
 
     def closed(self):
         """The session is over, or could not be had."""
-        self._catching_up = None
+        self.catching_up = None
         self._crash_sent = False
         # From here on nobody knows for how long: what is only in RAM would not survive.
         self.outbox.write_through = True
@@ -85,17 +87,13 @@ class Uplink:
         self.outbox.spill()
         return self.outbox.depth == self.outbox.on_flash
 
-    def is_catching_up(self):
-        """Whether readings that waited for this connection are still on their way."""
-        return self._catching_up is not None
-
     def step(self, node):
         """Deliver what waits, then do what commands ask of `node`; True: more to do at once."""
         if self.delivery.pump():
             return True
-        if self._catching_up and not self.outbox.depth:
-            self._note_delivery(*self._catching_up)
-            self._catching_up = None
+        if self.catching_up and not self.outbox.depth:
+            self._note_delivery(*self.catching_up)
+            self.catching_up = None
         if self._crash_sent and not (self.session.waits() or self.session.careful):
             self._crash_sent = False
             self._health.crash_published()
@@ -114,7 +112,7 @@ class Uplink:
             report["delivery"] = self.last_delivery
         report.update(more or {})
         text = json.dumps(report).encode()
-        self.session.publish(self._root + b"health", text, True, int(self._crash_sent))
+        self.session.publish(self._root + b"health", text, True, self._crash_sent)
 
     def say_offline(self):
         """The node goes, and says so."""
@@ -125,16 +123,14 @@ class Uplink:
 
     def _note_delivery(self, start_ms, round_trips, segments, delivered):
         wire = self.session.wire
-        self.last_delivery = {
-            "readings": self.delivery.delivered - delivered,
-            "round_trips": wire.round_trips - round_trips,
-            "segments": wire.segments - segments,
-            "ms": self._clock.uptime_ms() - start_ms,
-        }
-        self._log(
-            "delivered %(readings)d readings in %(round_trips)d round trips, "
-            "%(segments)d segments, %(ms)d ms" % self.last_delivery
+        took = (
+            self.delivery.delivered - delivered,
+            wire.round_trips - round_trips,
+            wire.segments - segments,
+            self._clock.uptime_ms() - start_ms,
         )
+        self.last_delivery = dict(zip(("readings", "round_trips", "segments", "ms"), took))
+        self._log("delivered %d readings in %d round trips, %d segments, %d ms" % took)
 
 
 class AlwaysOn:
@@ -165,7 +161,6 @@ class AlwaysOn:
     ):
         self.clock = clock
         self.settings = settings
-        self._log = log
         self.sampler = sampler
         self.link = link
         self.uplink = uplink
@@ -187,7 +182,7 @@ class AlwaysOn:
         """One bounded piece of work; milliseconds until the next is due."""
         link, trial = self.link, self.trial
         due_ms = min(self.sampler.step(), link.step(self))
-        if link.station.is_up() and not self.uplink.is_catching_up():
+        if link.station.is_up() and not self.uplink.catching_up:
             # Not before the backlog is delivered: to look up the server's name can take seconds.
             due_ms = min(due_ms, self.timekeeper.step())
         if trial and trial.is_open and trial.step(self):
@@ -223,8 +218,7 @@ class AlwaysOn:
 
     def opened(self):
         """See `Link`."""
-        self._log("link: up, %s" % self.uplink.session.server)
-        self._next_health_ms = self.clock.uptime_ms()
+        self._next_health_ms = 0
         self.uplink.opened()
 
     def work(self):
@@ -232,8 +226,8 @@ class AlwaysOn:
         uplink = self.uplink
         if uplink.step(self):
             return 0
-        health_ms = int(self.settings["health_s"] * 1000)
-        if uplink.is_catching_up():
+        health_ms = self.settings["health_s"] * 1000
+        if uplink.catching_up:
             return health_ms
         now_ms = self.clock.uptime_ms()
         if now_ms >= self._next_health_ms:

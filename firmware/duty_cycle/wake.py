@@ -74,7 +74,7 @@ class Wake:
         if link.station.is_up():
             if self.up_ms is None:
                 self.up_ms = now_ms
-            if not node.uplink.is_catching_up():
+            if not node.uplink.catching_up:
                 due_ms = min(due_ms, node.step_clock())
         if node.signals:
             due_ms = min(due_ms, node.signals.show(link, node.state))

@@ -46,18 +46,17 @@ class Sampler:
             return due_ms
         self._collect_at_ms = None
         # The next sample keeps to the grid of the first, however late this one is.
-        self._next_ms += self.interval_ms
-        if self._next_ms <= now_ms:
-            missed = (now_ms - self._next_ms) // self.interval_ms + 1
-            self.late += missed
-            self._next_ms += missed * self.interval_ms
+        missed = max((now_ms - self._next_ms) // self.interval_ms, 0)
+        self.late += missed
+        self._next_ms += (missed + 1) * self.interval_ms
         self.finish()
         return max(self._next_ms - self._clock.uptime_ms(), 0)
 
     def set_interval(self, interval_ms):
         """A new grid, from now on."""
         self.interval_ms = interval_ms
-        self._next_ms = self._clock.uptime_ms() + interval_ms
+        self.now()
+        self._next_ms += interval_ms
 
     def now(self):
         """Take the next reading at the next step."""
@@ -100,4 +99,4 @@ class Sampler:
             self.taken += 1
             self._log("sample %d stored, %d waiting" % (seq, self._outbox.depth))
         else:
-            self._log("sample refused: larger than a record may be")
+            self._log("sample refused: too large")

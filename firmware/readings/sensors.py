@@ -47,8 +47,8 @@ def format_value(value):
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) or abs(value) >= 1000000:
-        return f"{int(value)}"
-    text = f"{value:.6g}"
+        return str(int(value))
+    text = "%.6g" % value
     return "0" if text == "-0" else text
 
 
