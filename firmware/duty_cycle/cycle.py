@@ -49,6 +49,8 @@ class DutyCycle:
         self.clock = clock
         self.settings = settings
         self.log = log
+        # How late a command came that the broker had kept, or None; and deliveries so far.
+        self.listened = kept.get("listen", [None, 0])
         self.sampler = sampler
         self.link = link
         self.uplink = uplink
@@ -142,6 +144,7 @@ class DutyCycle:
             # See `full` and `deliver_now`: the next wake must not wait for its batch either.
             "urgent": self._urgent or self._deliver_next or outbox.dropped != self._dropped,
             "short": self.board.short_sleeps,
+            "listen": self.listened,
         }
 
     # From wake to wake --------------------------------------------------------------------------
@@ -224,6 +227,7 @@ class DutyCycle:
         """All that waited has arrived."""
         self.grid.delivered()
         self._urgent = False
+        self.listened[1] += 1
 
     def input_has_changed(self):
         """Whether an input has changed that is to be published now."""
@@ -320,6 +324,8 @@ class DutyCycle:
 
     def work(self):
         """Deliver what waits, and do what was asked for; milliseconds until there is more."""
+        if self.uplink.commands.queue:
+            self._wake.heard()
         return 0 if self.uplink.step(self) else _WORK_MS
 
 

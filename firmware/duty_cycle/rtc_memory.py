@@ -19,6 +19,7 @@ refused, and the node starts a new boot, as after a reset. Its records are taken
 | next, interval | rtc of the next reading of the grid, and the interval in force (grid.py) |
 | until | rtc at which the board wakes: `next`, or earlier to look at a pin |
 | deliver, failed | rtc before which no delivery is tried, and failures in a row (grid.py) |
+| listen | [ms after the last acknowledgement at which a command came, or null; deliveries] |
 | urgent | the next wake delivers, whatever its batch lacks |
 | health | up, when `…/health` is due |
 | ntp | [up at which the time server is asked next, ms until it is asked after one more failure] |

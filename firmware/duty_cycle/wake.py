@@ -9,9 +9,13 @@ from micropython import const
 
 # After a delivery: for an answer from the time server.
 _LINGER_MS = const(3000)
-# A broker sends the commands that it has kept before it answers what this wake sends. So a command
-# that is not here this long after the last answer is not there.
+# Most brokers send the commands that they have kept before they answer what this wake sends, and
+# above all the SUBSCRIBE: there a command that is not here soon after the last answer is not there.
 _LISTEN_MS = const(20)
+# Others send them later, and nothing marks the last of them. How late is learned from the first
+# command that comes. Until then one delivery in so many listens this long.
+_LISTEN_LONG_MS = const(500)
+_LONG_EVERY = const(16)
 # Kept awake by command: how soon the next reading's time is noticed.
 _AWAKE_STEP_MS = const(500)
 
@@ -20,7 +24,8 @@ class Wake:
     """node: the DutyCycle, of which it uses the parts. delivers: whether this wake is to deliver.
 
     `measures_alone`: it waits for its sensors, with the radio off. `began_ms`, `sampled_ms`,
-    `up_ms`, `open_ms`, `done_ms`: uptimes of its stations, None for one that it has not come to.
+    `up_ms`, `open_ms`, `done_ms`: uptimes of its stations, None for one that it has not come to;
+    `heard_ms`: of the last command, or 0.
     """
 
     def __init__(self, node, delivers):
@@ -29,6 +34,7 @@ class Wake:
         self.measures_alone = False
         self.began_ms = node.clock.uptime_ms()
         self.sampled_ms = self.up_ms = self.open_ms = self.done_ms = None
+        self.heard_ms = 0
         self._failures = node.link.failures
         wait_ms = node.sampler.begin()
         self._collect_at_ms = node.clock.uptime_ms() + wait_ms
@@ -104,10 +110,26 @@ class Wake:
             return True
         if self.done_ms is None or owes:
             return False
-        after_ms = now_ms - self.done_ms
-        if after_ms < _LISTEN_MS or not node.uplink.commands.is_idle():
+        quiet_ms = now_ms - max(self.done_ms, self.heard_ms)
+        if quiet_ms < self._listen_ms() or not node.uplink.commands.is_idle():
             return False
-        return after_ms >= _LINGER_MS or not node.timekeeper.is_asking()
+        return now_ms - self.done_ms >= _LINGER_MS or not node.timekeeper.is_asking()
+
+    def _listen_ms(self):
+        late_ms, count = self._node.listened
+        if late_ms is None:
+            return _LISTEN_LONG_MS if count % _LONG_EVERY == 1 else _LISTEN_MS
+        return max(2 * late_ms, _LISTEN_MS)
+
+    def heard(self):
+        """A command has come."""
+        node = self._node
+        now_ms = node.clock.uptime_ms()
+        late_ms = now_ms - (self.done_ms or now_ms)
+        # Of one that comes later than that somebody thought just now.
+        if not self.heard_ms and late_ms <= _LISTEN_LONG_MS:
+            node.listened[0] = late_ms
+        self.heard_ms = now_ms
 
     def _pace(self):
         """Whatever waits in this wake waits on a slow clock; a TLS handshake works."""

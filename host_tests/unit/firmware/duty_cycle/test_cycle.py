@@ -1,10 +1,12 @@
 """What a sleeping node owes across its sleeps: counts, commands, the time, slow sensors."""
 
+import json
 from collections import Counter
 
 import pytest
 from rigs.field import Field, ports
 
+from fakes.habits import Habits
 from firmware.readings.sensors import Sensors
 from simulation.scenario import BROKER, TIME_SERVER
 
@@ -66,7 +68,8 @@ def test_a_time_server_that_does_not_answer_is_asked_ever_more_seldom(port: str)
     world.at(int(8 * 3600e6), setattr, net, "datagram_loss", 0.0)
     field.run.play()
     ends = _said(field, "asleep for")
-    slow = [at for at in field.times() if min(end for end in ends if end >= at) - at > 2.5]
+    # Longer than a wake that listens for late commands.
+    slow = [at for at in field.times() if min(end for end in ends if end >= at) - at > 2.9]
     assert 5 <= len([at for at in slow if at < 8 * 3600]) < 14
     # What it waits is in proportion to what it has waited.
     assert len(_said(field, "time: set by")) == 1
@@ -108,3 +111,50 @@ def test_what_an_outage_dropped_is_told_though_the_node_restarted_in_it(
     assert machine.restarts >= 2
     assert machine.ledger.passed_over > 500
     assert field.health["dropped"] == machine.ledger.passed_over
+
+
+def _answers(field: Field) -> list[tuple[float, str]]:
+    """When each command was answered: seconds of the run, and its id."""
+    found: list[tuple[float, str]] = []
+    field.run.broker.watch(
+        "fieldpost/n/cmd/result",
+        lambda one: found.append((field.run.world.now_us / 1e6, json.loads(one.payload)["id"])),
+    )
+    return found
+
+
+@pytest.mark.parametrize("delay_ms", [0, 30, 120, 400])
+@ports
+def test_a_command_that_a_broker_sends_late_is_taken_and_the_next_one_at_once(
+    port: str, delay_ms: int
+) -> None:
+    field = Field(port, _SENSORS, hours=3.0)
+    field.run.broker.habits = Habits(queue_delay_ms=delay_ms)
+    answers, world = _answers(field), field.run.world
+    for at_s in (1000, 7000, 9000):
+        world.at(int(at_s * 1e6), field.machine.orders.send, "outbox")
+    field.run.play()
+    assert [name for _, name in answers] == ["c1", "c2", "c3"]
+    first, second, third = [at for at, _ in answers]
+    assert first < 16 * 300 + 310, "no later than in the sixteenth delivery"
+    # How late they come is known from then on, over every sleep.
+    assert 7200 <= second < 7210 and 9000 <= third < 9010
+
+
+@pytest.mark.parametrize("port", ["esp32", "rp2"])
+def test_a_wake_waits_for_commands_no_longer_than_its_broker_needs(port: str) -> None:
+    """The awake time that docs/battery.md tells of."""
+    spans = {}
+    for delay_ms in (0, 120):
+        field = Field(port, _SENSORS, hours=6.0)
+        field.run.broker.habits = Habits(queue_delay_ms=delay_ms)
+        for at_s in (1000, 10_000):
+            field.run.world.at(int(at_s * 1e6), field.machine.orders.send, "outbox")
+        field.run.play()
+        ends, starts = _said(field, "asleep for"), field.times()
+        spans[delay_ms] = [min(end for end in ends if end >= at) - at for at in starts]
+    quick, late = (sorted(spans[delay_ms][-20:])[10] for delay_ms in (0, 120))
+    assert late - quick == pytest.approx(0.22, abs=0.06)
+    # Until the first command has come one delivery in sixteen listens for half a second.
+    longest = [span for span in spans[0][:3] if span > quick + 0.4]
+    assert len(longest) <= 1
