@@ -9,10 +9,10 @@ _DEBOUNCE_MS = 50
 class Changes(Digital):
     """As `Digital`, but the next reading sees a change that came and went since the last.
 
-    tally: `[changed, told, edges, level]` where its owner keeps it, None: nobody minds the pin
-    between readings. They are whether the input has moved since it was read, the level that was
-    told last (None: none yet), the edges seen so far, bounce included, and the level that was read
-    last. time: ticks_ms(), ticks_diff().
+    tally: `[changed, published, edges, level]` where its owner keeps it, None: nobody minds the
+    pin between readings. They are whether the input has moved since it was read, the level that
+    was published last (None: none yet), the edges seen so far, bounce included, and the level that
+    was read last. time: ticks_ms(), ticks_diff().
     """
 
     def __init__(self, pin, time, active_low, field, tally=None):

@@ -100,7 +100,7 @@ class DutyCycle:
         self._may_deliver = self._had_lease = False
         self._sleep = Sleep(board, settings, self.now_ms, self.watch, link, kept, log)
         self._wake = None
-        # Of a wake from deep sleep only what the board woke for tells it.
+        # Whether a wake from deep sleep is for an input: after it the pins themselves say so.
         self._woke_for_input = kept.get("input", False)
 
     def step(self):

@@ -9,8 +9,8 @@ from micropython import const
 
 # After a delivery: for an answer from the time server.
 _LINGER_MS = const(3000)
-# Most brokers send the commands that they have kept before they answer what this wake sends, and
-# above all the SUBSCRIBE: there a command that is not here soon after the last answer is not there.
+# Most brokers send the commands that they have kept before they answer what this wake sends, the
+# SUBSCRIBE above all: a command that is not here soon after the last answer is not there.
 _LISTEN_MS = const(20)
 # Others send them later, and nothing marks the last of them. How late is learned from the first
 # command that comes. Until then one delivery in so many listens this long.

@@ -3,9 +3,9 @@
 It reads neither the configuration nor a sensor, and leaves the radio off: all that it needs lies
 in RTC memory. `state["pins"]` has for each pin that is watched (watched_pins.py)
 `[number, pull, level, debounce_ms, count, ready_ms, changed]`: the level that was seen last (an
-input's: told last), what has been counted (None: an input), the time before which an input must
-not wake the board again, and whether it has come and gone. `state["woken"]` counts the wakes by
-pins: since the last reading, in all, and how often there were too many of them.
+input's: published last), what has been counted (None: an input), the time before which an input
+must not wake the board again, and whether it has come and gone. `state["woken"]` counts the wakes
+by pins: since the last reading, in all, and how often there were too many of them.
 """
 
 from micropython import const
@@ -36,18 +36,18 @@ def again(board, clock, state, records, early, pack):
     pack: as in rtc_memory.py."""
     pins = state.get("pins")
     which = board.waker().woken_by() if pins else None
-    told = _look(board, clock, pins, which) if pins else False
+    changed = _look(board, clock, pins, which) if pins else False
     now_ms = clock.rtc_ms()
     if which is not None:
         state["woken"][0] += 1
-        state["woken"][1] += not told  # the node itself counts those that are
+        state["woken"][1] += not changed  # the node itself counts the others
     elif early:
         state["short"] = state.get("short", 0) + 1
         state["row"] = state.get("row", 0) + 1
     left_ms = state["next"] - now_ms
     # Longer than the whole sleep: the clock is not what it was.
-    if told or not _SOON_MS < left_ms <= state["next"] - state["rtc"]:
-        state["input"] = told
+    if changed or not _SOON_MS < left_ms <= state["next"] - state["rtc"]:
+        state["input"] = changed
         return
     if state.get("row", 0) > _CUT_SHORT_MAX:
         board.light_sleep(left_ms)
@@ -65,8 +65,8 @@ def again(board, clock, state, records, early, pack):
 
 
 def _look(board, clock, pins, which):
-    """Count what has happened; True if an input is to be told of now."""
-    told = False
+    """Count what has happened; True if an input has changed and is to be published now."""
+    changed = False
     for index, one in enumerate(pins):
         woke = index == which
         is_counter = one[_COUNT] is not None
@@ -80,8 +80,8 @@ def _look(board, clock, pins, which):
             if woke and level == one[_LEVEL]:
                 one[_CHANGED] = 1
             if (one[_CHANGED] or level != one[_LEVEL]) and clock.rtc_ms() >= one[_READY]:
-                told = True
-    return told
+                changed = True
+    return changed
 
 
 def _settle(board, pin, debounce_ms, is_counter):
@@ -106,7 +106,7 @@ def arm(board, state, now_ms):
     wakes the board in a loop. ValueError, with the reason, if a pin cannot wake it.
     """
     counts = state["woken"]
-    # Of the whole interval, not of what is left after an input was told of: the count goes on too.
+    # Of the whole interval, not of what is left after an input has changed: the count goes on too.
     if max(state["interval"] // _WAKE_EVERY_MS, _WAKES_MIN) <= counts[0] < _GIVEN_UP:
         counts[0] = _GIVEN_UP
         counts[2] += 1

@@ -1,4 +1,4 @@
-"""The pins that a duty-cycled node minds while it sleeps: pulses to count, inputs to tell of.
+"""The pins that a duty-cycled node minds while it sleeps: pulses to count, inputs that change.
 
 A board that keeps its RAM (RP2) is woken by each edge: a pulse is counted and sleep goes on, an
 input's change ends it. Any other (ESP32) sees to that as it starts (wake_stub.py), and what it has
@@ -9,12 +9,12 @@ from micropython import const
 
 # Of a pulse counter's tally (lib/pulses.py) and an input's (lib/changes.py).
 _COUNT, _READ = const(0), const(1)
-_CHANGED, _TOLD, _EDGES, _LEVEL = const(0), const(1), const(2), const(3)
+_CHANGED, _PUBLISHED, _EDGES, _LEVEL = const(0), const(1), const(2), const(3)
 _LONG_MS = const(0x3FFFFFFF)
 
 
 class _Watched:
-    """One pin. Its driver writes to the tally; `ready_ms`: when its input may be told of again."""
+    """One pin. Its driver writes to the tally. Before `ready_ms` no change is published."""
 
     def __init__(self, config, board, kept):
         watched = config["watched"]
@@ -33,12 +33,12 @@ class _Watched:
             self.tally = [kept[6] if kept else 0, kept[2] if kept else None, 0, None]
 
     def has_changed(self, level=None):
-        """Whether `level`, or what is at the pin now, is not what was told last."""
+        """Whether `level`, or what is at the pin now, is not what was published last."""
         tally = self.tally
-        if self.is_counter or tally[_TOLD] is None:
+        if self.is_counter or tally[_PUBLISHED] is None:
             return False
         level = self.pin.value() if level is None else level
-        return bool(tally[_CHANGED]) or level != tally[_TOLD]
+        return bool(tally[_CHANGED]) or level != tally[_PUBLISHED]
 
     def keep(self):
         """As firmware/duty_cycle/wake_stub.py wants it."""
@@ -48,7 +48,7 @@ class _Watched:
             count = tally[_COUNT] - tally[_READ]
         else:
             changed = tally[_CHANGED]
-            level = level if tally[_TOLD] is None else tally[_TOLD]
+            level = level if tally[_PUBLISHED] is None else tally[_PUBLISHED]
         return [self.number, self.pull, level, self.debounce_ms, count, self.ready_ms, changed]
 
 
@@ -99,11 +99,11 @@ class Watch:
         return edges != before
 
     def changed(self):
-        """Whether an input is not as it was told last."""
+        """Whether an input is not as it was published last."""
         return any(one.has_changed() for one in self._watched)
 
     def due_ms(self):
-        """Milliseconds until an input is to be told of; long, if none has changed."""
+        """Milliseconds until a changed input is to be published; long, if none has changed."""
         now_ms = self._now_ms()
         waits_ms = [one.ready_ms - now_ms for one in self._watched if one.has_changed()]
         return max(min(waits_ms + [_LONG_MS]), 0)
@@ -117,13 +117,13 @@ class Watch:
             if one.is_counter:
                 continue
             level, tally[_LEVEL] = tally[_LEVEL], None
-            if tally[_TOLD] is None:
-                tally[_TOLD] = level
-            elif now_ms >= one.ready_ms and level != tally[_TOLD] and one.has_changed(level):
+            if tally[_PUBLISHED] is None:
+                tally[_PUBLISHED] = level
+            elif now_ms >= one.ready_ms and level != tally[_PUBLISHED] and one.has_changed(level):
                 # What could not be read is tried again after the pause, and not over and over.
                 one.ready_ms = now_ms + one.pause_ms
                 if level is not None:
-                    tally[_TOLD] = level
+                    tally[_PUBLISHED] = level
                     urgent.append(one.field)
         return urgent
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -123,3 +124,27 @@ def test_identify_comes_before_all_else_and_ends() -> None:
     assert set(led.times()) == {60}
     signals.step(None)
     assert led.changes[-1][1] is False
+
+
+@pytest.mark.parametrize(
+    ("joined", "failure", "station_failure", "refused", "expected"),
+    [
+        (False, None, None, False, "joining"),
+        # The last network's refusal is what a person has to know, and not that it goes on trying.
+        (False, None, "wrong password", False, "no network"),
+        # An earlier failure of the session is no failure of the network.
+        (False, "connection reset", None, True, "joining"),
+        (True, None, None, False, "connecting"),
+        (True, "broker not reachable", None, False, "no broker"),
+        (True, "bad user", None, True, "refused"),
+    ],
+)
+def test_each_way_of_being_without_a_session_has_its_own_pattern(
+    joined: bool, failure: str | None, station_failure: str | None, refused: bool, expected: str
+) -> None:
+    station = SimpleNamespace(is_up=lambda: joined, failure=station_failure)
+    link = SimpleNamespace(is_up=False, station=station, refused=refused, failure=failure)
+    assert mood(link, b"online") == expected
+    assert mood(link, b"safe_mode") == "safe mode"
+    link.is_up = True
+    assert mood(link, b"online") == "connected"
