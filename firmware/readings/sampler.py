@@ -97,6 +97,9 @@ class Sampler:
         if self._outbox.put(record):
             seq = identity.next_seq()
             self.taken += 1
-            self._log("sample %d stored, %d waiting" % (seq, self._outbox.depth))
+            # It waits itself until it is delivered: only more than that is worth a word.
+            depth = self._outbox.depth
+            more = ", %d waiting" % depth if depth > 1 else ""
+            self._log("sample %d stored%s" % (seq, more))
         else:
             self._log("sample refused: too large")

@@ -11,7 +11,7 @@ from fieldpost.messages.payload import number, read
 
 TOPIC = "fieldpost/demo"
 _READY = re.compile(r"ready: .*\bboot (\d+)$")
-_STORED = re.compile(r"sample (\d+) stored, (\d+) waiting$")
+_STORED = re.compile(r"sample (\d+) stored(?:, (\d+) waiting)?$")
 _UPTIME = re.compile(r"^\s*\d+\.\d (.*)$")
 
 
@@ -65,7 +65,7 @@ class DemoState:
             key = (self.boot, int(stored[1]))
             self.account.take(key)
             # The reading may have come through the broker before this line through its pipe.
-            self.waiting = int(stored[2]) if self.account.waiting else 0
+            self.waiting = int(stored[2] or 1) if self.account.waiting else 0
             self.deepest = max(self.deepest, self.waiting)
             if not self.broker_up:
                 self.taken_in_outage.add(key)
