@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fieldpost.battery.profiles import BOARDS, CELLS
+from fieldpost.board import names
 from fieldpost.errors import CommandError
 from fieldpost.file_names import SECRETS, config_at
 from fieldpost.options import JsonOption
+from fieldpost.terminal import to_json
 
-BoardName = Literal["esp32", "esp32-s3", "esp32-c3", "pico-w", "pico-2-w"]
 CellName = Literal[
     "18650",
     "lipo-1000",
@@ -28,7 +29,9 @@ JoinName = Literal["rejoin", "static", "scan"]
 
 def battery(
     config: Annotated[Path, typer.Argument(help="A node's config.json, or its folder.")],
-    board: Annotated[BoardName, typer.Option(help="The board it runs on.")],
+    board: Annotated[
+        str, typer.Option(help=f"The board it runs on: {', '.join(BOARDS)}.", metavar="NAME")
+    ],
     cell: Annotated[CellName, typer.Option(help="What it runs on.")] = "18650",
     sleep_ua: Annotated[
         str | None,
@@ -76,7 +79,7 @@ def battery(
         raise CommandError("--temperature and --extra-ua must be finite numbers")
     settings = _settings(config)
     changes = [*(override or []), *([] if sleep_ua is None else [f"sleep_ua={sleep_ua}"])]
-    figures, on_cell = overrides.override(BOARDS[board], CELLS[cell], changes)
+    figures, on_cell = overrides.override(BOARDS[_board(board)], CELLS[cell], changes)
     node = model.node_from(settings, figures, on_cell, join, extra_ua)
     if measured:
         node = battery_measured.apply(node, battery_measured.read_log(measured), measured.name)
@@ -84,11 +87,18 @@ def battery(
     if plot:
         battery_plot.draw(plot, node, on_cell, temperature, settings["node"])
     if as_json:
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        print(to_json(report, indent=2))
     else:
         battery_report.show(report)
         if plot:
             typer.echo(f"\nDrawn: {plot}")
+
+
+def _board(name: str) -> str:
+    known = names.same(names.without_variant(name), BOARDS)
+    if known is None:
+        raise typer.BadParameter(f"{name}: its figures are not known, only {', '.join(BOARDS)}")
+    return known
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fieldpost.board import names
 from fieldpost.board.find import chip_of
 from fieldpost.board.link import BoardLink
 from fieldpost.errors import CommandError
@@ -155,13 +156,9 @@ _WIRES = ("pin", "adc", "scl", "sda")
 def chip_named(board: str) -> Chip:
     """The chip of a board as people or MicroPython call it: "pico_w", "esp32-c3",
     "ESP32_GENERIC_S3". Raises CommandError."""
-    # MicroPython's own names have the variant behind a dash, which changes no pin of the chip.
-    if "GENERIC" in board.upper():
-        board = board.partition("-")[0]
-    wanted = _plain(board).replace("generic", "").removeprefix("rpi")
-    for name, chip in (*CHIPS.items(), *((name, CHIPS[chip]) for name, chip in _BOARDS.items())):
-        if _plain(name) == wanted:
-            return chip
+    chips = {**CHIPS, **{name: CHIPS[chip] for name, chip in _BOARDS.items()}}
+    if name := names.same(names.without_variant(board), chips):
+        return chips[name]
     known = ", ".join([*_BOARDS, *(name.lower() for name in CHIPS)])
     raise CommandError(f"the pins of {board} are not known. Known: {known}")
 
@@ -283,7 +280,3 @@ class _Check:
 
 def _listed(pins: frozenset[int]) -> str:
     return ", ".join(str(pin) for pin in sorted(pins))
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fieldpost.board import names
 from fieldpost.errors import CommandError
 
 FILE = Path(__file__).with_name("catalogue.toml")
@@ -62,6 +63,8 @@ def choose(
     """
     known = load() if entries is None else entries
     of_chip = [entry for entry in known if entry.chip == chip]
+    # Whatever the spelling; a name that is in no catalogue stays as it is.
+    board = board and (names.same(board, [entry.board for entry in known]) or board)
     if not of_chip:
         chips = ", ".join(dict.fromkeys(entry.chip for entry in known))
         raise CommandError(

@@ -256,8 +256,7 @@ def test_an_unknown_board_or_cell_is_a_usage_error(config: Path, arguments: list
     assert result.exit_code == 2
 
 
-def test_the_options_offer_every_board_cell_and_join() -> None:
-    assert get_args(battery_command.BoardName) == tuple(BOARDS)
+def test_the_options_offer_every_cell_and_join() -> None:
     assert get_args(battery_command.CellName) == tuple(CELLS)
     assert get_args(battery_command.JoinName) == JOINS
 
