@@ -3,7 +3,6 @@
 Where nobody packages MicroPython, CPython runs the same files.
 """
 
-import json
 import os
 import shutil
 import signal
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fieldpost import umqtt
+from fieldpost.board_json import for_board
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.paths import CPYTHON_SHIMS, LIB, ROOT
@@ -80,10 +80,10 @@ class NodeProcess:
 
     def write_files(self, config: Mapping[str, Any], secrets: Mapping[str, Any]) -> None:
         """Put config.json and secrets.json into the node's file system."""
-        (self._folder / CONFIG).write_text(json.dumps(config, indent=2))
+        (self._folder / CONFIG).write_bytes(for_board(config))
         secret = self._folder / SECRETS
         secret.touch(mode=0o600)
-        secret.write_text(json.dumps(secrets, indent=2))
+        secret.write_bytes(for_board(secrets))
 
     def start(self) -> None:
         """Power it up."""

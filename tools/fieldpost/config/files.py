@@ -56,12 +56,13 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         repeated = sorted({key for key in keys if keys.count(key) > 1})
         # A key that the schema does not know may be a credential in the wrong place.
-        known = [key for key in repeated if key in _known_keys()]
+        known = [key for key in repeated if key in known_keys()]
         raise _NotJson("a key stands twice in one object: " + ", ".join(known or ["(not shown)"]))
     return dict(pairs)
 
 
-def _known_keys() -> set[str]:
+def known_keys() -> set[str]:
+    """Every word that is a key in config.json or secrets.json."""
     return {row.key.split(" (")[0].split(".")[-1].split(" ")[-1] for row in reference()}
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fieldpost.board_json import for_board
 from fieldpost.deploy.build import for_pico_w
 from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator, find_image, require_package
@@ -18,6 +19,7 @@ from fieldpost.file_names import CONFIG, SECRETS, config_at, secrets_beside
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.options import DriversOption
+from fieldpost.terminal import to_json
 
 _GOODBYE_S = 5.0
 _TICK_S = 0.2
@@ -81,7 +83,7 @@ def emulate(
     received = sum(one["received"]["bytes"] for one in figures["connections"])
     tell(f"Its radio sent {sent} TCP segments with payload and received {received} bytes.")
     if as_json:
-        typer.echo(json.dumps(figures))
+        typer.echo(to_json(figures))
     raise typer.Exit(0 if bare or received else 1)
 
 
@@ -127,8 +129,8 @@ def _files(config: Path | None, drivers: Path | None, open_network: bool) -> dic
         if given.get("ntp", {}).get("host", "") is not None:
             changed["ntp"] = {**given.get("ntp", {}), "host": GATEWAY}
     files = dict(for_pico_w().files)
-    files[CONFIG] = json.dumps(changed, ensure_ascii=False).encode()
-    files[SECRETS] = json.dumps(secrets, ensure_ascii=False).encode()
+    files[CONFIG] = for_board(changed)
+    files[SECRETS] = for_board(secrets)
     return with_checked({**files, **own})
 
 

@@ -1,6 +1,5 @@
 """`fieldpost provision`: a node's network, broker and name."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.errors import CommandError
+from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 _QUESTIONS = {
     "ssid": "Wi-Fi network",
     "password": "Its password (not shown; empty for an open network)",
-    "broker": "Broker, as mqtt://192.168.1.10 or mqtt://user:password@host:1883 (not shown)",
+    "broker": "Broker, as 192.168.1.10 or mqtts://host; its user and password are asked for",
     "node": "Name of this node (a-z, 0-9, - and _)",
 }
-_HIDDEN = ("password", "broker")
 
 
 def provision(
@@ -63,6 +62,11 @@ def provision(
         *([provisioning.read_answers(source)] if source else []), provisioning.from_environment()
     )
     tls = ClientFiles(ca, cert, key)
+    if to is None:
+        from fieldpost.board.choose import the_port
+
+        # Before anything is asked: nobody types four answers for a board that is not there.
+        port = the_port(port)
     answers = _ask(given, not as_json and sys.stdin.isatty(), tls)
     if to:
         known = (None, None) if fresh else provisioning.read_from_folder(to)
@@ -70,13 +74,13 @@ def provision(
         provisioning.put_in_folder(to, files)
         where = str(to)
     else:
-        from fieldpost.board.choose import the_port
         from fieldpost.board.link import open_link
         from fieldpost.config import pins
 
         # Wrong answers are found before any board is stopped.
         provisioning.make(answers, tls)
-        where = the_port(port)
+        assert port
+        where = port
         with open_link(where) as link:
             known = (None, None) if fresh else provisioning.read_from_board(link)
             files = provisioning.make(answers, tls, *known, pins.chip_on(link))
@@ -84,7 +88,7 @@ def provision(
     names = sorted(files.contents())
     if as_json:
         result = {"ok": True, "where": where, "node": answers.node, "files": names}
-        typer.echo(json.dumps(result, indent=2))
+        typer.echo(to_json(result, indent=2))
         return
     typer.echo(f"{where}: {', '.join(names)} written for node {answers.node}")
     typer.echo(
@@ -110,16 +114,41 @@ def _answer(name: str, tls: "ClientFiles") -> str:
     """Asked again until it is possible: nobody types four answers twice for a slip in the last."""
     from fieldpost.provision.node_files import check_answer
 
+    is_password = name == "password"
     while True:
-        answer: str = typer.prompt(
-            _QUESTIONS[name],
-            hide_input=name in _HIDDEN,
-            default="" if name == "password" else None,
-            show_default=False,
-        )
+        answer = _typed(_QUESTIONS[name], is_hidden=is_password, may_be_empty=is_password)
         try:
             check_answer(name, answer, tls)
         except CommandError as error:
             typer.echo(fit(str(error), sys.stderr), err=True)
             continue
-        return answer
+        return _with_login(answer, tls) if name == "broker" else answer
+
+
+def _with_login(broker: str, tls: "ClientFiles") -> str:
+    """The address of the broker with the node's user and password, which are asked for unless
+    they stand in it."""
+    from urllib.parse import quote
+
+    from fieldpost.mqtt import url as mqtt_url
+
+    address = mqtt_url.parse(broker, tls)
+    if address.user is not None:
+        return broker
+    user = _typed("Its user for this node (empty: it wants none)", may_be_empty=True)
+    if not user:
+        return broker
+    password = _typed("That user's password (not shown)", is_hidden=True, may_be_empty=True)
+    login = ":".join(quote(word, safe="") for word in (user, password) if word)
+    scheme, _, place = str(address).partition("://")
+    return f"{scheme}://{login}@{place}"
+
+
+def _typed(question: str, *, is_hidden: bool = False, may_be_empty: bool = False) -> str:
+    answer: str = typer.prompt(
+        question,
+        hide_input=is_hidden,
+        default="" if may_be_empty else None,
+        show_default=False,
+    )
+    return answer

@@ -2,6 +2,7 @@
 folder. Nothing here prints, logs or quotes a secret.
 """
 
+import difflib
 import json
 import os
 import tomllib
@@ -12,8 +13,10 @@ from typing import Any
 
 from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink
+from fieldpost.board_json import for_board
 from fieldpost.config import pins
 from fieldpost.config.checked import with_checked
+from fieldpost.config.files import known_keys
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, PENDING, SECRETS, SETTINGS, on_board
 from fieldpost.mqtt import url as mqtt_url
@@ -59,8 +62,8 @@ class NodeFiles:
         return with_checked(
             {
                 **self.others,
-                SECRETS: _json(self.secrets),
-                CONFIG: _json(self.config),
+                SECRETS: for_board(self.secrets),
+                CONFIG: for_board(self.config),
             }
         )
 
@@ -78,14 +81,22 @@ def read_answers(path: Path) -> Answers:
             f'{path} is not {kind}. Lines such as ssid = "my network", and password, broker and '
             "node, are what it should have"
         ) from None
-    count = len(set(found) - set(VARIABLES)) if isinstance(found, dict) else 1
-    if count:
-        # What is not known may be a secret in the wrong place: it is not repeated.
-        raise CommandError(f"{path} has {count} key(s) that are none of: {', '.join(VARIABLES)}")
+    if not isinstance(found, dict):
+        raise CommandError(f"{path} is no object with {', '.join(VARIABLES)}")
+    if unknown := sorted(set(found) - set(VARIABLES)):
+        told = ", ".join(map(_told_key, unknown))
+        raise CommandError(f"{path} has {told}, none of: {', '.join(VARIABLES)}")
     for name, value in found.items():
         if not isinstance(value, str):
             raise CommandError(f'{path}: {name} must be a text in "quotes"')
     return Answers(**found)
+
+
+def _told_key(key: str) -> str:
+    """A key that nobody knows may be a secret in the wrong place: it is not repeated."""
+    if meant := difflib.get_close_matches(key.lower(), VARIABLES, 1):
+        return f"{key} (did you mean {meant[0]}?)"
+    return key if key in known_keys() else "a key that is not shown"
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Answers:
@@ -152,7 +163,8 @@ def make(
 
 def check_answer(name: str, value: str, tls: ClientFiles) -> None:
     """Raises CommandError if this answer is wrong, whatever the others are."""
-    right = Answers(ssid="x", password="", broker="mqtt://broker", node="node")
+    broker = "mqtts://broker" if tls.given() else "mqtt://broker"
+    right = Answers(ssid="x", password="", broker=broker, node="node")
     make(replace(right, **{name: value}), tls)
 
 
@@ -241,7 +253,3 @@ def _tls(given: ClientFiles, others: dict[str, bytes]) -> dict[str, Any]:
         others[name] = data
         found[key] = name
     return found
-
-
-def _json(value: dict[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

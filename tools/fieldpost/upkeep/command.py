@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fieldpost.board.choose import PortOption, the_port
+from fieldpost.board_json import for_board
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, DEPLOYMENT, OUTBOX, RECORDS, TRIAL
 from fieldpost.options import JsonOption
+from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -163,10 +165,10 @@ def without_secrets(text: bytes) -> bytes:
         return value
 
     try:
-        return json.dumps(clean(json.loads(text)), indent=2).encode()
+        return for_board(clean(json.loads(text)))
     except (ValueError, RecursionError):
         # Not to be understood, so not to be cleaned.
-        return json.dumps({"error": "this file is not JSON, and was not copied"}).encode()
+        return for_board({"error": "this file is not JSON, and was not copied"})
 
 
 def _save(target: Path, files: dict[str, bytes]) -> None:
@@ -198,4 +200,4 @@ def _open(port: str) -> "BoardLink":
 
 
 def _tell(as_json: bool, value: dict[str, Any], text: str) -> None:
-    typer.echo(json.dumps(value, indent=2) if as_json else fit(text, sys.stdout))
+    typer.echo(to_json(value, indent=2) if as_json else fit(text, sys.stdout))

@@ -174,10 +174,10 @@ def test_the_environment_answers_and_what_is_missing_is_named(
 def test_a_slip_in_one_answer_is_asked_again_and_costs_no_other(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    typed = iter(["greenhouse", "short", "long enough", "ann@10.0.0.1", "mqtt://h", "No!", "n"])
+    typed = iter(["greenhouse", "short", "long enough", "ann@10.0.0.1", "h", "", "No!", "n"])
     monkeypatch.setattr(provision_command.typer, "prompt", lambda *_, **__: next(typed))
     answers = provision_command._ask(Answers(), True, ClientFiles())
-    assert answers == Answers("greenhouse", "long enough", "mqtt://h", "n")
+    assert answers == Answers("greenhouse", "long enough", "h", "n")
     told = capsys.readouterr().err
     assert "password" in told and "mqtt://" in told and "No!" in told
     assert "short" not in told
@@ -192,3 +192,59 @@ def test_tls_brings_its_certificates_along_and_asks_for_the_authority(tmp_path: 
     files = node_files.make(answers, ClientFiles(ca=ca))
     assert files.config["mqtt"] == {"host": "broker.example", "tls": {"ca_file": "ca.pem"}}
     assert list(files.contents()) == ["ca.pem", "secrets.json", "config.json", "config.checked"]
+
+
+def test_the_brokers_address_is_shown_and_its_password_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    typed = iter(["net", "", "mqtts://h:8884", "ann", "p@ss/w", "n"])
+    hidden: dict[str, bool] = {}
+
+    def prompt(question: str, *, hide_input: bool, **_: object) -> str:
+        hidden[question] = hide_input
+        return next(typed)
+
+    monkeypatch.setattr(provision_command.typer, "prompt", prompt)
+    tls = ClientFiles(ca=Path(__file__))
+    answers = provision_command._ask(Answers(), True, tls)
+    assert answers.broker == "mqtts://ann:p%40ss%2Fw@h:8884"
+    assert list(hidden.values()) == [False, True, False, False, True, False]
+
+
+def test_a_login_in_the_brokers_address_is_not_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(provision_command.typer, "prompt", lambda *_, **__: "mqtt://u:p@h")
+    assert provision_command._answer("broker", ClientFiles()) == "mqtt://u:p@h"
+
+
+def test_nothing_is_asked_while_there_is_no_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fieldpost.board.find.find", lambda **_: [])
+    monkeypatch.setattr(provision_command, "_ask", lambda *_: pytest.fail("asked"))
+    status, said = _run()
+    assert status == 1 and "no board was found" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("pasword", "pasword (did you mean password?)"),
+        ("SSID", "SSID (did you mean ssid?)"),
+        ("sample_s", "has sample_s, none of"),
+        ("correct horse battery", "a key that is not shown"),
+    ],
+)
+def test_a_key_that_does_not_belong_there_is_named_unless_it_may_be_a_secret(
+    key: str, told: str, tmp_path: Path
+) -> None:
+    status, said = _run("--from", str(_file(tmp_path, **{key: "x"})), "--to", str(tmp_path))
+    assert status == 1 and told in said
+
+
+def test_a_character_that_is_half_of_one_is_refused_in_words(tmp_path: Path) -> None:
+    answers = {"ssid": "net \ud83d", "password": "", "broker": "mqtt://h", "node": "n"}
+    source = tmp_path / "answers.json"
+    source.write_text(json.dumps(answers))
+    status, said = _run("--from", str(source), "--to", str(tmp_path / "node"))
+    assert status == 1 and not (tmp_path / "node" / "config.json").exists()
+    assert "Traceback" not in said and "wifi[0].ssid" in said, said
