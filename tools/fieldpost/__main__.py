@@ -1,5 +1,5 @@
 """`python -m fieldpost` is `fieldpost`."""
 
-from fieldpost.cli import main
+from fieldpost.start import main
 
 main()

@@ -24,20 +24,27 @@ from fieldpost.new_sensor import command as new_sensor_command
 from fieldpost.provision import command as provision_command
 from fieldpost.scan import command as scan_command
 from fieldpost.set_up import command as setup_command
-from fieldpost.terminal import tolerate
+from fieldpost.terminal import tamed, to_json, tolerate
 from fieldpost.upkeep import boards_command
 from fieldpost.upkeep import command as board_commands
 from fieldpost.wrapping import fit
 
+# The groups of the help: what one wants to do.
+_BOARD = "A board on a cable"
+_NODES = "Nodes and their messages"
+_SETTINGS = "Configuration, sensors and batteries"
+_HERE = "On this computer"
+
 app = typer.Typer(
     help="Runs, watches and provisions Fieldpost nodes.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     # A traceback with local variables would print passwords.
     pretty_exceptions_enable=False,
 )
-app.add_typer(config_command.app, name="config")
-app.add_typer(certs_command.app, name="certs")
-app.add_typer(ha_command.app, name="ha")
+app.add_typer(config_command.app, name="config", rich_help_panel=_SETTINGS)
+app.add_typer(certs_command.app, name="certs", rich_help_panel=_NODES)
+app.add_typer(ha_command.app, name="ha", rich_help_panel=_NODES)
 
 
 def _print_version(wanted: bool) -> None:
@@ -63,40 +70,52 @@ def _common(
 
 
 # In the order in which the help lists them.
-for _command in (
-    demo_command.demo,
-    message_commands.publish,
-    message_commands.listen,
-    message_commands.cmd,
-    setup_command.setup,
-    battery_command.battery,
-    boards_command.boards,
-    flash_command.flash,
-    provision_command.provision,
-    scan_command.scan,
-    new_sensor_command.new_sensor,
-    deploy_command.deploy,
-    monitor_command.monitor,
-    fleet_command.fleet,
-    doctor_command.doctor,
-    emulate_command.emulate,
-    board_commands.shell,
-    board_commands.reset,
-    board_commands.pull,
-    board_commands.erase,
-):
-    app.command()(_command)
+for _panel, _commands in {
+    _BOARD: (
+        boards_command.boards,
+        flash_command.flash,
+        provision_command.provision,
+        scan_command.scan,
+        deploy_command.deploy,
+        fleet_command.fleet,
+        board_commands.shell,
+        board_commands.reset,
+        board_commands.pull,
+        board_commands.erase,
+    ),
+    _NODES: (
+        monitor_command.monitor,
+        message_commands.publish,
+        message_commands.listen,
+        message_commands.cmd,
+    ),
+    _SETTINGS: (battery_command.battery, new_sensor_command.new_sensor),
+    _HERE: (
+        doctor_command.doctor,
+        demo_command.demo,
+        emulate_command.emulate,
+        setup_command.setup,
+    ),
+}.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
 
 
 def main() -> None:
-    """Run the command line; what a command cannot do ends in one sentence and status 1."""
+    """Run the command line; what a command cannot do ends in one sentence and status 1.
+
+    With --json that sentence is on standard output, too, as {"ok": false, "error": …}.
+    """
     tolerate(sys.stdout, sys.stderr)
-    try:
-        app()
-    except CommandError as error:
-        print(fit(f"fieldpost: {error}", sys.stderr), file=sys.stderr)
-        sys.exit(1)
-    except BrokenPipeError:
-        # Whoever read us has gone, as `| head` does; nor can Python flush at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    with tamed() as output:
+        try:
+            app()
+        except CommandError as error:
+            print(fit(f"fieldpost: {error}", sys.stderr), file=sys.stderr)
+            if "--json" in sys.argv and not output.is_used:
+                print(to_json({"ok": False, "error": str(error)}))
+            sys.exit(1)
+        except BrokenPipeError:
+            # Whoever read us has gone, as `| head` does; nor can Python flush at its exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)

@@ -5,7 +5,6 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
@@ -17,6 +16,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from fieldpost.console import Console
 from fieldpost.wrapping import fit
 
 

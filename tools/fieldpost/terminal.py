@@ -1,16 +1,20 @@
 """What is written to this terminal: text from outside that cannot drive it, in any encoding.
 
 Answers of nodes, names, topics, and what a board says of its files and errors come from others.
-All that prints such text takes it through here.
+`tamed` keeps it from the terminal whatever a command prints, and fieldpost/console.py does so
+where colours are wanted: so no command has to think of it. `neutral` is for those that lay out
+such text themselves, as a line end in it would spoil a table.
 """
 
 import codecs
+import contextlib
 import json
 import re
 import sys
-from typing import Any, TextIO
+from collections.abc import Iterator
+from typing import Any, TextIO, cast
 
-_UNPRINTABLE_IN_JSON = re.compile(r"[^\x20-\x7e\n]")
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e\n]")
 # What our own tables and sentences use, where the encoding lacks it.
 _PLAIN = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\u2500\u2501", "-"),
@@ -56,12 +60,58 @@ def to_json(value: Any, indent: int | None = None) -> str:
     encoding lacks one.
     """
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    text = _UNPRINTABLE_IN_JSON.sub(_escaped, text)
+    text = _NOT_PLAIN.sub(_escaped, text)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         return json.dumps(value, indent=indent)
     return text
+
+
+class TamedStream:
+    """A stream that writes to `stream` what cannot drive a terminal; all else is that stream's.
+
+    What would is shown as JSON writes it, so that JSON stays JSON. `is_used`: whether anything was
+    written. `rich_proxied_file` is what rich looks for: its own colours pass, and the text of our
+    consoles is tamed before it is coloured.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.rich_proxied_file = stream
+        self.is_used = False
+
+    def write(self, text: str) -> int:
+        """As a text stream does."""
+        self.is_used = True
+        self.rich_proxied_file.write(_NOT_PLAIN.sub(_tamed, text))
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        """As a text stream does."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("buffer", "detach", "raw"):
+            raise AttributeError(f"{name} would go around what this stream is for")
+        return getattr(self.rich_proxied_file, name)
+
+
+@contextlib.contextmanager
+def tamed() -> Iterator[TamedStream]:
+    """Until this is left, whatever is printed goes through a TamedStream. Gives that of stdout."""
+    before = sys.stdout, sys.stderr
+    out = TamedStream(sys.stdout)
+    sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, TamedStream(sys.stderr))
+    try:
+        yield out
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def as_it_is(stream: TextIO) -> TextIO:
+    """`stream` without its tamer: for a program that reads it, never for a terminal."""
+    return stream.rich_proxied_file if isinstance(stream, TamedStream) else stream
 
 
 def tolerate(*streams: TextIO) -> None:
@@ -83,4 +133,10 @@ def _substituted(error: UnicodeError) -> tuple[str, int]:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
+    # DEL is the one that JSON itself would let stand.
+    one = found[0]
+    return one if one.isprintable() else "\\u007f" if one == "\x7f" else json.dumps(one)[1:-1]
+
+
+def _tamed(found: re.Match[str]) -> str:
+    return "\t" if found[0] == "\t" else _escaped(found)

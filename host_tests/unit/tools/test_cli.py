@@ -115,3 +115,27 @@ def test_config_show_and_config_check_reach_the_schema(tmp_path: object) -> None
     missing = fieldpost("config", "check", f"{tmp_path}/config.json")
     assert missing.returncode != 0
     assert "Traceback" not in missing.stderr
+
+
+def test_h_is_help_and_the_commands_stand_in_groups() -> None:
+    told = fieldpost("-h").stdout
+    for group in ("A board on a cable", "Nodes and their messages", "On this computer"):
+        assert group in told
+    assert "Usage: " in fieldpost("config", "check", "-h").stdout
+
+
+def test_ctrl_c_while_the_command_line_still_loads_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from fieldpost import start
+
+    class Interrupts:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "fieldpost.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "fieldpost.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupts(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        start.main()
+    assert ended.value.code == 130

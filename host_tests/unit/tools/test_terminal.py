@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+from typer.main import get_command
 
 from fieldpost import cli, terminal
 from fieldpost.board import files as board_files
+from fieldpost.board.find import Board
 from fieldpost.board.link import ProgramError
+from fieldpost.console import Console
+from fieldpost.errors import CommandError
+from fieldpost.flash.flashing import Outcome
 from fieldpost.messages import cmd
 
 EVIL = "\x1b]0;title\x07\x1b[2J\x9b31m\r\x08\u202e\ud800"
@@ -54,6 +69,142 @@ def test_an_answer_and_its_refusal_are_tame(
             cmd.cmd_command("n", "log", [], "mqtt://h", None, as_json)
             said = capsys.readouterr()
             assert is_tame(said.out + said.err) and said.out + said.err
+
+
+def say_everything() -> None:
+    """Every way in which a command of tomorrow may print what others wrote, without a thought."""
+    print(EVIL)
+    print(EVIL, file=sys.stderr)
+    typer.echo(EVIL)
+    typer.echo(EVIL, err=True)
+    sys.stdout.write(EVIL)
+    sys.stdout.writelines([EVIL])
+    typer.secho(EVIL)
+    traceback.print_exception(ValueError(EVIL))
+    table = Table(title=EVIL)
+    table.add_column(EVIL)
+    table.add_row(EVIL, Text(EVIL, "red"))
+    for file in (sys.stdout, sys.stderr):
+        console = Console(file=file, width=60)
+        console.print(EVIL)
+        console.print(table, Panel(EVIL), markup=False)
+        console.out(EVIL)
+        with Progress(TextColumn("{task.description}", markup=False), console=console) as bars:
+            bars.add_task(EVIL)
+        with Live(Text(EVIL), console=console):
+            pass
+    raise CommandError(EVIL)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+OWN_CODES = re.compile(r"\x1b\[(\??\d+(;\d+)*)?[mAKhl]|\r")
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_whatever_a_command_prints_is_tame(
+    stream: type[io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, err = stream(), stream()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setattr(cli, "app", say_everything)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert (sys.stdout, sys.stderr) == (out, err)
+    for said in (out.getvalue(), err.getvalue()):
+        # rich colours, and moves the cursor for its bars; nothing of that is EVIL's.
+        own = OWN_CODES.sub("", said)
+        assert is_tame(own.replace("\t", "")), repr(own)
+        assert said.count("title") > 5
+    assert "\x1b[2J" not in out.getvalue() + err.getvalue()
+
+
+def test_what_a_command_forgets_to_escape_is_still_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = {"a": EVIL + "\x7f\U0001f600"}
+    said = json.dumps(value, ensure_ascii=False)
+    monkeypatch.setattr(cli, "app", lambda: print(said))
+    cli.main()
+    shown = capsys.readouterr().out
+    assert is_tame(shown) and json.loads(shown) == value
+
+
+def leaves() -> list[tuple[list[str], Any]]:
+    """Every command, as it is typed."""
+    found, groups = [], [([], get_command(cli.app))]
+    while groups:
+        path, group = groups.pop()
+        for name, command in getattr(group, "commands", {}).items():
+            here = [*path, name]
+            (groups if hasattr(command, "commands") else found).append((here, command))
+    return found
+
+
+@pytest.mark.parametrize("path", [path for path, _ in leaves()], ids=" ".join)
+def test_a_command_that_prints_what_others_wrote_is_tame_and_with_json_says_why_it_failed(
+    path: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root: Any = get_command(cli.app)
+    command = root
+    for name in path:
+        command = command.commands[name]
+    command.params = [one for one in command.params if one.name == "as_json"]
+    has_json = bool(command.params)
+
+    def forgetful(as_json: bool = False) -> None:
+        if not as_json:
+            print(EVIL)
+            Console().print(EVIL)
+        raise CommandError(f"it failed: {EVIL}")
+
+    command.callback = forgetful
+    monkeypatch.setattr(cli, "app", root)
+    for more in ([], ["--json"]) if has_json else ([],):
+        monkeypatch.setattr(sys, "argv", ["fieldpost", *path, *more])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 1
+        said = capsys.readouterr()
+        assert is_tame(said.out + said.err) and "it failed" in said.err
+        if more:
+            told = json.loads(said.out)
+            assert told["ok"] is False and told["error"] == f"it failed: {EVIL}"
+
+
+def test_what_a_command_has_told_as_json_is_not_told_twice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        print("{}")
+        raise CommandError("no")
+
+    monkeypatch.setattr(cli, "app", fails)
+    monkeypatch.setattr(sys, "argv", ["fieldpost", "listen", "--json"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().out == "{}\n"
+
+
+def test_what_is_seen_of_boards_and_flashing_is_tame(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = Board(EVIL, "micropython", EVIL, node=EVIL, machine=EVIL, build=EVIL, detail=EVIL)
+    monkeypatch.setattr("fieldpost.board.find.find", lambda *_, **__: [board, board])
+    outcome = Outcome(EVIL, False, EVIL, chip=EVIL)
+    monkeypatch.setattr("fieldpost.flash.command._flash_all", lambda *_: [outcome, outcome])
+    for words in (["boards"], ["boards", "--json"], ["flash", "--port", "x"]):
+        monkeypatch.setattr(sys, "argv", ["fieldpost", *words])
+        with contextlib.suppress(SystemExit):
+            cli.main()
+        said = capsys.readouterr()
+        assert is_tame(said.out + said.err), words
+        assert "title" in said.out + said.err, words
 
 
 def test_what_a_board_says_in_an_error_is_tame(

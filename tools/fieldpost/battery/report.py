@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +19,7 @@ from fieldpost.battery.model import (
     use,
 )
 from fieldpost.battery.profiles import Cell
+from fieldpost.console import Console
 from fieldpost.errors import CommandError
 
 _LONG_LIFE_DAYS = 3652

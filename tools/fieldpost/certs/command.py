@@ -8,6 +8,7 @@ import typer
 
 from fieldpost.errors import CommandError
 from fieldpost.options import JsonOption
+from fieldpost.terminal import to_json
 
 if TYPE_CHECKING:
     from fieldpost.certs.authority import Certificate
@@ -151,14 +152,14 @@ def mosquitto_command(
 @app.command("show")
 def show_command(as_json: JsonOption = False, folder: Folder = _FOLDER) -> None:
     """Show all certificates and when they expire. Status 1 if one has expired."""
-    from rich.console import Console
     from rich.table import Table
 
     from fieldpost.certs.authority import Authority
+    from fieldpost.console import Console
 
     found = Authority(folder).certificates()
     if as_json:
-        typer.echo(json.dumps([_as_json(one) for one in found], indent=2, ensure_ascii=False))
+        typer.echo(to_json([_as_json(one) for one in found], indent=2))
     else:
         table = Table("", "name", "valid for", "until", box=None)
         for one in found:

@@ -12,13 +12,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from fieldpost.console import Console
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.pages import write_part
 from fieldpost.paths import ROOT
+from fieldpost.terminal import to_json
 from firmware.config import check as config
 from firmware.config import keys as schema
 from firmware.config import keys_sensors
@@ -114,7 +115,7 @@ def update_document(path: Path = DOCUMENT) -> None:
 def show_command(as_json: bool) -> int:
     """Print the reference of all keys; return the exit status."""
     if as_json:
-        print(json.dumps([row._asdict() for row in reference()], indent=2, ensure_ascii=False))
+        print(to_json([row._asdict() for row in reference()], indent=2))
         return 0
     console = Console(highlight=False, markup=False)
     for section in sections():

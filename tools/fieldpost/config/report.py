@@ -1,15 +1,14 @@
 """What a check of a node's files has found, for people and as JSON: errors, cautions, its pins."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from fieldpost.config import files, pins
+from fieldpost.console import Console
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import CommandError
+from fieldpost.terminal import to_json
 
 
 def check_and_tell(
@@ -33,7 +32,7 @@ def check_and_tell(
     shown = _without_secrets(settings) if settings and not errors else None
     if as_json:
         result = {"ok": not errors, "errors": errors, "warnings": warnings, "settings": shown}
-        print(json.dumps(result, indent=2, ensure_ascii=False))
+        print(to_json(result, indent=2))
         return 1 if errors else 0
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for error in errors:

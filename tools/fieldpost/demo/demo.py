@@ -1,6 +1,5 @@
 """`fieldpost demo`: a node, a broker, and an outage between them, in front of the user's eyes."""
 
-import json
 import queue
 import signal
 import sys
@@ -22,6 +21,7 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import Broker, Program
 from fieldpost.mqtt.client import Connection
 from fieldpost.node_process import HEAP_KIB, Interpreter, NodeProcess
+from fieldpost.terminal import to_json
 
 _CLIENT_ID = "fieldpost-demo"
 _FIRST_READING_S = 20.0
@@ -106,7 +106,7 @@ class _Demo:
             return 130
         summary = self._summary()
         if self._options.as_json:
-            print(json.dumps(summary))
+            print(to_json(summary))
         else:
             self._view.summary(summary)
         if self._options.picture:

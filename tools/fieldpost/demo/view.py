@@ -9,12 +9,13 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from fieldpost.console import Console
 from fieldpost.demo.state import Arrival, DemoState
 
 _READING_ROWS = 8

@@ -3,7 +3,6 @@
 In the command line: `app.command()(deploy_command.deploy)`.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.options import DriversOption
+from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def deploy(
     wish = deploying.Wish(umqtt=umqtt, drivers=drivers, start=start, ready_s=ready)
     outcomes = _deploy_all(wanted, wish)
     if as_json:
-        typer.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=2))
+        typer.echo(to_json([outcome.as_json() for outcome in outcomes], indent=2))
     else:
         _show(outcomes)
     if not all(outcome.ok for outcome in outcomes):

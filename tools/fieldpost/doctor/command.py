@@ -3,13 +3,14 @@
 In the command line: `app.command()(doctor_command.doctor)`.
 """
 
-import json
 import shutil
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from fieldpost.terminal import to_json
 
 if TYPE_CHECKING:
     from fieldpost.doctor.check import Check
@@ -85,7 +86,7 @@ def doctor(
             "machine": doctoring.machine(),
             "checks": [check.as_json() for check in found],
         }
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        typer.echo(to_json(told, indent=2))
     else:
         _show(found, doctoring.machine())
         if not broker:
@@ -97,9 +98,10 @@ def doctor(
 
 
 def _show(found: "list[Check]", machine: str) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from fieldpost.console import Console
 
     console = Console(highlight=False)
     console.print(Text(machine, "dim"))

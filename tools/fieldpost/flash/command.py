@@ -1,6 +1,5 @@
 """`fieldpost flash`: MicroPython onto one board or all that are connected."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.errors import CommandError
+from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def flash(
         raise CommandError(_NO_BOARD)
     outcomes = _flash_all(wanted, wish)
     if as_json:
-        typer.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=2))
+        typer.echo(to_json([outcome.as_json() for outcome in outcomes], indent=2))
     else:
         _show(outcomes)
     if not all(outcome.ok for outcome in outcomes):
@@ -107,9 +107,10 @@ def _flash_all(wanted: list[str], wish: "Wish") -> "list[Outcome]":
 
 def _show(outcomes: "list[Outcome]") -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from fieldpost.console import Console
 
     if len(outcomes) == 1:
         (only,) = outcomes

@@ -3,13 +3,13 @@
 In the command line: `app.command()(fleet_command.fleet)`.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def fleet(
             "nodes": [result.as_json() for result in report.nodes],
             "others": [other.as_json() for other in report.others],
         }
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        typer.echo(to_json(told, indent=2))
     else:
         _show(report)
     if not report.ok:
@@ -74,9 +74,10 @@ def fleet(
 
 def _show(report: "Report") -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from fieldpost.console import Console
 
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -30,7 +30,9 @@ QosOption = Annotated[int, typer.Option(min=0, max=2, help="0 at most once, 1 at
 
 def publish(
     topic: str,
-    message: Annotated[str, typer.Argument()] = DEFAULT_MESSAGE,
+    message: Annotated[
+        str, typer.Argument(help="- for what comes in by standard input.")
+    ] = DEFAULT_MESSAGE,
     qos: QosOption = 0,
     retain: Annotated[bool, typer.Option(help="The broker keeps it for who comes later.")] = False,
     broker: BrokerOption = DEFAULT_URL,

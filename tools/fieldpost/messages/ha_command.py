@@ -19,5 +19,4 @@ def remove(
     """Take a node out of Home Assistant: clears what it left with the broker."""
     from fieldpost.messages import home_assistant
 
-    home_assistant.remove(node, broker=broker, prefix=prefix)
-    typer.echo(f"{node} is removed; a node that still runs announces itself at its next start")
+    typer.echo(home_assistant.remove(node, broker=broker, prefix=prefix))

@@ -5,11 +5,15 @@ abbreviations) and of its sensor, binary_sensor, button, number and select integ
 `host_tests/rigs/home_assistant_schema.py` compares them with Home Assistant's own code.
 """
 
+import time
 from typing import Any
 
+from fieldpost.errors import CommandError
 from fieldpost.mqtt import url as mqtt_url
-from fieldpost.mqtt.client import Connection
+from fieldpost.mqtt.client import Connection, Denied, check_topic
 
+# What a broker keeps comes with the answer to the subscription, or right after it.
+_KEPT_S = 0.5
 _DEVICE_KEYS = {"ids", "cns", "name", "mf", "mdl", "mdl_id", "hw", "sw", "sn", "sa", "cu"}
 _ORIGIN_KEYS = {"name", "sw", "url"}
 _TOP_KEYS = {"dev", "o", "cmps", "stat_t", "cmd_t", "qos", "e", "avty_t", "avty_tpl", "avty_mode"}
@@ -142,16 +146,37 @@ def _part(part: Any, has_state_topic: bool) -> list[str]:
 
 def remove(
     node: str, *, broker: str, prefix: str = "homeassistant", base: str = "fieldpost"
-) -> None:
-    """Take a node out of Home Assistant: empty retained messages where it left any."""
-    connection = Connection(mqtt_url.parse(broker))
+) -> str:
+    """Take a node out of Home Assistant: empty retained messages where it left any.
+
+    Says what was done. Raises CommandError if nothing of that node is there.
+    """
+    topics = [
+        f"{prefix}/device/{node}/config",
+        f"{base}/{node}/status",
+        f"{base}/{node}/health",
+    ]
+    there: set[str] = set()
+    connection = Connection(
+        mqtt_url.parse(broker), on_message=lambda message: there.add(message.topic)
+    )
     connection.open()
     try:
-        for topic in (
-            f"{prefix}/device/{node}/config",
-            f"{base}/{node}/status",
-            f"{base}/{node}/health",
-        ):
+        may_look = True
+        for topic in topics:
+            check_topic(topic)
+            try:
+                connection.subscribe(topic, 1)
+            except Denied:
+                may_look = False
+        time.sleep(_KEPT_S)
+        if may_look and not there:
+            raise CommandError(
+                f"the broker keeps nothing of a node {node}, so nothing was removed: is the name "
+                "right?"
+            )
+        for topic in topics:
             connection.publish(topic, b"", qos=1, retain=True)
     finally:
         connection.close()
+    return f"{node} is removed; a node that still runs announces itself at its next start"

@@ -12,7 +12,7 @@ from fieldpost.messages.arrivals import Arrivals
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection, check_filter
 from fieldpost.mqtt.tls import ClientFiles
-from fieldpost.terminal import neutral, to_json
+from fieldpost.terminal import as_it_is, neutral, to_json
 
 
 def listen_command(
@@ -77,16 +77,16 @@ def _print_messages(
             message = arrived.get(timeout=left_s)
         except queue.Empty:
             break
-        line = _as_json(message) if as_json else _as_line(message)
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        # What a stranger publishes must not drive this terminal; a program gets it as it is.
+        output = sys.stdout if sys.stdout.isatty() else as_it_is(sys.stdout)
+        output.write((_as_json(message) if as_json else _as_line(message)) + "\n")
+        output.flush()
         printed += 1
     return printed
 
 
 def _as_line(message: MQTTMessage) -> str:
     line = f"{message.topic} {message.payload.decode(errors='replace')}"
-    # What a stranger publishes must not drive this terminal; a program gets it as it is.
     return neutral(line) if sys.stdout.isatty() else line
 
 

@@ -20,15 +20,19 @@ def publish_command(
     timeout_s: float = TIMEOUT_S,
     tls: ClientFiles | None = None,
 ) -> None:
-    """Publish and print each step. Raises CommandError unless it was delivered."""
+    """Publish and print each step. Raises CommandError unless it was delivered.
+
+    message: "-" for what comes in by standard input, byte by byte.
+    """
     address = mqtt_url.parse(broker, tls)
     check_topic(topic)
+    data = sys.stdin.buffer.read() if message == "-" else message.encode()
     connection = Connection(address, on_lost=_report_lost)
     connection.open(timeout_s)
     try:
         print(f"connected to {address}")
         print(f"publishing to {topic}")
-        connection.publish(topic, message.encode(), qos=qos, retain=retain, timeout_s=timeout_s)
+        connection.publish(topic, data, qos=qos, retain=retain, timeout_s=timeout_s)
         print("delivery complete")
     finally:
         connection.close()

@@ -6,9 +6,9 @@ import sys
 import time
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.text import Text
 
+from fieldpost.console import Console
 from fieldpost.messages.arrivals import Arrivals
 from fieldpost.messages.ranges import Ranges
 from fieldpost.messages.telemetry import Kind, Verdict, Verifier

@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
 from rich.text import Text
 
+from fieldpost.console import Console
 from fieldpost.errors import CommandError
 from fieldpost.monitor.events import Event
 from fieldpost.monitor.messages import Short, shorten

@@ -8,6 +8,7 @@ import typer
 from fieldpost.board.choose import PortOption, the_port
 from fieldpost.errors import CommandError
 from fieldpost.options import JsonOption
+from fieldpost.terminal import to_json
 
 if TYPE_CHECKING:
     from fieldpost.scan.scan import Bus, Found
@@ -47,7 +48,7 @@ def scan(
     pair = None if scl is None or sda is None else (scl, sda)
     with open_link(the_port(port), _CONNECT_S) as link:
         found = survey.scan(link, pair=pair, onewire=tuple(onewire or ()))
-    typer.echo(json.dumps(found.as_json(), indent=2) if as_json else _text(found))
+    typer.echo(to_json(found.as_json(), indent=2) if as_json else _text(found))
     if any(bus.state != "ok" for bus in found.buses):
         raise typer.Exit(1)
 

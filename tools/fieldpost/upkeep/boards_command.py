@@ -1,12 +1,12 @@
 """`fieldpost boards`: what is connected, as a table or as JSON."""
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fieldpost.options import JsonOption
+from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def boards(
 
     found = survey.find(port or (), limit_s=timeout, ask=ask)
     if as_json:
-        typer.echo(json.dumps([board.as_json() for board in found], indent=2))
+        typer.echo(to_json([board.as_json() for board in found], indent=2))
     else:
         _show(found)
     if port and ask and any(b.state not in ("micropython", "bootloader") for b in found):
@@ -47,9 +47,10 @@ def boards(
 
 def _show(found: "list[Board]") -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from fieldpost.console import Console
 
     if not found:
         typer.echo(fit(_NONE, sys.stdout))

@@ -1,5 +1,6 @@
 """`fieldpost publish`: what it says is what a subscriber sees, and every failure ends soon."""
 
+import io
 import os
 import pty
 import socket
@@ -15,10 +16,12 @@ import pytest
 
 from fieldpost import programs
 from fieldpost.errors import CommandError
+from fieldpost.messages import home_assistant
 from fieldpost.messages.publish import DEFAULT_MESSAGE, publish_command
 from fieldpost.mqtt import brokers
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import Broker
+from fieldpost.mqtt.client import Connection
 from fieldpost.paths import ROOT
 
 CONNACK = b"\x20\x02\x00\x00"
@@ -295,3 +298,32 @@ def test_an_acknowledgement_that_never_comes_does_not_hang_it(
     with server(talk) as url, pytest.raises(CommandError, match="did not acknowledge within 1 s"):
         publish_command("t", broker=url, qos=1, timeout_s=1)
     assert "delivery complete" not in capsys.readouterr().out
+
+
+def test_a_message_comes_in_by_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[bytes] = []
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\x00\xff, as it is")))
+    with Broker() as broker:
+        ear = Connection(
+            mqtt_url.parse(broker.url), on_message=lambda message: heard.append(message.payload)
+        )
+        ear.open()
+        ear.subscribe("t", 1)
+        publish_command("t", "-", broker=broker.url, qos=1)
+        end = time.monotonic() + 10
+        while not heard and time.monotonic() < end:
+            time.sleep(0.02)
+        ear.close()
+    assert heard == [b"\x00\xff, as it is"]
+
+
+def test_a_node_that_is_not_there_is_not_removed_from_home_assistant() -> None:
+    with Broker() as broker:
+        with pytest.raises(CommandError, match="keeps nothing of a node kitchen"):
+            home_assistant.remove("kitchen", broker=broker.url)
+        publish_command(
+            "homeassistant/device/kitchen/config", "{}", broker=broker.url, qos=1, retain=True
+        )
+        assert "is removed" in home_assistant.remove("kitchen", broker=broker.url)
+        with pytest.raises(CommandError, match="nothing was removed"):
+            home_assistant.remove("kitchen", broker=broker.url)

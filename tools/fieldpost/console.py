@@ -1,0 +1,24 @@
+"""rich's console, whose text cannot drive the terminal: the one that every command prints with.
+
+Colours, tables and bars are made of segments, and here each is neutralised after it was laid out;
+what moves the cursor for a live display are control segments, which only rich makes.
+"""
+
+from collections.abc import Iterable
+
+from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from fieldpost.terminal import neutral_lines
+
+
+class Console(RichConsole):
+    """As rich's. `render` is where everything passes, also what stands within something else."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The segments of `renderable`, neutral."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else neutral_lines(text), style, control)
