@@ -2,14 +2,14 @@
 
 MicroPython has mounted the file system and opened the REPL by now. What raises here keeps main.py
 from running, and leaves the REPL to the owner: so does a deployment of which more is to come.
-See docs/deploy.md.
+See docs/deploy.md. Its names are words that a node has in its heap anyway.
 """
 
 
-def _boot():
+def boot():
     from os import remove, stat
 
-    def is_there(path):
+    def find(path):
         try:
             stat(path)
             return True
@@ -24,16 +24,16 @@ def _boot():
         remove("/.deploy/none")
     except OSError:
         pass  # As ever.
-    if is_there("/.deploy/commit"):
+    if find("/.deploy/commit"):
         # Begun anew as often as power fails in it.
         with open("/.deploy/complete.py") as file:
             exec(file.read(), {})
-        if is_there("/.deploy/commit"):
+        if find("/.deploy/commit"):
             raise RuntimeError(
                 "some of the firmware is replaced, some is not yet, so nothing was started: "
                 "repeat `fieldpost deploy`"
             )
-    if is_there("/firmware.pack"):
+    if find("/firmware.pack"):
         # Without it the firmware is a tree of files, or frozen into the image.
         import module_pack
 
@@ -42,5 +42,5 @@ def _boot():
         del module_pack.mount
 
 
-_boot()
-del _boot
+boot()
+del boot

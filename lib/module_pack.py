@@ -16,11 +16,6 @@ _FOLDER = const(0x4000)
 _FILE = const(0x8000)
 _ENOENT = const(2)
 _RECORD_BYTES = const(8)
-# Where the pack is mounted. A folder of this name in flash would be hidden.
-_MOUNTED = "/.pack"
-# What most modules import. MicroPython looks for a file of such a name, in every folder of
-# sys.path, at each `import` of it, unless it stands in sys.modules.
-_BUILT_IN = ("json", "os", "binascii", "struct", "machine", "time", "select")
 
 
 class Pack:
@@ -105,11 +100,14 @@ def mount(path):
             if pack.find("/" + name) >= 0:
                 by_hand.append(folder)
                 break
-    vfs.mount(pack, _MOUNTED)
+    # A folder of this name in flash would be hidden.
+    vfs.mount(pack, "/.pack")
     folders = sys.path[:]
-    # The built-in ones are wanted here, and their search would take longer than all of this.
+    # What most modules import. MicroPython looks for a file of such a name, in every folder of
+    # sys.path, at each `import` of it, unless it stands in sys.modules. The built-in ones are
+    # wanted here, and a search for them would take longer than all of this.
     sys.path[:] = ()
-    for name in _BUILT_IN:
+    for name in ("json", "os", "binascii", "struct", "machine", "time", "select"):
         if name not in sys.modules:
             sys.modules[name] = __import__(name)
-    sys.path[:] = [_MOUNTED] + folders
+    sys.path[:] = ["/.pack"] + folders

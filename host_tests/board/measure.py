@@ -1,7 +1,8 @@
 """On the board: what the whole node leaves of the heap. Prints JSON lines.
 
 Runs in a fresh interpreter, one `measure_…` at a time. `free` is gc.mem_free() after a collection;
-`block` the largest piece that can be allocated at once, which fragmentation makes smaller.
+`block` the largest piece that can be allocated at once, which fragmentation makes smaller. Its
+names are few, and words of the firmware where they can: they take heap of what is measured.
 """
 
 import gc
@@ -9,8 +10,11 @@ import json
 import time
 
 
-def _largest():
-    low, high = 0, gc.mem_free()
+def say(stage):
+    gc.collect()
+    gc.collect()
+    free = gc.mem_free()
+    low, high = 0, free
     while high - low > 256:
         middle = (low + high) // 2
         try:
@@ -19,21 +23,15 @@ def _largest():
         except MemoryError:
             high = middle
         gc.collect()
-    return low
+    print(json.dumps({"stage": stage, "free": free, "block": low}))
 
 
-def say(stage):
-    gc.collect()
-    gc.collect()
-    free = gc.mem_free()
-    print(json.dumps({"stage": stage, "free": free, "block": _largest()}))
-
-
-def until(condition, step, limit_ms=30000):
+def wait(is_up, step):
+    """Step until it is up, for 30 s at most."""
     start = time.ticks_ms()
-    while not condition():
-        if time.ticks_diff(time.ticks_ms(), start) > limit_ms:
-            raise OSError(f"nothing within {limit_ms} ms")
+    while not is_up():
+        if time.ticks_diff(time.ticks_ms(), start) > 30000:
+            raise OSError("nothing within 30 s")
         time.sleep_ms(min(step() or 0, 10))
 
 
@@ -51,7 +49,7 @@ def measure_configuration():
     return app, settings
 
 
-def measure_node(readings=50):
+def measure_node(depth=50):
     """The whole node as configured on the board, to its steady state after a first delivery."""
     app, settings = measure_configuration()
     from firmware import files
@@ -62,11 +60,11 @@ def measure_node(readings=50):
     clock = Clock(board.time, board.clock_is_set())
     node = app.build(board, clock, settings, lambda *_: None, files, board.feed)
     say("built")
-    while node.outbox.depth < readings:
+    while node.outbox.depth < depth:
         time.sleep_ms(min(node.sampler.step(), 100))
     node.sampler.step = lambda: 1000  # enough
     say("readings taken")
-    until(lambda: node.link.is_up and not node.outbox.depth, node.step)
+    wait(lambda: node.link.is_up and not node.outbox.depth, node.step)
     say("delivered")
     for _ in range(5):
         time.sleep_ms(min(node.step(), 100))

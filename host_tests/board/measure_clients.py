@@ -4,10 +4,10 @@ import gc
 import json
 import time
 
-from measure import say, until
+from measure import say, wait
 
 
-def _join(ssid):
+def join(ssid):
     import network
 
     wlan = network.WLAN(network.WLAN.IF_STA)
@@ -21,7 +21,7 @@ def _join(ssid):
 
 
 def measure_umqtt(ssid, host, port):
-    _join(ssid)
+    join(ssid)
     say("start")
     from umqtt.simple import MQTTClient
 
@@ -35,7 +35,7 @@ def measure_umqtt(ssid, host, port):
 
 
 def measure_mqtt_as(ssid, host, port):
-    _join(ssid)
+    join(ssid)
     say("start")
     import asyncio
 
@@ -92,7 +92,7 @@ class _User:
 
 def measure_client(ssid, host, port):
     """Wire, session and link over a network that is there: what mqtt_as does as well."""
-    _join(ssid)
+    join(ssid)
     from firmware.board import Board
     from firmware.clock import Clock
 
@@ -112,6 +112,6 @@ def measure_client(ssid, host, port):
     link = Link(station, session, clock, retry, board.random_u32, lambda text: None)
     say("made")
     user = _User(session)
-    until(lambda: link.is_up and not session.waits(), lambda: link.step(user))
+    wait(lambda: link.is_up and not session.waits(), lambda: link.step(user))
     say("connected")
     link.close()

@@ -8,6 +8,7 @@ import json
 import time
 
 import measure
+import measure_clients
 
 
 class _Clock:
@@ -43,7 +44,7 @@ def _session(host, port, node):
 
 def measure_tls(ssid, host, port, node):
     """A session, twice: heap at each stage, and milliseconds from open() to CONNACK."""
-    measure._join(ssid)
+    measure_clients.join(ssid)
     measure.say("start")
     security, session = _session(host, port, node)
     measure.say("made")
@@ -65,7 +66,7 @@ def measure_tls(ssid, host, port, node):
 
 def squeeze(ssid, host, port, node, step=2048):
     """Less and less heap until the handshake fails; then what was said, and that it goes again."""
-    measure._join(ssid)
+    measure_clients.join(ssid)
     security, session = _session(host, port, node)
     said = None
     gc.collect()

@@ -38,7 +38,8 @@ def bench() -> Iterator[tuple[Emulator, BoardLink]]:
     if not find_mosquitto():
         pytest.skip("mosquitto is not installed")
     genuine = image()
-    scripts = {"measure": "measure.py", "measure_portal": "measure_portal.py"}
+    names = ("measure", "measure_clients", "measure_portal")
+    scripts = {name: f"{name}.py" for name in names}
     files = board_files(configuration(sensors=_SENSORS), **scripts)
     del files["main.py"]
     with (
@@ -124,7 +125,8 @@ def test_reading_the_configuration_gives_its_heap_back(bench: tuple[Emulator, Bo
 
 
 def test_the_client_takes_less_than_its_budget(bench: tuple[Emulator, BoardLink]) -> None:
-    found = _measure(bench[1], f"measure_client({SSID!r}, {GATEWAY!r}, {PORT})")
+    call = f"measure_client({SSID!r}, {GATEWAY!r}, {PORT})"
+    found = _measure(bench[1], call, "measure_clients")
     taken = found["start"]["free"] - found["connected"]["free"]
     assert taken <= _CLIENT_MAX, found
 
@@ -134,7 +136,7 @@ def test_what_is_out_of_bounds_is_refused_at_once(bench: tuple[Emulator, BoardLi
     link.soft_reset()
     board.stats(forget=True)
     said = link.exec(
-        f"import measure, socket\nmeasure._join({SSID!r})\n"
+        f"import measure_clients, socket\nmeasure_clients.join({SSID!r})\n"
         "for address in (('192.0.2.7', 80), ('10.0.0.1', 22)):\n"
         " s = socket.socket(); s.settimeout(5)\n"
         " try:\n  s.connect(address)\n  print('connected')\n"

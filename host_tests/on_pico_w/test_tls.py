@@ -64,7 +64,7 @@ def bench(authority: Authority, broker: TlsBroker) -> Iterator[BoardLink]:
     genuine = image()
     files = files_of(authority)
     del files["main.py"]
-    for name in ("measure", "tls_client"):
+    for name in ("measure", "measure_clients", "tls_client"):
         files[f"{name}.mpy"] = compile_module(SCRIPTS / f"{name}.py", name)
     with (
         Emulator(genuine, files=files, ports={PORT: broker.port}) as board,

@@ -180,11 +180,11 @@ TOOLS = {
     ),
     (3, "hashes instead of times"): (
         "unit/tools/deploy/test_deployment::"
-        "test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_file",
+        "test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_module",
     ),
     (3, "data on the device that must not be deleted (mp 11777, rshell 184)"): (
         "unit/tools/deploy/test_deployment::"
-        "test_tools_3_a_module_that_is_no_longer_in_the_project_is_removed",
+        "test_tools_3_the_tree_that_an_older_fieldpost_deployed_makes_way_for_the_pack",
         "unit/tools/upkeep/test_pull::test_erase_asks_and_removes_what_deploy_put_there_alone",
     ),
     (4, "`.mpy` of the wrong version or architecture (mp 15356)"): (

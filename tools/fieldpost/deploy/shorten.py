@@ -22,13 +22,15 @@ _EVERYWHERE = {"self", "cls", *dir(builtins)}
 @dataclass(frozen=True)
 class _Module:
     """attributes: uses of private ones. stored: those that it sets on `self`. names: uses of plain
-    names. parameters, keywords: of functions, and in calls. fixed: what stands for something else
+    names. parameters, public: of all functions, and of those whose names begin with no underscore.
+    keywords: in calls. fixed: what stands for something else
     here, too, or in a text. bases: modules with a class that one here derives from."""
 
     attributes: list[ast.Attribute] = field(default_factory=list)
     stored: set[str] = field(default_factory=set)
     names: list[ast.Name | ast.arg] = field(default_factory=list)
     parameters: set[str] = field(default_factory=set)
+    public: set[str] = field(default_factory=set)
     keywords: set[str] = field(default_factory=set)
     fixed: set[str] = field(default_factory=set)
     bases: set[str] = field(default_factory=set)
@@ -60,21 +62,21 @@ def shortened(sources: Mapping[str, bytes]) -> dict[str, bytes]:
                 for use in module.attributes
                 if use.attr in attributes
             ]
-            if not path.startswith(_FOR_OTHERS):
-                parameters = _parameters(module, keywords)
-                uses += [
-                    (use, name, parameters[name])
-                    for use in module.names
-                    if (name := _text(use)) in parameters
-                ]
+            by_name = keywords | (module.public if path.startswith(_FOR_OTHERS) else set())
+            parameters = _parameters(module, by_name)
+            uses += [
+                (use, name, parameters[name])
+                for use in module.names
+                if (name := _text(use)) in parameters
+            ]
             renamed[path] = _rename(sources[path], uses)
     return renamed
 
 
-def _parameters(module: _Module, keywords: set[str]) -> dict[str, str]:
+def _parameters(module: _Module, by_name: set[str]) -> dict[str, str]:
     counts = Counter(map(_text, module.names))
     mine = Counter({name: count for name, count in counts.items() if name in module.parameters})
-    return _shorter(mine, module.fixed | keywords | _EVERYWHERE, "", set(counts))
+    return _shorter(mine, module.fixed | by_name | _EVERYWHERE, "", set(counts))
 
 
 def _text(use: ast.Name | ast.arg) -> str:
@@ -110,7 +112,13 @@ def _read(source: bytes) -> _Module:
                 module.parameters.add(name)
             case ast.keyword(arg=str(name)):
                 module.keywords.add(name)
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            case ast.FunctionDef(name=name, args=given):
+                module.fixed.add(name)
+                if name.startswith("__") or not name.startswith("_"):
+                    module.public.update(
+                        one.arg for one in ast.walk(given) if isinstance(one, ast.arg)
+                    )
+            case ast.ClassDef(name=name):
                 module.fixed.add(name)
             case ast.ExceptHandler(name=str(name)) | ast.Constant(value=str(name)):
                 module.fixed.add(name)
