@@ -26,7 +26,7 @@ from fakes.ultrasound import FakeUltrasound
 from firmware.config import keys_sensors
 from firmware.readings.sensors import Sensors, format_value
 
-PLAIN = {"fields": [], "calibration": [], "median": 1, "every": 1}
+PLAIN = {"fields": [], "calibration": [], "median": 1, "every": 1, "wake": True}
 # By a sensor's name: what sets it apart from PLAIN.
 CONDITIONED = {
     "outdoor": {

@@ -158,8 +158,8 @@ class PortNode:
             words = line.split()
             if "ready:" in words:
                 boot = int(words[-1])
-            elif "stored," in words:
-                keys.append((boot, int(words[words.index("stored,") - 1])))
+            elif "sample" in words and ("stored" in words or "stored," in words):
+                keys.append((boot, int(words[words.index("sample") + 1])))
         return keys
 
 

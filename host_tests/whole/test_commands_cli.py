@@ -81,7 +81,7 @@ def exercise(node: Node, run: Run) -> set[str]:
         time.sleep(0.05)
     outbox = told("outbox")
     assert re.search(r"  depth: \d+\n", outbox) and "  dropped: 0\n" in outbox
-    assert "stored," in told("log")
+    assert " stored" in told("log")
     assert "  minutes: 0\n" in told("stay_awake", "minutes=0")
     told("forget_network")
     return {"get", "set", "sample", "deliver", "identify", "outbox", "log"} | {

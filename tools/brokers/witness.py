@@ -94,9 +94,9 @@ class Witness:
 
     def _message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         if message.topic.endswith("/telemetry"):
-            reading = json.loads(message.payload)
+            reading = json.loads(bytes(message.payload))
             # Without a clock a reading has an age, which is another when it is sent again.
             reading.pop("age_s", None)
             self.account.deliver(reading)
         else:
-            self.others.append((message.topic, message.payload))
+            self.others.append((message.topic, bytes(message.payload)))
