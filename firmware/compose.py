@@ -38,7 +38,7 @@ def connection(board, clock, settings, idle=None, on_message=None):
     else:
         from wire import Wire
 
-        wire = Wire(board.socket, board.select, clock, idle, board.patient)
+        wire = Wire(board.socket, board.select, clock, idle, board.hold_watchdog)
     session = Session(
         wire,
         settings["node"],

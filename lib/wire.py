@@ -55,7 +55,7 @@ class Wire:
     time any one operation took from `arm` to its last wait.
     """
 
-    def __init__(self, socket, select, clock, idle=None, patient=None):
+    def __init__(self, socket, select, clock, idle=None, hold_watchdog=None):
         self._socket = socket
         self._clock = clock
         self._idle = idle
@@ -80,10 +80,10 @@ class Wire:
         self.rx_start = self.rx_end = 0
         # Called before the first wait for an answer on a new connection: its owner may append
         # packets to the segment that is about to leave.
-        self.rider = None
+        self.publish_early = None
         # Called with `_LOOK_UP_MS` before a name look-up, which nothing can feed a watchdog in,
         # and with 0 after it.
-        self._patient = patient
+        self._hold_watchdog = hold_watchdog
         self.segments = self.round_trips = 0
         self.sent_bytes = self.received_bytes = 0
         self.longest_wait_ms = 0
@@ -110,8 +110,8 @@ class Wire:
             if self._idle:
                 self._idle()
             net = self._socket
-            if self._patient:
-                self._patient(_LOOK_UP_MS)
+            if self._hold_watchdog:
+                self._hold_watchdog(_LOOK_UP_MS)
             try:
                 found = net.getaddrinfo(host, port, net.AF_INET, net.SOCK_STREAM)
                 if not found:
@@ -120,8 +120,8 @@ class Wire:
                 self._fail()
                 raise
             finally:
-                if self._patient:
-                    self._patient(0)
+                if self._hold_watchdog:
+                    self._hold_watchdog(0)
             self.addresses.clear()
             self.addresses[key] = found
             if self._clock.ticks_diff(self._deadline, self._clock.ticks_ms()) <= 0:
@@ -356,10 +356,10 @@ class Wire:
 
     def _await_bytes(self):
         """Send what was gathered, then wait until at least one byte is in `rx`."""
-        if self.rider:
+        if self.publish_early:
             # On a fresh connection, what the owner adds now travels with the first question.
-            rider, self.rider = self.rider, None
-            rider()
+            publish_early, self.publish_early = self.publish_early, None
+            publish_early()
         if self._tx_end:
             self.flush()
         try:

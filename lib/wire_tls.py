@@ -21,8 +21,8 @@ class TlsWire(Wire):
     handshake over it. Where nothing is verified it is left out.
     """
 
-    def __init__(self, socket, select, clock, idle, tls, server_name=None, patient=None):
-        super().__init__(socket, select, clock, idle, patient)
+    def __init__(self, socket, select, clock, idle, tls, server_name=None, hold_watchdog=None):
+        super().__init__(socket, select, clock, idle, hold_watchdog)
         self._tls = tls
         self._server_name = server_name
         self._raw = None  # the TCP socket: some ports leave it open when TLS closes

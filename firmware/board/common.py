@@ -126,7 +126,7 @@ class CommonBoard:
     watchdog_s = 0  # armed if the configuration does not say
     retained_bytes = 0
     taken_pins = ()  # by the flash memory or the radio
-    rests = False  # whether a wait with the radio off is better spent in a light sleep
+    sleeps_in_waits = False  # whether a wait with the radio off is better spent in a light sleep
     short_sleeps = 0  # light sleeps that ended too early, and nobody had asked for it
     sleep_max_ms = 0x3FFFFFFF
     _input = {}
@@ -161,7 +161,7 @@ class CommonBoard:
         if self._watchdog:
             self._watchdog.feed()
 
-    def patient(self, limit_ms):
+    def hold_watchdog(self, limit_ms):
         """For a call that cannot feed, such as a name look-up: keep an armed watchdog quiet for
         `limit_ms` at most. 0: the call is over. Nothing to do where its time-out is long."""
 

@@ -122,7 +122,7 @@ class Board(CommonBoard):
     watchdog_max_ms = 8388
     # machine.freq() is not for a Pico W: the radio's bus is clocked from the CPU's, and fails at
     # 60 MHz and below (pico-sdk issue 1392). A light sleep stops the CPU's clock altogether.
-    rests = True
+    sleeps_in_waits = True
     sleep_max_ms = 4294966
 
     def __init__(self):
@@ -141,7 +141,7 @@ class Board(CommonBoard):
     def reset_cause(self):
         return self._cause
 
-    def patient(self, limit_ms):
+    def hold_watchdog(self, limit_ms):
         """A timer feeds the watchdog for so long: lwIP may look for a name for ten seconds, and
         the watchdog knows no more than eight."""
         if not self._watchdog:
@@ -160,7 +160,7 @@ class Board(CommonBoard):
 
     def let_go(self):
         """Feed from a timer until the next reset; a soft reset ends it, and then the board."""
-        self.patient(_FOR_EVER_MS)
+        self.hold_watchdog(_FOR_EVER_MS)
 
     def _find_cause(self):
         """machine.reset_cause() calls every reset but power-on a watchdog's; this tells more.

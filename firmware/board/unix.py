@@ -156,7 +156,7 @@ class Board:
     watchdog_max_ms = None
     watchdog_s = 0
     retained_bytes = 0
-    rests = False
+    sleeps_in_waits = False
     short_sleeps = 0
     socket = socket
     select = select
@@ -207,7 +207,7 @@ class Board:
             raise SystemExit(EXIT_WATCHDOG)
         self._fed = now
 
-    def patient(self, limit_ms):
+    def hold_watchdog(self, limit_ms):
         """Nothing: see `firmware/board/common.py`."""
 
     def let_go(self):

@@ -71,7 +71,7 @@ class DutyCycle:
         sensors = settings["sensors"]
         # A light sleep stops the UART that would receive what a sensor sends meanwhile.
         senders = [one for one in sensors if one.get("sends")]
-        self._sleeps_in_waits = board.rests and not senders
+        self._sleeps_in_waits = board.sleeps_in_waits and not senders
         self.watch = watch
         self._alarms = _alarms(sensors, kept.get("alarms"))
         link.session.refused = kept.get("refused", [])
@@ -139,7 +139,7 @@ class DutyCycle:
             "ntp": (self.timekeeper.due_ms, self.timekeeper.retry_ms),
             "alarms": self._alarms.state if self._alarms else {},
             "refused": self.link.session.refused,
-            "described": discovery.told if discovery else 0,
+            "described": discovery.described if discovery else 0,
             "lost": (outbox.dropped, outbox.corrupt, outbox.refused),
             # See `full` and `deliver_now`: the next wake must not wait for its batch either.
             "urgent": self._urgent or self._deliver_next or outbox.dropped != self._dropped,

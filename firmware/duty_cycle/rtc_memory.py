@@ -30,7 +30,7 @@ refused, and the node starts a new boot, as after a reset. Its records are taken
 | hint | [SSID, BSSID in hex, channel] of the access point, or null |
 | lease, lease_at | (address, mask, gateway, DNS server) or null, and the rtc of its start |
 | broker | [host, its address] |
-| early | what is known of packets before CONNACK (`Session.rides`) |
+| early | what is known of packets before CONNACK (`Session.early_state`) |
 | careful | what the broker closes on, or null (firmware/net/mqtt_careful.py) |
 | short, row | sleeps that were cut short, in all and since the last reading |
 | pins, woken | the watched pins, and wakes by them (wake_stub.py) |

@@ -115,7 +115,7 @@ class Sleep:
             "lease": station.lease,
             "broker": (session.server, _numeric(session.wire.addresses)),
             # A broker that closes on what comes before CONNACK would do so at every wake.
-            "early": session.rides(),
+            "early": session.early_state(),
             "careful": session.careful and session.careful.keep(),
         }
 

@@ -123,7 +123,7 @@ class Careful:
             if session.wire.since_ms(self._opened_ms) < _PATIENCE_MS:
                 return
         else:
-            session.rode_in_vain = self.is_stuck = False
+            session.early_in_vain = self.is_stuck = False
             self._ends.pop(_READINGS, None)
         for name in list(self._again):
             if self._is_due(name):

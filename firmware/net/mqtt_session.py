@@ -103,7 +103,7 @@ class Session(simple.MQTTClient):
         self._heard_ms = self._spoke_ms = 0
         self._sent_bytes = 0  # the wire's count when `_spoke_ms` was noted
         # Whether early packets left with the last CONNECT, and whether they did so in vain.
-        self._rode = self.rode_in_vain = False
+        self._sent_early = self.early_in_vain = False
         self._in_vain = 0  # times in a row
         self._without = 0  # connections still to be made without them
         self._nudged = self._answered = False
@@ -111,8 +111,8 @@ class Session(simple.MQTTClient):
 
     # Life of a connection --------------------------------------------------------------------
 
-    def open(self, ride=None):
-        """Connect; True if the broker kept a session. `ride()` publishes the first messages.
+    def open(self, publish_early=None):
+        """Connect; True if the broker kept a session. `publish_early()` has the first messages.
 
         They travel with CONNECT if `early`; if a broker closed on that or never answered them,
         the next try does without, and after the next failure of that kind more of them do.
@@ -120,7 +120,7 @@ class Session(simple.MQTTClient):
         """
         wire = self.wire
         simple.socket = wire
-        # What was skipped while the connection before broke: `ride` must not skip it again.
+        # What was skipped while the connection before broke must not be skipped again.
         self._report()
         self.others.clear()
         self._subscriptions.clear()
@@ -129,10 +129,10 @@ class Session(simple.MQTTClient):
         self._nudged = False
         if self.careful:
             self.careful.restart()
-        early = bool(ride and self.early and not self.rides()[1])
+        early = bool(publish_early and self.early and not self.early_state()[1])
         self._heard_ms = self._spoke_ms = wire.now_ms()
         wire.arm(self.timeout_ms)
-        wire.rider = ride if early else None
+        wire.publish_early = publish_early if early else None
         try:
             kept = self._guarded(self.connect, self.clean)
         except simple.MQTTException as refusal:
@@ -140,36 +140,36 @@ class Session(simple.MQTTClient):
 
             raise error_of(refusal.args[0], Refused)
         except OSError:
-            if early and not wire.rider:
+            if early and not wire.publish_early:
                 # Whatever its errno: a broker may close, answer them before CONNACK, or be silent.
-                self._rode = self.rode_in_vain = True
+                self._sent_early = self.early_in_vain = True
             raise
         self._heard_ms = wire.now_ms()
-        # CONNACK is the first answer to what rode with CONNECT, and to nothing else.
-        self._answered = self._rode = early
+        # CONNACK is the first answer to what left with CONNECT, and to nothing else.
+        self._answered = self._sent_early = early
         # Until all is answered: a broker may take some of its early packets and close on the next
         # one, or drop them all and take what follows.
-        self.rode_in_vain = early and self.waits()
-        if not early and ride:
+        self.early_in_vain = early and self.waits()
+        if not early and publish_early:
             self._without = max(self._without - 1, 0)
-            ride()
+            publish_early()
             wire.flush()
         return bool(kept)
 
-    def rides(self):
+    def early_state(self):
         """(times in a row that early packets left in vain, connections still to be made without
         them), the last connection counted. For `resume`, by whoever keeps it over a sleep."""
-        if self.rode_in_vain:
+        if self.early_in_vain:
             self._without = 1 << 2 * self._in_vain
             self._in_vain = min(self._in_vain + 1, _IN_VAIN_MAX)
-        elif self._rode:
+        elif self._sent_early:
             self._in_vain = 0
-        self._rode = self.rode_in_vain = False
+        self._sent_early = self.early_in_vain = False
         return self._in_vain, self._without
 
-    def resume(self, rides):
-        """Go on with what `rides` gave."""
-        self._in_vain, self._without = rides
+    def resume(self, early_state):
+        """Go on with what `early_state` gave."""
+        self._in_vain, self._without = early_state
 
     def close(self):
         """Send DISCONNECT, so that no will is published, and close in every case."""
@@ -395,7 +395,7 @@ class Session(simple.MQTTClient):
         if self.in_flight.sent != sent:
             self._reading_since_ms = self._heard_ms
         if not self.waits():
-            self.rode_in_vain = False
+            self.early_in_vain = False
 
     def _report(self):
         count, self.in_flight.done = self.in_flight.done, 0

@@ -102,7 +102,7 @@ class Recovery:
         if code in (_ECONNREFUSED, _ECONNREFUSED_LWIP):
             link.proof_ms = now_ms
             return self._again(user, "broker refuses connections", now_ms)
-        early = session.rode_in_vain
+        early = session.early_in_vain
         ended = None
         # Through TLS what is closed on CONNECT looks as if it were closed in the handshake.
         if code == _ECONNRESET or (not why and code != _ENETDOWN and (was_up or early)):
@@ -116,7 +116,7 @@ class Recovery:
                 self._attempt = 0
         if early and code != _ENETDOWN:
             # A sleeper has this wake only. The next connection has none, so this comes once.
-            session.rides()
+            session.early_state()
             why = _EARLY if was_up or code != _ECONNRESET else _EARLY_CLOSED
             return self._at_once(user, why)
         if code == _ECONNRESET:

@@ -48,11 +48,11 @@ class Timekeeper:
         try:
             if not self._asking:
                 self._asking = True
-                self._board.patient(LOOK_UP_MS)
+                self._board.hold_watchdog(LOOK_UP_MS)
                 try:
                     self._sntp.start(self._host)
                 finally:
-                    self._board.patient(0)
+                    self._board.hold_watchdog(0)
             unix_s = self._sntp.poll()
         except OSError as error:
             return self._failed(error)

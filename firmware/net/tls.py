@@ -140,7 +140,13 @@ def secured(board, clock, settings, idle):
 
     made = Tls(board, clock, settings)
     wire = TlsWire(
-        board.socket, board.select, clock, idle, made.context, made.server_name, board.patient
+        board.socket,
+        board.select,
+        clock,
+        idle,
+        made.context,
+        made.server_name,
+        board.hold_watchdog,
     )
     return made, wire
 

@@ -46,7 +46,7 @@ class Delivery:
         return self._next < outbox.end and bool(session.in_flight.room())
 
     def pump_all(self):
-        """The same without the bound of a step: what rides with CONNECT."""
+        """The same without the bound of a step: what leaves with CONNECT."""
         while self.pump():
             pass
 

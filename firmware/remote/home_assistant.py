@@ -250,14 +250,14 @@ class Discovery:
         self.birth_topic = (prefix + "/status").encode()
         self._topic = ("%s/device/%s/config" % (prefix, settings["node"])).encode()
         self.is_due = not state
-        self.told = self._sent = state.get("described", 0) if state else 0
+        self.described = self._sent = state.get("described", 0) if state else 0
         self._known = []
         self._last = None
 
     def restart(self):
         """A new connection begins: what the broker has not acknowledged on the last one is due."""
         self._session.subscribe(self.birth_topic)
-        self._sent = self.told
+        self._sent = self.described
 
     def receive(self, topic, payload, retained):
         """Home Assistant's birth message: it has started, and may have forgotten."""
@@ -272,10 +272,10 @@ class Discovery:
             # A sensor that fails keeps its entity, and one that comes late gets its own.
             self._known += [name for name in fields if name not in self._known]
         if not self._session.waits():
-            self.told = self._sent
+            self.described = self._sent
         if self._known and (self.is_due or len(self._known) > self._sent):
             self.is_due = False
-            self.told = 0
+            self.described = 0
             self._sent = len(self._known)
             text = payload(self._settings, self._known, self._board)
             self._session.publish(self._topic, text, True, 1)

@@ -32,7 +32,7 @@ def main(port, count):
     delivery = Delivery(outbox, session, b"chaos/telemetry", None)
     delivery.render = lambda record: reading.payload(record, 1, 0, None)
 
-    def ride():
+    def publish_early():
         delivery.restart()
         delivery.pump_all()
 
@@ -40,7 +40,7 @@ def main(port, count):
     while outbox.depth and attempts < 30:
         attempts += 1
         try:
-            session.open(ride)
+            session.open(publish_early)
             while outbox.depth:
                 wire.wait(session.due_ms())
                 session.poll()

@@ -26,7 +26,7 @@ _READINGS = 3
 
 def attempt(session, delivery, outbox):
     """One connection: all that a session does. OSError when it breaks."""
-    session.open(delivery.ride)
+    session.open(delivery.publish_early)
     session.subscribe(b"chaos/cmd")
     pinged = False
     while outbox.depth or session.waits() or not pinged:
@@ -42,7 +42,7 @@ def attempt(session, delivery, outbox):
 
 
 class Rider(Delivery):
-    def ride(self):
+    def publish_early(self):
         self.restart()
         self.pump_all()
 

@@ -24,17 +24,17 @@ def main(port, count, early):
     outbox = Outbox(None, None, count + 1)
     delivery = Delivery(outbox, session, b"fieldpost/deliver/telemetry", bytes)
 
-    def ride():
+    def publish_early():
         delivery.restart()
         delivery.pump_all()
 
-    session.open(ride)
+    session.open(publish_early)
     session.close()
     for seq in range(count):
         outbox.put(_READING % seq)
     before = wire.round_trips, wire.segments, wire.sent_bytes
     start = time.ticks_ms()
-    session.open(ride)
+    session.open(publish_early)
     while outbox.depth:
         wire.wait(session.due_ms())
         session.poll()

@@ -55,7 +55,7 @@ class StubSession:
         self.abandoned = self.closed = self.flushed = 0
         self.wire = SimpleNamespace(handshaking=True, sent_bytes=0)
         # What is known of the last connection: nothing that it ended at.
-        self.rode_in_vain = False
+        self.early_in_vain = False
         self.careful: Any = None
         self.lw_topic = None
         self.others: list[int] = []
@@ -63,15 +63,15 @@ class StubSession:
         self.in_flight = SimpleNamespace(sent=0)
         self.early_packets: list[Any] = []
 
-    def open(self, ride: Callable[[], None] | None = None) -> bool:
+    def open(self, publish_early: Callable[[], None] | None = None) -> bool:
         self.opened_ms.append(self.clock.elapsed_ms)
-        self.early_packets.append(ride)
+        self.early_packets.append(publish_early)
         if self.error:
             raise self.error
         return False
 
-    def rides(self) -> tuple[int, int]:
-        self.rode_in_vain = False
+    def early_state(self) -> tuple[int, int]:
+        self.early_in_vain = False
         return 1, 1
 
     def poll(self) -> None:

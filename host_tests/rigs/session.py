@@ -207,8 +207,8 @@ class SessionBench(Bench):
         return self.session
 
     def sleep_deep(self) -> None:
-        """A wake ends and the next begins: of the session only `rides` is kept, as JSON."""
-        kept = json.loads(json.dumps(self.session.rides()))
+        """A wake ends and the next begins: of the session only `early_state` is kept, as JSON."""
+        kept = json.loads(json.dumps(self.session.early_state()))
         self.wire.close()
         self.start().resume(kept)
 
@@ -220,13 +220,13 @@ class SessionBench(Bench):
             self.outbox.put(one)
         return made
 
-    def ride(self) -> None:
+    def publish_early(self) -> None:
         """What Node does with CONNECT."""
         self.delivery.restart()
         self.delivery.pump_all()
 
     def open(self) -> bool:
-        return self.session.open(self.ride)
+        return self.session.open(self.publish_early)
 
     def turn(self, limit_ms: int = 1000) -> None:
         """One turn of the node's loop: send, wait, take in."""

@@ -23,7 +23,7 @@ class SimulatedBoard:
         self.family = machine.scenario.port
         self.watchdog_max_ms = WATCHDOG_MAX_MS.get(self.family)
         self.retained_bytes = 2048 if self.family == "esp32" else 0
-        self.rests = self.family == "rp2"
+        self.sleeps_in_waits = self.family == "rp2"
         self.short_sleeps = 0
         self.socket = machine.stack.socket
         self.select = machine.stack.select
@@ -89,7 +89,7 @@ class SimulatedBoard:
         self._machine.battery.sleeps()
         raise Slept(ms)
 
-    def patient(self, _limit_ms: int) -> None:
+    def hold_watchdog(self, _limit_ms: int) -> None:
         """Its watchdog outlasts any look-up; `Machine` sees to that."""
 
     def throttle(self, on: bool) -> None:

@@ -21,7 +21,7 @@ class User:
         self._bench = bench
 
     def connect(self) -> None:
-        self._bench.ride()
+        self._bench.publish_early()
 
     def opened(self) -> None:
         """It has nothing to note."""
@@ -148,7 +148,7 @@ class DarkBoard:
     def restart(self) -> None:
         self.restarts += 1
 
-    def patient(self, limit_ms: int) -> None:
+    def hold_watchdog(self, limit_ms: int) -> None:
         """It has no watchdog."""
 
 

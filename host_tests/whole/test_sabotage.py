@@ -107,7 +107,7 @@ def _no_deadline_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readings ride with CONNECT, whatever became of those that did."""
-    monkeypatch.setattr(Session, "rides", lambda self: (0, 0))
+    monkeypatch.setattr(Session, "early_state", lambda self: (0, 0))
 
 
 def _no_proof_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def _no_proof_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def of_any(self: Session, pid: int) -> None:
         acknowledged(self, pid)
-        self.rode_in_vain = False
+        self.early_in_vain = False
 
     monkeypatch.setattr(Session, "_acknowledged", of_any)
 

@@ -235,7 +235,9 @@ def test_a_watchdog_is_given_time_for_a_look_up_and_for_nothing_after_it(
     bench = Bench()
     Peer(bench.net)
     given: list[int] = []
-    bench.wire = Wire(bench.stack.socket, bench.stack.select, bench.time, patient=given.append)
+    bench.wire = Wire(
+        bench.stack.socket, bench.stack.select, bench.time, hold_watchdog=given.append
+    )
     if fault:
         bench.net.name_faults["broker"] = fault
         with pytest.raises(OSError):

@@ -68,11 +68,11 @@ def fieldpost(host, port, topic, readings):
     session = Session(wire, "bench", host, port)
     delivery = Delivery(outbox, session, topic, bytes)
 
-    def ride():
+    def publish_early():
         delivery.restart()
         delivery.pump_all()
 
-    session.open(ride)
+    session.open(publish_early)
     while outbox.depth:
         session.poll()
         if outbox.depth:

@@ -35,7 +35,7 @@ class Bench:
         self.outbox = outbox
         self.delivery = Delivery(outbox, self.session, TOPIC, render)
 
-    def ride(self):
+    def publish_early(self):
         self.delivery.restart()
         self.delivery.pump_all()
 
@@ -55,7 +55,7 @@ def wake(asked):
     fill(outbox, asked["readings"])
     bench = Bench(asked, outbox)
     start_us = time.ticks_us()
-    bench.session.open(bench.ride)
+    bench.session.open(bench.publish_early)
     bench.deliver()
     delivered_ms = since_ms(start_us)
     bench.session.close()

@@ -89,7 +89,7 @@ def scaling(asked):
         watch(bench, most, before)
     segments = len(outbox._starts)
     start_us = time.ticks_us()
-    bench.session.open(bench.ride)
+    bench.session.open(bench.publish_early)
     bench.deliver()
     ms = since_ms(start_us)
     bench.session.close()

@@ -288,10 +288,10 @@ def test_a_name_look_up_longer_than_the_watchdog_is_fed_through_and_not_for_ever
     board.start_watchdog(8000)
     assert chip.block(12_000), "without patience it bites"
     board.feed()
-    board.patient(30_000)
+    board.hold_watchdog(30_000)
     assert not chip.block(25_000)
     assert chip.block(30_000)
-    board.patient(0)
+    board.hold_watchdog(0)
     assert chip.timers == []
 
 

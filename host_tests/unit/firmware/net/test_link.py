@@ -257,7 +257,7 @@ def test_a_network_that_is_gone_ends_the_session_and_is_joined_again() -> None:
 def test_a_network_that_is_gone_is_left_whatever_became_of_early_packets(early: bool) -> None:
     bench = LinkBench()
     bench.run_s(10)
-    bench.session.rode_in_vain = early
+    bench.session.early_in_vain = early
     bench.station.state = "joining"
     bench.step()
     assert bench.station.calls == ["start", "leave"]
@@ -267,7 +267,7 @@ def test_a_network_that_is_gone_is_left_whatever_became_of_early_packets(early: 
 def test_early_packets_in_vain_are_followed_at_once_and_count_as_no_failure() -> None:
     bench = LinkBench()
     bench.session.error = OSError(ETIMEDOUT)
-    bench.session.rode_in_vain = True
+    bench.session.early_in_vain = True
     assert bench.step() == 0
     assert bench.link.failures == 0
     assert bench.lines == ["link: early packets were not all answered: trying once without them"]

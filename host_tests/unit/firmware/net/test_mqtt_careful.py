@@ -61,14 +61,14 @@ def test_readings_go_first_and_then_each_extra_alone_with_an_answer_behind_it(
 
     bench.broker.answer = note
 
-    def ride() -> None:
-        bench.ride()
+    def publish_early() -> None:
+        bench.publish_early()
         bench.session.publish(b"a", b"1", True, 0)
         bench.session.publish(b"b", b"2", True, 1)
         bench.session.subscribe(b"c")
         bench.session.publish(b"d", b"3")
 
-    bench.session.open(ride)
+    bench.session.open(publish_early)
     assert bench.session.waits()
     run(bench)
     assert bench.arrived == readings

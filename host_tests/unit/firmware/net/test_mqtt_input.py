@@ -197,13 +197,13 @@ def test_a_message_too_large_to_keep_is_passed_over_for_good(
     bench.start(clean=False)
     bench.broker.publish("cmd", b"x" * size, qos, True)
 
-    def ride() -> None:
+    def publish_early() -> None:
         bench.session.subscribe(b"cmd", 1)
-        bench.ride()
+        bench.publish_early()
 
     for connection in range(3):
         readings = bench.put(5)
-        bench.session.open(ride)
+        bench.session.open(publish_early)
         bench.deliver()
         bench.broker.publish("cmd", b"small")
         bench.run_ms(300)

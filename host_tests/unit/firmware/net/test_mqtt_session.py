@@ -165,7 +165,7 @@ def test_a_broker_that_never_takes_early_packets_is_tried_again_ever_more_rarely
     assert len(bench.arrived) == bench.outbox.first == 160
     # A broker that takes them (it was replaced) has them with every connection again.
     bench.broker.early = True
-    while bench.session.rides()[1]:
+    while bench.session.early_state()[1]:
         connect()
     for _ in range(3):
         bench.put(1)

@@ -25,7 +25,7 @@ class Board:
 
     unix_s: int | None = None
 
-    def patient(self, limit_ms: int) -> None: ...
+    def hold_watchdog(self, limit_ms: int) -> None: ...
     def set_unix_s(self, unix_s: int) -> None:
         self.unix_s = unix_s
 

@@ -235,7 +235,7 @@ def test_a_sensor_that_comes_late_is_announced_and_one_that_fails_keeps_its_enti
     discovery.step()
     readings.append(["humidity"])
     discovery.step()
-    assert len(session.published) == discovery.told == 2
+    assert len(session.published) == discovery.described == 2
     assert {"temperature", "humidity"} <= json.loads(session.published[-1][1])["cmps"].keys()
 
 
@@ -248,7 +248,9 @@ def test_it_is_sent_again_on_the_next_connection_until_it_was_acknowledged() -> 
         discovery.step()
         session.waiting = True
         discovery.step()
-        assert len(session.published) == sent and discovery.told == 0, "or a sleep would keep it"
+        assert len(session.published) == sent and discovery.described == 0, (
+            "or a sleep would keep it"
+        )
         # And here the connection breaks.
     discovery.restart()
     discovery.step()
@@ -256,7 +258,7 @@ def test_it_is_sent_again_on_the_next_connection_until_it_was_acknowledged() -> 
     discovery.step()
     discovery.restart()
     discovery.step()
-    assert len(session.published) == 3 and discovery.told == 1
+    assert len(session.published) == 3 and discovery.described == 1
 
 
 @pytest.mark.parametrize("port", ["esp32", "rp2"])
