@@ -117,8 +117,11 @@ class Recovery:
         if early and code != _ENETDOWN:
             # A sleeper has this wake only. The next connection has none, so this comes once.
             session.early_state()
-            why = _EARLY if was_up or code != _ECONNRESET else _EARLY_CLOSED
-            return self._at_once(user, why)
+            if not why and getattr(session.wire, "handshaking", False):
+                why = _WORDS.get(code)  # They may never have left.
+            elif not why:
+                why = _EARLY if was_up or code != _ECONNRESET else _EARLY_CLOSED
+            return self._at_once(user, why or _EARLY)
         if code == _ECONNRESET:
             # RP2 says this of a refused connection, too. A peer that resets is there.
             link.proof_ms = now_ms

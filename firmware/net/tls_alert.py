@@ -14,6 +14,10 @@ _HANDSHAKE = const(22)
 _CERTIFICATE_REQUEST = const(13)  # type of a message in the handshake
 _HEADER_BYTES = const(5)
 _POLL = const(3)  # MicroPython's request to a stream for its state
+_POLLIN = const(1)
+_EPIPE = const(32)
+# For a broker to look at a certificate, on a slow network, too.
+_VERDICT_MS = const(300)
 _HANDSHAKE_FAILURE = const(40)
 _BAD_CERTIFICATE = const(42)
 _PROTOCOL_VERSION = const(70)
@@ -56,12 +60,17 @@ class Watch(io.IOBase):
         self._raw = raw
         self._poll = select.poll()
         self._record = None  # type of the record whose header was read last
+        # 0: nothing has come; 1: the broker has answered; 2: our certificate is out, if there is
+        # one; 3: the broker has answered to that, so the handshake is as good as over.
+        self._phase = 0
         self.alert = None
         self.wants_certificate = False
 
     def readinto(self, buffer):
         """As the socket's. mbedTLS reads a record's header by itself, then what is in it."""
         got = self._raw.readinto(buffer)
+        if got and self._phase in (0, 2):
+            self._phase += 1
         if got == _HEADER_BYTES and self._record is None:
             self._record = buffer[0]
         elif got:
@@ -73,7 +82,20 @@ class Watch(io.IOBase):
         return got
 
     def write(self, data):
-        """As the socket's."""
+        """As the socket's; but what follows a certificate waits for what the broker says of it.
+
+        A broker that has ended the handshake meets more bytes with a reset, and that destroys the
+        alert before it is read.
+        """
+        if self._phase == 2:
+            self._poll.register(self._raw, _POLLIN)
+            for _ in self._poll.ipoll(_VERDICT_MS):
+                head = self._raw.read(7)
+                if head and head[0] == _ALERT:
+                    self.alert = head[6]
+                raise OSError(_EPIPE)
+        if self._phase == 1:
+            self._phase = 2
         return self._raw.write(data)
 
     def setblocking(self, flag):

@@ -15,8 +15,8 @@ _pump = Delivery.pump
 
 
 def _pump_or_hang(self):
-    if self.identity_boot == 1 and self.delivered >= _HANG_AT and self._outbox.depth:
-        print(f"hanging with {self._outbox.depth} waiting")
+    if self.boot == 1 and self.delivered >= _HANG_AT and self.waiting.depth:
+        print(f"hanging with {self.waiting.depth} waiting")
         while True:
             time.sleep_ms(100)
     return _pump(self)
@@ -25,13 +25,14 @@ def _pump_or_hang(self):
 _build = app.build
 
 
-def _build_hanging(*args, **kwargs):
-    node = _build(*args, **kwargs)
-    Delivery.identity_boot = node.identity.boot
+def _build_hanging(*args):
+    node = _build(*args)
+    Delivery.boot = node.identity.boot
+    Delivery.waiting = node.outbox  # Its own name for it is another on a board.
     return node
 
 
-Delivery.identity_boot = 0
+Delivery.boot = 0
 Delivery.pump = _pump_or_hang
 app.build = _build_hanging
 app.run()

@@ -108,7 +108,8 @@ def measure_client(ssid, host, port):
     say("imported")
     station = Station(board.radio, clock, [(ssid, "fieldpost")])
     wire = Wire(board.socket, board.select, clock)
-    session = Session(wire, "heap", host, port, will=(b"heap/status", b"offline"))
+    will = b"heap/status", b"offline"
+    session = Session(wire, "heap", host, port, None, None, 60, True, will)
     link = Link(station, session, clock, retry, board.random_u32, lambda text: None)
     say("made")
     user = _User(session)

@@ -120,7 +120,7 @@ def measure():
     board = Board()
     clock = Clock(board.time)
     log = Log(clock, lambda line: None)
-    app.load_checked()
+    app.read_settings()
     say("start")
     from firmware.portal import run
 

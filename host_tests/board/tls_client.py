@@ -39,7 +39,7 @@ def _session(host, port, node):
     settings = {"node": node, "mqtt": {"host": host, "tls": tls}, "ntp": {"host": host}}
     measure.say("imported")
     security, wire = secured(board, _Clock, settings, None)
-    return security, Session(wire, node, host, port, timeout_ms=20000)
+    return security, Session(wire, node, host, port, None, None, 60, True, None, 20000)
 
 
 def measure_tls(ssid, host, port, node):

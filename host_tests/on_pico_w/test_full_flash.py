@@ -34,7 +34,8 @@ def board() -> Iterator[Emulator]:
     genuine = image()
     now = for_pico_w().modules
     # What had no file of its own then: with it, nothing of an outbox could become so full.
-    old = {path: code for path, code in now.items() if "/sensor_types/" not in path}
+    later = ("/sensor_types/", "/portal/")
+    old = {path: code for path, code in now.items() if not any(one in path for one in later)}
     old |= {f"firmware/{name}.mpy": b"\0" * 4000 for name in _FLAT}
     journal = "# Fieldpost 0.0.9\n" + "".join(f"= /{path}\n" for path in old)
     files = {"/" + path: data for path, data in old.items()} | _outbox()

@@ -17,7 +17,7 @@ from rigs.deploy import Bench
 from rigs.port import micropython
 
 from fieldpost import umqtt
-from fieldpost.deploy import tree
+from fieldpost.deploy import pack, tree
 from fieldpost.paths import ROOT, cache_folder
 from firmware import VERSION
 
@@ -183,7 +183,8 @@ def test_a_board_is_deployed_to(installed: Installed, tmp_path: Path) -> None:
         assert json.loads(installed.fieldpost(*command, timeout_s=80))
         files = bench.files()
     assert files["boot.py"] == (ROOT / "boot.py").read_bytes()
-    assert {"main.py", "lib/umqtt/simple.mpy"} <= set(files)
+    assert {"main.py", "module_pack.mpy"} <= set(files)
+    assert "/umqtt/simple.mpy" in pack.names(files["firmware.pack"])
     assert (installed.cache / "lib" / "umqtt" / "simple.py").exists()
 
 
