@@ -15,7 +15,8 @@ _PLUGINS = (
 PLUGIN = next((one for one in _PLUGINS if Path(one).exists()), None)
 
 
-def need_mosquitto(why: str) -> None:
-    """Skip where it is not installed. why: what amqtt lacks for this test."""
+def need_mosquitto(why: str, *, module: bool = False) -> None:
+    """Skip where it is not installed. why: what amqtt lacks for this test. module: called outside
+    of any, for all of a module, which is one skip."""
     if find_mosquitto() is None:
-        pytest.skip(f"Mosquitto is not installed: {why}")
+        pytest.skip(f"Mosquitto is not installed: {why}", allow_module_level=module)

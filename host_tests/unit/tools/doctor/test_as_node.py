@@ -43,9 +43,7 @@ DYNAMIC = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _mosquitto() -> None:
-    need_mosquitto("amqtt has no permissions, and none of these limits")
+need_mosquitto("amqtt has no permissions, and none of these limits", module=True)
 
 
 @contextmanager
