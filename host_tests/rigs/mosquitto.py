@@ -1,6 +1,7 @@
 """What only Mosquitto can show: such a test skips, and says why amqtt would not do."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,3 +21,20 @@ def need_mosquitto(why: str, *, module: bool = False) -> None:
     of any, for all of a module, which is one skip."""
     if find_mosquitto() is None:
         pytest.skip(f"Mosquitto is not installed: {why}", allow_module_level=module)
+
+
+def dynamic_security(*allowed: tuple[str, str]) -> dict[str, Any]:
+    """The plugin's file: everybody may do what is `allowed`, (acltype, topic), and receive."""
+    acls = [{"acltype": kind, "topic": topic, "allow": True} for kind, topic in allowed]
+    return {
+        "defaultACLAccess": {
+            "publishClientSend": False,
+            "publishClientReceive": True,
+            "subscribe": False,
+            "unsubscribe": True,
+        },
+        "clients": [],
+        "groups": [{"groupname": "all", "roles": [{"rolename": "node"}]}],
+        "roles": [{"rolename": "node", "acls": acls}],
+        "anonymousGroup": "all",
+    }

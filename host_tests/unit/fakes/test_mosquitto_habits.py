@@ -29,7 +29,7 @@ from rigs.broker_answers import (
     subscribe,
     write_record,
 )
-from rigs.mosquitto import PLUGIN, need_mosquitto
+from rigs.mosquitto import PLUGIN, dynamic_security, need_mosquitto
 
 from fakes.habits import Habits
 from fakes.mqtt_packets import packet
@@ -91,27 +91,11 @@ _PERMISSIONS: dict[str, list[Step]] = {
     ],
 }
 _DENIED = {"publish_denied": ("+/none",), "subscribe_denied": ("+/none", "+/write")}
-_DYNAMIC = {
-    "defaultACLAccess": {
-        "publishClientSend": False,
-        "publishClientReceive": True,
-        "subscribe": False,
-        "unsubscribe": True,
-    },
-    "clients": [],
-    "groups": [{"groupname": "all", "roles": [{"rolename": "node"}]}],
-    "roles": [
-        {
-            "rolename": "node",
-            "acls": [
-                {"acltype": "publishClientSend", "topic": "+/both", "allow": True},
-                {"acltype": "publishClientSend", "topic": "+/write", "allow": True},
-                {"acltype": "subscribePattern", "topic": "+/both", "allow": True},
-            ],
-        }
-    ],
-    "anonymousGroup": "all",
-}
+_DYNAMIC = dynamic_security(
+    ("publishClientSend", "+/both"),
+    ("publishClientSend", "+/write"),
+    ("subscribePattern", "+/both"),
+)
 
 SETTINGS = {
     "acl-file": Setting(

@@ -25,6 +25,7 @@ from fieldpost.deploy.survey import COMMIT, COMPLETE, FOLDER, Survey, survey
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import CommandError
+from fieldpost.file_names import CONFIG, SETTINGS, on_board
 from fieldpost.paths import ROOT
 
 READY_S = 30.0
@@ -124,7 +125,7 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
         brought = _Brought()
         if not todo.is_empty:
             _bring(link, found, wanted, todo, screen, brought)
-            if found.has("config.json") and found.has("secrets.json"):
+            if all(map(found.has, SETTINGS)):
                 checked.renew(link)
         outcome = Outcome(
             port,
@@ -144,7 +145,7 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
         if not wish.start:
             link.close(resume=False)
             return outcome
-        if not found.has("config.json"):
+        if not found.has(CONFIG):
             return replace(
                 outcome,
                 text=outcome.text + ". It has no config.json yet, so no node was started. Next: "
@@ -166,7 +167,7 @@ def _misfits(link: BoardLink) -> list[str]:
 def _config_on(link: BoardLink) -> dict[str, Any]:
     """The board's configuration; {} if it has none that can be read: the node tells."""
     try:
-        config = json.loads(board_files.read_file(link, "/config.json"))
+        config = json.loads(board_files.read_file(link, on_board(CONFIG)))
     except (ValueError, board_files.FileError):
         return {}
     return config if isinstance(config, dict) else {}

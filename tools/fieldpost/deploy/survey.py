@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldpost.board.link import BoardError, BoardLink, ProgramError
+from fieldpost.file_names import DEPLOYMENT, on_board
 
-FOLDER = "/.deploy/"
+FOLDER = on_board(DEPLOYMENT) + "/"
 COMMIT = FOLDER + "commit"
 INSTALLED = FOLDER + "installed"
 COMPLETE = FOLDER + "complete.py"

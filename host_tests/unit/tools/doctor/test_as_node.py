@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from rigs.broker_answers import mosquitto
-from rigs.mosquitto import PLUGIN, need_mosquitto
+from rigs.mosquitto import PLUGIN, dynamic_security, need_mosquitto
 
 from fieldpost.doctor import broker as doctor_broker
 from fieldpost.doctor.check import Check
@@ -21,26 +21,10 @@ from fieldpost.mqtt.url import BrokerAddress
 
 PASSWORDS = "password_file {folder}/passwords\nallow_anonymous false\n"
 USERS = ("kitchen", "owner")
-DYNAMIC = {
-    "defaultACLAccess": {
-        "publishClientSend": False,
-        "publishClientReceive": True,
-        "subscribe": False,
-        "unsubscribe": True,
-    },
-    "clients": [],
-    "groups": [{"groupname": "all", "roles": [{"rolename": "node"}]}],
-    "roles": [
-        {
-            "rolename": "node",
-            "acls": [
-                {"acltype": "publishClientSend", "topic": "fieldpost/+/telemetry", "allow": True},
-                {"acltype": "publishClientSend", "topic": "fieldpost/+/status", "allow": True},
-            ],
-        }
-    ],
-    "anonymousGroup": "all",
-}
+DYNAMIC = dynamic_security(
+    ("publishClientSend", "fieldpost/+/telemetry"),
+    ("publishClientSend", "fieldpost/+/status"),
+)
 
 
 need_mosquitto("amqtt has no permissions, and none of these limits", module=True)
