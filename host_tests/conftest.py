@@ -1,5 +1,6 @@
 """What all tests share: the path to the firmware, one broker, and which tests are long."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,13 @@ _LONG = {
     "whole/test_tls_node.py",
     "whole/test_wear.py",
 }
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Twice as many as cores: the default run waits for brokers and processes half of its time.
+    The longer proofs compute all of theirs, so they keep to one for each core."""
+    is_default = "not slow" in config.option.markexpr
+    return 2 * (os.cpu_count() or 1) if is_default else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

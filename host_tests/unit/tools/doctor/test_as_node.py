@@ -13,6 +13,7 @@ import pytest
 from rigs.broker_answers import mosquitto
 from rigs.mosquitto import PLUGIN, dynamic_security, need_mosquitto
 
+from fieldpost.doctor import as_node
 from fieldpost.doctor import broker as doctor_broker
 from fieldpost.doctor.check import Check
 from fieldpost.mqtt.brokers import HOST, _password_line
@@ -28,6 +29,12 @@ DYNAMIC = dynamic_security(
 
 
 need_mosquitto("amqtt has no permissions, and none of these limits", module=True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes from a broker on this machine comes within milliseconds."""
+    monkeypatch.setattr(as_node, "_ECHO_S", 0.7)
 
 
 @contextmanager
