@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from fieldpost import umqtt
+from fieldpost import programs, umqtt
 from fieldpost.board_json import for_board
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, SECRETS
@@ -57,7 +57,7 @@ def send_ctrl_c(process: "subprocess.Popen[Any]") -> None:
 
 
 class NodeProcess:
-    """Runs our main.py in `folder`, which is the node's file system.
+    """Runs our main.py in `folder`, which is the node's file system, until this process ends.
 
     on_line: called, from a thread, with each line of the node's console.
     interpreter: None takes MicroPython if there is one.
@@ -77,6 +77,7 @@ class NodeProcess:
         self._on_line = on_line
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._watchdog: programs.Watchdog | None = None
 
     def write_files(self, config: Mapping[str, Any], secrets: Mapping[str, Any]) -> None:
         """Put config.json and secrets.json into the node's file system."""
@@ -100,6 +101,7 @@ class NodeProcess:
             # In a session of its own, so that Ctrl-C in the terminal ends it when we say so.
             start_new_session=True,
         )
+        self._watchdog = programs.Watchdog(self._process)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -137,6 +139,9 @@ class NodeProcess:
         """Cut its power."""
         if self._process is None:
             return None
+        if self._watchdog:
+            self._watchdog.close()
+            self._watchdog = None
         self._process.kill()
         status = self._process.wait()
         if self._reader:

@@ -3,9 +3,12 @@
 import os
 import shutil
 import subprocess
+from typing import Any
 
 # Where distributions put daemons, which is not always on a user's PATH.
 _DAEMON_PATH = os.pathsep.join(("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
+# There is a group of that number only if the process leads it.
+_KILL = 'read -r _; kill -9 "-$0" 2>/dev/null || kill -9 "$0"'
 
 
 def find(*names: str) -> str | None:
@@ -26,17 +29,17 @@ def find(*names: str) -> str | None:
 class Watchdog:
     """Kills a process as soon as the one that made this has ended, however it ended.
 
-    It is a shell that waits for the end of a pipe whose other end is open here alone, so it
-    outlives a kill and does not depend on the thread that made it. Where there is no shell, it
-    does nothing.
+    With it goes the group that it leads, if it leads one. It is a shell that waits for the end of
+    a pipe whose other end is open here alone, so it outlives a kill and does not depend on the
+    thread that made it. Where there is no shell, it does nothing.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: "subprocess.Popen[Any]") -> None:
         shell = shutil.which("sh") if os.name == "posix" else None
         self._shell: subprocess.Popen[bytes] | None = None
         if shell:
             self._shell = subprocess.Popen(
-                [shell, "-c", 'read -r _; kill -9 "$0"', str(process.pid)],
+                [shell, "-c", _KILL, str(process.pid)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
