@@ -8,6 +8,7 @@ import typer
 
 from fieldpost import version
 from fieldpost.battery import command as battery_command
+from fieldpost.bench_broker import command as broker_command
 from fieldpost.certs import command as certs_command
 from fieldpost.config import command as config_command
 from fieldpost.demo import command as demo_command
@@ -84,6 +85,7 @@ for _panel, _commands in {
         board_commands.erase,
     ),
     _NODES: (
+        broker_command.broker,
         monitor_command.monitor,
         message_commands.publish,
         message_commands.listen,

@@ -2,7 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 # Where distributions put daemons, which is not always on a user's PATH.
@@ -54,3 +58,21 @@ class Watchdog:
             assert self._shell.stdin
             self._shell.stdin.close()
             self._shell = None
+
+
+@contextmanager
+def signals_end_it() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the block as Ctrl-C does: children and all."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP"):
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -64,12 +64,13 @@ def write_configuration(
     text = _CONFIGURATION.format(port=port, bind=f" {bind}" if bind else "", at=place)
     people = [one.name for one in found if one.kind == "person"]
     configuration = authority.broker / "mosquitto.conf"
-    write_private(authority.broker / "acl", _acl(base, people, home_assistant).encode())
+    write_private(authority.broker / "acl", acl(base, people, home_assistant).encode())
     write_private(configuration, text.encode())
     return configuration
 
 
-def _acl(base: str, people: Sequence[str], home_assistant: bool) -> str:
+def acl(base: str, people: Sequence[str], home_assistant: bool) -> str:
+    """What an acl_file holds: each node its own topic, `people` all of them."""
     text = _ACL.format(base=base)
     if home_assistant:
         text += _HOME_ASSISTANT

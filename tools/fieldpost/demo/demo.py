@@ -1,7 +1,6 @@
 """`fieldpost demo`: a node, a broker, and an outage between them, in front of the user's eyes."""
 
 import queue
-import signal
 import sys
 import tempfile
 import threading
@@ -10,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from fieldpost import umqtt
@@ -21,6 +19,7 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import Broker, Program
 from fieldpost.mqtt.client import Connection
 from fieldpost.node_process import HEAP_KIB, Interpreter, NodeProcess
+from fieldpost.programs import signals_end_it
 from fieldpost.terminal import to_json
 
 _CLIENT_ID = "fieldpost-demo"
@@ -53,7 +52,7 @@ def demo_command(options: Options) -> int:
     """Run it; the exit status: 0 only if nothing was lost or duplicated and all happened."""
     umqtt.provide()
     with (
-        _signals_end_it(),
+        signals_end_it(),
         tempfile.TemporaryDirectory(prefix="fieldpost-node-") as folder,
         Broker(options.using, subscriber=(_CLIENT_ID, f"{TOPIC}/#")) as broker,
     ):
@@ -316,21 +315,3 @@ def _describe(node: NodeProcess) -> tuple[str, str]:
         f"{HEAP_KIB} KiB of 64-bit words hold what {HEAP_KIB // 2} KiB of 32-bit words hold "
         "on a Pico W."
     )
-
-
-@contextmanager
-def _signals_end_it() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the demonstration as Ctrl-C does: children and all."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP"):
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,7 +1,8 @@
 """amqtt as a process of its own: `python -m fieldpost.mqtt.amqtt_broker FILE`, until SIGTERM.
 
-FILE holds JSON: `port`, `users` (name to password, or null: anybody may come in) and `subscriber`
-([client id, topic filter] or null). A file with hashed passwords is written beside it.
+FILE holds JSON: `host`, `port`, `users` (name to password, or empty: anybody may come in),
+`subscriber` ([client id, topic filter] or null) and `tls` (`certfile` and `keyfile`, or null). A
+file with hashed passwords is written beside it.
 """
 
 import asyncio
@@ -67,7 +68,9 @@ def _configuration(options: dict[str, Any], password_file: Path) -> dict[str, An
             "client_id": client_id,
             "topic": topic,
         }
-    listener = {"type": "tcp", "bind": f"127.0.0.1:{options['port']}"}
+    listener = {"type": "tcp", "bind": f"{options['host']}:{options['port']}"}
+    if options["tls"]:
+        listener |= {"ssl": True, **options["tls"]}
     return {"listeners": {"default": listener}, "plugins": plugins}
 
 

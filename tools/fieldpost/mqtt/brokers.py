@@ -1,4 +1,4 @@
-"""A broker of our own on a loopback port: Mosquitto where it is installed, else amqtt.
+"""A broker of our own, on loopback unless more is asked for: Mosquitto if installed, else amqtt.
 
 with Broker() as broker:
     ...                     # broker.port, broker.name
@@ -18,6 +18,7 @@ import tempfile
 import time
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -28,6 +29,8 @@ from fieldpost.started import Started
 
 Program = Literal["mosquitto", "amqtt"]
 HOST = "127.0.0.1"
+# Every interface of this machine: only where the user asked for it.
+EVERYWHERE = "0.0.0.0"
 _START_S = 15.0
 _STOP_S = 5.0
 _PORT_TRIES = 5
@@ -54,15 +57,32 @@ def free_port() -> int:
             return port
 
 
+@dataclass(frozen=True)
+class ServerTls:
+    """What a broker speaks TLS with, as PEM files.
+
+    acl: what goes into Mosquitto's acl_file; with it, clients show a certificate that `ca` has
+    signed, and are who that says. None: they need none.
+    """
+
+    ca: Path
+    cert: Path
+    key: Path
+    acl: str | None = None
+
+
 class Broker(Started):
     """One broker process, with its files in a temporary folder. Starts on entering `with`.
 
     program: which one; None takes Mosquitto if there is one.
+    host: the address of this machine to listen on.
     users: names and passwords; None lets anybody in.
     subscriber: (client id, topic filter) of a subscriber, coming with QoS 1 and a persistent
         session, for whom messages are kept from the start on, also across a stop and a start.
         To Mosquitto it must have come once before the stop.
     persistence: keep sessions and retained messages across a stop and a start (Mosquitto only).
+    tls: None speaks plain MQTT. Clients that show certificates need Mosquitto.
+    tells: have Mosquitto write into its log who comes and who goes, too.
     """
 
     def __init__(
@@ -73,6 +93,9 @@ class Broker(Started):
         users: Mapping[str, str] | None = None,
         subscriber: tuple[str, str] | None = None,
         persistence: bool = False,
+        host: str = HOST,
+        tls: ServerTls | None = None,
+        tells: bool = False,
     ) -> None:
         self._mosquitto = None if program == "amqtt" else find_mosquitto()
         if program == "mosquitto" and not self._mosquitto:
@@ -80,20 +103,34 @@ class Broker(Started):
         self.program: Program = "mosquitto" if self._mosquitto else "amqtt"
         if persistence and self.program == "amqtt":
             raise CommandError("amqtt keeps nothing across a restart: persistence needs mosquitto")
+        if tls and tls.acl is not None and self.program == "amqtt":
+            raise CommandError("amqtt knows nobody by a certificate: that needs mosquitto")
         self.name = _name_of(self._mosquitto)
         self._fixed_port = port is not None
         self.port = port or free_port()
         self._users = dict(users or {})
         self._subscriber = subscriber
         self._persistence = persistence or subscriber is not None
+        self._host = host
+        self._tls = tls
+        self._tells = tells
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-broker-")
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: programs.Watchdog | None = None
 
     @property
     def url(self) -> str:
-        """Where it listens, as `--broker` takes it."""
-        return f"mqtt://{HOST}:{self.port}"
+        """Where it listens, as `--broker` takes it on this machine."""
+        return f"{'mqtts' if self._tls else 'mqtt'}://{self._reached_at}:{self.port}"
+
+    @property
+    def _reached_at(self) -> str:
+        return HOST if self._host == EVERYWHERE else self._host
+
+    @property
+    def log(self) -> Path:
+        """What it says, as long as it is open."""
+        return Path(self._folder.name) / "log"
 
     @property
     def pid(self) -> int | None:
@@ -118,7 +155,7 @@ class Broker(Started):
                 break
             self.port = free_port()
         raise CommandError(
-            f"{self.name} did not start on port {self.port}. Its last words: {self._last_words()}"
+            f"{self.name} did not start on port {self.port}. Its last words: {self.last_words()}"
         )
 
     def running(self) -> bool:
@@ -153,16 +190,15 @@ class Broker(Started):
         self._folder.cleanup()
 
     def _spawn(self) -> None:
-        folder = Path(self._folder.name)
         command = self._mosquitto_command() if self._mosquitto else self._amqtt_command()
-        with (folder / "log").open("ab") as log:
+        with self.log.open("ab") as log:
             # In a session of its own, so that Ctrl-C in the terminal ends it when we say so.
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=folder,
+                cwd=self._folder.name,
                 start_new_session=True,
             )
         self._watchdog = programs.Watchdog(self._process)
@@ -171,13 +207,15 @@ class Broker(Started):
         assert self._mosquitto
         folder = Path(self._folder.name)
         lines = [
-            f"listener {self.port} {HOST}",
-            f"allow_anonymous {'false' if self._users else 'true'}",
+            f"listener {self.port} {self._host}",
+            *self._tls_lines(folder),
+            f"allow_anonymous {'false' if self._users or self._knows_clients else 'true'}",
             f"persistence {'true' if self._persistence else 'false'}",
             f"persistence_location {folder}/",
             "log_dest stderr",
             "log_type error",
             "log_type warning",
+            *(["log_type notice"] if self._tells else []),
         ]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             # Started by root it would become another user, who cannot read this folder.
@@ -191,14 +229,35 @@ class Broker(Started):
         configuration.write_text("\n".join(lines) + "\n")
         return [self._mosquitto, "-c", str(configuration)]
 
+    @property
+    def _knows_clients(self) -> bool:
+        return self._tls is not None and self._tls.acl is not None
+
+    def _tls_lines(self, folder: Path) -> list[str]:
+        if not self._tls:
+            return []
+        files = {"cafile": self._tls.ca, "certfile": self._tls.cert, "keyfile": self._tls.key}
+        lines = [f"{name} {path.resolve()}" for name, path in files.items()]
+        if self._tls.acl is not None:
+            acl = folder / "acl"
+            acl.touch(mode=0o600)
+            acl.write_text(self._tls.acl)
+            lines += ["require_certificate true", "use_identity_as_username true"]
+            lines += ["use_username_as_clientid true", f"acl_file {acl}"]
+        return lines
+
     def _amqtt_command(self) -> list[str]:
         options = Path(self._folder.name) / "amqtt.json"
         options.touch(mode=0o600)
-        options.write_text(
-            json.dumps(
-                {"port": self.port, "users": self._users, "subscriber": self._subscriber},
-            )
-        )
+        tls = self._tls and {"certfile": self._tls.cert, "keyfile": self._tls.key}
+        given = {
+            "host": self._host,
+            "port": self.port,
+            "users": self._users,
+            "subscriber": self._subscriber,
+            "tls": tls and {name: str(path.resolve()) for name, path in tls.items()},
+        }
+        options.write_text(json.dumps(given))
         return [sys.executable, "-m", "fieldpost.mqtt.amqtt_broker", str(options)]
 
     def _wait_until_it_accepts(self) -> bool:
@@ -211,14 +270,15 @@ class Broker(Started):
 
     def _accepts(self) -> bool:
         try:
-            socket.create_connection((HOST, self.port), timeout=1).close()
+            socket.create_connection((self._reached_at, self.port), timeout=1).close()
         except OSError:
             return False
         return True
 
-    def _last_words(self) -> str:
-        log = Path(self._folder.name) / "log"
-        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    def last_words(self) -> str:
+        """The last line of its log."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        lines = text.strip().splitlines()
         return lines[-1] if lines else "none; is another program listening there?"
 
 

@@ -1,0 +1,1 @@
+"""`fieldpost broker`: a broker for a bench, which boards reach over the network."""
