@@ -247,6 +247,15 @@ def test_a_watchdog_is_given_time_for_a_look_up_and_for_nothing_after_it(
     assert given == [30_000, 0]
 
 
+def test_no_more_than_the_last_hosts_address_is_remembered() -> None:
+    """Whoever keeps it over a sleep takes the one that there is."""
+    bench = Bench()
+    bench.wire.arm(1000)
+    for host in ("10.0.0.1", "10.0.0.2"):
+        bench.wire.getaddrinfo(host, 1883)
+    assert list(bench.wire.addresses) == [("10.0.0.2", 1883)]
+
+
 def test_an_address_is_looked_up_once_and_again_when_a_connection_to_it_fails(port: str) -> None:
     """Complaint 4: each look-up is one that may hang, so there are as few as can be."""
     bench = Bench(port)

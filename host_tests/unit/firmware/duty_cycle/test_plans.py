@@ -89,6 +89,7 @@ def test_an_interval_set_by_command_is_in_force_at_once_and_over_every_sleep(por
     gaps = [later - at for at, later in itertools.pairwise(times)]
     assert all(abs(gap - 300) < 3 for gap in gaps[:4])
     assert all(abs(gap - 60) < 3 for gap in gaps[4:])
+    assert all(abs(at - times[4] - 60 * number) < 2 for number, at in enumerate(times[4:]))
     assert len(times) == pytest.approx(5 + (5400 - 1260) / 60, abs=2)
     late = [at for at in _deliveries(field) if at > 1600]
     assert all(abs(later - at - 240) < 3 for at, later in itertools.pairwise(late))
@@ -146,8 +147,48 @@ def test_held_awake_by_its_pin_a_node_keeps_its_grid_and_never_sleeps(port: str)
     assert machine.bites == 0, "it did not feed its watchdog"
     assert machine.wakes == (7 if port == "esp32" else 0)
     for number, at in enumerate(field.times()):
-        assert abs(at - 300 * number) < 2
+        assert -0.1 < at - 300 * number < 2
     assert [one["seq"] for one in field.readings] == list(range(12))
+
+
+@ports
+def test_an_awake_pin_that_nothing_is_wired_to_lets_the_node_sleep(port: str) -> None:
+    field = Field(port, _SENSORS, awake_pin=_AWAKE_PIN)
+    field.run.play()
+    assert not _said(field, "kept awake by its pin")
+    assert field.machine.wakes == (11 if port == "esp32" else 0)
+
+
+def _door(**more: Any) -> dict[str, Any]:
+    return {"type": "digital", "pin": 13, "pull": "up", "wake": True, **more}
+
+
+@ports
+def test_held_awake_by_its_pin_a_node_tells_of_a_door_at_once(port: str) -> None:
+    field = Field(port, [_door(wake_pause_s=5)], awake_pin=_AWAKE_PIN)
+    field.machine.pins.drive(0, _AWAKE_PIN, 0)
+    field.door(1000.2, 0)
+    field.run.play()
+    assert [one["at"] for one in field.readings if 1000 < one["at"] < 1003]
+    # Its readings keep their points all the same.
+    kept = [at for at in field.times() if not 1000 < at < 1003]
+    assert len(kept) == 12
+    assert all(-0.1 < at - 300 * number < 0.7 for number, at in enumerate(kept)), kept
+
+
+@ports
+def test_an_inputs_pause_lasts_as_long_when_the_clock_is_set_in_it(port: str) -> None:
+    ntp = {"host": TIME_SERVER, "interval_s": 3600}
+    field = Field(port, [_door(wake_pause_s=60)], hours=2.0, sample_s=420, ntp=ntp)
+    world, machine = field.run.world, field.machine
+    world.at(int(3590e6), lambda: machine.time.set_unix_s(machine.time.unix_s() + 7777))
+    field.door(3700.0, 0)
+    field.door(3730.0, 1)
+    field.door(3850.0, 0)
+    field.run.play()
+    assert [at for at in _said(field, "time: set by") if 3600 < at < 3760]
+    told = {round(one["at"], -1) for one in field.readings if 3690 < one["at"] < 3900}
+    assert told >= {3700, 3760, 3850}
 
 
 @ports
