@@ -56,9 +56,11 @@ def _build(recipe, board):
     """The driver. ImportError if it is not on this board, ValueError if what is named is none."""
     module, name = recipe[0].split(":")
     # The fourth argument makes it the module itself and not the package around it.
-    driver = getattr(__import__(module, None, None, (name,)), name)
-    # Not just anything that a text in the configuration could call.
-    if not hasattr(driver, "read"):
+    module = __import__(module, None, None, (name,))
+    driver = getattr(module, name)
+    # Not just anything that a text in the configuration could call: what is built into the port,
+    # such as machine.bootloader or machine.UART, has no file.
+    if not (hasattr(module, "__file__") and isinstance(driver, type) and hasattr(driver, "read")):
         raise ValueError("no driver")
     return driver(*[_argument(one, board) for one in recipe[1:]])
 

@@ -20,5 +20,6 @@ def recipe_of(monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[], Any
 
     module: Any = ModuleType("scripted_" + name)
     module.Driver = Driver
+    module.__file__ = __file__  # As of a module that lies on the board.
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return [module.__name__ + ":Driver"]

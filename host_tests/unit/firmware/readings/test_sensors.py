@@ -2,7 +2,7 @@
 
 import json
 import sys
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -257,6 +257,51 @@ def test_any_driver_can_be_named_by_the_configuration():
     assert [name for name, _ in errors] == ["d", "e"]
     assert "nowhere" in errors[0][1]
     assert "ValueError" in errors[1][1]
+
+
+def test_what_is_no_class_of_the_boards_own_files_is_never_called(monkeypatch):
+    """A text in the configuration could start the bootloader, or end the program, otherwise."""
+    called = []
+
+    class Port(ModuleType):
+        """As `machine` is built into a port: it has no file."""
+
+        class UART:
+            def __init__(self, *_):
+                called.append("UART")
+
+            def start(self): ...
+            def read(self): ...
+
+        @staticmethod
+        def bootloader(*_):
+            called.append("bootloader")
+
+    def function(*_):
+        called.append("function")
+
+    function.read = function
+    own = ModuleType("own")
+    own.__file__ = "own.py"
+    monkeypatch.setattr(own, "function", function, raising=False)
+    monkeypatch.setitem(sys.modules, "machine", Port("machine"))
+    monkeypatch.setitem(sys.modules, "own", own)
+    names = ("machine:bootloader", "machine:UART", "sys:exit", "_io:BytesIO", "own:function")
+    board = equipped_board()
+    layer = Sensors(
+        checked(
+            *(
+                {"type": "driver", "driver": name, "name": f"n{i}", "prefix": True}
+                for i, name in enumerate(names)
+            ),
+            {"type": "digital", "pin": 5},
+        ),
+        board,
+    )
+    fields, errors = measure(layer, board)
+    assert called == []
+    assert [text for _, text in errors] == ["ValueError no driver"] * len(names)
+    assert [name for name, _ in fields] == ["active"], "no other sensor is the worse for it"
 
 
 def test_the_worked_example_of_a_driver_in_a_package_works(tmp_path, monkeypatch):
