@@ -7,10 +7,13 @@ from typing import Self
 from paho.mqtt.client import MQTTMessage
 
 from fieldpost.errors import CommandError
+from fieldpost.messages.payload import BYTES_MAX
 from fieldpost.mqtt.client import Connection, Lost
 from fieldpost.mqtt.url import BrokerAddress
 
 _QUIET_S = 0.5
+# Of what is retained: a broker that sends on and on is not waited for, nor kept.
+_RETAINED_S = 5.0
 _CAME_MAX = 200
 
 
@@ -27,6 +30,7 @@ class Watcher:
         self._timeout_s = timeout_s
         self._changed = threading.Condition()
         self._came: list[tuple[str, bytes]] = []
+        self._watched: set[str] = set()
         self._last = 0.0
         self._connection: Connection | None = None
         self.blind: set[str] = set()
@@ -43,6 +47,7 @@ class Watcher:
         """Subscribe to each, and take what is retained there. Raises CommandError if the broker
         does not let it in."""
         for topic in topics:
+            self._watched.add(topic)
             if self._connection is None:
                 self._connection = Connection(
                     self._address,
@@ -61,7 +66,8 @@ class Watcher:
             except CommandError:
                 self.blind.add(topic)
         self._last = time.monotonic()
-        while (left_s := self._last + _QUIET_S - time.monotonic()) > 0:
+        end = self._last + _RETAINED_S
+        while (left_s := min(self._last + _QUIET_S, end) - time.monotonic()) > 0:
             time.sleep(left_s)
 
     def sees(self, topic: str, payload: bytes | None, limit_s: float) -> bool:
@@ -77,7 +83,9 @@ class Watcher:
         with self._changed:
             self._last = time.monotonic()
             data = bytes(message.payload)
-            self.latest[message.topic] = data
-            if not message.retain and len(self._came) < _CAME_MAX:
-                self._came.append((message.topic, data))
+            if message.topic in self._watched:
+                self.latest[message.topic] = data
+                is_short = len(data) <= BYTES_MAX
+                if is_short and not message.retain and len(self._came) < _CAME_MAX:
+                    self._came.append((message.topic, data))
             self._changed.notify_all()

@@ -80,15 +80,26 @@ def send(
             f"the command has {len(asked)} bytes, and a node takes {_BYTES_MAX}: a longer setting "
             "is changed with the board at hand, by fieldpost provision"
         )
+    answers = (f"{topic}/status", f"{topic}/cmd/result")
     arrived = Arrivals()
-    connection = Connection(mqtt_url.parse(broker), on_message=arrived.put)
+
+    def resubscribe() -> None:
+        for one in answers:
+            connection.resubscribe(one, 1)
+
+    connection = Connection(
+        mqtt_url.parse(broker),
+        on_message=arrived.put,
+        on_connected=resubscribe,
+        timeout_s=min(timeout_s or TIMEOUT_S, TIMEOUT_S),
+    )
     connection.open()
     try:
-        connection.subscribe(f"{topic}/status", 1)
-        connection.subscribe(f"{topic}/cmd/result", 1)
+        for one in answers:
+            connection.subscribe(one, 1)
         connection.publish(f"{topic}/cmd", asked, qos=1, retain=False)
         end = time.monotonic() + (timeout_s or TIMEOUT_S)
-        known = False
+        known = has_kept = False
         unreadable = 0
         wakes = 0
         while (left_s := end - time.monotonic()) > 0:
@@ -96,7 +107,7 @@ def send(
                 message = arrived.get(timeout=left_s)
             except queue.Empty:
                 break
-            if message.topic not in (f"{topic}/status", f"{topic}/cmd/result"):
+            if message.topic not in answers:
                 continue  # amqtt hands a new client what is retained for others, too.
             is_status = message.topic.endswith("/status")
             known = known or is_status
@@ -110,8 +121,11 @@ def send(
                     # It has connected just now, and what came before may be lost; by its id the
                     # command is not done twice.
                     connection.publish(f"{topic}/cmd", asked, qos=1, retain=False)
-                if timeout_s is not None:
+                if timeout_s is not None or (message.retain and has_kept):
                     continue
+                # What is retained comes once; a node that is believed each time is waited for
+                # without an end.
+                has_kept = has_kept or message.retain
                 if told.get("state") == "asleep" and not message.retain:
                     wakes += 1
                 if wakes >= _WAKES_MAX:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fieldpost.messages.publish import DEFAULT_MESSAGE
+from fieldpost.mqtt.client import TIMEOUT_S
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.options import JsonOption
@@ -35,6 +36,9 @@ def publish(
     ] = DEFAULT_MESSAGE,
     qos: QosOption = 0,
     retain: Annotated[bool, typer.Option(help="The broker keeps it for who comes later.")] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for each answer of the broker.")
+    ] = TIMEOUT_S,
     broker: BrokerOption = DEFAULT_URL,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -44,7 +48,9 @@ def publish(
     from fieldpost.messages.publish import publish_command
 
     tls = ClientFiles(ca, cert, key)
-    publish_command(topic, message, broker=broker, qos=qos, retain=retain, tls=tls)
+    publish_command(
+        topic, message, broker=broker, qos=qos, retain=retain, timeout_s=timeout, tls=tls
+    )
 
 
 def listen(

@@ -47,8 +47,9 @@ def listen_command(
         on_message=arrived.put,
         on_lost=lambda reason: _say(f"connection lost: {reason}"),
         on_connected=connected,
+        timeout_s=min(timeout_s or TIMEOUT_S, TIMEOUT_S),
     )
-    connection.open(min(timeout_s or TIMEOUT_S, TIMEOUT_S))
+    connection.open()
     try:
         connection.subscribe(topic, qos)
         _say(f"connected to {address}")
@@ -59,6 +60,8 @@ def listen_command(
         connection.close()
         if arrived.missed:
             _say(f"{arrived.missed} messages came faster than they could be printed")
+        if connection.unnamed:
+            _say(f"{connection.unnamed} messages were left out: their topics are no text in UTF-8")
     if count is not None and printed < count:
         raise CommandError(f"{printed} of {count} messages came within {timeout_s:g} s")
 

@@ -27,12 +27,12 @@ def publish_command(
     address = mqtt_url.parse(broker, tls)
     check_topic(topic)
     data = sys.stdin.buffer.read() if message == "-" else message.encode()
-    connection = Connection(address, on_lost=_report_lost)
-    connection.open(timeout_s)
+    connection = Connection(address, on_lost=_report_lost, timeout_s=timeout_s)
+    connection.open()
     try:
         print(f"connected to {address}")
         print(f"publishing to {topic}")
-        connection.publish(topic, data, qos=qos, retain=retain, timeout_s=timeout_s)
+        connection.publish(topic, data, qos=qos, retain=retain)
         print("delivery complete")
     finally:
         connection.close()

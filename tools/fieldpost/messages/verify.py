@@ -50,13 +50,14 @@ def verify_command(
         on_message=arrived.put,
         on_lost=lambda reason: print(neutral(f"connection lost: {reason}"), file=sys.stderr),
         on_connected=lambda: connection.resubscribe(topic, 1),
+        timeout_s=min(timeout_s or TIMEOUT_S, TIMEOUT_S),
     )
     verifier = Verifier()
-    connection.open(min(timeout_s or TIMEOUT_S, TIMEOUT_S))
-    connection.subscribe(topic, 1)
-    print(f"connected to {address}", file=sys.stderr, flush=True)
+    connection.open()
     end = None if timeout_s is None else time.monotonic() + timeout_s
     try:
+        connection.subscribe(topic, 1)
+        print(f"connected to {address}", file=sys.stderr, flush=True)
         seen = 0
         while count is None or seen < count:
             left_s = None if end is None else max(0.0, end - time.monotonic())

@@ -13,10 +13,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from fieldpost.errors import CommandError
 from fieldpost.mqtt import tls as certs_client
+from fieldpost.mqtt.bounded import BoundedClient
 from fieldpost.mqtt.url import BrokerAddress
 
 KEEPALIVE_S = 30
 TIMEOUT_S = 10.0
+_GOODBYE_S = 2.0
 OnMessage = Callable[[paho.MQTTMessage], None]
 
 _REFUSALS = {
@@ -48,6 +50,8 @@ class Connection:
     client_id: with `clean` False, the broker keeps the session under it.
     retry_s: the longest pause between two attempts to connect again; None: one that ends is over.
     will: topic and payload that the broker publishes if this vanishes, with QoS 1, retained.
+    timeout_s: for each answer of the broker, where a call does not say another.
+    `unnamed`: how many messages were left out, as their topics are no text in UTF-8.
     `has_session`: whether the broker had kept a session under this client_id.
     """
 
@@ -63,19 +67,22 @@ class Connection:
         keepalive_s: int = KEEPALIVE_S,
         retry_s: float | None = 10.0,
         will: tuple[str, bytes] | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self.address = address
         self._on_message = on_message
         self._on_lost = on_lost
         self._on_connected = on_connected
         self._keepalive_s = keepalive_s
+        self._timeout_s = timeout_s
+        self.unnamed = 0
         self._changed = threading.Condition()
         self._answer: ReasonCode | None = None
         self._lost: str | None = None
         self._delivered: set[int] = set()
         self._granted: dict[int, bool] = {}
         self._closing = False
-        self._client = paho.Client(
+        self._client = BoundedClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=clean,
@@ -96,8 +103,9 @@ class Connection:
         self._client.on_subscribe = self._subscribed
         self._client.on_message = self._message
 
-    def open(self, timeout_s: float = TIMEOUT_S) -> None:
+    def open(self, timeout_s: float | None = None) -> None:
         """Connect and wait for the broker's yes. Raises CommandError saying why there is none."""
+        timeout_s = timeout_s or self._timeout_s
         self._dial(timeout_s)
         self._client.loop_start()
         with self._changed:
@@ -120,12 +128,19 @@ class Connection:
         )
 
     def publish(
-        self, topic: str, message: bytes, *, qos: int, retain: bool, timeout_s: float = TIMEOUT_S
+        self,
+        topic: str,
+        message: bytes,
+        *,
+        qos: int,
+        retain: bool,
+        timeout_s: float | None = None,
     ) -> None:
         """Publish and wait until it is delivered: QoS 0 sent, QoS 1 and 2 acknowledged.
 
         Raises CommandError if the connection ends first, or at the deadline.
         """
+        timeout_s = timeout_s or self._timeout_s
         info = self._client.publish(topic, message, qos, retain)
         if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
             raise CommandError(f"cannot publish: {paho.error_string(info.rc)}")
@@ -137,8 +152,9 @@ class Connection:
                 raise Lost(f"not delivered: the connection was lost ({self._lost})")
         raise Silent(f"not delivered: {self.address} did not acknowledge within {timeout_s:g} s")
 
-    def subscribe(self, topic: str, qos: int, timeout_s: float = TIMEOUT_S) -> None:
+    def subscribe(self, topic: str, qos: int, timeout_s: float | None = None) -> None:
         """Subscribe and wait for the broker's grant. Raises CommandError if there is none."""
+        timeout_s = timeout_s or self._timeout_s
         code, mid = self._client.subscribe(topic, qos)
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
             raise CommandError(f"cannot subscribe to {topic}: {paho.error_string(code)}")
@@ -161,7 +177,12 @@ class Connection:
         """Say goodbye, if there is anybody to say it to. Never raises."""
         self._closing = True
         self._client.disconnect()
+        # A broker that reads nothing more would keep paho at what is still to be sent.
+        cut = threading.Timer(_GOODBYE_S, self._shut)
+        cut.daemon = True
+        cut.start()
         self._client.loop_stop()
+        cut.cancel()
 
     def is_lost(self) -> bool:
         """Whether it has ended, and nobody asked for that."""
@@ -170,9 +191,12 @@ class Connection:
     def vanish(self) -> None:
         """End it as a power cut would, so that the broker publishes the will. Never raises."""
         self._closing = True
+        self._shut()
+        self._client.loop_stop()
+
+    def _shut(self) -> None:
         with contextlib.suppress(OSError, AttributeError):
             self._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
-        self._client.loop_stop()
 
     def _dial(self, timeout_s: float) -> None:
         """TCP. In a thread, because nothing bounds the look-up of a name."""
@@ -229,6 +253,11 @@ class Connection:
             self._changed.notify_all()
 
     def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        try:
+            _ = message.topic
+        except UnicodeDecodeError:
+            self.unnamed += 1
+            return
         if self._on_message:
             self._on_message(message)
 

@@ -108,7 +108,7 @@ class Broker:
 
     script: list[tuple[str, bytes, bool]] = []
 
-    def __init__(self, address: BrokerAddress, on_message: Any) -> None:
+    def __init__(self, address: BrokerAddress, on_message: Any, **_: Any) -> None:
         self._on_message = on_message
 
     def open(self) -> None:

@@ -1,0 +1,91 @@
+"""`fieldpost WORDS…` as a user runs it, within this process: its status, and all that it wrote."""
+
+import io
+import re
+import sys
+import threading
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from fieldpost import cli
+
+# What a terminal of its own type would be sent; with TERM=dumb nothing of ours is.
+ENVIRONMENT = {"TERM": "dumb", "NO_COLOR": "1"}
+_BAD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_MESSAGE = re.compile(r"[A-Za-z]{3}")
+
+
+class _Stream(io.TextIOWrapper):
+    """Keeps what is written; `is_terminal` is what it says of itself."""
+
+    def __init__(self, is_terminal: bool, encoding: str) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, newline="\n", write_through=True)
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+    def written(self) -> str:
+        self.flush()
+        kept: Any = self.buffer
+        return kept.getvalue().decode(self.encoding)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """words: the command. status: its exit status. out, err: what it wrote. thrown: exceptions
+    that it did not catch, in whichever thread."""
+
+    words: tuple[str, ...]
+    status: int
+    out: str
+    err: str
+    thrown: tuple[BaseException, ...] = ()
+
+    def check(self) -> None:
+        """It gave a result, or an error in words with a status; and nothing drives a terminal."""
+        assert not self.thrown, (self.words, self.thrown)
+        said = self.out + self.err
+        assert "Traceback" not in self.err, (self.words, said)
+        assert not (found := _BAD.search(said)), (self.words, said[max(0, found.start() - 40) :])
+        for one in said:
+            # Bidirectional marks turn what stands on the screen around.
+            assert one.isascii() or unicodedata.category(one) != "Cf", (self.words, hex(ord(one)))
+        if self.status:
+            assert _MESSAGE.search(said), (self.words, self.status, said)
+
+
+def fieldpost(
+    *words: str,
+    environment: dict[str, str] | None = None,
+    is_terminal: bool = True,
+    encoding: str = "utf-8",
+) -> Ran:
+    """Run it with standard input closed."""
+    out, err = _Stream(is_terminal, encoding), _Stream(is_terminal, encoding)
+    thrown: list[BaseException] = []
+    status: object = 0
+
+    def note(what: threading.ExceptHookArgs) -> None:
+        if what.exc_value:
+            thrown.append(what.exc_value)
+
+    with (
+        mock.patch.object(sys, "argv", ["fieldpost", *words]),
+        mock.patch.object(sys, "stdin", io.StringIO()),
+        mock.patch.object(sys, "stdout", out),
+        mock.patch.object(sys, "stderr", err),
+        mock.patch.object(threading, "excepthook", note),
+        mock.patch.dict("os.environ", {**ENVIRONMENT, **(environment or {})}),
+    ):
+        try:
+            cli.main()
+        except SystemExit as ended:
+            status = 0 if ended.code is None else ended.code
+        except BaseException as error:
+            thrown.append(error)
+            status = 1
+    assert isinstance(status, int), status
+    return Ran(words, status, out.written(), err.written(), tuple(thrown))
