@@ -80,6 +80,15 @@ def test_a_door_is_told_of_at_once_though_readings_are_gathered(port: str) -> No
 
 
 @ports
+def test_wakes_by_a_door_are_counted_over_all_sleeps(port: str) -> None:
+    field = Field(port, _DOOR_WAKES, health_s=60)
+    for number in range(4):
+        field.door(650.0 + 600 * number, number % 2)
+    field.run.play()
+    assert field.health["pin_wakes"] == 4
+
+
+@ports
 def test_a_change_that_could_not_be_delivered_waits_for_the_next_reading_not_the_batch(
     port: str,
 ) -> None:

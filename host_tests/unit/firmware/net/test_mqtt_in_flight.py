@@ -6,6 +6,7 @@ import pytest
 from rigs.session import PORTS, TIMEOUT_MS, VERSIONS, SessionBench, fails_with, number
 
 from fakes.net import Conditions, Cut
+from firmware.net.mqtt_in_flight import InFlight
 
 ETIMEDOUT = 110
 
@@ -60,6 +61,27 @@ def test_the_window_bounds_what_is_in_flight_and_keeps_the_order(version: str) -
         bench.turn()
     assert bench.arrived == readings
     assert bench.broker.violations == []
+
+
+@pytest.mark.parametrize("first", range(5))
+def test_one_that_is_skipped_is_the_next_to_go_out_again_and_no_other(first: int) -> None:
+    """It was dropped by the outbox between two connections."""
+    flight = InFlight(5)
+    for pid in range(1, first + 1):  # The ring begins elsewhere.
+        flight.add(pid)
+        assert flight.acknowledge(pid)
+    for pid in (11, 12, 13, 14):
+        flight.add(pid)
+    flight.sent = 0  # A new connection.
+    assert flight.again() == 11
+    flight.skip()
+    assert flight.again() == 13
+    assert (flight.count, flight.sent) == (4, 3)
+    assert not flight.acknowledge(12), "it did not go out"
+    assert flight.acknowledge(11)
+    assert (flight.count, flight.sent, flight.done) == (2, 1, first + 2)
+    assert flight.acknowledge(13) and flight.again() == 14 and flight.acknowledge(14)
+    assert (flight.count, flight.sent, flight.done) == (0, 0, first + 4)
 
 
 def test_a_reading_in_quiet_times_costs_one_segment(version: str) -> None:

@@ -429,6 +429,20 @@ def test_publish_carries_topic_payload_qos_and_retain_of_any_size(version: str, 
 
 
 @pytest.mark.parametrize("qos", [0, 1])
+def test_publish_says_its_length_where_that_takes_one_more_byte(qos: int) -> None:
+    """MQTT 3.1.1 section 2.2.3: 127 fits into one byte, 128 does not, and so on."""
+    bench = SessionBench("lib")
+    bench.open()
+    head = 2 + len(b"a/b") + 2 * qos
+    sizes = [length - head for edge in (1 << 7, 1 << 14) for length in (edge - 1, edge, edge + 1)]
+    for size in sizes:
+        bench.session.publish(b"a/b", bytes(size), False, qos)
+        bench.run_ms(200)
+    assert [len(one.payload) for one in bench.broker.records] == sizes
+    assert bench.broker.violations == []
+
+
+@pytest.mark.parametrize("qos", [0, 1])
 def test_a_topic_longer_than_a_segment_is_refused_and_harms_nothing(
     version: str, qos: int
 ) -> None:
