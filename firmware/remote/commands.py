@@ -140,6 +140,11 @@ class Commands:
             raise ValueError("not JSON")
         if not isinstance(command, dict):
             raise ValueError("not a JSON object")
+        # JSON's escapes for half a character: MicroPython does not join two, as others do, and
+        # what it made of them would be no text for whoever reads the answer.
+        lower = payload.lower()
+        if any(b"\\ud%c" % one in lower for one in b"89abcdef"):
+            raise ValueError("write a character beyond 16 bits itself, not as two escapes")
         name = command.get("id")
         if not isinstance(name, str) or not 0 < len(name) <= 32:
             raise ValueError("id must be a text of 1 to 32 characters")

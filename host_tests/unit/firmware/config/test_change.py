@@ -373,3 +373,26 @@ def test_the_interpreters_limit_ends_one_command_and_not_the_node(
     told.send("a", "sample")
     told.commands.step()
     assert told.session.answers == [{"id": None, "ok": False, "error": "nested too deep"}]
+
+
+@pytest.mark.parametrize(
+    ("id_as_json", "is_taken"),
+    [
+        ('"\\ud83d\\ude00"', False),
+        ('"\\uD83D"', False),
+        ('"\\udfff"', False),
+        ('"\\ud55c\\ud7ff"', True),  # Hangul: characters of their own
+        ('"\U0001f600"', True),
+    ],
+)
+def test_half_a_character_is_refused_and_one_beyond_16_bits_is_taken(
+    id_as_json: str, is_taken: bool
+) -> None:
+    told = Told()
+    told.inbox.receive(TOPIC, b'{"id":%s,"do":"dance"}' % id_as_json.encode(), False)
+    told.commands.step()
+    (answer,) = told.session.answers
+    if is_taken:
+        assert answer["id"] == json.loads(id_as_json) and "dance" in answer["error"]
+    else:
+        assert answer["id"] is None and "itself, not as two escapes" in answer["error"]

@@ -107,6 +107,7 @@ class Broker:
     """Stands in for a connection: delivers `script` when a command was published."""
 
     script: list[tuple[str, bytes, bool]] = []
+    sent: list[bytes] = []
 
     def __init__(self, address: BrokerAddress, on_message: Any, **_: Any) -> None:
         self._on_message = on_message
@@ -119,7 +120,7 @@ class Broker:
         pass
 
     def publish(self, topic: str, data: bytes, qos: int, retain: bool) -> None:
-        pass
+        self.sent.append(data)
 
     def close(self) -> None:
         pass
@@ -166,6 +167,21 @@ def test_cmd_to_a_sleeper_that_never_got_it_ends_after_the_wakes_that_it_named(
     assert time.monotonic() - began < 5
     first, *_, last = capsys.readouterr().err.splitlines()
     assert "3 wakes of it at most" in first and "1 wake of it at most" in last
+
+
+def test_cmd_sends_the_characters_themselves_for_a_board_joins_no_escapes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cmd, "Connection", Broker)
+    monkeypatch.setattr(cmd, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(Broker, "sent", [])
+    place = "K\u00fcche \U0001f600"
+    with pytest.raises(CommandError, match="no node"):
+        cmd.send("n", "set", cmd.parse_arguments(["key=mqtt.base", f"value={place}"]))
+    (sent,) = Broker.sent
+    assert place.encode() in sent
+    with pytest.raises(CommandError, match="no text in UTF-8"):
+        cmd.send("n", "set", {"value": "\ud83d"})
 
 
 def test_a_payload_of_any_size_is_cut_for_the_monitor() -> None:
