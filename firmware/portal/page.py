@@ -90,13 +90,18 @@ def pieces(form, token, title, why):
 
 def done(form, title):
     """The page after everything was stored."""
+    from firmware.config.check_network import is_loopback
+
     values = form.values
     yield _HEAD
     yield "<h1>Saved</h1><fieldset><p>This access point closes now, and <b>"
     yield escape(values["node"]) + "</b> joins <b>" + escape(values["ssid"])
     yield "</b>.</p><p>Its readings are on <b>" + escape(form.topic)
-    yield "</b> at the broker <b>" + escape(values["host"])
-    yield "</b> within a minute.</p><p>If it cannot connect, <b>" + escape(title)
+    yield "</b> at the broker <b>" + escape(values["host"]) + "</b> within a minute.</p>"
+    if is_loopback(values["host"]):
+        yield '<p class="e" role="alert">But that is the board itself: a broker has an address '
+        yield "on the network, such as 192.168.1.10.</p>"
+    yield "<p>If it cannot connect, <b>" + escape(title)
     yield "</b> opens again: join it once more, and this page says why.</p></fieldset>"
 
 

@@ -9,6 +9,7 @@ from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import CommandError
 from fieldpost.terminal import to_json
+from firmware.config.check_network import is_loopback
 
 
 def check_and_tell(
@@ -80,7 +81,7 @@ def _warnings(settings: dict[str, Any]) -> list[str]:
     tls = settings["mqtt"]["tls"]
     host = settings["mqtt"]["host"]
     found = []
-    if host == "localhost" or host.startswith("127."):
+    if is_loopback(host):
         found = [f"mqtt.host: {host} is the board itself; a broker has an address on the network"]
     if not tls:
         return found

@@ -110,6 +110,11 @@ def test_what_is_saved_is_said_and_nothing_can_be_changed_after() -> None:
     assert stored("config")["node"] == "kitchen"
 
 
+@pytest.mark.parametrize(("host", "told"), [("localhost", 1), ("127.0.0.1", 1), ("10.0.0.1", 0)])
+def test_a_broker_that_is_the_board_itself_is_warned_of(host: str, told: int) -> None:
+    assert send(portal(), host=host)[1].count("that is the board itself") == told
+
+
 def test_any_body_is_answered(board_files: Path) -> None:
     rng = random.Random(3)
     to = portal()

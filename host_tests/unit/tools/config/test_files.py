@@ -128,6 +128,20 @@ def test_the_check_command_tells_what_a_good_node_comes_to(
     assert result["settings"]["mqtt"]["password"] is None
 
 
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "127.1.2.3"])
+def test_a_broker_that_is_the_board_itself_is_warned_of(
+    host: str, write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a desk it may be meant; on a board nobody ever answers there."""
+    path = write(json.dumps({"node": "n", "mqtt": {"host": host}}))
+    assert report.check_and_tell(path, as_json=False) == 0
+    assert f"mqtt.host: {host} is the board itself" in capsys.readouterr().out
+    assert report.check_and_tell(path, as_json=True) == 0
+    assert [one for one in json.loads(capsys.readouterr().out)["warnings"] if host in one]
+    report.check_and_tell(write('{"node": "n", "mqtt": {"host": "127host"}}'), as_json=False)
+    assert "the board itself" not in capsys.readouterr().out
+
+
 def test_the_check_command_prints_each_error_whole(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
