@@ -8,6 +8,6 @@ import sys
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
-for _folder in ("host_tests", "tools", "lib", "."):
+for _folder in ("tools/fieldpost/desk_path", "host_tests", "tools", "lib", "."):
     sys.path.insert(0, str(_ROOT / _folder))
 sys.path.append(str(_ROOT / "tools" / "fieldpost" / "cpython"))

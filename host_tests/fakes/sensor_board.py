@@ -1,7 +1,5 @@
 """A board as far as the sensor layer sees it. Runs in CPython and MicroPython."""
 
-import sys
-
 
 class _Time:
     def __init__(self, board):
@@ -58,36 +56,3 @@ class SensorBoard:
 
     def i2c(self, bus, scl, sda, freq_hz):
         return self.buses[bus]
-
-
-def stand_in_modules():
-    """The frozen modules that drivers import, by name: genuine on a board, else the fakes."""
-    names = ("onewire", "ds18x20", "dht")
-    modules = {}
-    for name in names:
-        try:
-            modules[name] = __import__(name)
-        except ImportError:
-            __import__("fakes." + name)
-            modules[name] = sys.modules["fakes." + name]
-    return modules
-
-
-class _OnTheWire:
-    """The C module under the genuine `onewire`, led to the fake wire."""
-
-    def __getattr__(self, name):
-        if name == "crc8":
-            from fakes.onewire import crc8
-
-            return crc8
-        return lambda wire, *arguments: getattr(wire, name)(*arguments)
-
-
-def install():
-    """Put those modules in place, on the fake wires and pins."""
-    modules: dict = sys.modules
-    modules.update(stand_in_modules())
-    modules["onewire"]._ow = _OnTheWire()
-    __import__("fakes.dht")
-    modules["dht"].dht_readinto = modules["fakes.dht"].dht_readinto

@@ -80,8 +80,8 @@ class Bench:
             return bench._buses.get((scl.number, sda.number), Nobody())
 
         chip.Pin, chip.SoftI2C = Pin, soft_i2c
-        __import__("fakes.onewire")
-        sys.modules["onewire"] = sys.modules["fakes.onewire"]
+        __import__("emulated.onewire")
+        sys.modules["onewire"] = sys.modules["emulated.onewire"]
 
 
 class Nobody:

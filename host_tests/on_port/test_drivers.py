@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fieldpost.paths import ROOT
+from fieldpost.paths import DESK_PATH, ROOT
 
 WALK = ROOT / "host_tests" / "port" / "sensors_walk.py"
-FOLDERS = [ROOT, ROOT / "lib", ROOT / "host_tests"]
+FOLDERS = [ROOT, ROOT / "lib", ROOT / "host_tests", DESK_PATH]
 
 
 def micropython():

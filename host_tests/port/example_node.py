@@ -6,11 +6,11 @@ EXAMPLE says which; the sensors are wired as the example's README tells.
 import os
 import time
 
-from fakes.adc import FakeAdc
-from fakes.dht import FakeDht
-from fakes.i2c import FakeBme280, FakeI2C
-from fakes.onewire import FakeThermometer, FakeWire
-from fakes.sensor_board import install
+from emulated.adc import FakeAdc
+from emulated.dht import FakeDht
+from emulated.frozen import install
+from emulated.i2c import FakeBme280, FakeI2C
+from emulated.onewire import FakeThermometer, FakeWire
 from firmware import app, board
 from firmware.board.unix import Board
 

@@ -4,11 +4,12 @@ The same file runs in CPython, in MicroPython's unix port and on a board, where 
 precision and `onewire`, `ds18x20`, `dht` are the genuine frozen modules: all print the same.
 """
 
-from fakes.adc import FakeAdc
-from fakes.dht import FakeDht
-from fakes.hx711 import FakeHx711
-from fakes.i2c import FakeBme280
-from fakes.i2c_commands import (
+from emulated.adc import FakeAdc
+from emulated.dht import FakeDht
+from emulated.frozen import install
+from emulated.hx711 import FakeHx711
+from emulated.i2c import FakeBme280
+from emulated.i2c_commands import (
     CommandI2C,
     FakeAht20,
     FakeBh1750,
@@ -18,11 +19,11 @@ from fakes.i2c_commands import (
     FakeSht3x,
     FakeSht4x,
 )
-from fakes.onewire import FakeThermometer, FakeWire
-from fakes.pin import FakePin
-from fakes.sensor_board import SensorBoard, install
-from fakes.uart import FakePms5003
-from fakes.ultrasound import FakeUltrasound
+from emulated.onewire import FakeThermometer, FakeWire
+from emulated.pin import FakePin
+from emulated.uart import FakePms5003
+from emulated.ultrasound import FakeUltrasound
+from fakes.sensor_board import SensorBoard
 from firmware.config import keys_sensors
 from firmware.readings.sensors import Sensors, format_value
 

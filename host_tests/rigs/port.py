@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldpost.paths import ROOT
+from fieldpost.paths import DESK_PATH, ROOT
 
 SCRIPTS = ROOT / "host_tests" / "port"
 
@@ -25,8 +25,9 @@ def micropython() -> str:
 
 
 def port_environment(*first: Path) -> dict[str, str]:
-    """An environment in which the port finds `first`, then `firmware/` and `lib/`."""
-    folders = [*(str(one) for one in first), str(ROOT), str(ROOT / "lib"), ".frozen"]
+    """An environment in which the port finds `first`, then `firmware/`, `lib/` and `emulated/`."""
+    ours = (ROOT, ROOT / "lib", DESK_PATH)
+    folders = [*(str(one) for one in (*first, *ours)), ".frozen"]
     return {**os.environ, "MICROPYPATH": os.pathsep.join(folders)}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from fakes.pin import FakePin
+from emulated.pin import FakePin
 from fakes.tls import BoardTls
 from fakes.world import Event
 from simulation.endings import Restarted, Slept, Violation

@@ -1,6 +1,6 @@
 """A board's input pins: what the outside does to them, and what that does to a sleeping board."""
 
-from fakes.pin import FakePin
+from emulated.pin import FakePin
 from fakes.world import World
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 CPYTHON_SHIMS = PACKAGE / "cpython"
+# Emulated devices, for an interpreter that runs a node on a desk.
+DESK_PATH = PACKAGE / "desk_path"
 _INSTALLED = PACKAGE / "_tree"
 
 

@@ -2,7 +2,7 @@
 
 from aht20 import AHT20
 
-from fakes.i2c_commands import CommandI2C, FakeAht20
+from emulated.i2c_commands import CommandI2C, FakeAht20
 
 
 class Bench:

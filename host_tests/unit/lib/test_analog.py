@@ -2,7 +2,7 @@
 
 from analog import Analog
 
-from fakes.adc import FakeAdc
+from emulated.adc import FakeAdc
 
 
 def test_volts_are_scaled_and_offset():

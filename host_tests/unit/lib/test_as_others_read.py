@@ -20,8 +20,8 @@ from scd4x import SCD4x
 from sht3x import SHT3x
 from sht4x import SHT4x
 
-from fakes.hx711 import FakeHx711
-from fakes.i2c import FakeBme280, FakeI2C
+from emulated.hx711 import FakeHx711
+from emulated.i2c import FakeBme280, FakeI2C
 
 
 class Answers:

@@ -3,7 +3,7 @@
 import pytest
 from bh1750 import BH1750
 
-from fakes.i2c_commands import CommandI2C, FakeBh1750
+from emulated.i2c_commands import CommandI2C, FakeBh1750
 
 
 class Bench:

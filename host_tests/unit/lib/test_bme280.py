@@ -6,7 +6,7 @@ import struct
 import bme280
 import pytest
 
-from fakes.i2c import EIO, ENODEV, ETIMEDOUT, FakeBme280, FakeI2C
+from emulated.i2c import EIO, ENODEV, ETIMEDOUT, FakeBme280, FakeI2C
 
 TEMPERATURE_TRIM = FakeBme280.TEMPERATURE_TRIM
 PRESSURE_TRIM = FakeBme280.PRESSURE_TRIM

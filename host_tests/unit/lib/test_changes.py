@@ -2,7 +2,7 @@
 
 from changes import Changes
 
-from fakes.pin import FakePin
+from emulated.pin import FakePin
 
 _WRAP = 1 << 30
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from fakes.dht import FakeDht
-from fakes.sensor_board import stand_in_modules
+from emulated.dht import FakeDht
+from emulated.frozen import stand_in_modules
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 from digital import Digital
 
-from fakes.pin import FakePin
+from emulated.pin import FakePin
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from fakes.onewire import FakeThermometer, FakeWire, OneWire, crc8
-from fakes.sensor_board import stand_in_modules
+from emulated.frozen import stand_in_modules
+from emulated.onewire import FakeThermometer, FakeWire, OneWire, crc8
 
 
 @pytest.fixture

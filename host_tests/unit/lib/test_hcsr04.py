@@ -3,7 +3,7 @@
 import pytest
 from hcsr04 import HCSR04
 
-from fakes.ultrasound import FakeUltrasound
+from emulated.ultrasound import FakeUltrasound
 
 
 def driver_of(sensor, samples=1):

@@ -3,7 +3,7 @@
 import pytest
 from hx711 import HX711
 
-from fakes.hx711 import FakeHx711
+from emulated.hx711 import FakeHx711
 
 
 class Bench:

@@ -9,9 +9,9 @@ from sgp40 import SGP40
 from sht3x import SHT3x
 from sht4x import SHT4x
 
-from fakes import i2c_commands
-from fakes.i2c import EIO, ENODEV, ETIMEDOUT
-from fakes.i2c_commands import CommandI2C
+from emulated import i2c_commands
+from emulated.i2c import EIO, ENODEV, ETIMEDOUT
+from emulated.i2c_commands import CommandI2C
 
 CHECKED = [
     (AHT20, i2c_commands.FakeAht20, 0x38),

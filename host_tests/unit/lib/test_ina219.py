@@ -3,7 +3,7 @@
 import pytest
 from ina219 import INA219
 
-from fakes.i2c_commands import CommandI2C, FakeIna219
+from emulated.i2c_commands import CommandI2C, FakeIna219
 
 
 class Bench:

@@ -4,7 +4,7 @@ import pytest
 from pms5003 import PMS5003
 from pms5003st import PMS5003ST
 
-from fakes.uart import FakePms5003
+from emulated.uart import FakePms5003
 
 
 class Bench:

@@ -4,7 +4,7 @@ import random
 
 from pulses import Pulses
 
-from fakes.pin import FakePin
+from emulated.pin import FakePin
 
 _WRAP = 1 << 30
 

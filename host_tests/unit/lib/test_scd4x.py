@@ -3,7 +3,7 @@
 import pytest
 from scd4x import SCD4x
 
-from fakes.i2c_commands import CommandI2C, FakeScd4x, words
+from emulated.i2c_commands import CommandI2C, FakeScd4x, words
 
 
 class Bench:

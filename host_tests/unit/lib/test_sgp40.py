@@ -2,7 +2,7 @@
 
 from sgp40 import SGP40
 
-from fakes.i2c_commands import CommandI2C, FakeSgp40, words
+from emulated.i2c_commands import CommandI2C, FakeSgp40, words
 
 
 class Bench:

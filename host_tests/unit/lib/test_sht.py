@@ -5,8 +5,8 @@ from sensirion import crc8
 from sht3x import SHT3x
 from sht4x import SHT4x
 
-from fakes import i2c_commands
-from fakes.i2c_commands import CommandI2C, FakeSht3x, FakeSht4x
+from emulated import i2c_commands
+from emulated.i2c_commands import CommandI2C, FakeSht3x, FakeSht4x
 
 BOTH = pytest.mark.parametrize(("driver", "chip"), [(SHT3x, FakeSht3x), (SHT4x, FakeSht4x)])
 

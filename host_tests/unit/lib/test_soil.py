@@ -3,7 +3,7 @@
 import pytest
 from soil import Soil
 
-from fakes.adc import FakeAdc
+from emulated.adc import FakeAdc
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ TEST = '''"""The CLASS driver: FILL IN what it promises."""
 import pytest
 from NAME import CLASS
 
-from fakes.i2c import FakeI2C
+from emulated.i2c import FakeI2C
 
 # FILL IN: the driver's own, unless it is told another.
 ADDRESS = 0x48

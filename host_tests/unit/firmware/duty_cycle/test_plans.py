@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rigs.field import Field, ports
 
-from fakes.pin import FakePin
+from emulated.pin import FakePin
 from fakes.sensor_board import SensorBoard
 from firmware.clock import Clock
 from firmware.config.check import check

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rigs.field import _DOOR, _RAIN, _SAMPLE_S, Field, configured, ports
 
-from fakes.pin import FakePin
+from emulated.pin import FakePin
 from fakes.sensor_board import SensorBoard
 from firmware.config.check import check
 from firmware.duty_cycle.watched_pins import Watch

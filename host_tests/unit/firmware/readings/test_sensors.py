@@ -6,11 +6,12 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from fakes.adc import FakeAdc
-from fakes.dht import FakeDht
-from fakes.hx711 import FakeHx711
-from fakes.i2c import FakeBme280, FakeI2C
-from fakes.i2c_commands import (
+from emulated.adc import FakeAdc
+from emulated.dht import FakeDht
+from emulated.frozen import stand_in_modules
+from emulated.hx711 import FakeHx711
+from emulated.i2c import FakeBme280, FakeI2C
+from emulated.i2c_commands import (
     CommandI2C,
     FakeAht20,
     FakeBh1750,
@@ -20,12 +21,12 @@ from fakes.i2c_commands import (
     FakeSht3x,
     FakeSht4x,
 )
-from fakes.onewire import FakeThermometer, FakeWire
-from fakes.pin import FakePin
+from emulated.onewire import FakeThermometer, FakeWire
+from emulated.pin import FakePin
+from emulated.uart import FakePms5003
+from emulated.ultrasound import FakeUltrasound
 from fakes.scripted import recipe_of
-from fakes.sensor_board import SensorBoard, stand_in_modules
-from fakes.uart import FakePms5003
-from fakes.ultrasound import FakeUltrasound
+from fakes.sensor_board import SensorBoard
 from fieldpost.paths import ROOT
 from firmware.config import check as config
 from firmware.config import keys_sensors

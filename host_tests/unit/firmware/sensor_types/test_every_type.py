@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from fakes.adc import FakeAdc
-from fakes.pin import FakePin
+from emulated.adc import FakeAdc
+from emulated.frozen import stand_in_modules
+from emulated.pin import FakePin
 from fakes.scripted import recipe_of
-from fakes.sensor_board import SensorBoard, stand_in_modules
+from fakes.sensor_board import SensorBoard
 from fieldpost.deploy import tree
 from fieldpost.paths import ROOT
 from firmware.config import check as config

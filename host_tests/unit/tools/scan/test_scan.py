@@ -19,7 +19,7 @@ from fakes.raw_repl import RawReplBoard
 from fieldpost.board.link import open_link
 from fieldpost.emulator.emulator import Emulator
 from fieldpost.errors import CommandError
-from fieldpost.paths import ROOT
+from fieldpost.paths import DESK_PATH, ROOT
 from fieldpost.scan import command as scan_command
 from fieldpost.scan import pins as scan_pins
 from fieldpost.scan import scan
@@ -30,9 +30,9 @@ from firmware.config import keys_sensors
 Make = Callable[..., RawReplBoard]
 BENCH = """
 import time
-from fakes.i2c import FakeBme280
-from fakes.i2c_commands import *
-from fakes.onewire import FakeThermometer, FakeWire
+from emulated.i2c import FakeBme280
+from emulated.i2c_commands import *
+from emulated.onewire import FakeThermometer, FakeWire
 from fakes.wired_pins import Bench, Hanging, LOW
 bench, now = Bench(), time.ticks_ms
 {wiring}
@@ -58,6 +58,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     def one(wiring: str = "", main: str = "", **options: Any) -> RawReplBoard:
         folder = tmp_path / "board"
         shutil.copytree(ROOT / "host_tests" / "fakes", folder / "lib" / "fakes")
+        shutil.copytree(DESK_PATH / "emulated", folder / "lib" / "emulated")
         (folder / "boot.py").write_text(BENCH.format(wiring=wiring))
         if main:
             (folder / "main.py").write_text(main)

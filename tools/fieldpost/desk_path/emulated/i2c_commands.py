@@ -5,7 +5,7 @@ before its result is there, a result can be read once, and what a device was tol
 power.
 """
 
-from fakes.i2c import FakeI2C
+from emulated.i2c import FakeI2C
 
 
 class CommandI2C(FakeI2C):

@@ -5,7 +5,7 @@ and while it is down or settles, the data line is high. After a reset of less th
 value is not to be trusted.
 """
 
-from fakes.pin import FakePin
+from emulated.pin import FakePin
 
 
 class FakeHx711:

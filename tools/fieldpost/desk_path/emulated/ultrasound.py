@@ -1,6 +1,6 @@
 """A fake HC-SR04 on two pins, with a clock of microseconds. Runs in CPython and MicroPython."""
 
-from fakes.pin import FakePin
+from emulated.pin import FakePin
 
 
 class FakeUltrasound:
