@@ -191,6 +191,7 @@ def build(
 def stop(node):
     """Say that the node goes, and keep what has not been delivered."""
     node.outbox.spill()
+    node.uplink.commands.keep(node)
     if node.link.is_up:
         node.uplink.say_offline()
     node.link.close()

@@ -22,6 +22,8 @@ LOSSES = "lost.count"
 # The last failure that nothing else caught, and how many there were in a row (firmware/crash.py).
 CRASH = "crash.txt"
 CRASHES = "crash.count"
+# What a restart or a sleep must keep of commands (firmware/remote/commands.py).
+OWED = "commands.owed"
 
 
 def read(path, files=None, strict=False):

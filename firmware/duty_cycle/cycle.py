@@ -194,7 +194,7 @@ class DutyCycle:
             link.close()
             link.station.power_cycle()
             self.board.throttle(False)
-            self.uplink.commands.leave()
+            self.uplink.commands.leave(self)
         sleep_ms = grid.end(self.now_ms())
         if stays:
             self._deliver_next = True

@@ -3,6 +3,7 @@
 A command is a JSON object such as `{"id":"7","do":"set","key":"sample_s","value":60}`. Each gets
 one answer with its `id`: `{"id":"7","ok":true,…}` or `{"id":"7","ok":false,"error":"…"}`. What is
 retained is refused (it would come again at each connection), what came already is not done twice.
+An answer is told again on each connection until the broker has acknowledged it.
 """
 
 import json
@@ -18,6 +19,12 @@ from firmware.readings.boot_count import FAILED_STARTS_MAX
 # The commands done last, by their ids: more than a broker keeps in flight for one node.
 DONE = "commands.done"
 _DONE_MAX = const(32)
+# Answers that the broker has yet to acknowledge; while there are more, no command is done.
+_OWED_MAX = const(8)
+_OWED_BYTES = const(1024)
+# An answer of more bytes that was sent in vain so often may be what the broker closes on.
+_SHORT_BYTES = const(200)
+_TRIES_MAX = const(2)
 _IDENTIFY_S = const(10)
 _STAY_AWAKE_MIN_MAX = const(1440)
 # Settings that take effect at once; any other restarts the node.
@@ -41,26 +48,42 @@ class Commands:
         self._trial = trial
         self._log = log
         self._done = _load_done(files)
+        self._kept = _files.read(_files.OWED, files)
+        # Payloads of answers, oldest first; connections on which the oldest was sent.
+        self._owed, self._tries, queue = _load_owed(self._kept)
+        self._is_sent = False  # the oldest, on this connection
+        inbox.queue = queue + inbox.queue
         self._then = None  # done once the answer has arrived
-        self._telling = False  # the verdict of a trial, on this connection
+        self._telling = False  # the verdict of a trial
 
     def step(self):
         """Do one command and publish its answer; True if there is more to do at once."""
-        session, inbox = self._node.link.session, self._inbox
+        session, inbox, owed = self._node.link.session, self._inbox, self._owed
+        if self._is_sent and not (session.others or (session.careful and session.careful.held)):
+            # It has arrived, or is of a topic that the broker does not take.
+            owed.pop(0)
+            self._is_sent = False
+            self._tries = 0
+        if owed and not self._is_sent:
+            self._send()
+        if not (self._kept is None or owed or inbox.queue):
+            self._kept = None
+            _files.discard(_files.OWED, self._files)
         verdict = self._trial and self._trial.verdict
         if verdict and not self._telling and not self._then:
             self._telling = True
             self._publish(verdict)
             self._then = self._verdict_arrived
+        if len(owed) >= _OWED_MAX or sum([len(one) for one in owed]) > _OWED_BYTES:
+            return False
         if inbox.overflow:
             inbox.overflow = 0
             self._publish({"id": None, "ok": False, "error": "too many commands at once"})
         # What has come behind a command that ends the connection is refused while it can be.
         if self._then and (self._telling or not inbox.queue):
-            if session.waits():
+            if owed:
                 return False
-            then, self._then = self._then, None
-            then()
+            self._end()
             return True
         if not inbox.queue:
             return False
@@ -72,29 +95,61 @@ class Commands:
         self._telling = False
         self._trial.close()
 
+    def keep(self):
+        """RAM is about to be lost: what has to be told, and to be done, goes to flash. False if
+        that refuses."""
+        if self._owed or self._inbox.queue:
+            queue = [
+                (None if payload is None else payload.hex(), retained)
+                for payload, retained in self._inbox.queue
+            ]
+            try:
+                owed = [one.decode() for one in self._owed]
+                kept = json.dumps((owed, self._tries, queue)).encode()
+                if kept != self._kept:
+                    _files.write_atomic(_files.OWED, kept, self._files)
+                    self._kept = kept
+            except (OSError, MemoryError):
+                return False
+        return True
+
     def leave(self):
         """The node is about to sleep, and may forget: what was answered is done, though nobody
         knows whether the answer has arrived."""
-        if self._then and not self._telling:
-            then, self._then = self._then, None
-            then()
+        if (self.keep() or not self._telling) and self._then:
+            self._end()
 
     def tell_again(self):
-        """The connection broke before the verdict of a trial was acknowledged."""
-        if self._telling:
-            self._telling = False
-            self._then = None
+        """A new connection begins."""
+        self._is_sent = False
 
     def is_idle(self):
-        """No command is half done. (What waits is in the inbox.)"""
-        return self._then is None
+        """No command is half done, and no answer under way. (What waits is in the inbox.)"""
+        return self._then is None and not self._owed
 
     # Inside ----------------------------------------------------------------------------------
 
     def _publish(self, answer):
         text = json.dumps(answer)
         self._log("command: %s" % text[:100])
-        self._node.link.session.publish(self._result_topic, text.encode(), False, 1)
+        self._owed.append(text.encode())
+        if not self._is_sent:
+            self._send()
+
+    def _send(self):
+        """Send the oldest answer: one at a time, so that an end of the connection is its own."""
+        owed = self._owed
+        if self._tries >= _TRIES_MAX and len(owed[0]) > _SHORT_BYTES:
+            answer = json.loads(owed[0])
+            note = "the whole answer, %d bytes, did not arrive" % len(owed[0])
+            owed[0] = json.dumps({"id": answer["id"], "ok": answer["ok"], "note": note}).encode()
+        self._node.link.session.publish(self._result_topic, owed[0], False, 1)
+        self._is_sent = True
+        self._tries += 1
+
+    def _end(self):
+        then, self._then = self._then, None
+        then()
 
     def _answer(self, payload, retained):
         name = None
@@ -310,6 +365,19 @@ def _load_done(files):
     except ValueError:
         return []
     return found if isinstance(found, list) else []
+
+
+def _load_owed(kept):
+    """(answers, tries of the oldest, queue of an inbox) as `Commands.keep` wrote them, or None."""
+    try:
+        answers, tries, queue = json.loads(kept or b"[[],0,[]]")
+        queue = [
+            (None if payload is None else bytes.fromhex(payload), retained)
+            for payload, retained in queue
+        ]
+        return [one.encode() for one in answers], int(tries), queue
+    except (ValueError, TypeError, AttributeError):
+        return [], 0, []
 
 
 def _text(command, name):

@@ -2,6 +2,8 @@
 
 from micropython import const
 
+from firmware import files as _files
+
 _QUEUE_MAX = const(8)
 _BYTES_MAX = const(512)
 
@@ -21,6 +23,7 @@ class Inbox:
         self._trial = trial
         self._make = files, restart, log
         self._commands = None
+        self._owes = _files.read(_files.OWED, files) is not None
 
     def receive(self, topic, payload, retained):
         """Called by the session, for every message."""
@@ -33,27 +36,35 @@ class Inbox:
 
     def step(self, node):
         """Do one command; True if there is more to do at once."""
-        if self._commands is None:
-            if self.is_idle():
-                return False
-            from firmware.remote import commands
-
-            self._commands = commands.make(node, self, self._trial, *self._make)
-        return self._commands.step()
+        if self.is_idle():
+            return False
+        return self._load(node).step()
 
     def restart(self):
         """A new connection begins."""
         if self._commands:
             self._commands.tell_again()
 
-    def leave(self):
+    def keep(self, node):
+        """The node is about to restart."""
+        if self._commands or self.queue:
+            self._load(node).keep()
+
+    def leave(self, node):
         """The node is about to sleep."""
-        if self._commands:
-            self._commands.leave()
+        if self._commands or self.queue:
+            self._load(node).leave()
 
     def is_idle(self):
         """Nothing to do and nothing to tell."""
         trial = self._trial
         if self.queue or (trial and trial.verdict):
             return False
-        return self._commands is None or self._commands.is_idle()
+        return self._commands.is_idle() if self._commands else not self._owes
+
+    def _load(self, node):
+        if self._commands is None:
+            from firmware.remote import commands
+
+            self._commands = commands.make(node, self, self._trial, *self._make)
+        return self._commands

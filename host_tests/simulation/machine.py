@@ -161,6 +161,7 @@ class Machine:
             app.loop(node, clock, feed, self.flash)
         except MemoryError as error:
             self.crashes += 1
+            self.orders.forgot()
             app.crashed(error, node, board, clock, log, self.flash)
         except Exception as error:
             raise Violation(f"{self.name}: {error!r} escaped") from error
@@ -205,16 +206,38 @@ class Machine:
 
         outbox.put = checked_put
         session, receive = node.link.session, node.link.session.on_message
+        inbox = node.uplink.commands
 
         def checked_receive(topic: bytes, payload: bytes, retained: bool) -> None:
-            self.orders.received(topic, payload, retained)
+            refused = inbox.overflow
             receive(topic, payload, retained)
+            if inbox.overflow == refused:
+                self.orders.received(topic, payload, retained)
 
         session.on_message = checked_receive
+
+    def watch_commands(self, made: Any) -> None:
+        """The node has loaded what does its commands."""
+        answer, keep = made._answer, made.keep
+
+        def checked_answer(payload: bytes | None, retained: bool) -> dict[str, Any]:
+            found = answer(payload, retained)
+            self.orders.did(found)
+            return found
+
+        def checked_keep() -> bool:
+            kept = keep()
+            if not kept:
+                self.orders.forgot()
+            return kept
+
+        made._answer, made.keep = checked_answer, checked_keep
 
     def _end_boot(self, cause: str) -> None:
         """Nothing of a boot survives but what is on flash."""
         self.world.note(self.name, "ends", cause)
+        if cause in ("power-on", "watchdog"):
+            self.orders.forgot()
         self._running = False
         if self._board is not None:
             self._board.power_off()

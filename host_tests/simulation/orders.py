@@ -1,10 +1,11 @@
 """What one node is told over `…/cmd`, and what it answers.
 
-Must be true: an answer names a command that the node received; a command is done once in each boot
-that received it (the broker repeats what was not acknowledged, and a restart forgets what was
-done); on a connection that lasts each is answered within the deadlines; a change of the broker's
-address that strands the node is taken back, and told; and once nothing goes wrong any more,
-commands are answered as if nothing had ever been.
+Must be true: an answer names a command that the node received, and says what the node made of it;
+a command is done once in each boot that received it (the broker repeats what was not acknowledged,
+and a restart forgets what was done); on a connection that lasts each is answered within the
+deadlines, and over any break, sleep or restart in the end; a change of the broker's address that
+strands the node is taken back, and told; and once nothing goes wrong any more, commands are
+answered as if nothing had ever been. A command is lost with the power, or in a crash.
 """
 
 import json
@@ -44,6 +45,8 @@ class Orders:
         self._boots: dict[str, set[int]] = {}  # in which the node received it
         self._done: Counter[str] = Counter()
         self._answered: set[str] = set()
+        self._given: set[tuple[Any, bool]] = set()  # what its answers say, as it made them
+        self._forgotten: set[str] = set()  # with the RAM of a boot that ended badly
         self._nameless = 0  # received, and without an id to answer to
         self._pending: list[_Received] = []
         self._on_trial = ""  # the change that is yet to be judged
@@ -94,6 +97,27 @@ class Orders:
                 _Received(name, machine.world.now_us, machine.hung_us, boot, failures)
             )
 
+    def did(self, answer: dict[str, Any]) -> None:
+        """The node did a command, or refused it: this will be its answer."""
+        self._given.add(_outcome(answer))
+        name = answer["id"]
+        if name is None:
+            self._nameless -= 1
+            if self._nameless < 0:
+                self._fail(f"{answer} answers nothing")
+        elif answer["ok"]:
+            self._done[name] += 1
+            if self._done[name] > len(self._boots[name]):
+                self._fail(f"command {name} {self._sent[name]} was done {self._done[name]} times")
+
+    def forgot(self) -> None:
+        """RAM is lost, and nobody could keep what was in it."""
+        self._forgotten |= self._boots.keys() - self._answered
+
+    def unanswered(self) -> list[str]:
+        """Of what was received, and not lost with the power."""
+        return sorted(self._boots.keys() - self._answered - self._forgotten)
+
     def check(self) -> None:
         """After each step: is what was received on this connection answered in time?"""
         machine = self._machine
@@ -122,9 +146,7 @@ class Orders:
             self._fail(f"{answer} says neither that it was done nor why not")
         self.refusals += not ok
         if name is None:
-            if "too many" not in answer["error"]:
-                self._nameless -= 1
-            if self._nameless < 0:
+            if "too many" not in answer["error"] and _outcome(answer) not in self._given:
                 self._fail(f"{answer} answers nothing")
             return
         if name not in self._boots:
@@ -133,12 +155,10 @@ class Orders:
         order = self._sent[name]
         if order["do"] == "set" and self._is_verdict(order, answer):
             self._judge(order, answer)
-        elif ok:
-            if answer.get("on_trial"):
-                self._on_trial = name
-            self._done[name] += 1
-            if self._done[name] > len(self._boots[name]):
-                self._fail(f"command {name} {order} was done {self._done[name]} times")
+        elif _outcome(answer) not in self._given:
+            self._fail(f"{answer} is not what the node made of {order}")
+        elif answer.get("on_trial"):
+            self._on_trial = name
 
     @staticmethod
     def _is_verdict(order: dict[str, Any], answer: dict[str, Any]) -> bool:
@@ -166,7 +186,7 @@ class Orders:
         if self._on_trial and not machine.power_failures:
             self._fail(f"nobody was told what came of {self._sent[self._on_trial]}")
         if self._probe in self._answered:
-            return True
+            return not self.unanswered()
         if machine.world.now_us - self._probed_us >= _PROBE_AGAIN_US:
             self._probed_us = machine.world.now_us
             self._probe = self.send("get", key="sample_s")
@@ -174,6 +194,11 @@ class Orders:
 
     def _fail(self, what: str) -> None:
         raise Violation(f"{self._machine.name}: {what}")
+
+
+def _outcome(answer: dict[str, Any]) -> tuple[Any, bool]:
+    """What of an answer arrives in any case, however large it was."""
+    return answer["id"], answer["ok"]
 
 
 def _name_of(payload: bytes) -> str | None:

@@ -20,7 +20,7 @@ from fakes.tls import TlsServer
 from fakes.world import Hang, World
 from firmware.config import verify as checking
 from firmware.net import link, tls
-from firmware.remote import health
+from firmware.remote import commands, health
 from simulation import scenario as scenarios
 from simulation.endings import EndOfRun, Violation
 from simulation.faults import GROUPS
@@ -134,7 +134,7 @@ class Run:
     def play(self) -> Result:
         """Run to the end; raises Failed."""
         try:
-            with _stand_ins(self._check_settings):
+            with _stand_ins(self._check_settings, self._watch_commands):
                 try:
                     self._play()
                 except EndOfRun:
@@ -233,6 +233,10 @@ class Run:
         (machine,) = [one for one in self.machines if one.name == config["node"]]
         return machine.check_settings(config)
 
+    def _watch_commands(self, node: Any, made: commands.Commands) -> None:
+        (machine,) = [one for one in self.machines if one.node is node]
+        machine.watch_commands(made)
+
     def _arrival(self, machine: Machine) -> Any:
         arrived = machine.ledger.arrived
         return lambda record: arrived(record.payload)
@@ -301,15 +305,26 @@ class _Nothing(list):
 
 
 @contextmanager
-def _stand_ins(check: Callable[[dict[str, Any]], Any]) -> Iterator[None]:
+def _stand_ins(
+    check: Callable[[dict[str, Any]], Any], watch: Callable[[Any, commands.Commands], None]
+) -> Iterator[None]:
     """MicroPython's `gc` and `sys.print_exception`: the host's would cost time, and tell paths;
-    `check`, which knows each node's credentials; and certificates, which nobody reads."""
+    `check`, which knows each node's credentials; and certificates, which nobody reads.
+    `watch` sees what does a node's commands once that is loaded."""
     stand_in = SimpleNamespace(collect=lambda: 0, mem_free=lambda: 100_000)
     health.gc = link.gc = tls.gc = stand_in
     blocks = tls._blocks
     tls._blocks = lambda *_: [b"\x30"]
     check_settings = checking.check_settings
     checking.check_settings = check
+    make = commands.make
+
+    def watched(node: Any, *parts: Any) -> commands.Commands:
+        made = make(node, *parts)
+        watch(node, made)
+        return made
+
+    commands.make = watched
     gc.disable()
     sys.print_exception = lambda error, file: file.write(f"Traceback: {error!r}\n")
     try:
@@ -318,6 +333,7 @@ def _stand_ins(check: Callable[[dict[str, Any]], Any]) -> Iterator[None]:
         health.gc = link.gc = tls.gc = gc
         tls._blocks = blocks
         checking.check_settings = check_settings
+        commands.make = make
         gc.enable()
         del sys.print_exception
 

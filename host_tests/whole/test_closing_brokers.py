@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter, deque
 from typing import Any
 
@@ -30,10 +31,25 @@ class Closed:
         self.broker.habits = habits
         self.field.run.world.trace = deque()  # All of it, not the last of it alone.
         self.topics: Counter[str] = Counter()
+        self.answers: dict[str, list[dict[str, Any]]] = {}
         self.broker.watch("#", self._note)
+        self.broker.watch(f"{CMD}/result", self._hear)
 
     def _note(self, record: Record) -> None:
         self.topics[record.topic] += 1
+
+    def _hear(self, record: Record) -> None:
+        answer = json.loads(record.payload)
+        self.answers.setdefault(answer["id"], []).append(answer)
+
+    def tell_each_s(self, interval_s: int, *commands: dict[str, Any]) -> int:
+        """Send these again and again, each with an id from c1 on; how many in all."""
+        world, orders = self.field.run.world, self.field.machine.orders
+        times = range(interval_s, 3400, interval_s)
+        for at_s in times:
+            for arguments in commands:
+                world.at(at_s * 1_000_000, lambda one=arguments: orders.send(**one))
+        return len(times) * len(commands)
 
     def play(self) -> Closed:
         self.field.run.play()
@@ -194,3 +210,39 @@ def test_a_sleeper_delivers_in_each_wake_what_its_early_packets_did_not(
     first = {one["seq"]: one["at"] for one in reversed(node.field.readings)}
     assert list(range(29)) == sorted(first)[:29]
     assert all(at - 60 * seq < 30 for seq, at in first.items())
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["closes", "resets"])
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("mode", MODES)
+def test_each_command_is_answered_whatever_else_the_broker_closes_on(
+    mode: str, port: str, limit: str, resets: bool
+) -> None:
+    """A command that the broker has handed over does not come again."""
+    habits, left = LIMITS[limit]
+    habits = dataclasses.replace(habits, unread_resets=resets)
+    node = Closed(habits, mode, port, home_assistant="homeassistant")
+    told = node.tell_each_s(
+        100, {"do": "outbox"}, {"do": "get", "key": "sample_s"}, {"do": "sample"}
+    )
+    node.play()
+    assert node.field.machine.orders.unanswered() == []
+    # At a sleeper's broker that refuses the will there is no session to wait in for long.
+    assert len(node.answers) == told or (left[-1] == "the will" and mode == "duty_cycle")
+    assert all(one["ok"] for one, *_ in node.answers.values())
+
+
+@pytest.mark.parametrize(
+    ("mode", "port"), [("always_on", "esp32"), ("always_on", "rp2"), ("duty_cycle", "rp2")]
+)
+def test_an_answer_that_is_too_large_for_the_broker_is_told_in_short_and_keeps_back_no_other(
+    mode: str, port: str
+) -> None:
+    node = Closed(Habits(packet_max=300), mode, port)
+    told = node.tell_each_s(600, {"do": "log"}, {"do": "outbox"})
+    node.play()
+    assert set(node.answers) == {f"c{one}" for one in range(1, told + 1)}
+    logs = [node.answers[f"c{one}"][-1] for one in range(1, told + 1, 2)]
+    assert all(one["ok"] and "did not arrive" in one["note"] for one in logs)
+    assert node.told(f"{CMD}/result is left out") == 0

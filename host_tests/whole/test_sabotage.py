@@ -131,6 +131,16 @@ def _no_memory_of_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Careful, "keep", lambda self: None)
 
 
+def _no_second_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that was on its way when the connection ended is taken for heard."""
+    monkeypatch.setattr(commands.Commands, "tell_again", lambda self: None)
+
+
+def _no_keeping_of_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is yet to be done and to be answered is forgotten with each deep sleep."""
+    monkeypatch.setattr(commands.Commands, "keep", lambda self: True)
+
+
 class Sabotage(NamedTuple):
     """What is switched off, the faults and the broker with which that shows, and what the
     simulation then says."""
@@ -173,6 +183,16 @@ _SABOTAGES = {
     ),
     "memory of it over a deep sleep": Sabotage(
         _no_memory_of_ends, [], "not delivered|no answer", "takes nothing retained", True
+    ),
+    "answers until they have arrived": Sabotage(
+        _no_second_answer, ["connection", "commands"], "no answer to a command|nobody was told"
+    ),
+    "commands over a deep sleep": Sabotage(
+        _no_keeping_of_commands,
+        ["commands"],
+        "no answer to a command|nobody was told",
+        "takes nothing retained",
+        True,
     ),
 }
 _SEEDS = 30

@@ -29,18 +29,16 @@ TOPIC = b"fieldpost/n/cmd"
 
 
 class Session:
-    """Keeps what is published; `waiting`: the broker has not acknowledged it yet."""
+    """Keeps what is published; `others`: of it, what the broker has not acknowledged yet."""
 
     def __init__(self) -> None:
         self.answers: list[dict[str, Any]] = []
-        self.waiting = False
+        self.others: list[int] = []
+        self.careful = None
 
     def publish(self, _topic: bytes, payload: bytes, _retain: bool, _qos: int) -> None:
         self.answers.append(json.loads(payload))
-        self.waiting = True
-
-    def waits(self) -> bool:
-        return self.waiting
+        self.others.append(len(self.answers))
 
 
 class Told:
@@ -65,6 +63,7 @@ class Told:
             link=SimpleNamespace(session=self.session),
             apply=self.applied.__setitem__,
             publish_health=lambda: None,
+            sample_now=lambda: None,
             uplink=SimpleNamespace(discovery=None),
         )
         actions = Actions(node, self.flash, self._restart)
@@ -81,12 +80,16 @@ class Told:
         self.inbox.receive(TOPIC, json.dumps({"id": name, "do": do, **more}).encode(), False)
 
     def set(self, name: str, key: str, value: Any) -> dict[str, Any]:
+        self.session.others.clear()  # What was answered before has arrived.
         self.send(name, "set", key=key, value=value)
         self.commands.step()
         return self.session.answers[-1]
 
+    def names(self) -> list[str | None]:
+        return [one["id"] for one in self.session.answers]
+
     def acknowledge(self) -> None:
-        self.session.waiting = False
+        self.session.others.clear()
         self.commands.step()
 
     def config(self) -> dict[str, Any]:
@@ -162,6 +165,9 @@ def test_what_comes_behind_a_restart_is_refused_before_it(told: Told, late: bool
     for _ in range(4):
         told.commands.step()
     assert told.restarts == 0, "nobody waited for the answers"
+    told.acknowledge()
+    told.acknowledge()
+    assert told.restarts == 0, "nobody waited for the last of them"
     assert [(one["id"], one["ok"]) for one in told.session.answers] == [
         ("1", True),
         ("2", False),
@@ -240,7 +246,7 @@ def test_a_verdict_is_told_again_on_the_next_connection_until_it_was_acknowledge
     verdict = {"id": "1", "key": "mqtt.host", "ok": True}
     told.commands.step()
     told.commands.tell_again()  # The connection broke.
-    told.session.waiting = False
+    told.session.others.clear()
     told.commands.step()
     assert told.session.answers == [verdict, verdict]
     told.acknowledge()
@@ -358,6 +364,131 @@ def test_what_is_remembered_of_commands_is_bounded_and_survives_garbage() -> Non
         told.flash.files["commands.done"] = garbage
         told.start()
         assert told.set("again", "sample_s", 60)["ok"]
+
+
+# Answers that have not arrived -------------------------------------------------------------------
+
+
+def test_answers_go_one_at_a_time_each_until_it_is_acknowledged(told: Told) -> None:
+    for name in "abc":
+        told.send(name, "sample")
+    for _ in range(5):
+        told.commands.step()
+    assert told.names() == ["a"], "an end of the connection names its cause"
+    told.commands.tell_again()  # The connection broke.
+    told.session.others.clear()
+    told.commands.step()
+    assert told.names() == ["a", "a"] and not told.commands.is_idle()
+    for _ in range(3):
+        told.acknowledge()
+    assert told.names() == ["a", "a", "b", "c"] and told.commands.is_idle()
+
+
+@pytest.mark.parametrize("sleeps", [True, False])
+def test_what_has_not_arrived_and_what_is_not_done_outlasts_a_sleep_and_a_restart(
+    told: Told, sleeps: bool
+) -> None:
+    """The broker has an acknowledgement of each of these commands, and sends none again."""
+    told.send("a", "sample")
+    told.commands.step()
+    told.send("b", "sample")
+    told.inbox.receive(TOPIC, b"", False)
+    told.inbox.receive(TOPIC, b"\xff\xfe", False)
+    told.inbox.receive(TOPIC, b"x" * 600, False)
+    told.inbox.receive(TOPIC, b'{"id":"r","do":"sample"}', True)
+    (told.commands.leave if sleeps else told.commands.keep)()
+    told.start()
+    assert not told.inbox.is_idle(), "it has something to tell"
+    for _ in range(12):
+        told.acknowledge()
+    errors = [one.get("error") for one in told.session.answers]
+    assert told.names() == ["a", "b", None, None, None, None]
+    assert errors[2:] == [
+        "not JSON",
+        "not JSON",
+        "larger than 512 bytes",
+        "retained commands are refused",
+    ]
+    assert "commands.owed" not in told.flash.files
+    told.start()
+    assert told.inbox.is_idle()
+
+
+def test_a_restart_at_a_sleep_is_answered_after_it(told: Told) -> None:
+    told.send("a", "restart")
+    told.commands.step()
+    told.commands.leave()
+    assert told.restarts == 1
+    told.start()
+    told.acknowledge()
+    assert told.names() == ["a"] and told.session.answers[0]["ok"]
+
+
+def test_a_verdict_that_has_not_arrived_is_told_once_more_after_each_sleep(told: Told) -> None:
+    told.set("1", "mqtt.host", "right.example")
+    told.flash.files.pop("commands.owed", None)
+    told.start()
+    told.step_trial(True, 1000)
+    for _ in range(5):
+        told.commands.step()
+        told.commands.leave()
+        told.start()
+    told.commands.step()
+    assert told.names() == ["1"]
+    told.acknowledge()
+    told.acknowledge()
+    assert told.names() == ["1"] and "trial.json" not in told.flash.files
+
+
+def test_a_flash_that_refuses_to_keep_an_answer_ends_no_sleep_and_loses_no_verdict(
+    told: Told,
+) -> None:
+    told.set("1", "mqtt.host", "right.example")
+    told.start()
+    told.step_trial(True, 1000)
+    told.commands.step()
+    told.flash.write_error = 28
+    told.commands.leave()
+    told.flash.write_error = None
+    assert "trial.json" in told.flash.files
+    for garbage in (b"", b"{", b"[]", b"5", b"[[1],0,[]]", b"[[],0,[1]]", b"\xff"):
+        told.flash.files["commands.owed"] = garbage
+        told.start()
+        assert not told.inbox.is_idle()
+        told.inbox.queue.clear()
+        told.commands.step()
+        assert told.names() == ["1"]
+
+
+def test_what_is_kept_is_written_once_and_bounded(told: Told) -> None:
+    for number in range(40):
+        told.send(f"c{number}", "nothing of the kind " * 20)
+    told.inbox.receive(TOPIC, b"x" * 600, False)
+    for _ in range(40):
+        told.commands.step()
+    told.commands.leave()
+    assert 1000 < len(told.flash.files["commands.owed"]) < 12_000
+    writes = told.flash.wear["commands.owed.new"].writes
+    for _ in range(5):
+        told.commands.leave()
+    assert told.flash.wear["commands.owed.new"].writes == writes
+
+
+def test_a_large_answer_that_ended_two_connections_is_told_in_short(told: Told) -> None:
+    told.send("a", "x" * 300)
+    told.commands.step()
+    told.send("b", "sample")
+    for _ in range(2):
+        told.commands.leave()
+        told.start()
+        told.commands.step()
+    assert told.session.answers[0]["ok"] is False
+    assert "did not arrive" in told.session.answers[0]["note"]
+    told.acknowledge()
+    assert told.session.answers[1] == {"id": "b", "ok": True}
+
+
+# The interpreter's own limit ---------------------------------------------------------------------
 
 
 def test_the_interpreters_limit_ends_one_command_and_not_the_node(
