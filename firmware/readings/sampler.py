@@ -91,12 +91,16 @@ class Sampler:
         identity = self._identity
         unix_s = self._clock.unix_s()
         when_s = self._clock.uptime_ms() // 1000 if unix_s is None else unix_s
+        text = ",".join(parts)
         record = reading.encode(
-            identity.boot, identity.seq, when_s, unix_s is not None, ",".join(parts).encode()
+            identity.boot, identity.seq, when_s, unix_s is not None, text.encode()
         )
         if self._outbox.put(record):
             seq = identity.next_seq()
             self.taken += 1
+            if not seq:
+                # Whoever has just wired a sensor wants to see it measure.
+                self._log("first reading: {%s}" % text)
             # It waits itself until it is delivered: only more than that is worth a word.
             depth = self._outbox.depth
             more = ", %d waiting" % depth if depth > 1 else ""

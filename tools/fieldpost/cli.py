@@ -23,6 +23,7 @@ from fieldpost.messages import ha_command
 from fieldpost.monitor import command as monitor_command
 from fieldpost.new_sensor import command as new_sensor_command
 from fieldpost.provision import command as provision_command
+from fieldpost.push import command as push_command
 from fieldpost.scan import command as scan_command
 from fieldpost.set_up import command as setup_command
 from fieldpost.terminal import tamed, to_json, tolerate
@@ -43,6 +44,8 @@ app = typer.Typer(
     # A traceback with local variables would print passwords.
     pretty_exceptions_enable=False,
 )
+# It needs a board or a broker, of which the check of a file knows nothing.
+config_command.app.command()(push_command.push)
 app.add_typer(config_command.app, name="config", rich_help_panel=_SETTINGS)
 app.add_typer(certs_command.app, name="certs", rich_help_panel=_NODES)
 app.add_typer(ha_command.app, name="ha", rich_help_panel=_NODES)

@@ -37,8 +37,8 @@ def check_bytes(
     config_json: bytes, secrets_json: bytes
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """Return `(settings, errors)`, as `load` does, for the bytes of the two files."""
-    parsed, errors = _parse(config_json, CONFIG)
-    secrets, more = _parse(secrets_json, SECRETS)
+    parsed, errors = parse(config_json, CONFIG)
+    secrets, more = parse(secrets_json, SECRETS)
     errors += more
     return (None, errors) if errors else config.check(parsed, secrets)
 
@@ -74,10 +74,11 @@ def _read(path: Path, name: str, remedy: str) -> tuple[Any, list[str]]:
         return None, [f"{name}: missing; create {path} ({remedy})"]
     except OSError as error:
         return None, [f"{name}: cannot read {path}: {error.strerror}"]
-    return _parse(data, name)
+    return parse(data, name)
 
 
-def _parse(data: bytes, name: str) -> tuple[Any, list[str]]:
+def parse(data: bytes, name: str) -> tuple[Any, list[str]]:
+    """Return what the bytes of the file `name` say, as a board reads it, and the errors."""
     try:
         text = data.decode("utf-8")
         if text.startswith("\ufeff"):

@@ -23,10 +23,10 @@ def check_and_tell(
     settings, errors = files.load(path)
     warnings: list[str] = []
     if settings:
-        warnings = _warnings(settings)
+        warnings = cautions(settings)
         if chip:
-            errors, cautions = pins.check(settings, chip)
-            warnings += cautions
+            errors, of_pins = pins.check(settings, chip)
+            warnings += of_pins
     errors += _driver_errors(settings, drivers)
     if settings and not drivers:
         warnings += _drivers_elsewhere(settings)
@@ -76,7 +76,7 @@ def _drivers_elsewhere(settings: dict[str, Any]) -> list[str]:
     ]
 
 
-def _warnings(settings: dict[str, Any]) -> list[str]:
+def cautions(settings: dict[str, Any]) -> list[str]:
     """What is allowed, and yet keeps a node from its broker or its broker from being checked."""
     tls = settings["mqtt"]["tls"]
     host = settings["mqtt"]["host"]

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fieldpost.board import files as board_files
-from fieldpost.board.link import BoardError, BoardLink, LinkLost, NoAnswer, ProgramError, open_link
+from fieldpost.board.link import BoardError, BoardLink, ProgramError, open_link
 from fieldpost.board.ports import port_named
 from fieldpost.config import checked, pins
-from fieldpost.deploy import pack
+from fieldpost.deploy import pack, start
 from fieldpost.deploy.build import Build, build, check_mpy, find_umqtt
 from fieldpost.deploy.parts import Part, Parts
 from fieldpost.deploy.plan import Plan, plan, to_hash, to_read
@@ -30,12 +30,6 @@ from fieldpost.paths import ROOT
 
 READY_S = 30.0
 _COMPLETE_S = 60.0
-_CONSOLE_LINES = 20
-_READY = "ready: "
-# What a node says, over and over, when it can't start.
-_REFUSED = "nothing started; Ctrl-C"
-# A node without settings has opened its own access point, and says how to get there.
-_SET_UP = "set-up: join"
 
 # What boot.py runs of a deployment that was committed.
 COMPLETING = (Path(__file__).parent / "complete.py").read_text(encoding="utf-8")
@@ -312,39 +306,20 @@ def _explained(port: str, error: ProgramError) -> BoardError:
 def _start(link: BoardLink, wish: Wish, screen: Screen, outcome: Outcome) -> Outcome:
     """Restart the board, and wait until the node says that it is ready."""
     link.restart()
-    heard = ""
-    ready = None
     screen.progress(link.port, "waiting for the node", 0, None)
-    try:
-        for piece in link.console(wish.ready_s):
-            heard += piece.decode(errors="replace")
-            lines = heard.splitlines()
-            ready = next((line.strip() for line in lines if _READY in line), None)
-            # Only a whole line has the number of the boot in it.
-            if ready or _SET_UP in heard:
-                if heard.endswith("\n"):
-                    break
-            elif _REFUSED in heard:
-                break
-    except (LinkLost, NoAnswer):
-        pass  # what it said so far says why, or the line below does
+    node = start.watch(link, wish.ready_s)
     link.close(resume=False)
-    if ready or not wish.ready_s:
-        what = f". The node is {ready[ready.index(_READY) :]}" if ready else ""
-        return replace(outcome, text=outcome.text + what, ready=ready)
-    lines = [line.strip() for line in heard.splitlines() if line.strip()][-_CONSOLE_LINES:]
-    asks = next((line for line in lines if line.startswith(_SET_UP)), None)
-    if asks:
+    if node.ready or not wish.ready_s:
+        what = f". The node is {node.ready[node.ready.index(start.READY) :]}" if node.ready else ""
+        return replace(outcome, text=outcome.text + what, ready=node.ready)
+    if node.set_up:
         text = f"{outcome.text}. It has no settings yet: fieldpost provision, or with a phone,"
-        return replace(outcome, text=text + asks.removeprefix("set-up:"))
-    why = "did not say that it is ready"
-    if _REFUSED in heard:
-        why = "refuses its configuration"
+        return replace(outcome, text=text + node.set_up)
     return replace(
         outcome,
         ok=False,
-        text=f"{outcome.text}, but the node {why} within {wish.ready_s:g} s. What it said:",
-        console=lines or ["nothing: see what it does with `fieldpost monitor`"],
+        text=f"{outcome.text}, but the node {node.why} within {wish.ready_s:g} s. What it said:",
+        console=node.lines or ["nothing: see what it does with `fieldpost monitor`"],
     )
 
 

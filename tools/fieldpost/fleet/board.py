@@ -61,7 +61,7 @@ def bring(
             for path in found.files.others:
                 if folder := path.rpartition("/")[0]:
                     board_files.make_folder(link, folder)
-            node_files.put_on_board(link, found.files)
+            node_files.put_on_board(link, found.files.contents())
         # It is started when all of it is there.
         link.was_running = False
     outcome = deployment.deploy(

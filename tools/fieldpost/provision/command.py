@@ -84,7 +84,7 @@ def provision(
         with open_link(where) as link:
             known = (None, None) if fresh else provisioning.read_from_board(link)
             files = provisioning.make(answers, tls, *known, pins.chip_on(link))
-            provisioning.put_on_board(link, files)
+            provisioning.put_on_board(link, files.contents())
     names = sorted(files.contents())
     if as_json:
         result = {"ok": True, "where": where, "node": answers.node, "files": names}

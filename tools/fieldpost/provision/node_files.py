@@ -3,6 +3,7 @@ folder. Nothing here prints, logs or quotes a secret.
 """
 
 import difflib
+import hashlib
 import json
 import os
 import tomllib
@@ -168,14 +169,21 @@ def check_answer(name: str, value: str, tls: ClientFiles) -> None:
     make(replace(right, **{name: value}), tls)
 
 
-def put_on_board(link: BoardLink, files: NodeFiles) -> None:
-    """Write them, each whole or not at all."""
-    for name, data in files.contents().items():
-        board_files.write_file(link, on_board(name), data)
+def put_on_board(link: BoardLink, contents: dict[str, bytes]) -> list[str]:
+    """Write what differs, each file whole or not at all; the names of those written."""
+    there = board_files.hash_files(link, map(on_board, contents))
+    different = [
+        name
+        for name, data in contents.items()
+        if there[on_board(name)] != hashlib.sha256(data).hexdigest()
+    ]
+    for name in different:
+        board_files.write_file(link, on_board(name), contents[name])
     # A change by command that was on trial would bring the settings before it back, and what was
     # typed into the node's own page would take their place, or open that page again.
     for name in PENDING:
         board_files.remove_file(link, on_board(name))
+    return different
 
 
 def read_from_board(link: BoardLink) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fieldpost.board.choose import PortOption, the_port
-from fieldpost.board_json import for_board
+from fieldpost.config.masked import without_secrets
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, DEPLOYMENT, OUTBOX, RECORDS, TRIAL
 from fieldpost.options import JsonOption
@@ -24,8 +24,6 @@ _FOLDER = f"/{DEPLOYMENT}/"
 _READINGS = f"/{OUTBOX}/"
 # What is copied beside the readings.
 _DATA = (*RECORDS, TRIAL, CONFIG)
-_SECRET_WORDS = ("pass", "psk", "pwd", "secret", "token", "credential", "login", "user", "ssid")
-_REMOVED = "(not copied)"
 
 
 def shell(port: PortOption = None) -> None:
@@ -147,28 +145,6 @@ def pull(
             f"{len(refused)} not copied, for their names are no names of files here: "
             f"{', '.join(map(repr, refused))}. The board's file system may be damaged."
         )
-
-
-def without_secrets(text: bytes) -> bytes:
-    """A JSON object with all that may be a credential in the wrong place taken out."""
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                key: _REMOVED if any(word in key.lower() for word in _SECRET_WORDS) else clean(one)
-                for key, one in value.items()
-            }
-        if isinstance(value, list):
-            return [clean(one) for one in value]
-        if isinstance(value, str) and value.lstrip().startswith("{"):
-            return without_secrets(value.encode()).decode()  # trial.json holds a config.json
-        return value
-
-    try:
-        return for_board(clean(json.loads(text)))
-    except (ValueError, RecursionError):
-        # Not to be understood, so not to be cleaned.
-        return for_board({"error": "this file is not JSON, and was not copied"})
 
 
 def _save(target: Path, files: dict[str, bytes]) -> None:

@@ -92,3 +92,30 @@ def test_a_drivers_name_for_a_field_cannot_spoil_the_reading() -> None:
     Sampler(sensors, kept, kept, Clock(), 60000, lambda *_: None).step()
     reading = json.loads(payload(kept.records[0], 0, 0, None))
     assert [reading[name] for name in names] == [1, 1, 1, 1]
+
+
+class Counted(Kept):
+    """One whose readings are numbered."""
+
+    def next_seq(self) -> int:
+        self.seq += 1
+        return self.seq - 1
+
+
+def test_the_first_reading_of_a_boot_is_told_whole_and_no_other() -> None:
+    told: list[str] = []
+    fields = [[("temperature", 21.5)], [("temperature", 22.0)]]
+    sensors = SimpleNamespace(
+        errors={},
+        start=lambda _seq: 0,
+        again=lambda: 0,
+        collect=lambda: (fields.pop(0), [("soil", "no answer")]),
+    )
+    kept, clock = Counted(), Clock()
+    sampler = Sampler(sensors, kept, kept, clock, 60000, told.append)
+    sampler.step()
+    clock.now_ms += 60000
+    sampler.step()
+    assert len(kept.records) == 2
+    said = [line for line in told if line.startswith("first reading: ")]
+    assert [json.loads(line[15:]) for line in said] == [{"temperature": 21.5, "failed": ["soil"]}]

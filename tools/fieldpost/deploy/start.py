@@ -1,0 +1,88 @@
+"""What a node says as it starts, read off its console: ready, its first reading, or why not."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from fieldpost.board.link import BoardLink, LinkLost, NoAnswer
+from fieldpost.messages import payload
+
+READY = "ready: "
+# What a node says, over and over, when it can't start.
+_REFUSED = "nothing started; Ctrl-C"
+# A node without settings has opened its own access point, and says how to get there.
+_SET_UP = "set-up: join"
+_READING = "first reading: "
+_DELIVERED = re.compile(r"delivered \d+ readings")
+_LINES_MAX = 20
+
+
+@dataclass
+class Start:
+    """ready: the node's own line, None until it came. reading: its first, None until it came.
+
+    set_up: how to get to the page of a node without settings. is_refused: it has no settings that
+    it can work with. lines: the last that it said.
+    """
+
+    ready: str | None = None
+    reading: dict[str, Any] | None = None
+    set_up: str | None = None
+    is_delivered: bool = False
+    is_refused: bool = False
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def why(self) -> str:
+        """Of a node that did not become ready."""
+        return "refuses its configuration" if self.is_refused else "did not say that it is ready"
+
+    @property
+    def is_over(self) -> bool:
+        """It has said that no more is to come."""
+        return self.is_refused or self.set_up is not None
+
+    def has(self, stage: str) -> bool:
+        """Whether it has come to "ready", "reading" or "is_delivered"."""
+        return getattr(self, stage) not in (None, False)
+
+    def hear(self, text: str) -> None:
+        """All that the board has said since its restart. Only whole lines count: a part of one
+        has half a number in it."""
+        whole = text[: text.rfind("\n") + 1]
+        said = [line.strip() for line in whole.splitlines()]
+        self.ready = self.ready or next((line for line in said if READY in line), None)
+        if self.reading is None and (line := next((o for o in said if _READING in o), None)):
+            try:
+                self.reading = payload.read(line.partition(_READING)[2])
+            except payload.Unreadable:
+                self.reading = {}
+        self.is_delivered = any(map(_DELIVERED.search, said))
+        if not self.ready:
+            self.set_up = next(
+                (o.removeprefix("set-up:") for o in said if o.startswith(_SET_UP)), None
+            )
+            self.is_refused = _REFUSED in text
+        self.lines = [line.strip() for line in text.splitlines() if line.strip()][-_LINES_MAX:]
+
+
+def watch(
+    link: BoardLink, ready_s: float, *, reading_s: float = 0.0, delivery_s: float = 0.0
+) -> Start:
+    """Read the console of a board that has just been restarted, until its node is ready; then for
+    its first reading and its first delivery, if there is a limit for them."""
+    node = Start()
+    heard = ""
+    stages = (("ready", ready_s), ("reading", reading_s), ("is_delivered", delivery_s))
+    try:
+        for wanted, limit_s in stages:
+            for piece in link.console(0 if node.has(wanted) else limit_s):
+                heard += piece.decode(errors="replace")
+                node.hear(heard)
+                if node.has(wanted) or node.is_over:
+                    break
+            if not node.has(wanted):
+                break
+    except (LinkLost, NoAnswer):
+        pass  # What it said so far says why.
+    return node

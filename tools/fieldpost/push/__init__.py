@@ -1,0 +1,1 @@
+"""A configuration from a folder to a node, and back."""

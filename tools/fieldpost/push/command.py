@@ -1,0 +1,157 @@
+"""`fieldpost config push` and `pull`: their command line, and what is told."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fieldpost.board.choose import PortOption, the_port
+from fieldpost.errors import CommandError
+from fieldpost.options import DriversOption, JsonOption
+from fieldpost.terminal import neutral, to_json
+from fieldpost.wrapping import fit
+
+if TYPE_CHECKING:
+    from fieldpost.config.changes import Change
+    from fieldpost.deploy.start import Start
+    from fieldpost.push.cable import Found
+    from fieldpost.push.local import Local
+
+ReadyOption = Annotated[
+    float, typer.Option(min=0, help="Seconds for the node to be ready; 0: do not wait.")
+]
+
+
+def push(
+    file: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="config.json, or its folder.")],
+    port: PortOption = None,
+    drivers: DriversOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")
+    ] = False,
+    ready: ReadyOption = 30.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a node its config.json, and wait for its first reading with it.
+
+    It is checked for that very board, its pins, drivers and certificates included, and what
+    changes is shown. A secrets.json beside it goes with it; without one the board keeps its own.
+    So do certificates that lie there. Status 0 only if the node measures without a failure.
+    """
+    from fieldpost.board.link import open_link
+    from fieldpost.progress import FlashScreen
+    from fieldpost.push import cable, local
+
+    wanted = local.read(file)
+    where = the_port(port)
+    node = None
+    with FlashScreen() as screen:
+        screen.progress(where, "asking the board", 0, None)
+        with open_link(where) as link:
+            found = cable.look(link)
+            fitting = local.fit(wanted, found.secrets, found.chip, found.there, drivers)
+            told = cable.differences(found, wanted, fitting, link)
+            cautions = fitting.cautions + cable.login_caution(found, wanted)
+            if not as_json:
+                screen.finished(where)
+                _show_changes(where, found, wanted, told, cautions)
+            written: list[str] = []
+            if not dry_run:
+                written, node = cable.bring(link, found, fitting, screen, ready)
+        screen.finished(where)
+    ok = dry_run or not found.is_deployed or not ready or _measures(node)
+    if as_json:
+        result = {
+            "ok": ok,
+            "where": where,
+            "node": wanted.config.get("node"),
+            "changes": [vars(one) for one in told],
+            "warnings": cautions,
+            "written": written,
+            **_as_json(node),
+        }
+        typer.echo(to_json(result, indent=2))
+    elif dry_run:
+        _say("nothing was written: this was a dry run")
+    elif node is None:
+        _say(f"written. The board has no firmware yet: fieldpost deploy --port {where}")
+    elif ready:
+        _show_start(node, ready, bool(written))
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _show_changes(
+    where: str, found: "Found", wanted: "Local", told: "list[Change]", cautions: list[str]
+) -> None:
+    chip = found.chip.name if found.chip else "a chip whose pins are not known"
+    was, name = found.config.get("node"), wanted.config.get("node")
+    node = f"node {name}" + (f", until now {was}" if was and was != name else "")
+    _say(f"{where}: {chip}, {node}")
+    for one in told:
+        _say(f"  {one}")
+    if not told:
+        _say("  nothing to change: the board has all of it")
+    for text in cautions:
+        _say(f"  note: {text}")
+
+
+def _show_start(node: "Start", ready_s: float, is_written: bool) -> None:
+    from fieldpost.deploy.start import READY
+
+    if node.set_up:
+        raise CommandError(f"written, but the node takes itself for new:{node.set_up}")
+    if not node.ready:
+        for line in node.lines:
+            typer.echo("    " + line)
+        raise CommandError(f"written, but the node {node.why} within {ready_s:g} s")
+    _say(
+        ("written" if is_written else "restarted")
+        + "; the node is "
+        + node.ready[node.ready.index(READY) :]
+    )
+    if node.reading is None:
+        for line in node.lines:
+            typer.echo("    " + line)
+        raise CommandError("no reading came within a minute: the lines above are the node's last")
+    fields = [f"{name} {_value(one)}" for name, one in node.reading.items() if name != "failed"]
+    _say("first reading: " + (", ".join(fields) or "no field at all"))
+    for line in node.lines:
+        if any(f"sensor {name}: " in line for name in _failed(node)):
+            _say(f"  {line.partition(' ')[2].strip()}")
+    if failed := _failed(node):
+        raise CommandError(f"no values from {', '.join(failed)}: look at its wiring and its pins")
+    _say(
+        "it was delivered to the broker"
+        if node.is_delivered
+        else "it waits on the node: no broker has taken it yet; `fieldpost monitor` shows why"
+    )
+
+
+def _measures(node: "Start | None") -> bool:
+    return node is not None and node.reading is not None and not _failed(node)
+
+
+def _failed(node: "Start") -> list[str]:
+    failed = (node.reading or {}).get("failed")
+    return [str(name) for name in failed] if isinstance(failed, list) else []
+
+
+def _value(value: Any) -> str:
+    return neutral(value) if isinstance(value, str) else to_json(value)
+
+
+def _as_json(node: "Start | None") -> dict[str, Any]:
+    if node is None:
+        return {"ready": None, "reading": None, "delivered": False, "console": []}
+    return {
+        "ready": node.ready,
+        "reading": node.reading,
+        "delivered": node.is_delivered,
+        "console": node.lines,
+    }
+
+
+def _say(text: str) -> None:
+    typer.echo(fit(neutral(text), sys.stdout))

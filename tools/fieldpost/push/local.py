@@ -1,0 +1,127 @@
+"""A node's configuration as it lies in a folder, and whether a board can be what it says."""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fieldpost.board_json import for_board
+from fieldpost.config import files, pins, report
+from fieldpost.config.checked import with_checked
+from fieldpost.drivers import folder as own_drivers
+from fieldpost.drivers import named
+from fieldpost.errors import CommandError
+from fieldpost.file_names import CONFIG, SECRETS, config_at, on_board, secrets_beside
+
+_TLS_FILES = ("ca_file", "cert_file", "key_file")
+
+
+@dataclass(frozen=True)
+class Local:
+    """config, secrets: what the files say; secrets None: there is no such file, and those that are
+    on the board stay. path: of the config.json."""
+
+    path: Path
+    config: dict[str, Any]
+    secrets: dict[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A configuration that has passed for one board. contents: by file name, as they are to be on
+    the board, the certificates among them. cautions: what may yet be wrong with it."""
+
+    contents: dict[str, bytes] = field(repr=False)
+    certificates: list[str]
+    cautions: list[str]
+
+
+def read(path: Path) -> Local:
+    """The configuration at `path`: a config.json, or the folder that it is in. Raises
+    CommandError, without a word of what the files say."""
+    path = config_at(path)
+    config = _object(path, CONFIG)
+    hidden = secrets_beside(path)
+    return Local(path, config, _object(hidden, SECRETS) if hidden.exists() else None)
+
+
+def fit(
+    local: Local,
+    secrets: bytes | None,
+    chip: pins.Chip | None,
+    there: Container[str],
+    drivers: Path | None = None,
+) -> Fitting:
+    """Check it for one board: by the schema, and with its pins, drivers and certificates.
+
+    secrets: the board's own file, None without. there: the paths of the board's files.
+    Raises CommandError with all that is wrong.
+    """
+    if local.secrets is not None:
+        secrets = for_board(local.secrets)
+    if secrets is None:
+        raise CommandError(
+            f"neither the board nor the folder of {local.path} has a {SECRETS}, so the node could "
+            "not join: put one there, or let `fieldpost provision` ask for it"
+        )
+    config = for_board(local.config)
+    settings, errors = files.check_bytes(config, secrets)
+    cautions: list[str] = []
+    others: dict[str, bytes] = {}
+    if settings:
+        cautions = report.cautions(settings)
+        if chip:
+            errors, of_pins = pins.check(settings, chip)
+            cautions += of_pins
+        found = own_drivers.find(drivers) if drivers else None
+        errors += named.errors(settings["sensors"], found)
+        cautions += _drivers_missing(settings, there)
+        others = _beside(local.path, settings, there, errors)
+    if errors:
+        raise CommandError("\n".join([f"{local.path} is not for this board:", *errors]))
+    contents = with_checked({**others, SECRETS: secrets, CONFIG: config})
+    return Fitting(contents, sorted(others), cautions)
+
+
+def _object(path: Path, name: str) -> dict[str, Any]:
+    try:
+        found, errors = files.parse(path.read_bytes(), name)
+    except FileNotFoundError:
+        raise CommandError(f"there is no {path}") from None
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+    if errors or not isinstance(found, dict):
+        raise CommandError(f"{path}: {(errors or ['not a JSON object'])[0]}")
+    return found
+
+
+def _drivers_missing(settings: Mapping[str, Any], there: Container[str]) -> list[str]:
+    found = []
+    for module in named.elsewhere(settings["sensors"]):
+        path = module.replace(".", "/")
+        places = [f"{folder}/{path}" for folder in ("", "/lib")]
+        if not any(at + end in there for at in places for end in (".py", ".mpy", "/")):
+            found.append(
+                f"sensors: the driver {module} is not on the board: it gets there with "
+                "`fieldpost deploy --drivers DIR`"
+            )
+    return found
+
+
+def _beside(
+    path: Path, settings: Mapping[str, Any], there: Container[str], errors: list[str]
+) -> dict[str, bytes]:
+    """The certificates and keys that lie beside the config.json which names them."""
+    found = {}
+    tls = settings["mqtt"]["tls"] or {}
+    for key in _TLS_FILES:
+        name = tls.get(key)
+        if not name:
+            continue
+        beside = path.with_name(name) if "/" not in name else path.parent / name.lstrip("/")
+        try:
+            found[name] = beside.read_bytes()
+        except OSError:
+            if on_board(name.lstrip("/")) not in there:
+                errors.append(f"mqtt.tls.{key}: {name} is neither beside {path} nor on the board")
+    return found
