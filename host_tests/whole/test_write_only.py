@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from rigs.field import Field
 
+from fakes.habits import Habits
+
 MODES = ("always_on", "duty_cycle")
 
 
@@ -42,6 +44,22 @@ def test_each_reading_arrives_once_and_the_refused_topics_are_named(
     if mode == "always_on":
         assert len(lines) == len(topics), "each is told of once"
     assert node.health["causes"] == {}, "no connection was lost over it"
+
+
+@pytest.mark.parametrize("how", ["refuse", "close"])
+@pytest.mark.parametrize("mode", MODES)
+def test_one_refused_topic_costs_no_other(mode: str, how: str) -> None:
+    """As a broker whose permissions name the node's own topics and forget Home Assistant's."""
+    node = field(mode, home_assistant="homeassistant")
+    node.run.broker.habits = Habits(subscribe_denied=("homeassistant/status",), on_subscribe=how)
+    node.run.world.at(int(1800e6), node.machine.orders.send, "outbox")
+    answers: list[str] = []
+    node.run.broker.watch("fieldpost/n/cmd/result", lambda one: answers.append(one.topic))
+    node.run.play()
+    keys = [(one["boot"], one["seq"]) for one in node.readings]
+    assert len(set(keys)) >= 59 and len(keys) <= len(set(keys)) + 3
+    assert node.health["refused"] == ["homeassistant/status"]
+    assert len(answers) == 1, "commands are taken"
 
 
 @pytest.mark.parametrize("mode", MODES)

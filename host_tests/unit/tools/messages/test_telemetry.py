@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fieldpost.messages import verify
+from fieldpost.messages import telemetry, verify
 from fieldpost.messages.telemetry import Kind, Verifier
 from fieldpost.mqtt import brokers
 
@@ -120,6 +120,19 @@ def test_nodes_boots_and_gaps_without_number_end_in_bounded_memory() -> None:
     grown, malformed, total = (int(one) for one in done.stdout.split())
     assert grown < 36_000_000 // 8
     assert malformed > 20_000 and total == 60_000
+
+
+def test_gaps_beyond_the_limit_are_counted_and_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "_GAPS_MAX", 100)
+    verifier = Verifier()
+    for n in range(1000):
+        verifier.feed(TOPIC, reading(1, 2 * n))
+    ((_, _, listed),) = verifier.missing()
+    assert len(listed) == 100 and verifier.unlisted == 999 - 100
+    # What comes late makes room for another.
+    assert verifier.feed(TOPIC, reading(1, 1)).kind == Kind.LATE
+    verifier.feed(TOPIC, reading(1, 2000))
+    assert len(listed) == 100 and 1 not in listed and 1999 in listed
 
 
 @pytest.mark.parametrize("seed", range(20))
