@@ -42,6 +42,7 @@ class Uplink:
         self.discovery = discovery
         self._clock = clock
         self._root = root
+        self._health_topic = root + b"health"
         self._health = health
         self._durable = settings["outbox"]["durability"] == "reading"
         outbox.write_through = self._durable
@@ -94,9 +95,10 @@ class Uplink:
         if self.catching_up and not self.outbox.depth:
             self._note_delivery(*self.catching_up)
             self.catching_up = None
-        if self._crash_sent and not (self.session.waits() or self.session.careful):
+        if self._crash_sent and not self.session.waits():
             self._crash_sent = False
-            self._health.crash_published()
+            if self._health_topic.decode() not in self.session.refused:
+                self._health.crash_published()
         if self.discovery:
             self.discovery.step()
         return self.commands.step(node)
@@ -112,7 +114,7 @@ class Uplink:
             report["delivery"] = self.last_delivery
         report.update(more or {})
         text = json.dumps(report).encode()
-        self.session.publish(self._root + b"health", text, True, self._crash_sent)
+        self.session.publish(self._health_topic, text, True, self._crash_sent)
 
     def say_offline(self):
         """The node goes, and says so."""

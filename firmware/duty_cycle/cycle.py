@@ -178,6 +178,7 @@ class DutyCycle:
             grid.try_at_once()  # What is left goes with the next reading.
         elif wake.delivers and wake.done_ms is None:
             grid.not_delivered(self.now_ms())
+            self._next_health_ms = 0  # As in `closed`.
             link.station.lease = None  # Perhaps somebody else has the address by now.
         elif not self._may_deliver and self.trial and self.trial.is_open:
             # Perhaps by the very limits that are on trial: then no wake would ever deliver.

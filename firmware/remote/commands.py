@@ -248,7 +248,7 @@ class Commands:
                 self._log.level = LEVELS.index(settings[key])
             self._node.publish_health()  # which tells of it
             if self._node.uplink.discovery:
-                self._node.uplink.discovery.is_due = True
+                self._node.uplink.discovery.again()
             return {"key": key}
         self._then = self._actions.restart
         return {"key": key, "restart": True, "on_trial": True}

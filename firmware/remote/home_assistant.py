@@ -236,9 +236,9 @@ class Discovery:
     """Publishes the message after each start, when a field is new, when settings changed, and
     whenever Home Assistant announces itself.
 
-    sampler: `fields` has the names of the last reading's, a new list with each. `told`: how many
-    fields the last message had, 0 until the broker has acknowledged it; in `state` after a deep
-    sleep, when fewer are nothing new.
+    sampler: `fields` has the names of the last reading's, a new list with each. `described`: how
+    many fields the last message had, 0 while one is due and until the broker has acknowledged it;
+    in `state` after a deep sleep, when fewer are nothing new.
     """
 
     def __init__(self, session, settings, sampler, board, state=None):
@@ -249,7 +249,6 @@ class Discovery:
         prefix = settings["home_assistant"]
         self.birth_topic = (prefix + "/status").encode()
         self._topic = ("%s/device/%s/config" % (prefix, settings["node"])).encode()
-        self.is_due = not state
         self.described = self._sent = state.get("described", 0) if state else 0
         self._known = []
         self._last = None
@@ -262,7 +261,11 @@ class Discovery:
     def receive(self, topic, payload, retained):
         """Home Assistant's birth message: it has started, and may have forgotten."""
         if topic == self.birth_topic and payload == b"online" and not retained:
-            self.is_due = True
+            self.again()
+
+    def again(self):
+        """It is due once more, in a later wake if not in this one."""
+        self.described = self._sent = 0
 
     def step(self):
         """Publish if due and the fields are known."""
@@ -273,8 +276,7 @@ class Discovery:
             self._known += [name for name in fields if name not in self._known]
         if not self._session.waits():
             self.described = self._sent
-        if self._known and (self.is_due or len(self._known) > self._sent):
-            self.is_due = False
+        if len(self._known) > self._sent:
             self.described = 0
             self._sent = len(self._known)
             text = payload(self._settings, self._known, self._board)

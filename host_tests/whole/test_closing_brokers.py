@@ -31,12 +31,15 @@ class Closed:
         self.broker.habits = habits
         self.field.run.world.trace = deque()  # All of it, not the last of it alone.
         self.topics: Counter[str] = Counter()
+        self.crashes: list[str | None] = []  # as each health report tells of one
         self.answers: dict[str, list[dict[str, Any]]] = {}
         self.broker.watch("#", self._note)
         self.broker.watch(f"{CMD}/result", self._hear)
 
     def _note(self, record: Record) -> None:
         self.topics[record.topic] += 1
+        if record.topic == HEALTH:
+            self.crashes.append(json.loads(record.payload).get("crash"))
 
     def _hear(self, record: Record) -> None:
         answer = json.loads(record.payload)
@@ -246,3 +249,23 @@ def test_an_answer_that_is_too_large_for_the_broker_is_told_in_short_and_keeps_b
     logs = [node.answers[f"c{one}"][-1] for one in range(1, told + 1, 2)]
     assert all(one["ok"] and "did not arrive" in one["note"] for one in logs)
     assert node.told(f"{CMD}/result is left out") == 0
+
+
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_crash_is_told_of_until_it_has_arrived_and_then_no_more_though_an_extra_is_left_out(
+    mode: str, port: str
+) -> None:
+    node = Closed(Habits(publish_denied=(STATUS,), on_publish="close"), mode, port)
+    node.field.machine.flash.files["crash.txt"] = b"Traceback: here"
+    node.play()
+    assert node.crashes[0] == "Traceback: here" and node.crashes[-1] is None
+    assert "crash.txt" not in node.field.machine.flash.files
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_crash_that_the_broker_takes_no_report_of_is_kept(mode: str) -> None:
+    node = Closed(Habits(publish_denied=(HEALTH,), on_publish="close"), mode)
+    node.field.machine.flash.files["crash.txt"] = b"Traceback: here"
+    node.play()
+    assert "crash.txt" in node.field.machine.flash.files

@@ -281,6 +281,16 @@ def test_a_wake_from_deep_sleep_announces_only_what_was_not_told_yet() -> None:
     assert len(session.published) == 1
 
 
+def test_what_home_assistant_asked_for_in_a_wake_that_failed_is_sent_in_a_later_one() -> None:
+    """Its birth message comes once, and not again to a later wake."""
+    session, reading = Session(), ["temperature"]
+    discovery = Discovery(session, settings_of(), Sampler([reading]), Board(), {"described": 1})
+    discovery.receive(b"homeassistant/status", b"online", False)
+    state = {"described": discovery.described}  # The connection ended before anything was done.
+    Discovery(session, settings_of(), Sampler([reading]), Board(), state).step()
+    assert len(session.published) == 1
+
+
 def test_the_largest_message_is_bounded() -> None:
     sensors = [
         {"type": "bme280", "bus": 0, "scl": 22, "sda": 21, "name": "b" * 23, "prefix": True},
