@@ -1,6 +1,7 @@
 """A folder of drivers: what is in it, whether a board can have it, and the files that it gets."""
 
 import ast
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -57,7 +58,8 @@ def find(folder: Path, root: Path = ROOT) -> Drivers:
                 "needs; give it another name, or put it into a folder of your own name"
             )
         try:
-            sources[name] = path.read_bytes()
+            # Editors on Windows put the mark in front, and a board's compiler does not know it.
+            sources[name] = path.read_bytes().removeprefix(BOM_UTF8)
         except OSError as error:
             raise CommandError(f"cannot read {path}: {error.strerror}") from None
     if not sources:

@@ -24,6 +24,9 @@ KINDS = keys_sensors.NAMES
 # Of the keys that a type requires.
 REQUIRED = {"pin": 4, "scl": 22, "sda": 21, "trigger": 7, "echo": 8, "clock": 9, "data": 10}
 REQUIRED |= {"tx": 11, "rx": 12, "driver": "sht3x:SHT3x"}
+# What measures without a part of its own, and what is never off: heaters, fans, plain probes.
+NO_PART = ("internal", "simulated", "supply", "pulses")
+ALWAYS_ON = ("pms5003", "pms5003st", "scd4x", "sgp40", "soil")
 
 
 def checked(*sensors: dict[str, Any]) -> list[dict[str, Any]]:
@@ -344,6 +347,9 @@ def test_what_a_type_draws_is_said_with_its_source_or_said_to_be_unknown(kind: s
         assert sample_ms > 0
         for best, worst in (active_ma, standby_ua):
             assert 0 <= best <= worst
+            assert worst or kind in ("digital", *NO_PART), "a device that draws nothing"
+        if kind in ALWAYS_ON:
+            assert standby_ua == (active_ma[0] * 1000, active_ma[1] * 1000)
 
 
 def test_no_board_gets_what_is_for_the_host_alone() -> None:

@@ -193,6 +193,13 @@ def test_what_a_board_cannot_compile_is_told_with_its_line(tmp_path: Path) -> No
     assert "--drivers: a/new.py, line 2 does not compile for a board" in " ".join(said.split())
 
 
+def test_a_byte_order_mark_is_no_part_of_a_driver(tmp_path: Path) -> None:
+    fast = "import micropython\n@micropython.viper\ndef f(a: int) -> int:\n    return a\n"
+    files = folder.find(write(tmp_path, fast="\ufeff" + fast, helper="\ufeffX = 1\n")).files()
+    assert files["lib/fast.py"] == fast.encode()
+    assert set(files) == {"lib/fast.py", "lib/helper.mpy"}
+
+
 def test_code_for_one_processor_is_sent_as_source_and_its_faults_are_told(tmp_path: Path) -> None:
     fast = "import micropython\n@micropython.viper\ndef f(a: int) -> int:\n    return a\n"
     drivers = folder.find(write(tmp_path, fast=fast, helper="X = 1\n"))
