@@ -1,18 +1,24 @@
-"""Mutants of the core: one change at a time, and whether a test says no.
+"""Mutants of the core: one change at a time, and whether a test of `make test` says no.
 
-    make mutants                          a few of each file; docs/reliability.md has the table
+    make mutants                          a few of each file, and docs/reliability.md's table anew
     make mutants MUTANTS="--each 100"     more of them
-    make mutants MUTANTS="--file lib/wire.py --seed 7"
+    make mutants MUTANTS="--file lib/wire.py --seed 7 --jobs 1"
 
 Each mutant stands in a copy of the tree, so nothing here changes. A tool of our own, because the
 tests load the firmware in three ways: as modules, as copies of a file under other names, and in
 MicroPython from its place in the tree. Tools that instrument modules as they are imported see the
 first alone; those that change files in place know one command for all tests, and ours would take
 minutes for each mutant.
+
+What was found is kept in build/mutants.json, so a run that was ended goes on. A mutant that a test
+has caught is not tried again while its file is as it was; one that survived is. The few that
+change nothing stand in mutants_equivalent.toml, each with the reason.
 """
 
 import argparse
 import ast
+import hashlib
+import json
 import os
 import random
 import re
@@ -20,36 +26,38 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parents[1]
-# The tests that concern a file, the fastest first: the first failure ends a mutant.
-_UNIT = "host_tests/unit"
-_WIRE = [f"{_UNIT}/lib/test_wire.py", f"{_UNIT}/lib/test_wire_deadlines.py"]
-_SESSION = [
-    f"{_UNIT}/firmware/net/test_mqtt_session.py",
-    f"{_UNIT}/firmware/net/test_mqtt_in_flight.py",
-    f"{_UNIT}/firmware/net/test_mqtt_input.py",
-    f"{_UNIT}/firmware/net/test_mqtt_careful.py",
-]
-_SEEDS = ["host_tests/whole/test_simulation.py::test_no_seed_breaks_an_invariant"]
-TESTS = {
-    "lib/wire.py": [*_WIRE, *_SESSION[:1]],
-    "lib/wire_packets.py": [f"{_UNIT}/lib/test_wire_packets.py"],
-    "firmware/net/mqtt_session.py": [*_SESSION, *_SEEDS],
-    "firmware/net/mqtt_careful.py": [*_SESSION, *_SEEDS],
-    "firmware/net/mqtt_in_flight.py": [*_SESSION, *_SEEDS],
-    "firmware/net/mqtt_packets.py": [*_SESSION, *_SEEDS],
-    "firmware/net/recovery.py": [f"{_UNIT}/firmware/net/test_link.py", *_SEEDS],
-    "firmware/net/wifi.py": [f"{_UNIT}/firmware/net/test_wifi.py", *_SEEDS],
-    "firmware/readings/outbox.py": [f"{_UNIT}/firmware/readings/test_outbox.py", *_SEEDS],
-    "firmware/remote/commands.py": [f"{_UNIT}/firmware/config/test_change.py", *_SEEDS],
-    "firmware/duty_cycle/cycle.py": [f"{_UNIT}/firmware/duty_cycle", *_SEEDS],
-    "firmware/duty_cycle/grid.py": [f"{_UNIT}/firmware/duty_cycle", *_SEEDS],
-}
+PAGE = ROOT / "docs" / "reliability.md"
+FOUND = ROOT / "build" / "mutants.json"
+EQUIVALENT = Path(__file__).with_name("mutants_equivalent.toml")
+_PACKAGES = ("config", "duty_cycle", "net", "portal", "readings", "remote")
+_MODULES = (
+    "boot.py",
+    *(f"firmware/{name}.py" for name in ("app", "clock", "compose", "crash", "files", "node")),
+    *(f"lib/{name}.py" for name in ("module_pack", "sntp", "wire", "wire_packets", "wire_tls")),
+)
+_UNIT = Path("host_tests", "unit")
+_PLACES = (
+    _UNIT / "firmware",
+    _UNIT / "lib",
+    _UNIT / "tools" / "deploy",
+    Path("host_tests", "whole"),
+    Path("host_tests", "on_port"),
+)
+# Tests that run whole nodes, and so concern every file.
+_SEEDS = "host_tests/whole/test_simulation.py"
+# Those that ask nothing of what the firmware does, or go by its text, which a mutant changes.
+_NOT_ASKED = {"test_mutants.py", "test_footprint.py", "test_installed.py", "test_sabotage.py"}
 _LIMIT_S = 300
 _COMPARISONS = {
     "<": "<=",
@@ -69,7 +77,7 @@ _OPERATOR = re.compile(r"not in\b|is not\b|in\b|is\b|<<|>>|//|[<>=!]=|[-+*%<>]")
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: the bytes from `start` to `end` of `file` become `new`."""
+    """One change: the bytes from `start` to `end` of `file` become `new`. text: its line."""
 
     file: str
     line: int
@@ -77,6 +85,15 @@ class Mutant:
     end: int
     old: str
     new: str
+    text: str
+
+    @property
+    def told(self) -> tuple[str, str, str, str]:
+        """What it is known by when lines above it come or go."""
+        return (self.file, self.text, self.old, self.new)
+
+    def applied_to(self, source: bytes) -> bytes:
+        return source[: self.start] + self.new.encode() + source[self.end :]
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.old!r} -> {self.new!r}"
@@ -122,7 +139,8 @@ class _Places:
         return self._lines[line - 1] + column
 
     def _mutant(self, line: int, start: int, end: int, new: str) -> Mutant:
-        return Mutant(self._file, line, start, end, self._source[start:end].decode(), new)
+        text = self._source[self._lines[line - 1] : self._lines[line]].decode().strip()
+        return Mutant(self._file, line, start, end, self._source[start:end].decode(), new, text)
 
     def _whole(self, node: ast.expr | ast.stmt, new: str) -> Mutant:
         assert node.end_lineno is not None and node.end_col_offset is not None
@@ -146,6 +164,41 @@ class _Places:
         if found and found[0] in changes and text.isascii():
             start = begin + found.start()
             yield self._mutant(left.end_lineno, start, begin + found.end(), changes[found[0]])
+
+
+def files() -> list[str]:
+    """The core: what a reading, a command or a setting passes on a board."""
+    packaged = (
+        path.relative_to(ROOT).as_posix()
+        for package in _PACKAGES
+        for path in sorted((ROOT / "firmware" / package).glob("*.py"))
+        if path.name != "__init__.py"
+    )
+    return [*_MODULES, *packaged]
+
+
+@cache
+def stages(file: str) -> list[list[str]]:
+    """The tests that concern a file, by what they cost: its own, those of its package, those that
+    speak of it, and whole nodes. The first failure ends a mutant."""
+    path = Path(file)
+    folder = _UNIT / path.parent
+    own = sorted((ROOT / folder).glob(f"test_{path.stem}*.py"))
+    package = [] if file in _MODULES else sorted((ROOT / folder).glob("test_*.py"))
+    word = re.compile(rf"\b{path.stem}\b")
+    speaking = [
+        test
+        for place in _PLACES
+        for test in sorted((ROOT / place).rglob("test_*.py"))
+        if word.search(test.read_text(encoding="utf-8"))
+    ]
+    seen = {ROOT / _SEEDS}
+    found = []
+    for tests in (own, package, speaking):
+        new = [test for test in tests if test not in seen and test.name not in _NOT_ASKED]
+        seen.update(new)
+        found.append([test.relative_to(ROOT).as_posix() for test in new])
+    return [tests for tests in (*found, [_SEEDS]) if tests]
 
 
 def choose(file: str, each: int, seed: int) -> list[Mutant]:
@@ -175,16 +228,16 @@ class Copy:
         """Whether all tests that concern it pass with it."""
         path = self._folder / mutant.file
         source = path.read_bytes()
-        path.write_bytes(source[: mutant.start] + mutant.new.encode() + source[mutant.end :])
+        path.write_bytes(mutant.applied_to(source))
         # Python knows a change by its time in whole seconds, and by the file's size.
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             compiled.unlink()
         try:
-            return all(self.passes([test]) for test in TESTS[mutant.file])
+            return all(self.passes(tests) for tests in stages(mutant.file))
         finally:
             path.write_bytes(source)
 
-    def passes(self, tests: list[str]) -> bool:
+    def passes(self, tests: list[str], limit_s: float | None = _LIMIT_S) -> bool:
         """Whether these tests pass; what takes too long does not."""
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
@@ -194,11 +247,91 @@ class Copy:
             stderr=subprocess.DEVNULL,
         )
         try:
-            return process.wait(_LIMIT_S) == 0
+            return process.wait(limit_s) == 0
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             return False
+
+
+class Found:
+    """What is known of each mutant, kept over runs: whether it was caught."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        known = json.loads(path.read_text()) if path.exists() else {}
+        self._caught: dict[str, bool] = known
+
+    def is_caught(self, mutant: Mutant) -> bool:
+        return self._caught.get(self._key(mutant), False)
+
+    def note(self, mutant: Mutant, is_caught: bool) -> None:
+        self._caught[self._key(mutant)] = is_caught
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._path.with_suffix(".new")
+        beside.write_text(json.dumps(self._caught, indent=1, sort_keys=True))
+        beside.replace(self._path)
+
+    @staticmethod
+    def _key(mutant: Mutant) -> str:
+        of_file = hashlib.sha256((ROOT / mutant.file).read_bytes()).hexdigest()[:12]
+        return f"{of_file} {mutant.start} {mutant}"
+
+
+def equivalents() -> dict[tuple[str, str, str, str], str]:
+    """Mutants that change nothing, with the reason: by file, line's text, old and new."""
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["mutant"]
+    return {(one["file"], one["text"], one["old"], one["new"]): one["why"] for one in listed}
+
+
+def try_all(mutants: list[Mutant], found: Found, jobs: int) -> list[Mutant]:
+    """Those of them that no test catches. Each job has a copy of the tree."""
+    with ExitStack() as stack:
+        copies: SimpleQueue[Copy] = SimpleQueue()
+        for _ in range(jobs):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fieldpost-mutants-"))
+            copies.put(Copy(Path(folder)))
+
+        def lives(mutant: Mutant) -> bool:
+            if found.is_caught(mutant):
+                return False
+            copy = copies.get()
+            try:
+                return copy.survives(mutant)
+            finally:
+                copies.put(copy)
+
+        left = []
+        # What was ended by hand ends at once: the rest of the queue is not begun.
+        pool = ThreadPoolExecutor(jobs)
+        stack.callback(pool.shutdown, cancel_futures=True)
+        for mutant, is_left in zip(mutants, pool.map(lives, mutants), strict=True):
+            found.note(mutant, not is_left)
+            print("SURVIVED" if is_left else "caught  ", mutant, flush=True)
+            left += [mutant] * is_left
+        return left
+
+
+def table(chosen: list[Mutant], left: list[Mutant], same: list[Mutant]) -> str:
+    """A row for each package. same: the equivalent ones among those that are left."""
+    rows = [
+        "| part | mutants | that change nothing | of the others caught |",
+        "|---|---:|---:|---:|",
+    ]
+    by_part: dict[str, list[Mutant]] = {}
+    for mutant in chosen:
+        by_part.setdefault(_part(mutant.file), []).append(mutant)
+    for part, mutants in [*sorted(by_part.items()), ("**all**", chosen)]:
+        equal = sum(mutant in same for mutant in mutants)
+        missed = sum(mutant in left and mutant not in same for mutant in mutants)
+        others = len(mutants) - equal
+        rows.append(f"| {part} | {len(mutants)} | {equal} | {others - missed} of {others} |")
+    return "\n".join(rows)
+
+
+def _part(file: str) -> str:
+    parent = Path(file).parent.as_posix()
+    return parent if parent not in ("lib", "firmware", ".") else file
 
 
 def main() -> int:
@@ -207,29 +340,37 @@ def main() -> int:
         description="Mutants of the core, and which tests catch them."
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--each", type=int, default=10, help="mutants of each file")
-    parser.add_argument("--file", action="append", choices=TESTS, help="only this one")
+    parser.add_argument("--each", type=int, default=8, help="mutants of each file")
+    parser.add_argument("--file", action="append", choices=files(), help="only this one")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time")
     options = parser.parse_args()
-    survivors: list[Mutant] = []
-    rows = ["| file | mutants | caught |", "|---|---|---|"]
+    chosen_files = options.file or files()
     with tempfile.TemporaryDirectory(prefix="fieldpost-mutants-") as folder:
-        copy = Copy(Path(folder))
-        for file in options.file or TESTS:
-            if not copy.passes(TESTS[file]):
-                print(f"the tests of {file} fail without any mutant", file=sys.stderr)
-                return 1
-            chosen = choose(file, options.each, options.seed)
-            left = []
-            for mutant in chosen:
-                lives = copy.survives(mutant)
-                print("SURVIVED" if lives else "caught  ", mutant, flush=True)
-                left += [mutant] * lives
-            rows.append(f"| {file} | {len(chosen)} | {len(chosen) - len(left)} |")
-            survivors += left
-    print("\n".join(["", *rows, ""]))
-    for mutant in survivors:
-        print(f"survived: {mutant}")
+        asked = {test for file in chosen_files for tests in stages(file) for test in tests}
+        if not Copy(Path(folder)).passes(sorted(asked), limit_s=None):
+            print("the tests fail without any mutant", file=sys.stderr)
+            return 1
+    chosen = [one for file in chosen_files for one in choose(file, options.each, options.seed)]
+    left = try_all(chosen, Found(FOUND), options.jobs)
+    known = equivalents()
+    same = [mutant for mutant in left if mutant.told in known]
+    rows = table(chosen, left, same)
+    print(f"\n{rows}\n")
+    for mutant in left:
+        print(f"survived: {mutant}: {known.get(mutant.told, 'NO TEST CATCHES IT')}")
+    if not options.file:
+        _write(rows, options)
     return 0
+
+
+def _write(rows: str, options: argparse.Namespace) -> None:
+    """Into the page, between its two marks."""
+    begin, end = "<!-- mutants -->\n", "<!-- /mutants -->"
+    page = PAGE.read_text(encoding="utf-8")
+    head, rest = page.split(begin)
+    _, tail = rest.split(end)
+    how = f"Seed {options.seed}, up to {options.each} of each file:"
+    PAGE.write_text(f"{head}{begin}{how}\n\n{rows}\n\n{end}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

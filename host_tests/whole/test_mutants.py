@@ -1,17 +1,19 @@
 """What `make mutants` changes is code that still runs, and the tests that it asks are there."""
 
+from pathlib import Path
+
 import pytest
 
 import mutants
 
 
-@pytest.mark.parametrize("file", mutants.TESTS)
+@pytest.mark.parametrize("file", mutants.files())
 def test_each_mutant_changes_one_place_and_can_be_compiled(file: str) -> None:
     source = (mutants.ROOT / file).read_bytes()
     every = mutants.choose(file, 1 << 30, 1)
-    assert len(every) > 20
+    assert len(every) > 3
     for mutant in every:
-        changed = source[: mutant.start] + mutant.new.encode() + source[mutant.end :]
+        changed = mutant.applied_to(source)
         assert changed != source
         compile(changed, file, "exec")
 
@@ -21,6 +23,38 @@ def test_a_seed_gives_the_same_mutants_each_time_and_another_seed_others() -> No
     assert chosen[0] == chosen[1] != chosen[2]
 
 
-def test_every_test_that_is_asked_is_there() -> None:
-    for tests in mutants.TESTS.values():
-        assert all((mutants.ROOT / test.partition("::")[0]).exists() for test in tests)
+@pytest.mark.parametrize("file", mutants.files())
+def test_each_file_has_tests_and_whole_nodes_come_last(file: str) -> None:
+    *first, seeds = mutants.stages(file)
+    assert seeds == [mutants._SEEDS]
+    asked = [test for tests in first for test in tests]
+    assert len(asked) == len(set(asked))
+    assert all((mutants.ROOT / test).is_file() for test in asked)
+
+
+def test_each_mutant_that_is_said_to_change_nothing_exists_and_says_why() -> None:
+    every = {
+        mutant.told for file in mutants.files() for mutant in mutants.choose(file, 1 << 30, 1)
+    }
+    for told, why in mutants.equivalents().items():
+        assert told in every, told
+        assert len(why) > 20
+
+
+def test_what_was_caught_is_not_tried_again_and_what_survived_is(tmp_path: Path) -> None:
+    caught, left = mutants.choose("lib/wire.py", 2, 1)
+    found = mutants.Found(tmp_path / "build" / "found.json")
+    found.note(caught, True)
+    found.note(left, False)
+    again = mutants.Found(tmp_path / "build" / "found.json")
+    assert again.is_caught(caught) and not again.is_caught(left)
+
+
+def test_the_table_counts_each_part_without_what_changes_nothing() -> None:
+    chosen = mutants.choose("lib/wire.py", 4, 1) + mutants.choose("firmware/net/wifi.py", 3, 1)
+    lines = mutants.table(chosen, left=chosen[:2], same=chosen[:1]).splitlines()
+    assert lines[2:] == [
+        "| firmware/net | 3 | 0 | 3 of 3 |",
+        "| lib/wire.py | 4 | 1 | 2 of 3 |",
+        "| **all** | 7 | 1 | 5 of 6 |",
+    ]
