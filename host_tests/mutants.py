@@ -36,6 +36,8 @@ from itertools import pairwise
 from pathlib import Path
 from queue import SimpleQueue
 
+from covering import FILE, Covering
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
 FOUND = ROOT / "build" / "mutants.json"
@@ -59,6 +61,10 @@ _SEEDS = "host_tests/whole/test_simulation.py"
 # Those that ask nothing of what the firmware does, or go by its text, which a mutant changes.
 _NOT_ASKED = {"test_mutants.py", "test_footprint.py", "test_installed.py", "test_sabotage.py"}
 _LIMIT_S = 300
+# Of the tests that run a line, so many seconds' worth are asked first, the quickest first.
+_QUICK_S = 20.0
+# Compiled tests are kept: each mutant starts a new Python, and would compile them all again.
+_ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 _COMPARISONS = {
     "<": "<=",
     "<=": "<",
@@ -179,8 +185,8 @@ def files() -> list[str]:
 
 @cache
 def stages(file: str) -> list[list[str]]:
-    """The tests that concern a file, by what they cost: its own, those of its package, those that
-    speak of it, and whole nodes. The first failure ends a mutant."""
+    """The tests that concern a file, whether they run the line or not: its own, those of its
+    package, those that speak of it, and whole nodes. The first failure ends a mutant."""
     path = Path(file)
     folder = _UNIT / path.parent
     own = sorted((ROOT / folder).glob(f"test_{path.stem}*.py"))
@@ -224,7 +230,7 @@ class Copy:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
 
-    def survives(self, mutant: Mutant) -> bool:
+    def survives(self, mutant: Mutant, covering: Covering) -> bool:
         """Whether all tests that concern it pass with it."""
         path = self._folder / mutant.file
         source = path.read_bytes()
@@ -232,17 +238,31 @@ class Copy:
         # Python knows a change by its time in whole seconds, and by the file's size.
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             compiled.unlink()
+        quick = covering.tests(mutant.file, mutant.line, _QUICK_S)
         try:
-            return all(self.passes(tests) for tests in stages(mutant.file))
+            return all(self.passes(tests) for tests in (quick, *stages(mutant.file)) if tests)
         finally:
             path.write_bytes(source)
 
-    def passes(self, tests: list[str], limit_s: float | None = _LIMIT_S) -> bool:
+    def covering(self) -> Covering | None:
+        """What runs which line, measured. None if a test fails without any mutant."""
+        target = self._folder / "covering.json"
+        tests = [place.as_posix() for place in _PLACES if place.name != "on_port"]
+        with_plugin = ["-p", "covering", *tests]
+        return Covering(target) if self.passes(with_plugin, None, {FILE: str(target)}) else None
+
+    def passes(
+        self,
+        tests: list[str],
+        limit_s: float | None = _LIMIT_S,
+        more: dict[str, str] | None = None,
+    ) -> bool:
         """Whether these tests pass; what takes too long does not."""
+        path = os.pathsep.join(str(self._folder / name) for name in ("tools", "host_tests"))
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": str(self._folder / "tools")},
+            env={**_ENVIRONMENT, "PYTHONPATH": path, **(more or {})},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -284,7 +304,7 @@ def equivalents() -> dict[tuple[str, str, str, str], str]:
     return {(one["file"], one["text"], one["old"], one["new"]): one["why"] for one in listed}
 
 
-def try_all(mutants: list[Mutant], found: Found, jobs: int) -> list[Mutant]:
+def try_all(mutants: list[Mutant], covering: Covering, found: Found, jobs: int) -> list[Mutant]:
     """Those of them that no test catches. Each job has a copy of the tree."""
     with ExitStack() as stack:
         copies: SimpleQueue[Copy] = SimpleQueue()
@@ -297,7 +317,7 @@ def try_all(mutants: list[Mutant], found: Found, jobs: int) -> list[Mutant]:
                 return False
             copy = copies.get()
             try:
-                return copy.survives(mutant)
+                return copy.survives(mutant, covering)
             finally:
                 copies.put(copy)
 
@@ -346,12 +366,13 @@ def main() -> int:
     options = parser.parse_args()
     chosen_files = options.file or files()
     with tempfile.TemporaryDirectory(prefix="fieldpost-mutants-") as folder:
-        asked = {test for file in chosen_files for tests in stages(file) for test in tests}
-        if not Copy(Path(folder)).passes(sorted(asked), limit_s=None):
-            print("the tests fail without any mutant", file=sys.stderr)
-            return 1
+        print("Asking which tests run which line (some minutes) …", flush=True)
+        covering = Copy(Path(folder)).covering()
+    if covering is None:
+        print("the tests fail without any mutant", file=sys.stderr)
+        return 1
     chosen = [one for file in chosen_files for one in choose(file, options.each, options.seed)]
-    left = try_all(chosen, Found(FOUND), options.jobs)
+    left = try_all(chosen, covering, Found(FOUND), options.jobs)
     known = equivalents()
     same = [mutant for mutant in left if mutant.told in known]
     rows = table(chosen, left, same)

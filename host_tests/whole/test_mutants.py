@@ -1,8 +1,12 @@
 """What `make mutants` changes is code that still runs, and the tests that it asks are there."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from covering import FILE, Covering
 
 import mutants
 
@@ -58,3 +62,34 @@ def test_the_table_counts_each_part_without_what_changes_nothing() -> None:
         "| lib/wire.py | 4 | 1 | 2 of 3 |",
         "| **all** | 7 | 1 | 5 of 6 |",
     ]
+
+
+def test_the_tests_that_run_a_line_are_known_and_the_quickest_come_first(tmp_path: Path) -> None:
+    (tmp_path / "firmware").mkdir()
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "firmware" / "sums.py").write_text(
+        "def twice(x):\n    return sum(\n        (x, x)\n    )\n\n\n"
+        "def half(x):\n    return x / 2\n"
+    )
+    (tmp_path / "test_sums.py").write_text(
+        "import time\nfrom firmware.sums import half, twice\n\n\n"
+        "def test_slow():\n    time.sleep(0.3)\n    assert twice(2) == 4\n\n\n"
+        "def test_quick():\n    assert twice(1) == 2\n\n\n"
+        "def test_other():\n    assert half(2) == 1\n"
+    )
+    told = tmp_path / "told.json"
+    options = ["-q", "-p", "covering", "-c", "/dev/null", "--rootdir", str(tmp_path)]
+    subprocess.run(
+        [sys.executable, "-m", "pytest", *options, str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{mutants.ROOT / 'host_tests'}:.", FILE: str(told)},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    covering = Covering(told)
+    both = ["test_sums.py::test_quick", "test_sums.py::test_slow"]
+    assert covering.tests("firmware/sums.py", 2, limit_s=10) == both
+    assert covering.tests("firmware/sums.py", 3, limit_s=10) == both, "the statement's second line"
+    assert covering.tests("firmware/sums.py", 2, limit_s=0.2) == both[:1]
+    assert covering.tests("firmware/sums.py", 8, limit_s=10) == ["test_sums.py::test_other"]
+    assert covering.tests("firmware/none.py", 1, limit_s=10) == []
