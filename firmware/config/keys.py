@@ -153,6 +153,9 @@ LOW_BATTERY = (
 CONFIG = (
     # The node's name, in its topics, client id and host name: unlike any other at this broker.
     ("node", "name", ..., 1, 32),
+    # The board that this is for, such as "pico-w" or "esp32-c3". The node does not ask; `fieldpost
+    # config check` and `fieldpost battery` do, and need no --board then.
+    ("board", "text", None, 1, 32),
     # Pause at a cold start in which a tool can stop the node, before it does anything else.
     ("boot_window_s", "int", 3, 0, 60),
     # A pin for a button to ground: held down while the boot window ends, it opens the node's own

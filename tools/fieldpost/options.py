@@ -14,3 +14,27 @@ DriversOption = Annotated[
         metavar="DIR",
     ),
 ]
+BrokerOption = Annotated[
+    str,
+    typer.Option(
+        help="mqtt://\\[user:password@]host\\[:port], or mqtts:// for TLS. A password is safer "
+        "in the variable, where other users of this machine do not see it.",
+        envvar="FIELDPOST_BROKER",
+        metavar="URL",
+    ),
+]
+# Not typer's own variables: for mqtt:// these files are no error as long as they are not given by
+# hand, and a certificate from one place does not go with a key from another (ClientFiles).
+CaOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="For mqtts://: who signed the broker's certificate, as PEM; FIELDPOST_CA does, too.",
+    ),
+]
+CertOption = Annotated[
+    Path | None,
+    typer.Option(help="For mqtts://: our certificate, as PEM; FIELDPOST_CERT does, too."),
+]
+KeyOption = Annotated[
+    Path | None, typer.Option(help="For mqtts://: its key; FIELDPOST_KEY does, too.")
+]

@@ -4,6 +4,7 @@ import inspect
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -22,6 +23,10 @@ def fieldpost(*arguments: str, **environment: str) -> "subprocess.CompletedProce
         timeout=60,
         env={**os.environ, "PYTHONPATH": str(ROOT / "tools"), "COLUMNS": "100", **environment},
     )
+
+
+# What the board is told to connect to: the command itself connects to nothing.
+OF_THE_BOARD = [["emulate"]]
 
 
 def commands() -> list[list[str]]:
@@ -72,6 +77,19 @@ def test_help_shows_how_a_broker_is_written_in_full() -> None:
     text = "".join(box.replace("│", "").split())
     assert "mqtt://[user:password@]host[:port]" in text
     assert "FIELDPOST_BROKER" in text
+
+
+def test_whoever_talks_to_a_broker_takes_the_same_files_for_tls() -> None:
+    seen = 0
+    for path in commands():
+        command: Any = get_command(app)
+        for name in path:
+            command = command.commands[name]
+        options = {flag for one in command.params for flag in one.opts}
+        if "--broker" in options and path not in OF_THE_BOARD:
+            assert {"--ca", "--cert", "--key"} <= options, path
+            seen += 1
+    assert seen >= 6
 
 
 def test_help_does_not_show_the_password_in_the_environment() -> None:

@@ -30,8 +30,12 @@ JoinName = Literal["rejoin", "static", "scan"]
 def battery(
     config: Annotated[Path, typer.Argument(help="A node's config.json, or its folder.")],
     board: Annotated[
-        str, typer.Option(help=f"The board it runs on: {', '.join(BOARDS)}.", metavar="NAME")
-    ],
+        str | None,
+        typer.Option(
+            help=f"The board it runs on: {', '.join(BOARDS)}. By itself, the board in the file.",
+            metavar="NAME",
+        ),
+    ] = None,
     cell: Annotated[CellName, typer.Option(help="What it runs on.")] = "18650",
     sleep_ua: Annotated[
         str | None,
@@ -79,7 +83,9 @@ def battery(
         raise CommandError("--temperature and --extra-ua must be finite numbers")
     settings = _settings(config)
     changes = [*(override or []), *([] if sleep_ua is None else [f"sleep_ua={sleep_ua}"])]
-    figures, on_cell = overrides.override(BOARDS[_board(board)], CELLS[cell], changes)
+    figures, on_cell = overrides.override(
+        BOARDS[_board(board or settings["board"])], CELLS[cell], changes
+    )
     node = model.node_from(settings, figures, on_cell, join, extra_ua)
     if measured:
         node = battery_measured.apply(node, battery_measured.read_log(measured), measured.name)
@@ -94,7 +100,12 @@ def battery(
             typer.echo(f"\nDrawn: {plot}")
 
 
-def _board(name: str) -> str:
+def _board(name: str | None) -> str:
+    if name is None:
+        raise CommandError(
+            'the board decides what a node draws: name it with --board, or in the file: "board": '
+            f'"{next(iter(BOARDS))}". Known are {", ".join(BOARDS)}'
+        )
     known = names.same(names.without_variant(name), BOARDS)
     if known is None:
         raise typer.BadParameter(f"{name}: its figures are not known, only {', '.join(BOARDS)}")

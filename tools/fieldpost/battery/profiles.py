@@ -169,6 +169,38 @@ _ESP32_C3 = replace(
     },
 )
 
+_S2_SHEET = "ESP32-S2-WROOM data sheet 1.1"
+_ESP32_S2 = replace(
+    _ESP32_S3,
+    title="ESP32-S2",
+    cpu_ma=Range(17, 28),
+    wait_ma=Range(14, 22),
+    radio_ma=Range(63, 130),
+    idle_ma=Range(17, 50),
+    listen_ma=Range(63, 80),
+    sleep_ua=Range(25, 5000),
+    sources={
+        **_ESP32_S3.sources,
+        "loader_ms": f"as the ESP32-S3's: {_ASSUMED}",
+        "boot_ms": f"as the ESP32-S3's: {_ASSUMED}",
+        "cpu_ma": f"best: {_S2_SHEET}, table 8, modem sleep at 160 MHz; worst: {_ASSUMED}",
+        "wait_ma": f"{_S2_SHEET}, table 8, modem sleep at 80 and at 240 MHz",
+        "radio_ma": f"best: {_S2_SHEET}, table 7, RX 63 to 68 mA; worst: {_ASSUMED} (TX peaks at "
+        "310 mA)",
+        "idle_ma": f"best: {_S2_SHEET}, table 8, modem sleep at 160 MHz; worst: {_ASSUMED}",
+        "listen_ma": f"best: {_S2_SHEET}, table 7, RX; worst: {_ASSUMED}",
+        "sleep_ua": f"best: the bare module, {_S2_SHEET}, table 8; worst: a board with LED and "
+        f"USB bridge powered, as the ESP32-C3's: {_ASSUMED}",
+    },
+)
+
+_ESP32_C6 = replace(
+    _ESP32_C3,
+    title="ESP32-C6",
+    sources=dict.fromkeys(_ESP32_C3.sources, f"as the ESP32-C3's: {_ASSUMED}")
+    | {"sleep_ua": "worst: wuxx/nanoESP32-C6 issue 1; best: as the ESP32-C3's, assumed"},
+)
+
 _PICO_W = Board(
     title="Raspberry Pi Pico W",
     # Light sleep keeps the RAM: nothing boots.
@@ -225,8 +257,10 @@ _PICO_2_W = replace(
 
 BOARDS = {
     "esp32": _ESP32,
+    "esp32-s2": _ESP32_S2,
     "esp32-s3": _ESP32_S3,
     "esp32-c3": _ESP32_C3,
+    "esp32-c6": _ESP32_C6,
     "pico-w": _PICO_W,
     "pico-2-w": _PICO_2_W,
 }

@@ -15,7 +15,7 @@ def check(
     file: Path,
     board: Annotated[
         str | None,
-        typer.Option(help="pico_w, pico2_w, esp32, esp32-c3 …: check the pins against it, too."),
+        typer.Option(help="pico-w, esp32-c3 …: whose pins. By itself, the board in the file."),
     ] = None,
     drivers: DriversOption = None,
     as_json: JsonOption = False,
@@ -27,8 +27,14 @@ def check(
 
 
 @app.command()
-def show(as_json: JsonOption = False) -> None:
+def show(
+    key: Annotated[
+        str | None,
+        typer.Argument(help="Only this key, a section (mqtt.tls) or a sensor type (bme280)."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Every key of config.json and secrets.json: type, range, default, meaning."""
     from fieldpost.config.reference import show_command
 
-    raise typer.Exit(show_command(as_json))
+    raise typer.Exit(show_command(as_json, key))

@@ -5,6 +5,7 @@ in `firmware/sensor_types/`: values from the tables, texts from the comments abo
 """
 
 import ast
+import difflib
 import io
 import json
 import tokenize
@@ -16,6 +17,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from fieldpost.console import Console
+from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.pages import write_part
 from fieldpost.paths import ROOT
@@ -112,13 +114,44 @@ def update_document(path: Path = DOCUMENT) -> None:
     write_part(path, BEGIN, END, markdown())
 
 
-def show_command(as_json: bool) -> int:
-    """Print the reference of all keys; return the exit status."""
+def chosen(key: str) -> list[Section]:
+    """What the reference says of a key, a section or a sensor type. Raises CommandError with what
+    is near it if there is none of that name."""
+    wanted = key.strip().rstrip(".").lower()
+    every = sections()
+    named = [one for one in every if _name(one) == wanted]
+    rows = [
+        (one, [row for row in one.rows if wanted in (row.key.lower(), _last(row))])
+        for one in every
+    ]
+    found = named or [Section(one.title, "", some) for one, some in rows if some]
+    if not found:
+        known = {_name(one) for one in every} | {_last(row) for one in every for row in one.rows}
+        near = difflib.get_close_matches(wanted, sorted(known), n=3)
+        advice = f": did you mean {' or '.join(near)}?" if near else ""
+        raise CommandError(f"there is no key, section or sensor type {key}{advice}")
+    return found
+
+
+def _name(section: Section) -> str:
+    return section.title.lower().removeprefix("sensor type ")
+
+
+def _last(row: Row) -> str:
+    """A key without the objects around it: `ca_file` for `mqtt.tls.ca_file`."""
+    path = row.key.lower().removeprefix(f"{SECRETS} ").split(" (")[0]
+    return path.rpartition(".")[2]
+
+
+def show_command(as_json: bool, key: str | None = None) -> int:
+    """Print the reference of all keys, or of one; return the exit status."""
+    shown = chosen(key) if key else sections()
     if as_json:
-        print(to_json([row._asdict() for row in reference()], indent=2))
+        rows = [row._asdict() for section in shown for row in section.rows]
+        print(to_json(rows, indent=2))
         return 0
     console = Console(highlight=False, markup=False)
-    for section in sections():
+    for section in shown:
         console.print(f"\n{section.title}", style="bold")
         if section.text:
             console.print(section.text)

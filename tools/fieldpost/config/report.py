@@ -17,10 +17,12 @@ def check_and_tell(
 ) -> int:
     """Print what is wrong with a node's files, or what they come to; return the exit status.
 
-    board: whose pins it is to be wired to. drivers: a folder of drivers that it may name.
+    board: whose pins it is to be wired to; None: the one that the file names.
+    drivers: a folder of drivers that it may name.
     """
-    chip = pins.chip_named(board) if board else None
     settings, errors = files.load(path)
+    board = board or (settings and settings["board"])
+    chip = pins.chip_named(board) if board else None
     warnings: list[str] = []
     if settings:
         warnings = cautions(settings)
@@ -51,7 +53,11 @@ def check_and_tell(
         console.print("! " + line, style="yellow")
     console.print(f"  Wi-Fi    {shown['wifi']['networks']} network(s)")
     console.print(f"  sensors  {sensors}, every {shown['sample_s']} s")
-    known = f"fit the {chip.name}" if chip else "not checked; name the --board: pico_w, esp32 …"
+    known = (
+        f"fit the {chip.name}"
+        if chip
+        else 'not checked: name the --board, or say "board": "pico-w" in the file'
+    )
     console.print(f"  pins     {known}")
     return 0
 

@@ -5,11 +5,11 @@ In the command line: `app.command()(doctor_command.doctor)`.
 
 import shutil
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldpost.options import CaOption, CertOption, KeyOption
 from fieldpost.terminal import to_json
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def doctor(
             metavar="URL",
         ),
     ] = None,
-    ca: Annotated[Path | None, typer.Option(help="mqtts: who signed for the broker.")] = None,
-    cert: Annotated[Path | None, typer.Option(help="mqtts: our certificate.")] = None,
-    key: Annotated[Path | None, typer.Option(help="mqtts: the key of --cert.")] = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
     node: Annotated[
         str | None,
         typer.Option(help="Do at the broker what this node does; without, a made-up one."),

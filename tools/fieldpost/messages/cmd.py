@@ -16,6 +16,7 @@ from fieldpost.messages import payload
 from fieldpost.messages.arrivals import Arrivals
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection
+from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.terminal import neutral, to_json
 
 # Beyond the time that a sleeping node has announced: it may have had to try again.
@@ -62,6 +63,7 @@ def send(
     broker: str = mqtt_url.DEFAULT_URL,
     base: str = "fieldpost",
     timeout_s: float | None = None,
+    tls: ClientFiles | None = None,
 ) -> dict[str, Any]:
     """The node's answer. Raises CommandError if none came in time.
 
@@ -88,7 +90,7 @@ def send(
             connection.resubscribe(one, 1)
 
     connection = Connection(
-        mqtt_url.parse(broker),
+        mqtt_url.parse(broker, tls),
         on_message=arrived.put,
         on_connected=resubscribe,
         timeout_s=min(timeout_s or TIMEOUT_S, TIMEOUT_S),
@@ -175,10 +177,16 @@ def _patience_s(node: str, status: dict[str, Any], wakes: int) -> float:
 
 
 def cmd_command(
-    node: str, do: str, words: list[str], broker: str, timeout_s: float | None, as_json: bool
+    node: str,
+    do: str,
+    words: list[str],
+    broker: str,
+    timeout_s: float | None,
+    as_json: bool,
+    tls: ClientFiles | None = None,
 ) -> int:
     """Send, and print the answer. Status 0 if the node did it."""
-    answer = send(node, do, parse_arguments(words), broker=broker, timeout_s=timeout_s)
+    answer = send(node, do, parse_arguments(words), broker=broker, timeout_s=timeout_s, tls=tls)
     if as_json:
         print(to_json(answer))
     elif answer.get("ok"):

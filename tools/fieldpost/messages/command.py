@@ -1,6 +1,5 @@
 """`fieldpost publish`, `listen` and `cmd`: their command line."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,23 +8,8 @@ from fieldpost.messages.publish import DEFAULT_MESSAGE
 from fieldpost.mqtt.client import TIMEOUT_S
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
-from fieldpost.options import JsonOption
+from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption
 
-BrokerOption = Annotated[
-    str,
-    typer.Option(
-        help="mqtt://\\[user:password@]host\\[:port], or mqtts:// for TLS. A password is safer "
-        "in the variable, where other users of this machine do not see it.",
-        envvar="FIELDPOST_BROKER",
-        metavar="URL",
-    ),
-]
-CaOption = Annotated[
-    Path | None,
-    typer.Option(help="For mqtts://: the authority that signed the broker's certificate, as PEM."),
-]
-CertOption = Annotated[Path | None, typer.Option(help="For mqtts://: our certificate, as PEM.")]
-KeyOption = Annotated[Path | None, typer.Option(help="Its key. docs/tls.md has the variables.")]
 QosOption = Annotated[int, typer.Option(min=0, max=2, help="0 at most once, 1 at least once.")]
 
 
@@ -101,8 +85,12 @@ def cmd(
     timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
     as_json: JsonOption = False,
     broker: BrokerOption = DEFAULT_URL,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Tell a node something and print its answer; one that sleeps is waited for."""
     from fieldpost.messages.cmd import cmd_command
 
-    raise typer.Exit(cmd_command(node, do, arguments or [], broker, timeout, as_json))
+    tls = ClientFiles(ca, cert, key)
+    raise typer.Exit(cmd_command(node, do, arguments or [], broker, timeout, as_json, tls))

@@ -11,6 +11,7 @@ from typing import Any
 from fieldpost.errors import CommandError
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import Connection, Denied, check_topic
+from fieldpost.mqtt.tls import ClientFiles
 
 # What a broker keeps comes with the answer to the subscription, or right after it.
 _KEPT_S = 0.5
@@ -145,7 +146,12 @@ def _part(part: Any, has_state_topic: bool) -> list[str]:
 
 
 def remove(
-    node: str, *, broker: str, prefix: str = "homeassistant", base: str = "fieldpost"
+    node: str,
+    *,
+    broker: str,
+    prefix: str = "homeassistant",
+    base: str = "fieldpost",
+    tls: ClientFiles | None = None,
 ) -> str:
     """Take a node out of Home Assistant: empty retained messages where it left any.
 
@@ -158,7 +164,7 @@ def remove(
     ]
     there: set[str] = set()
     connection = Connection(
-        mqtt_url.parse(broker), on_message=lambda message: there.add(message.topic)
+        mqtt_url.parse(broker, tls), on_message=lambda message: there.add(message.topic)
     )
     connection.open()
     try:

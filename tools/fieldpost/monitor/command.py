@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from fieldpost.options import CaOption, CertOption, KeyOption
+
 
 def monitor(
     port: Annotated[
@@ -25,9 +27,9 @@ def monitor(
     ] = None,
     timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts: a line each.")] = False,
-    ca: Annotated[Path | None, typer.Option(help="mqtts: who signed for the broker.")] = None,
-    cert: Annotated[Path | None, typer.Option(help="mqtts: our certificate.")] = None,
-    key: Annotated[Path | None, typer.Option(help="mqtts: the key of --cert.")] = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Watch a board's console and the nodes' messages, until Ctrl-C.
 

@@ -4,7 +4,6 @@ import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from fieldpost.errors import CommandError
 
@@ -18,12 +17,15 @@ class ClientFiles:
     cert: Path | None = None
     key: Path | None = None
 
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Those in FIELDPOST_CA, FIELDPOST_CERT and FIELDPOST_KEY, where no option says more."""
+    def or_environment(self) -> "ClientFiles":
+        """What is not given, from FIELDPOST_CA, FIELDPOST_CERT and FIELDPOST_KEY: a certificate
+        and its key come from one place."""
         names = ("FIELDPOST_CA", "FIELDPOST_CERT", "FIELDPOST_KEY")
         found = [os.environ.get(name) for name in names]
-        return cls(*(Path(one) if one else None for one in found))
+        ca, cert, key = (Path(one) if one else None for one in found)
+        if self.cert or self.key:
+            cert, key = self.cert, self.key
+        return ClientFiles(self.ca or ca, cert, key)
 
     def given(self) -> bool:
         """Whether there is any."""

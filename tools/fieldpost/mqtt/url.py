@@ -64,7 +64,7 @@ def parse(url: str, files: ClientFiles | None = None) -> BrokerAddress:
         raise CommandError("--ca, --cert and --key are for TLS: write mqtts:// in the address")
     tls = None
     if parts.scheme == "mqtts":
-        tls = files if is_given else ClientFiles.from_environment()
+        tls = (files or ClientFiles()).or_environment()
     return BrokerAddress(
         host=parts.hostname,
         port=port or _PORTS[parts.scheme],

@@ -39,6 +39,7 @@ def test_the_shortest_configuration_gets_every_default() -> None:
     assert errors == []
     assert settings == {
         "node": "greenhouse-1",
+        "board": None,
         "boot_window_s": 3,
         "commands": "safe",
         "setup_pin": None,
@@ -174,7 +175,7 @@ def test_what_is_misspelt_is_recognised(change: dict[str, Any], meant: str) -> N
 
 def test_what_resembles_nothing_is_told_what_there_is() -> None:
     assert only_error({"colour": 1}).startswith(
-        "colour: unknown key; allowed: node, boot_window_s"
+        "colour: unknown key; allowed: node, board, boot_window_s"
     )
 
 

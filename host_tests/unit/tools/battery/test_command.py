@@ -101,6 +101,24 @@ def test_days_can_be_worked_by_hand_from_what_is_printed(config: Path) -> None:
         assert one["days"] == pytest.approx(2600 * usable / from_cell_ma / 24, rel=0.001)
 
 
+def test_the_board_in_the_file_needs_no_option(config: Path) -> None:
+    given = run_json(config, "--board", "esp32-c3")
+    told = json.loads(config.read_text()) | {"board": "ESP32_GENERIC_C3"}
+    config.write_text(json.dumps(told))
+    assert run_json(config) == given
+
+
+def test_without_a_board_anywhere_it_says_where_to_name_one(config: Path) -> None:
+    done = CliRunner().invoke(app, ["battery", str(config)])
+    assert done.exit_code == 1
+    assert '"board": "esp32"' in str(done.exception) and "--board" in str(done.exception)
+
+
+@pytest.mark.parametrize("board", ["esp32-s2", "ESP32_GENERIC_C6"])
+def test_every_board_that_can_be_flashed_has_figures(config: Path, board: str) -> None:
+    assert run_json(config, "--board", board)["cases"]["low"]["days"] > 1
+
+
 def test_without_the_boards_own_sleep_current_it_says_so_first(config: Path) -> None:
     unknown = run_json(config, "--board", "esp32")
     assert unknown["sleep_current_known"] is False

@@ -128,6 +128,18 @@ def test_the_check_command_tells_what_a_good_node_comes_to(
     assert result["settings"]["mqtt"]["password"] is None
 
 
+def test_the_board_in_the_file_needs_no_option_and_one_that_is_given_comes_first(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sensors = [{"type": "dht", "pin": 23}]
+    node = {"node": "n", "board": "ESP32-S3", "mqtt": {"host": "h"}, "sensors": sensors}
+    path = write(json.dumps(node))
+    assert report.check_and_tell(path, as_json=False) == 1
+    assert "the ESP32-S3 has no pin 23" in capsys.readouterr().out
+    assert report.check_and_tell(path, as_json=False, board="esp32") == 0
+    assert "fit the ESP32" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "127.1.2.3"])
 def test_a_broker_that_is_the_board_itself_is_warned_of(
     host: str, write: Write, capsys: pytest.CaptureFixture[str]

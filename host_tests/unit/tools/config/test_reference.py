@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fieldpost.config import reference
+from fieldpost.errors import CommandError
 from firmware.config import keys_sensors
 
 
@@ -48,3 +49,29 @@ def test_the_document_is_current(tmp_path: Path) -> None:
     reference.update_document(copy)
     begin, end = reference.BEGIN, reference.END
     assert copy.read_text("utf-8") == f"before\n{begin}\n{reference.markdown()}\n{end}\nafter\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("sample_s", ["sample_s"]),
+        ("mqtt.tls.ca_file", ["mqtt.tls.ca_file"]),
+        ("ca_file", ["mqtt.tls.ca_file"]),
+        ("NTP", ["ntp.host", "ntp.interval_s"]),
+        ("ssid", ["secrets.json wifi[].ssid"]),
+    ],
+)
+def test_one_key_or_one_section_is_shown_alone(asked: str, shown: list[str]) -> None:
+    rows = [row.key for section in reference.chosen(asked) for row in section.rows]
+    assert rows[: len(shown)] == shown
+    assert all(asked.lower() in row for row in rows)
+
+
+def test_a_sensor_type_is_shown_with_its_text_and_its_keys() -> None:
+    (section,) = reference.chosen("bme280")
+    assert "Publishes" in section.text and section.rows
+
+
+def test_a_key_that_is_none_is_told_with_what_is_near_it() -> None:
+    with pytest.raises(CommandError, match="did you mean sample_s"):
+        reference.chosen("sample_ms")
