@@ -99,7 +99,7 @@ class Sensor:
                 self._driver = _build(self._config["recipe"], board)
             # A driver that asks for more than five minutes must not hold up the others.
             return min(int(self._driver.start()), 300000)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._fail(error)
             return 0
 
@@ -126,7 +126,7 @@ class Sensor:
                     value = ValueError("out of range: %g" % value)
                 measured.append((field, value))
             return measured
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._fail(error)
             return []
 

@@ -19,6 +19,9 @@ def _sick(field: Field, how: str) -> None:
     def fall_ill() -> None:
         if how == "answers nothing":
             field.run.broker.mute = True
+        elif how == "no network":
+            machine.access_point.present = False
+            machine.radio.lost(False)
         else:
             machine.radio.lost(False)
             machine.radio.back()
@@ -27,7 +30,7 @@ def _sick(field: Field, how: str) -> None:
     world.at(int(60e6), fall_ill)
 
 
-@pytest.mark.parametrize("how", ["mute", "black-hole", "answers nothing"])
+@pytest.mark.parametrize("how", ["mute", "black-hole", "answers nothing", "no network"])
 @pytest.mark.parametrize("port", ["esp32", "rp2"])
 def test_readings_keep_their_grid_while_the_broker_is_waited_for(port: str, how: str) -> None:
     field = Field(port, _SENSORS, 0.1, mode="always_on", sample_s=1, mqtt=_QUICK)

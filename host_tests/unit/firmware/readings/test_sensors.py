@@ -445,6 +445,36 @@ def test_what_is_raised_deep_inside_is_the_sensors_error_and_the_log_has_its_lin
     assert "KeyError" in first[-1]
 
 
+@pytest.mark.parametrize("error", [SystemExit(1), SystemExit(), StopIteration(), Exception()])
+def test_a_driver_that_ends_the_program_ends_its_own_measurement_alone(scripted, error):
+    class Ends(Scripted):
+        def start(self):
+            raise error
+
+    layer = Sensors(
+        [
+            scripted("starts", [], driver=Ends),
+            scripted("reads", [error]),
+            scripted("good", [1]),
+        ],
+        SensorBoard(),
+    )
+    fields, errors = measure(layer, SensorBoard())
+    assert fields == [("speed", 1)]
+    kind = type(error).__name__
+    assert [(name, text.split()[0]) for name, text in errors] == [
+        ("starts", kind),
+        ("reads", kind),
+    ]
+
+
+def test_ctrl_c_is_for_the_node_and_no_sensors_error(scripted):
+    layer = Sensors([scripted("one", [KeyboardInterrupt()])], SensorBoard())
+    layer.start()
+    with pytest.raises(KeyboardInterrupt):
+        layer.collect()
+
+
 def test_a_driver_whose_fields_have_no_names_is_an_error(scripted):
     class Numbered(Scripted):
         FIELDS = (1,)
