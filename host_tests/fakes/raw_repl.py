@@ -24,6 +24,8 @@ _NO_RAW_PASTE = b"R\x00"
 _BOOTED = b"\0booted\0"
 _RAW_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 _POLL_S = 0.02
+# machine.reset_cause() as the ESP32 port has it.
+_POWER_ON, _HARD, _DEEP_SLEEP = 1, 2, 4
 # Far more than it takes: what came after it would be taken for something else.
 _START_S = 60.0
 _INTERRUPT_S = 0.2
@@ -70,6 +72,8 @@ def _stand_in():
     chip = Other(machine)
     chip.reset = wish("reset")
     chip.bootloader = wish("bootloader")
+    chip.deepsleep = lambda ms: wish("sleep %d" % ms)()
+    chip.reset_cause = lambda: {cause}
     chip.unique_id = lambda: bytes.fromhex({uid!r})
     clock = Other(time)
     if {stuck}:
@@ -99,6 +103,8 @@ class RawReplBoard:
     version: of MicroPython, as it is to say; None: its own.
     stuck: no sleep of its programs ends before a hard reset, as on a Pico W whose program was
     interrupted while it started the radio.
+    vanishes: its port is its chip's own USB, which is away while the chip sleeps; else it is a
+    bridge's, which stays. rom: what its chip prints as it starts, before MicroPython hears.
     """
 
     def __init__(
@@ -115,6 +121,8 @@ class RawReplBoard:
         cut_after: int | None = None,
         version: tuple[int, int, int] | None = None,
         stuck: bool = False,
+        vanishes: bool = False,
+        rom: bytes = b"",
     ) -> None:
         self.folder = folder.resolve()
         self.port = str(link)
@@ -122,6 +130,13 @@ class RawReplBoard:
         self.cut_after = cut_after
         self.version = version
         self.stuck = stuck
+        self.vanishes = vanishes
+        self.rom = rom
+        self.sleeps = 0
+        self.is_asleep = threading.Event()
+        self._wakes_at: float | None = None
+        self._cause = _POWER_ON
+        self._is_held = self._is_let_go = False
         self.bytes_received = 0
         self.soft_resets = 0
         self.hard_resets = 0
@@ -146,14 +161,32 @@ class RawReplBoard:
         """Power it up, and let its port appear."""
         self._unplugged.clear()
         self.in_bootloader.clear()
+        self._wakes_at, self._cause = None, _POWER_ON
+        self._show_port()
+        self._start(main=True)
+        self._thread = threading.Thread(target=self._pump, daemon=True)
+        self._thread.start()
+
+    def _show_port(self) -> None:
         self._outer, self._outer_slave = pty.openpty()
         tty.setraw(self._outer_slave)
         self._link.unlink(missing_ok=True)
         self._link.symlink_to(os.ttyname(self._outer_slave))
         self._plugged_at = time.monotonic()
-        self._start(main=True)
-        self._thread = threading.Thread(target=self._pump, daemon=True)
-        self._thread.start()
+
+    def _hide_port(self) -> None:
+        self._link.unlink(missing_ok=True)
+        os.close(self._outer_slave)
+        os.close(self._outer)
+        self._outer = -1
+
+    def hold(self) -> None:
+        """EN is low: the chip is in reset."""
+        self._is_held = True
+
+    def let_go(self) -> None:
+        """EN is high again: the chip starts, if it was held."""
+        self._is_let_go, self._is_held = self._is_held, False
 
     def unplug(self) -> None:
         """Pull the cable: power and port are gone at once."""
@@ -176,6 +209,7 @@ class RawReplBoard:
             stuck=self.stuck,
             version=self.version,
             start=("boot.py", "main.py") if main else ("boot.py",),
+            cause=self._cause,
             **self._names,
         )
         self._inner, slave = pty.openpty()
@@ -184,6 +218,7 @@ class RawReplBoard:
         mode[3] &= ~(termios.ECHO | termios.ICANON)
         termios.tcsetattr(slave, termios.TCSANOW, mode)
         self._raw = False
+        os.write(self._outer, self.rom)
         self._child = subprocess.Popen(
             [self._micropython, "-i", "-c", boot],
             stdin=slave,
@@ -214,7 +249,8 @@ class RawReplBoard:
     def _pump(self) -> None:
         try:
             while not self._unplugged.is_set():
-                watched = [self._outer] + [self._inner] * (self._inner >= 0)
+                self._sleep_or_wake()
+                watched = [one for one in (self._outer, self._inner) if one >= 0]
                 ready, _, _ = select.select(watched, [], [], _POLL_S)
                 if self._outer in ready:
                     self._from_tool(os.read(self._outer, 4096))
@@ -223,9 +259,24 @@ class RawReplBoard:
                 self._grant_wish()
         finally:
             self._stop()
-            self._link.unlink(missing_ok=True)
-            os.close(self._outer_slave)
-            os.close(self._outer)
+            if self._outer >= 0:
+                self._hide_port()
+
+    def _sleep_or_wake(self) -> None:
+        is_reset = self._is_let_go
+        if is_reset:
+            self._is_let_go = False
+            self.hard_resets += 1
+            self._stop()
+            self._wakes_at = 0.0
+        if self._wakes_at is None or time.monotonic() < self._wakes_at:
+            return
+        self._cause = _POWER_ON if is_reset else _DEEP_SLEEP
+        self._wakes_at = None
+        self.is_asleep.clear()
+        if self._outer < 0:
+            self._show_port()
+        self._start(main=True)
 
     def _from_tool(self, data: bytes) -> None:
         self.bytes_received += len(data)
@@ -295,6 +346,14 @@ class RawReplBoard:
             self._unplugged.set()
             self.in_bootloader.set()
             return
+        if wanted.startswith("sleep"):
+            self.sleeps += 1
+            self._wakes_at = time.monotonic() + int(wanted.split()[1]) / 1000
+            if self.vanishes:
+                self._hide_port()
+            self.is_asleep.set()
+            return
         self.hard_resets += 1
+        self._cause = _HARD
         self.stuck = False
         self._start(main=True)

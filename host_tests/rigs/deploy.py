@@ -50,6 +50,9 @@ class Quiet:
     def progress(self, where: str, what: str, done: int, total: int | None) -> None:
         self.steps.append(what)
 
+    def count_down(self, where: str, what: str, left_s: float, total_s: float) -> None:
+        self.steps.append(what)
+
     def finished(self, where: str) -> None:
         self.steps.append("finished")
 

@@ -1,5 +1,6 @@
 """How flashing looks: a bar for each board in a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import threading
 from types import TracebackType
@@ -9,6 +10,7 @@ from rich.progress import (
     BarColumn,
     Progress,
     SpinnerColumn,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
@@ -20,10 +22,27 @@ from fieldpost.console import Console
 from fieldpost.wrapping import fit
 
 
-class FlashScreen:
-    """Writes to stderr, for stdout may be a script's. Safe to use from several threads."""
+class _Clock(TimeElapsedColumn):
+    """The time that a step has taken, or that is left of one that counts down."""
 
-    def __init__(self) -> None:
+    def render(self, task: Task) -> Text:
+        left = task.fields.get("left")
+        return Text(left, style="progress.remaining") if left else super().render(task)
+
+
+def _clock(duration_s: float) -> str:
+    minutes, seconds = divmod(math.ceil(duration_s), 60)
+    return f"{minutes}:{seconds:02d}"
+
+
+class FlashScreen:
+    """Writes to stderr, for stdout may be a script's. Safe to use from several threads.
+
+    steps: whether each is told elsewhere than in a terminal, too: for work that takes a while.
+    """
+
+    def __init__(self, steps: bool = True) -> None:
+        self._tells_steps = steps
         self._console = Console(file=sys.stderr, highlight=False)
         self._lock = threading.Lock()
         self._tasks: dict[str, TaskID] = {}
@@ -34,7 +53,7 @@ class FlashScreen:
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
-            TimeElapsedColumn(),
+            _Clock(),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
@@ -65,9 +84,24 @@ class FlashScreen:
                 if where in self._tasks:
                     self._bars.remove_task(self._tasks[where])
                 self._tasks[where] = self._bars.add_task(what, total=total, where=where)
-                if not self._console.is_terminal:
+                if not self._console.is_terminal and self._tells_steps:
                     self.say(where, what)
             self._bars.update(self._tasks[where], completed=done, total=total)
+
+    def count_down(self, where: str, what: str, left_s: float, total_s: float) -> None:
+        """A wait that ends at the latest in `left_s`, of `total_s`. Elsewhere than in a terminal
+        it is told once."""
+        with self._lock:
+            if self._steps.get(where) != what:
+                self._steps[where] = what
+                if where in self._tasks:
+                    self._bars.remove_task(self._tasks[where])
+                self._tasks[where] = self._bars.add_task(what, total=total_s, where=where)
+                if not self._console.is_terminal:
+                    self.say(where, f"{what}, {_clock(total_s)} at most")
+            self._bars.update(
+                self._tasks[where], completed=total_s - left_s, left=_clock(left_s) + " left"
+            )
 
     def finished(self, where: str) -> None:
         """No more to come from `where`."""

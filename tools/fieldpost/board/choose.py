@@ -1,41 +1,93 @@
 """Which board a command is for: its options on the command line, and the port that is meant."""
 
-from typing import Annotated
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fieldpost.errors import CommandError
 
+if TYPE_CHECKING:
+    from fieldpost.board.link import BoardLink
+    from fieldpost.board.screen import OwnScreen
+
+# As reach.py has it, which is loaded when a board is wanted.
+WAIT_S = 600.0
+
 PortOption = Annotated[
     str | None, typer.Option(help="The board's port; by itself, the one that is connected.")
 ]
+WaitOption = Annotated[
+    float,
+    typer.Option(min=0, help="Seconds to wait for a board that sleeps; 0: not at all."),
+]
 
 
-def targets(named: list[str], every: bool) -> list[str]:
+def targets(
+    named: list[str], every: bool, screen: "OwnScreen | None" = None, wait_s: float = 0.0
+) -> list[str]:
     """The ports of the boards that are meant.
 
-    Raises CommandError if there is none or it isn't clear which.
+    screen, wait_s: where there is none, one is waited for so long, if a person looks on, who can
+    plug it in. Raises CommandError if there is none or it isn't clear which.
     """
     if named:
         return named
-    from fieldpost.board import find
-    from fieldpost.board.ports import port_named
-
-    found = [b for b in find.find(ask=False) if b.state == "not asked" and b.chip is None]
-    ports = [b for b in found if port_named(b.port).may_be_a_board]
+    ports = _candidates()
+    if not ports and screen and wait_s and sys.stderr.isatty():
+        ports = _await(screen, wait_s)
     if not ports:
         raise CommandError(
             "no board was found. Plug one in with a cable that carries data; one that is new "
             "needs MicroPython first: fieldpost flash"
         )
     if len(ports) > 1 and not every:
-        listed = "\n".join(f"  {one.port}  {one.usb}" for one in ports)
+        listed = "\n".join(f"  {port}  {usb}" for port, usb in ports)
         raise CommandError(
             f"several boards are connected:\n{listed}\nChoose with --port, or take all: --all"
         )
-    return [one.port for one in ports]
+    return [port for port, _ in ports]
 
 
-def the_port(port: str | None) -> str:
+def the_port(port: str | None, screen: "OwnScreen | None" = None, wait_s: float = 0.0) -> str:
     """The one port that is meant. Raises CommandError as `targets` does."""
-    return targets([port] if port else [], every=False)[0]
+    return targets([port] if port else [], False, screen, wait_s)[0]
+
+
+def the_board(port: str | None, screen: "OwnScreen", wait_s: float = WAIT_S) -> "BoardLink":
+    """The one board that is meant, in its raw REPL; one that sleeps is woken or waited for."""
+    from fieldpost.board.reach import reach
+
+    where = the_port(port, screen, wait_s)
+    link = reach(where, screen, wait_s)
+    screen.finished(where)
+    return link
+
+
+def _candidates() -> list[tuple[str, str]]:
+    """(port, what USB calls it) of all that may be boards."""
+    from fieldpost.board import find
+    from fieldpost.board.ports import port_named
+
+    found = [b for b in find.find(ask=False) if b.state == "not asked" and b.chip is None]
+    return [(b.port, b.usb) for b in found if port_named(b.port).may_be_a_board]
+
+
+def _await(screen: "OwnScreen", wait_s: float) -> list[tuple[str, str]]:
+    from fieldpost.board.reach import LOOK_AGAIN_S
+
+    where = "no board"
+    screen.say(
+        where,
+        "is connected. Plug one in with a cable that carries data. One with USB of its own that "
+        "sleeps has a port only while it is awake: its RESET button ends the wait.",
+    )
+    end = time.monotonic() + wait_s
+    ports: list[tuple[str, str]] = []
+    while not ports and (left_s := end - time.monotonic()) > 0:
+        screen.count_down(where, "waiting for one", left_s, wait_s)
+        time.sleep(LOOK_AGAIN_S)
+        ports = _candidates()
+    screen.finished(where)
+    return ports

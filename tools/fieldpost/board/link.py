@@ -37,6 +37,8 @@ _RETRY_S = 1.5
 _CHATTY_S = 0.3
 # A program on the board that no longer hears us is given so long to end on Ctrl-C.
 _REGAIN_S = 5.0
+# How long esptool holds EN low.
+_RESET_S = 0.1
 # For a sleep of a millisecond.
 _SLEEP_S = 0.5
 # After so long a port that goes away in a reset has gone.
@@ -105,15 +107,15 @@ class BoardLink:
     ) -> None:
         self.close()
 
-    def interrupt(self, limit_s: float = CONNECT_S) -> None:
+    def interrupt(self, limit_s: float = CONNECT_S, *, runs: bool = False) -> None:
         """Stop what runs with one Ctrl-C, and enter the raw REPL.
 
         Tried again until the limit: a board that was just plugged in loses what is first sent to
-        it. Raises NoAnswer.
+        it. runs: a program is known to run, and may soon sleep. Raises NoAnswer.
         """
         with self._limited(limit_s, "answer"):
             self._serial.write(b"\r")
-            self.was_running = not self._await(_FRIENDLY, _IDLE_S)
+            self.was_running = runs or not self._await(_FRIENDLY, _IDLE_S)
             tries = 0
             try:
                 while True:
@@ -216,6 +218,30 @@ class BoardLink:
             with self._limited(limit_s + 1, "print"):
                 data = self._serial.read_some()
             yield data
+
+    def listen(self, limit_s: float, markers: tuple[bytes, ...] = ()) -> bytes:
+        """What the board says by itself, up to one of the markers or the limit; without markers,
+        its first bytes. Raises LinkLost."""
+        heard = b""
+        for piece in self.console(limit_s):
+            heard += piece
+            if any(marker in heard for marker in markers) or (heard and not markers):
+                break
+        return heard
+
+    def pulse_reset(self) -> None:
+        """Press RESET by the lines of an ESP32's serial bridge; without effect on any other.
+
+        The circuit of Espressif's boards holds EN low, and IO0 high, while RTS is up and DTR is
+        down. Afterwards both are down, as no line of a bridge is read by the chip.
+        """
+        port = self._serial.port
+        with contextlib.suppress(OSError):  # A port that has no such lines.
+            for level in (True, False):
+                port.dtr = False
+                port.rts = level
+                port.dtr = False  # usbser.sys on Windows sends RTS together with DTR.
+                time.sleep(_RESET_S)
 
     def close(self, resume: bool = True) -> None:
         """Let go of the port. With `resume`, what ran before runs again from its start."""
@@ -353,14 +379,18 @@ def open_link(port: str, limit_s: float = CONNECT_S) -> BoardLink:
     Opening raises DTR and RTS together, as mpremote does: an ESP32 resets only while RTS is up
     and DTR is down, and an RP2's USB is mute without DTR. Raises PortUnavailable, NoAnswer.
     """
-    transport = _open_port(port)
-    link = BoardLink(port, transport)
+    link = attach(port)
     try:
         link.interrupt(limit_s)
     except BaseException:
         link.close()
         raise
     return link
+
+
+def attach(port: str) -> BoardLink:
+    """Open the port and say nothing to the board. Raises PortUnavailable."""
+    return BoardLink(port, _open_port(port))
 
 
 def _open_port(port: str, appears_s: float = 0.0) -> SerialTransport:

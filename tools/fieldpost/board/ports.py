@@ -65,6 +65,23 @@ def port_named(device: str) -> Port:
     return Port(device, "other", "over the network" if "://" in device else "not a USB port")
 
 
+def present_name(port: Port) -> str | None:
+    """The device of this port now, None while it is away.
+
+    A board that comes back may have another one: where USB gives it a serial number, it is found
+    by that.
+    """
+    if "://" in port.device:
+        return port.device
+    if port.serial:
+        found = [one.device for one in all_ports() if one.serial == port.serial]
+        if found and port.device not in found:
+            return found[0]
+    if os.name == "nt":
+        return port.device if any(one.device == port.device for one in all_ports()) else None
+    return port.device if Path(port.device).exists() else None
+
+
 def why_unavailable(port: str, error: str = "") -> str:
     """Why a port can't be opened, and what to do about it on this platform."""
     path = Path(port)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldpost.board.choose import WAIT_S, WaitOption
 from fieldpost.options import DriversOption
 from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
+    from fieldpost.board.screen import OwnScreen
     from fieldpost.deploy.deployment import Outcome, Wish
 
 
@@ -31,6 +33,7 @@ def deploy(
     ready: Annotated[
         float, typer.Option(min=0, help="Seconds for the node to be ready; 0: do not wait.")
     ] = 30.0,
+    wait: WaitOption = WAIT_S,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Make the board's files equal to ours, and start the node.
@@ -42,10 +45,11 @@ def deploy(
     """
     from fieldpost.board.choose import targets
     from fieldpost.deploy import deployment as deploying
+    from fieldpost.progress import FlashScreen
 
-    wanted = targets(port or [], every)
-    wish = deploying.Wish(umqtt=umqtt, drivers=drivers, start=start, ready_s=ready)
-    outcomes = _deploy_all(wanted, wish)
+    wish = deploying.Wish(umqtt=umqtt, drivers=drivers, start=start, ready_s=ready, wait_s=wait)
+    with FlashScreen() as screen:
+        outcomes = _deploy_all(targets(port or [], every, screen, wait), wish, screen)
     if as_json:
         typer.echo(to_json([outcome.as_json() for outcome in outcomes], indent=2))
     else:
@@ -54,24 +58,21 @@ def deploy(
         raise typer.Exit(1)
 
 
-def _deploy_all(ports: list[str], wish: "Wish") -> "list[Outcome]":
+def _deploy_all(ports: list[str], wish: "Wish", screen: "OwnScreen") -> "list[Outcome]":
     from concurrent.futures import ThreadPoolExecutor
 
     from fieldpost.deploy import deployment as deploying
-    from fieldpost.progress import FlashScreen
 
-    with FlashScreen() as screen:
+    def one(port: str) -> "Outcome":
+        outcome = deploying.deploy(port, wish, screen)
+        screen.finished(port)
+        return outcome
 
-        def one(port: str) -> "Outcome":
-            outcome = deploying.deploy(port, wish, screen)
-            screen.finished(port)
-            return outcome
-
-        if len(ports) == 1:
-            # In this thread, so that Ctrl-C reaches it and the board is set going again.
-            return [one(ports[0])]
-        with ThreadPoolExecutor(max_workers=len(ports)) as pool:
-            return list(pool.map(one, ports))
+    if len(ports) == 1:
+        # In this thread, so that Ctrl-C reaches it and the board is set going again.
+        return [one(ports[0])]
+    with ThreadPoolExecutor(max_workers=len(ports)) as pool:
+        return list(pool.map(one, ports))
 
 
 def _show(outcomes: "list[Outcome]") -> None:

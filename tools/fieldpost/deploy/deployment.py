@@ -10,11 +10,13 @@ import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fieldpost.board import files as board_files
-from fieldpost.board.link import BoardError, BoardLink, ProgramError, open_link
+from fieldpost.board.link import BoardError, BoardLink, ProgramError
 from fieldpost.board.ports import port_named
+from fieldpost.board.reach import reach
+from fieldpost.board.screen import Screen
 from fieldpost.config import checked, pins
 from fieldpost.deploy import pack, start
 from fieldpost.deploy.build import Build, build, check_mpy, find_umqtt
@@ -52,19 +54,13 @@ del _copy
 """
 
 
-class Screen(Protocol):
-    """Where the state of affairs is shown; see progress.py."""
-
-    def say(self, where: str, text: str) -> None: ...
-    def progress(self, where: str, what: str, done: int, total: int | None) -> None: ...
-
-
 @dataclass(frozen=True)
 class Wish:
     """What to deploy. umqtt: a copy of umqtt.simple to install. drivers: a folder of one's own.
     start: let the node run then.
 
-    ready_s: how long to wait for it to say that it is ready; 0: not at all.
+    ready_s: how long to wait for it to say that it is ready; 0: not at all. wait_s: the same for a
+    board that sleeps.
     """
 
     root: Path = ROOT
@@ -72,6 +68,7 @@ class Wish:
     start: bool = True
     ready_s: float = READY_S
     drivers: Path | None = None
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -113,8 +110,9 @@ def deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
 
 
 def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
-    screen.progress(port, "comparing", 0, None)
-    with open_link(port) as link:
+    with reach(port, screen, wish.wait_s) as link:
+        port = link.port
+        screen.progress(port, "comparing", 0, None)
         found, wanted, todo = compare(link, wish)
         brought = _Brought()
         if not todo.is_empty:

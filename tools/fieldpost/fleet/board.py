@@ -7,6 +7,7 @@ from typing import Any
 
 from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink, open_link
+from fieldpost.board.screen import Screen
 from fieldpost.config import pins
 from fieldpost.deploy import build as deploy_build
 from fieldpost.deploy import deployment
@@ -44,9 +45,7 @@ def compare(port: str, node: Node, source: Source) -> list[str]:
         return _difference(link, node, source).changes
 
 
-def bring(
-    port: str, node: Node, source: Source, screen: deployment.Screen
-) -> tuple[list[str], str]:
+def bring(port: str, node: Node, source: Source, screen: Screen) -> tuple[list[str], str]:
     """Make the board what `node` says: what was done, and the node's own words then.
 
     Raises CommandError; what was done until then stays, and the next time goes on from there.

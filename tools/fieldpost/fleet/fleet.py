@@ -102,6 +102,10 @@ class NodeLog:
             self._write(what)
         self._screen.progress(self._node, what, done, total)
 
+    def count_down(self, where: str, what: str, left_s: float, total_s: float) -> None:
+        """As `progress`: how long is left is of no interest in a log."""
+        self.progress(where, what, 0, None)
+
     def _write(self, text: str) -> None:
         if self.path:
             with self.path.open("a", encoding="utf-8") as file:

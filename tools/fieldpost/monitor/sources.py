@@ -7,13 +7,12 @@ the other, or keeps Ctrl-C from ending it all.
 import os
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import serial
 from paho.mqtt.client import MQTTMessage
 
-from fieldpost.board.ports import all_ports, port_named, why_unavailable
+from fieldpost.board.ports import port_named, present_name, why_unavailable
 from fieldpost.errors import CommandError
 from fieldpost.monitor.events import TEXT_MAX, TOPIC_MAX, Event, Events, Lines
 from fieldpost.mqtt.client import TIMEOUT_S, Connection
@@ -37,7 +36,7 @@ class ConsoleSource:
 
     def __init__(self, port: str, events: Events) -> None:
         self._port = port
-        self._serial_number = port_named(port).serial
+        self._known = port_named(port)
         self._events = events
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -54,7 +53,7 @@ class ConsoleSource:
     def _run(self) -> None:
         told = ""
         while not self._end.is_set():
-            device = self._where()
+            device = present_name(self._known)
             try:
                 if device is None:
                     raise FileNotFoundError
@@ -75,17 +74,6 @@ class ConsoleSource:
             told = "gone"
             with port:
                 self._read(port)
-
-    def _where(self) -> str | None:
-        """The port's present name, None while it is away."""
-        if self._serial_number:
-            # Bridges of one make may all have the same number: then the name decides.
-            found = [one.device for one in all_ports() if one.serial == self._serial_number]
-            if found and self._port not in found:
-                return found[0]
-        if "://" in self._port or os.name == "nt" or Path(self._port).exists():
-            return self._port
-        return None
 
     def _read(self, port: Any) -> None:
         lines = Lines()

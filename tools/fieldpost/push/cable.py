@@ -7,10 +7,10 @@ from typing import Any
 
 from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink
+from fieldpost.board.screen import Screen
 from fieldpost.config import pins
 from fieldpost.config.changes import Change, changes
 from fieldpost.deploy import start
-from fieldpost.deploy.deployment import Screen
 from fieldpost.file_names import CONFIG, SECRETS, STARTED, on_board
 from fieldpost.provision import node_files
 from fieldpost.push.local import Fitting, Local

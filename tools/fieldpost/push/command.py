@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldpost.board.choose import PortOption, the_port
+from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board
 from fieldpost.errors import CommandError
 from fieldpost.options import DriversOption, JsonOption
 from fieldpost.terminal import neutral, to_json
@@ -31,6 +31,7 @@ def push(
         bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")
     ] = False,
     ready: ReadyOption = 30.0,
+    wait: WaitOption = WAIT_S,
     as_json: JsonOption = False,
 ) -> None:
     """Give a node its config.json, and wait for its first reading with it.
@@ -39,16 +40,15 @@ def push(
     changes is shown. A secrets.json beside it goes with it; without one the board keeps its own.
     So do certificates that lie there. Status 0 only if the node measures without a failure.
     """
-    from fieldpost.board.link import open_link
     from fieldpost.progress import FlashScreen
     from fieldpost.push import cable, local
 
     wanted = local.read(file)
-    where = the_port(port)
     node = None
-    with FlashScreen() as screen:
-        screen.progress(where, "asking the board", 0, None)
-        with open_link(where) as link:
+    with FlashScreen(steps=False) as screen:
+        with the_board(port, screen, wait) as link:
+            where = link.port
+            screen.progress(where, "looking at its files", 0, None)
             found = cable.look(link)
             fitting = local.fit(wanted, found.secrets, found.chip, found.there, drivers)
             told = cable.differences(found, wanted, fitting, link)

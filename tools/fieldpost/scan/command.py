@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldpost.board.choose import PortOption, the_port
+from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board
 from fieldpost.errors import CommandError
 from fieldpost.options import JsonOption
 from fieldpost.terminal import to_json
@@ -13,7 +13,6 @@ from fieldpost.terminal import to_json
 if TYPE_CHECKING:
     from fieldpost.scan.scan import Bus, Found
 
-_CONNECT_S = 15.0
 _NOTHING = """\
 Nothing answers. What helps, in this order:
  - supply and ground of the sensor: 3V3 and GND, and the right way round;
@@ -31,6 +30,7 @@ def scan(
     onewire: Annotated[
         list[int] | None, typer.Option(min=0, help="1-Wire data; may be repeated.")
     ] = None,
+    wait: WaitOption = WAIT_S,
     as_json: JsonOption = False,
 ) -> None:
     """Find the sensors on I2C and 1-Wire, and print the configuration for them.
@@ -40,14 +40,16 @@ def scan(
     that runs is stopped for it and started again; nothing on the board is changed. Status 1 if a
     bus is stuck.
     """
-    from fieldpost.board.link import open_link
+    from fieldpost.progress import FlashScreen
     from fieldpost.scan import scan as survey
 
     if (scl is None) != (sda is None):
         raise CommandError("give both pins of the I2C bus: --scl and --sda")
     pair = None if scl is None or sda is None else (scl, sda)
-    with open_link(the_port(port), _CONNECT_S) as link:
+    with FlashScreen(steps=False) as screen, the_board(port, screen, wait) as link:
+        screen.progress(link.port, "scanning", 0, None)
         found = survey.scan(link, pair=pair, onewire=tuple(onewire or ()))
+        screen.finished(link.port)
     typer.echo(to_json(found.as_json(), indent=2) if as_json else _text(found))
     if any(bus.state != "ok" for bus in found.buses):
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldpost.board.choose import PortOption, the_port
+from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_port
 from fieldpost.config.masked import without_secrets
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, DEPLOYMENT, OUTBOX, RECORDS, TRIAL
@@ -35,12 +35,11 @@ def shell(port: PortOption = None) -> None:
     raise typer.Exit(subprocess.run(command).returncode)
 
 
-def reset(port: PortOption = None) -> None:
+def reset(port: PortOption = None, wait: WaitOption = WAIT_S) -> None:
     """Restart the board, as its reset button does. A node first writes to flash what it holds."""
-    where = the_port(port)
-    with _open(where) as link:
+    with _open(port, wait) as link:
         link.hard_reset()
-    typer.echo(f"{where}: restarted")
+    typer.echo(f"{link.port}: restarted")
 
 
 def erase(
@@ -50,6 +49,7 @@ def erase(
         typer.Option("--all", help="Everything: readings, configuration, secrets, your files."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait: WaitOption = WAIT_S,
     as_json: JsonOption = False,
 ) -> None:
     """Remove what `fieldpost deploy` put on the board, and nothing else; with --all, every file.
@@ -61,8 +61,8 @@ def erase(
     from fieldpost.board.link import BoardError
     from fieldpost.deploy.survey import COMMIT, INSTALLED, parse_installed
 
-    where = the_port(port)
-    with _open(where) as link:
+    with _open(port, wait) as link:
+        where = link.port
         there = board_files.list_files(link)
         if every:
             doomed = [path for path in there if not path.endswith("/")]
@@ -105,6 +105,7 @@ def pull(
         Path | None, typer.Argument(help="Made by this; by itself, NODE-DATE-TIME.")
     ] = None,
     port: PortOption = None,
+    wait: WaitOption = WAIT_S,
     as_json: JsonOption = False,
 ) -> None:
     """Copy a node's readings, crash report and configuration here; never its secrets.
@@ -114,8 +115,8 @@ def pull(
     """
     from fieldpost.board import files as board_files
 
-    where = the_port(port)
-    with _open(where) as link:
+    with _open(port, wait) as link:
+        where = link.port
         there = board_files.list_files(link)
         wanted = [
             path
@@ -169,10 +170,12 @@ def _node_name(config: bytes) -> str:
     return name if name and all(c.isalnum() or c in "-_" for c in name) else "node"
 
 
-def _open(port: str) -> "BoardLink":
-    from fieldpost.board.link import open_link
+def _open(port: str | None, wait_s: float) -> "BoardLink":
+    from fieldpost.board.choose import the_board
+    from fieldpost.progress import FlashScreen
 
-    return open_link(port)
+    with FlashScreen(steps=False) as screen:
+        return the_board(port, screen, wait_s)
 
 
 def _tell(as_json: bool, value: dict[str, Any], text: str) -> None:

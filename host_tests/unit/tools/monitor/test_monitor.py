@@ -154,7 +154,7 @@ def test_a_board_that_comes_back_under_another_name_is_found_by_its_serial_numbe
 ) -> None:
     moved = Port(board.port, "micropython", "a board", serial="E661")
     ports = [moved]
-    monkeypatch.setattr("fieldpost.monitor.sources.all_ports", lambda: ports)
+    monkeypatch.setattr("fieldpost.board.ports.all_ports", lambda: ports)
     monkeypatch.setattr("fieldpost.monitor.sources.port_named", lambda _: moved)
     events = Events()
     source = ConsoleSource("/dev/was-here-before", events)
