@@ -42,7 +42,7 @@ import json
 
 from micropython import const
 
-VERSION = const(1)
+VERSION = const(2)
 
 
 def pack(state, records, limit_bytes):

@@ -33,7 +33,8 @@ class Sleep:
         if hint:
             station.hint = (hint[0], bytes.fromhex(hint[1]), hint[2])
         station.lease = kept.get("lease")
-        session.resume(kept.get("early") or (0, 0))
+        if kept:
+            session.resume(kept["early"])
         if kept.get("careful"):
             from firmware.net.mqtt_careful import Careful
 

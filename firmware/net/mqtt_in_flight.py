@@ -14,11 +14,12 @@ class InFlight:
     They outlive the connection: what goes out again keeps its id. limit: readings at most.
     `count`: readings in flight. `sent`: how many of them went out on this connection.
     `done`: those at its start that have been acknowledged, and not been told of yet.
-    `ids[first]`: the oldest one's packet id.
+    `ids[first]`: the oldest one's packet id. `window`: how many may have gone out by now, below
+    `limit`: before CONNACK a broker may take few.
     """
 
     def __init__(self, limit):
-        self._limit = limit
+        self._limit = self.window = limit
         self._size = min(limit, _FIRST_IDS)
         self.ids = array("H", bytearray(2 * self._size))
         self.first = 0
@@ -31,7 +32,7 @@ class InFlight:
                 self._grow()
             except MemoryError:
                 pass  # Then no more at once than there is room for.
-        return self._size - self.sent
+        return min(self._size, self.window) - self.sent
 
     def add(self, pid):
         """One more, which goes out now."""

@@ -25,9 +25,11 @@ _BURST = const(64)
 _OTHERS_MAX = const(16)
 # How long the rest of an answered burst may lag before the peer is nudged.
 _NUDGE_MS = const(5)
-# A broker that did not take early packets gets none for 1 connection, then 4, 16, and 64 at most:
-# the first time may have been an accident.
+# A broker that did not take early packets gets no more than a quarter of their readings for 1
+# connection that has so many, then for 4, 16, and 64 at most: the first time may have been an
+# accident. (aedes takes 42 packets before CONNACK, and closes on the next one.)
 _IN_VAIN_MAX = const(3)
+_ALL = const(0xFFFF)
 
 
 class Refused(Exception):
@@ -102,10 +104,13 @@ class Session(simple.MQTTClient):
         self._reading_since_ms = self._other_since_ms = 0
         self._heard_ms = self._spoke_ms = 0
         self._sent_bytes = 0  # the wire's count when `_spoke_ms` was noted
-        # Whether early packets left with the last CONNECT, and whether they did so in vain.
-        self._sent_early = self.early_in_vain = False
+        # Early readings that left with the last CONNECT, and one more; and whether in vain.
+        self._sent_early = 0
+        self.early_in_vain = False
         self._in_vain = 0  # times in a row
-        self._without = 0  # connections still to be made without them
+        self._few = _ALL  # readings that may ride on the next `_without` connections with more
+        self._without = 0
+        self._plain = False  # the next connection has none
         self._nudged = self._answered = False
         self.repeats = 0  # readings sent again since the start
 
@@ -115,7 +120,7 @@ class Session(simple.MQTTClient):
         """Connect; True if the broker kept a session. `publish_early()` has the first messages.
 
         They travel with CONNECT if `early`; if a broker closed on that or never answered them,
-        the next try does without, and after the next failure of that kind more of them do.
+        the next try does without, later ones have fewer, and none at all if these fail, too.
         Raises `Refused`, or `OSError` within `timeout_ms`.
         """
         wire = self.wire
@@ -129,7 +134,11 @@ class Session(simple.MQTTClient):
         self._nudged = False
         if self.careful:
             self.careful.restart()
-        early = bool(publish_early and self.early and not self.early_state()[1])
+        ring = self.in_flight
+        _, without, few = self.early_state()
+        ring.window = few if without else _ALL
+        early = bool(publish_early and self.early and ring.window and not self._plain)
+        self._plain = False
         self._heard_ms = self._spoke_ms = wire.now_ms()
         wire.arm(self.timeout_ms)
         wire.publish_early = publish_early if early else None
@@ -142,34 +151,45 @@ class Session(simple.MQTTClient):
         except OSError:
             if early and not wire.publish_early:
                 # Whatever its errno: a broker may close, answer them before CONNACK, or be silent.
-                self._sent_early = self.early_in_vain = True
+                self._sent_early = ring.sent + 1
+                self.early_in_vain = True
             raise
         self._heard_ms = wire.now_ms()
         # CONNACK is the first answer to what left with CONNECT, and to nothing else.
-        self._answered = self._sent_early = early
+        self._answered = early
+        self._sent_early = ring.sent + 1 if early else 0
         # Until all is answered: a broker may take some of its early packets and close on the next
         # one, or drop them all and take what follows.
         self.early_in_vain = early and self.waits()
+        if without and publish_early and ring.sent >= few:
+            self._without -= 1
+        ring.window = _ALL
         if not early and publish_early:
-            self._without = max(self._without - 1, 0)
             publish_early()
             wire.flush()
         return bool(kept)
 
     def early_state(self):
-        """(times in a row that early packets left in vain, connections still to be made without
-        them), the last connection counted. For `resume`, by whoever keeps it over a sleep."""
+        """(times in a row that early packets left in vain, connections with more than so many
+        readings that still have so many at most before CONNACK, so many), the last connection
+        counted. For `resume`, by whoever keeps it over a sleep."""
+        rode = self._sent_early - 1
         if self.early_in_vain:
+            if rode <= self._few:
+                self._few = rode >> 2
             self._without = 1 << 2 * self._in_vain
             self._in_vain = min(self._in_vain + 1, _IN_VAIN_MAX)
-        elif self._sent_early:
+            self._plain = True
+        elif rode > self._few or rode >= 0 == self._few:
             self._in_vain = 0
-        self._sent_early = self.early_in_vain = False
-        return self._in_vain, self._without
+            self._few = _ALL
+        self._sent_early = 0
+        self.early_in_vain = False
+        return self._in_vain, self._without, self._few
 
     def resume(self, early_state):
         """Go on with what `early_state` gave."""
-        self._in_vain, self._without = early_state
+        self._in_vain, self._without, self._few = early_state
 
     def close(self):
         """Send DISCONNECT, so that no will is published, and close in every case."""

@@ -70,9 +70,9 @@ class StubSession:
             raise self.error
         return False
 
-    def early_state(self) -> tuple[int, int]:
+    def early_state(self) -> tuple[int, int, int]:
         self.early_in_vain = False
-        return 1, 1
+        return 1, 1, 0
 
     def poll(self) -> None:
         if self.broken:

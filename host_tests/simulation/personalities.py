@@ -90,6 +90,7 @@ PERSONALITIES = {
     "takes three early packets": Personality(
         Habits(early_max=3, unread_resets=True), at_once=False
     ),
+    "takes 42 early packets": Personality(Habits(early_max=42), at_once=False),
     "brings queued messages late": Personality(Habits(queue_delay_ms=40)),
     "marks queued messages as retained": Personality(Habits(queue_retain=True), hears=False),
     "loses a message now and then": Personality(

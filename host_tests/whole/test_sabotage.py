@@ -107,7 +107,7 @@ def _no_deadline_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readings ride with CONNECT, whatever became of those that did."""
-    monkeypatch.setattr(Session, "early_state", lambda self: (0, 0))
+    monkeypatch.setattr(Session, "early_state", lambda self: (0, 0, 0xFFFF))
 
 
 def _no_proof_of_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,6 +197,75 @@ def test_an_accident_costs_one_connection_without_early_packets(
             bench.session.abandon()
 
 
+def _connect(bench: SessionBench, count: int, sleeps: bool) -> tuple[int, int]:
+    """Deliver `count` readings and as many extras as a node has; connections that it took, and
+    round trips of the last."""
+    bench.put(count)
+
+    def publish_early() -> None:
+        bench.publish_early()
+        bench.session.publish(b"fieldpost/bench/status", b"{}", True, 1)
+        bench.session.subscribe(b"fieldpost/bench/cmd")
+        bench.session.subscribe(b"homeassistant/status")
+
+    before = len(bench.net.connections)
+    for _ in range(2):
+        try:
+            bench.session.open(publish_early)
+            bench.delivery.pump_all()  # A node does not wait while more can go.
+            bench.deliver()
+            break
+        except OSError:
+            bench.session.abandon()
+    used = len(bench.net.connections) - before, bench.connection.round_trips
+    bench.session.abandon()
+    if sleeps:
+        bench.sleep_deep()
+    assert not bench.outbox.depth
+    return used
+
+
+@pytest.mark.parametrize("sleeps", [False, True])
+@pytest.mark.parametrize("resets", [False, True])
+def test_how_many_early_packets_a_broker_takes_is_learned(
+    version: str, sleeps: bool, resets: bool
+) -> None:
+    """aedes takes 42, and closes on one more."""
+    bench = SessionBench(version)
+    bench.broker.habits = Habits(early_max=42, unread_resets=resets)
+    outages = [_connect(bench, 500, sleeps) for _ in range(40)]
+    # Twice in vain until a number fits; then all of them are tried after 4 that fitted, after 16,
+    # and after 64.
+    failed = [number for number, (used, _) in enumerate(outages) if used == 2]
+    assert failed == [0, 1, 6, 23]
+    # TCP, CONNECT with 31 of them, and the rest.
+    assert {trips for used, trips in outages if used == 1} == {3}
+    assert set(bench.arrived) == {b"%06d" % n for n in range(40 * 500)}
+    # Few readings ride as if there were no limit.
+    for count in (1, 5, 30):
+        assert _connect(bench, count, sleeps) == (1, 2)
+
+
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_a_number_that_was_learned_is_forgotten_once_more_are_taken(
+    version: str, sleeps: bool
+) -> None:
+    bench = SessionBench(version)
+    bench.broker.habits = Habits(early_max=42)
+    for _ in range(3):
+        _connect(bench, 100, sleeps)
+    bench.broker.habits = Habits()
+    for _ in range(3):
+        assert _connect(bench, 1, sleeps) == (1, 2)
+    taken = [_connect(bench, 100, sleeps) for _ in range(6)]
+    assert taken[-1] == (1, 2) and taken[0] == (1, 3)
+    bench.broker.habits = Habits(early_max=42)
+    assert _connect(bench, 100, sleeps)[0] == 2
+    bench.broker.habits = Habits()
+    assert _connect(bench, 100, sleeps) == (1, 3)
+    assert _connect(bench, 100, sleeps) == (1, 2), "one failure may be an accident"
+
+
 def test_a_broker_that_cannot_be_reached_does_not_cost_the_ride(version: str) -> None:
     bench = SessionBench(version)
     bench.put(5)
