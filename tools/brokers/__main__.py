@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 from benchmarks.parts import micropython_version
 from brokers import node_runs, other_clients, probes, report
 from brokers.cache import Cache
+from brokers.catalogue import paho_testing
 from brokers.catalogue.everything import KINDS
 from brokers.kinds import Kind
 from brokers.process import RunningBroker
@@ -44,14 +46,13 @@ def measure(kind: Kind, means: Means, say: Say) -> dict[str, Any]:
         row |= {"version": installed.version, "hashes": installed.hashes, "run": means.run}
         with RunningBroker(kind, installed) as broker:
             say(f"{kind.title} {installed.version}: asking")
-            row["answers"] = probes.ask(broker)
-            if "restart" not in kind.lacks:
-                row["restarts"] = probes.over_a_restart(broker)
+            if kind.is_asked:
+                row["answers"] = probes.ask(broker)
+                if "restart" not in kind.lacks:
+                    row["restarts"] = probes.over_a_restart(broker)
             row["nodes"] = node_runs.play(broker, say, means.traces)
-            if "rights" not in kind.lacks:
-                row["others"] = {
-                    one.title: other_clients.write_only(broker, one) for one in means.others
-                }
+            if kind.is_asked and "rights" not in kind.lacks:
+                row["others"] = other_clients.write_only(broker, means.others)
                 say(f"{kind.title}, other clients: {row['others']}")
     except CommandError as error:
         say(f"{kind.title} is left out: {error}")
@@ -59,7 +60,7 @@ def measure(kind: Kind, means: Means, say: Say) -> dict[str, Any]:
     return row
 
 
-def run(wanted: list[str], folder: Path, mqtt_as: Path | None) -> dict[str, Any]:
+def run(wanted: list[str], cache: Cache, mqtt_as: Path | None) -> dict[str, Any]:
     """All that was asked for."""
     started = time.monotonic()
 
@@ -68,7 +69,7 @@ def run(wanted: list[str], folder: Path, mqtt_as: Path | None) -> dict[str, Any]
 
     traces = ROOT / "build" / "brokers"
     traces.mkdir(parents=True, exist_ok=True)
-    means = Means(Cache(folder), traces, other_clients.clients(mqtt_as), _name())
+    means = Means(cache, traces, other_clients.clients(mqtt_as), _name())
     kinds = [kind for kind in KINDS if not wanted or kind.name in wanted]
     return {"brokers": [measure(kind, means, say) for kind in kinds]}
 
@@ -90,8 +91,15 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, help="results as JSON; docs/ stays as it is")
     parser.add_argument("--docs", action="store_true", help="with --only: into docs/ all the same")
     parser.add_argument("--mqtt-as", type=Path, metavar="DIR", help="a checkout of mqtt_as")
+    parser.add_argument(
+        "--paho-testing", type=Path, metavar="DIR", help="a checkout of eclipse/paho.mqtt.testing"
+    )
     parser.add_argument("--render", action="store_true", help="measure nothing: write the page")
     return parser.parse_args(arguments)
+
+
+def _end(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -100,8 +108,15 @@ def main(arguments: list[str] | None = None) -> int:
     if options.render:
         report.write(PAGE, report.read(RESULTS))
         return 0
-    folder = options.cache or cache_folder() / "brokers"
-    results = run(options.only, folder, options.mqtt_as)
+    checkouts = {paho_testing.NAME: options.paho_testing} if options.paho_testing else {}
+    cache = Cache(options.cache or cache_folder() / "brokers", checkouts)
+    # With an exception everything that was started is ended, and its folders are removed.
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        results = run(options.only, cache, options.mqtt_as)
+    except KeyboardInterrupt:
+        print("Ended before it was done: docs/ stays as it is.", file=sys.stderr)
+        return 130
     if options.output or (options.only and not options.docs):
         # A trial of a few brokers does not take the place of the published tables.
         target = options.output or ROOT / "build" / "brokers.json"
@@ -112,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     RESULTS.parent.mkdir(exist_ok=True)
     old = report.read(RESULTS) if RESULTS.exists() else {}
-    results = report.joined(old, results)
+    results = report.joined(old, results, [kind.name for kind in KINDS])
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     report.write(PAGE, results)
     return 0

@@ -25,3 +25,5 @@ NODE = Account(
 # A node that may bring its own messages and hear nothing; discovery is refused to it, too.
 WRITER = Account("writer", "writers-word", ("fieldpost/w/#",), ())
 ALL = (OWNER, NODE, WRITER)
+# What the nodes are called that come with these accounts: with TLS, in their certificates, too.
+NODE_NAMES = {NODE.user: "n", WRITER.user: "w"}

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +34,14 @@ class Installed:
 
 
 class Cache:
-    """Installs into `folder`, once for each broker and version."""
+    """Installs into `folder`, once for each broker and version.
 
-    def __init__(self, folder: Path) -> None:
+    checkouts: folders, by name, with what no registry gives.
+    """
+
+    def __init__(self, folder: Path, checkouts: Mapping[str, Path] | None = None) -> None:
         self.folder = folder
+        self._checkouts = dict(checkouts or {})
         self._debian: dict[str, Installed] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -68,6 +73,17 @@ class Cache:
         return Installed(
             target / "root", version, json.loads((target / "installed.json").read_text())
         )
+
+    def checkout(self, name: str, option: str) -> Installed:
+        """A folder that the user has, as it is. option: the words with which it is given."""
+        folder = self._checkouts.get(name)
+        if not folder:
+            raise CommandError(f"no registry has it: give a checkout of it with {option} DIR")
+        try:
+            version = _run(["git", "rev-parse", "--short=10", "HEAD"], folder).strip()
+        except (CommandError, OSError):
+            version = "of an unknown commit"
+        return Installed(folder.resolve(), version, {})
 
     def python(self, name: str, version: str, hashes: tuple[str, ...]) -> Installed:
         """A package of the Python index that needs no other, into an environment of its own."""

@@ -3,6 +3,7 @@
 import contextlib
 import select
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -24,12 +25,14 @@ class Refused(Exception):
 class ProbeClient:
     """One connection. seen: the packets from the broker, in order. closed: the broker ended it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Packet] = []
         self.closed = False
         self._parser = packets.Parser()
         self._socket = socket.create_connection((HOST, port), LIMIT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=HOST)
 
     def __enter__(self) -> Self:
         return self
@@ -102,8 +105,8 @@ class ProbeClient:
 
     def _read(self, wait_s: float) -> None:
         with contextlib.suppress(OSError, ValueError):
-            ready, _, _ = select.select([self._socket], [], [], wait_s)
-            if not ready:
+            ready = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+            if not (ready or select.select([self._socket], [], [], wait_s)[0]):
                 return
             data = self._socket.recv(65536)
             if data:

@@ -39,13 +39,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The new results, with the old rows of brokers that were not measured again."""
+def joined(old: dict[str, Any], new: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The new results, with the old rows of brokers that were not measured again.
+
+    names: of all brokers, in the order of the page. What is none of them any more is left out.
+    """
     rows = {row["name"]: row for row in old.get("brokers", [])}
     for row in new["brokers"]:
         if "not_run" not in row or "not_run" in rows.get(row["name"], row):
             rows[row["name"]] = row
-    return {"brokers": list(rows.values())}
+    return {"brokers": [rows[name] for name in names if name in rows]}
 
 
 def _head(results: dict[str, Any]) -> str:
@@ -61,6 +64,7 @@ def _head(results: dict[str, Any]) -> str:
 
 
 _RUNS = ("all rights", "write only", "SIGTERM", "SIGKILL")
+_UPPER_RUNS = ("upper SIGTERM", "upper SIGKILL")
 
 
 def _nodes(brokers: list[dict[str, Any]]) -> str:
@@ -70,7 +74,7 @@ def _nodes(brokers: list[dict[str, Any]]) -> str:
         runs = one.get("nodes")
         if not runs:
             continue
-        accounts.append((one["title"], *(_account(runs.get(name)) for name in _RUNS)))
+        accounts.append((one["title"], *(_account(runs.get(n), _no_run(one, n)) for n in _RUNS)))
         full, sleeper = runs["all rights"], runs["sleeper"]
         refused = runs.get("write only", {}).get("refused", [])
         extras.append(
@@ -86,12 +90,42 @@ def _nodes(brokers: list[dict[str, Any]]) -> str:
     text = "### What a node's readings come to\n\n" + table(head, accounts)
     head = ("broker", "command", "command for a sleeper", "offline after a power cut")
     head += ("named as refused to the writer",)
-    return text + "\n\n### What else works\n\n" + table(head, extras)
+    text += "\n\n### What else works\n\n" + table(head, extras)
+    return "\n\n".join([text, *_over_tls(brokers), *_bridges(brokers)])
 
 
-def _account(run: dict[str, Any] | None) -> str:
+def _over_tls(brokers: list[dict[str, Any]]) -> list[str]:
+    """What a node does that trusts another authority."""
+    rows = []
+    for one in brokers:
+        run = one.get("nodes", {}).get("wrong authority")
+        if run:
+            did = "refused, and tried again" if run.get("refused") else "not refused"
+            did += f", {run.get('arrived', 'an unknown number')} of its readings arrived"
+            cut = _account(one["nodes"].get("line cut"), "not tried")
+            rows.append((one["title"], cut, did))
+    head = ("broker", "line cut", "broker's certificate of another authority")
+    return ["### Over TLS\n\n" + table(head, rows)] if rows else []
+
+
+def _bridges(brokers: list[dict[str, Any]]) -> list[str]:
+    """What becomes of readings while the upper broker is away."""
+    rows = []
+    for one in brokers:
+        runs = [one.get("nodes", {}).get(name) for name in _UPPER_RUNS]
+        if any(runs):
+            rows.append((one["title"], *(_account(run, "not tried") for run in runs)))
+    head = ("broker", "upper broker ended", "upper broker killed")
+    return ["### Through a bridge\n\n" + table(head, rows)] if rows else []
+
+
+def _no_run(broker: dict[str, Any], name: str) -> str:
+    return "no rules" if name == "write only" and "rights" in broker["lacks"] else "not tried"
+
+
+def _account(run: dict[str, Any] | None, why_not: str) -> str:
     if run is None:
-        return "no rules"
+        return why_not
     if "failed" in run:
         return f"failed: {run['failed']}"
     words = [f"{run['delivered']} of {run['taken']}", f"lost {run['lost']}"]
@@ -99,7 +133,10 @@ def _account(run: dict[str, Any] | None) -> str:
         words.append(f"lost by the broker {run['lost_by_broker']}")
     words += [
         f"twice after the key {run['twice']}",
-        f"none sent more than {_times(run['most_sent'])}",
+        # Over TLS it is seen only how often each arrived.
+        f"none sent more than {_times(run['most_sent'])}"
+        if "most_sent" in run
+        else f"none arrived more than {_times(run['most_arrived'])}",
     ]
     plural = "" if run["connections"] == 1 else "s"
     words.append(f"{run['connections']} connection{plural}, {run['seconds']:.0f} s")
@@ -125,7 +162,7 @@ def _others(brokers: list[dict[str, Any]]) -> str:
     lines = []
     for one in brokers:
         ours = one.get("nodes", {}).get("write only")
-        if ours and "failed" not in ours:
+        if ours and "most_sent" in ours:
             lines.append((one["title"], "Fieldpost", *_writer(ours, ours["causes"])))
         for client, run in one.get("others", {}).items():
             lines.append((one["title"], client, *_writer(run, run["errors"])))

@@ -55,9 +55,12 @@ class Tap:
     """Hands on connections to a loopback port, from entering `with` until leaving it.
 
     silent_after: so many acknowledgements, then nothing passes until the connection ends.
+    can_read: False where TLS passes, of which only the ends of connections can be noted.
     """
 
-    def __init__(self, target_port: int, silent_after: int | None = None) -> None:
+    def __init__(
+        self, target_port: int, silent_after: int | None = None, *, can_read: bool = True
+    ) -> None:
         self._silent_after = silent_after
         self._acknowledged = 0
         self.silent = threading.Event()
@@ -65,7 +68,9 @@ class Tap:
         self._target_port = target_port
         self._listener = socket.create_server((HOST, 0))
         self.port: int = self._listener.getsockname()[1]
+        self._can_read = can_read
         self._passed: list[Passed] = []
+        self._newest_at_s = 0.0
         self._ends: list[socket.socket] = []
         self._start = time.monotonic()
         self._lock = threading.Lock()
@@ -87,15 +92,19 @@ class Tap:
         self._listener = socket.create_server((HOST, self.port))
         self._accept()
 
+    def cut(self) -> None:
+        """End all connections, and let none in: the line is gone, and the broker stays."""
+        self.shut()
+        for end in self._ends:
+            _shut(end)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.shut()
-        for end in self._ends:
-            _shut(end)
+        self.cut()
 
     def passed(self) -> list[Passed]:
         """All packets so far, in their order."""
@@ -105,10 +114,16 @@ class Tap:
     def open_for_s(self) -> float:
         """How long the newest connection has been open; 0 if it has ended."""
         with self._lock:
-            of_it = [one for one in self._passed if one.connection == self._connections - 1]
-        if not of_it or any(one.packet is None for one in of_it):
-            return 0.0
-        return time.monotonic() - self._start - of_it[0].at_s
+            newest = self._connections - 1
+            ended = any(one.packet is None for one in self._passed if one.connection == newest)
+            if newest < 0 or ended:
+                return 0.0
+            return time.monotonic() - self._start - self._newest_at_s
+
+    def silence(self) -> None:
+        """Nothing passes on the newest connection any more."""
+        self._silent_connection = self._connections - 1
+        self.silent.set()
 
     def connections(self) -> int:
         """How many the node has made that the tap let through."""
@@ -130,8 +145,10 @@ class Tap:
             except OSError:
                 _shut(near)
                 continue
-            number = self._connections
-            self._connections += 1
+            with self._lock:
+                number = self._connections
+                self._connections += 1
+                self._newest_at_s = time.monotonic() - self._start
             self._ends += (near, far)
             for source, target, way in ((near, far, "up"), (far, near, "down")):
                 source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -146,7 +163,7 @@ class Tap:
                 data = source.recv(_READ_BYTES)
             except OSError:
                 data = b""
-            for one in parser.feed(data):
+            for one in parser.feed(data) if self._can_read else ():
                 self._note(number, way, one)
             if not data:
                 self._note(number, way, None)

@@ -3,8 +3,10 @@
 import contextlib
 import json
 import secrets
+import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -22,19 +24,26 @@ _READY_S = 30.0
 
 
 class Witness:
-    """account: of the readings. others: (topic, payload) of all else, as it came."""
+    """account: of the readings. others: (topic, payload) of all else, as it came.
 
-    def __init__(self, port: int) -> None:
+    times: how often each reading came. base: readings of others than this topic's do not count.
+    """
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None, base: str = "") -> None:
         self.account = Account()
+        self.times: Counter[Key] = Counter()
         self.others: list[tuple[str, bytes]] = []
         self._ready = threading.Event()
-        self._port = port
+        self._port, self._tls, self._base = port, tls, base
+        self._at: tuple[int, Callable[[], None]] | None = None
         # A name of its own: what a broker still keeps for another run must not come here.
         self._name = f"witness{secrets.token_hex(4)}"
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=self._name, clean_session=False
         )
         self._client.username_pw_set(OWNER.user, OWNER.password)
+        if tls:
+            self._client.tls_set_context(tls)
         self._client.on_message = self._message
         self._client.on_connect = self._subscribe
         self._client.on_disconnect = lambda *_: self._ready.clear()
@@ -56,7 +65,7 @@ class Witness:
         self._client.disconnect()
         self._client.loop_stop()
         # A session that stays has its messages kept, and ActiveMQ hands those to later ones, too.
-        with contextlib.suppress(OSError, Refused), ProbeClient(self._port) as client:
+        with contextlib.suppress(OSError, Refused), ProbeClient(self._port, self._tls) as client:
             client.open(self._name, OWNER)
             client.disconnect()
 
@@ -64,6 +73,10 @@ class Witness:
         """After a start of the broker. Raises CommandError if it takes too long."""
         if not self._ready.wait(_READY_S):
             raise CommandError("the witness was not let in, or its subscription not granted")
+
+    def at(self, count: int, do: Callable[[], None]) -> None:
+        """Call it, from a thread, as soon as so many readings have arrived."""
+        self._at = count, do
 
     def arrived(self) -> set[Key]:
         """The readings that have arrived, as of now: more may arrive meanwhile."""
@@ -94,9 +107,15 @@ class Witness:
 
     def _message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         if message.topic.endswith("/telemetry"):
+            if not message.topic.startswith(self._base):
+                return
             reading = json.loads(bytes(message.payload))
             # Without a clock a reading has an age, which is another when it is sent again.
             reading.pop("age_s", None)
             self.account.deliver(reading)
+            self.times[(reading["boot"], reading["seq"])] += 1
+            if self._at and len(self.account.delivered) >= self._at[0]:
+                self._at[1]()
+                self._at = None
         else:
             self.others.append((message.topic, bytes(message.payload)))

@@ -1,6 +1,8 @@
-// aedes on loopback with the accounts of accounts.json: `node aedes.mjs PORT`, until SIGTERM.
+// aedes on loopback with the accounts of accounts.json, until SIGTERM: `node aedes.mjs PORT [CERTS]`,
+// where CERTS is a folder with server.crt and server.key.
 import { readFileSync } from 'node:fs'
 import net from 'node:net'
+import tls from 'node:tls'
 import { Aedes } from 'aedes'
 
 const accounts = JSON.parse(readFileSync(new URL('accounts.json', import.meta.url)))
@@ -25,5 +27,10 @@ broker.authorizeSubscribe = (client, subscription, done) => {
   const allowed = !client || matches(of(client)?.subscribe ?? [], subscription.topic)
   done(null, allowed ? subscription : null)
 }
-net.createServer(broker.handle).listen(Number(process.argv[2]), '127.0.0.1')
+const [port, certs] = process.argv.slice(2)
+const file = (name) => readFileSync(`${certs}/${name}`)
+const server = certs
+  ? tls.createServer({ cert: file('server.crt'), key: file('server.key') }, broker.handle)
+  : net.createServer(broker.handle)
+server.listen(Number(port), '127.0.0.1')
 process.on('SIGTERM', () => process.exit(0))

@@ -1,36 +1,46 @@
-"""Mosquitto: with its dynamic security plugin, with a file of rights, and with small limits."""
+"""Mosquitto: with its dynamic security plugin, a file of rights, small limits, and TLS."""
 
 import hashlib
 import json
 import os
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from brokers.accounts import ALL
+from brokers.accounts import ALL, Account
 from brokers.cache import Cache, Installed
 from brokers.kinds import Command, Kind, Place
+from fieldpost.certs.mosquitto import write_configuration
 
 _ROUNDS = 101
 
 
-def _install(cache: Cache) -> Installed:
+def install(cache: Cache) -> Installed:
+    """From Debian's package."""
     return cache.debian("mosquitto")
 
 
-def _lines(place: Place, *more: str) -> str:
+def lines(place: Place, *more: str) -> str:
+    """A configuration with a listener, and `more` lines."""
     return "\n".join(
         (
             f"listener {place.port} 127.0.0.1",
             "allow_anonymous false",
-            "persistence true",
-            f"persistence_location {place.folder}/",
-            "log_dest stderr",
-            # Started by root it would become another user, who cannot read this folder.
-            *(("user root",) if os.geteuid() == 0 else ()),
+            *_common(place),
             *more,
             "",
         )
+    )
+
+
+def _common(place: Place) -> tuple[str, ...]:
+    return (
+        "persistence true",
+        f"persistence_location {place.folder}/",
+        "log_dest stderr",
+        # Started by root it would become another user, who cannot read this folder.
+        *(("user root",) if os.geteuid() == 0 else ()),
     )
 
 
@@ -41,9 +51,9 @@ def _digest(password: str) -> tuple[str, str]:
     return b64encode(salt).decode(), b64encode(digest).decode()
 
 
-def _passwords(place: Place) -> str:
+def _passwords(place: Place, accounts: Sequence[Account] = ALL) -> str:
     lines = []
-    for account in ALL:
+    for account in accounts:
         salt, digest = _digest(account.password)
         lines.append(f"{account.user}:$7${_ROUNDS}${salt}${digest}\n")
     file = place.folder / "passwords"
@@ -52,8 +62,22 @@ def _passwords(place: Place) -> str:
     return f"password_file {file}"
 
 
-def _run(installed: Installed, place: Place, lines: str) -> Command:
-    (place.folder / "mosquitto.conf").write_text(lines)
+def accounts_with_rights(place: Place, accounts: Sequence[Account] = ALL) -> tuple[str, str]:
+    """Lines for a file of passwords and one of rights, which it writes."""
+    lines = []
+    for account in accounts:
+        lines.append(f"user {account.user}")
+        lines += [f"topic write {one}" for one in account.publish]
+        lines += [f"topic read {one}" for one in account.subscribe]
+    file = place.folder / "rights"
+    file.write_text("\n".join(lines) + "\n")
+    file.chmod(0o600)
+    return _passwords(place, accounts), f"acl_file {file}"
+
+
+def run(installed: Installed, place: Place, text: str) -> Command:
+    """Mosquitto with this configuration."""
+    (place.folder / "mosquitto.conf").write_text(text)
     program = installed.folder / "usr" / "sbin" / "mosquitto"
     return Command([str(program), "-c", str(place.folder / "mosquitto.conf")])
 
@@ -98,49 +122,57 @@ def _dynamic_security(installed: Installed, place: Place) -> Command:
     if not file.exists():
         file.write_text(json.dumps(rules, indent=2))
     options = (f"plugin {_plugin(installed.folder)}", f"plugin_opt_config_file {file}")
-    return _run(installed, place, _lines(place, *options))
+    return run(installed, place, lines(place, *options))
 
 
 def _rights_file(installed: Installed, place: Place) -> Command:
-    lines = []
-    for account in ALL:
-        lines.append(f"user {account.user}")
-        lines += [f"topic write {one}" for one in account.publish]
-        lines += [f"topic read {one}" for one in account.subscribe]
-    (place.folder / "rights").write_text("\n".join(lines) + "\n")
-    (place.folder / "rights").chmod(0o600)
-    more = (_passwords(place), f"acl_file {place.folder / 'rights'}")
-    return _run(installed, place, _lines(place, *more))
+    return run(installed, place, lines(place, *accounts_with_rights(place)))
 
 
 def _small(installed: Installed, place: Place) -> Command:
     more = (_passwords(place), "max_packet_size 400", "retain_available false")
-    return _run(
-        installed,
-        place,
-        _lines(place, *more),
+    return run(installed, place, lines(place, *more))
+
+
+def _certificates(installed: Installed, place: Place) -> Command:
+    """As `fieldpost certs mosquitto` writes it."""
+    assert place.authority
+    made = write_configuration(
+        place.authority, port=place.port, bind="127.0.0.1", home_assistant=True
     )
+    return run(installed, place, "\n".join((made.read_text(), *_common(place), "")))
 
 
 DYNAMIC_SECURITY = Kind(
     "mosquitto-dynamic-security",
     "Mosquitto, dynamic security",
-    _install,
+    install,
     _dynamic_security,
     ("mosquitto.conf", "dynamic-security.json"),
 )
 RIGHTS_FILE = Kind(
     "mosquitto-acl-file",
     "Mosquitto, ACL file",
-    _install,
+    install,
     _rights_file,
     ("mosquitto.conf", "rights"),
 )
 SMALL_LIMITS = Kind(
     "mosquitto-small-limits",
     "Mosquitto, packets of 400 bytes at most, nothing retained",
-    _install,
+    install,
     _small,
     ("mosquitto.conf",),
     {"rights": "set up without rules for topics"},
+)
+CERTIFICATES = Kind(
+    "mosquitto-certificates",
+    "Mosquitto, TLS with client certificates",
+    install,
+    _certificates,
+    ("mosquitto.conf",),
+    {"rights": "each node has the rights of its name, which is its certificate's"},
+    is_asked=False,
+    has_tls=True,
+    by_certificate=True,
 )

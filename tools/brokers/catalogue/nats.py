@@ -42,11 +42,15 @@ def _user(account: Account) -> str:
 
 def _command(installed: Installed, place: Place) -> Command:
     users = "\n".join(_user(one) for one in ALL)
+    tls = ""
+    if place.authority:
+        own = place.authority.broker
+        tls = f', tls {{ cert_file: "{own}/server.crt", key_file: "{own}/server.key" }}'
     (place.folder / "nats.conf").write_text(
         "server_name: fieldpost\n"
         f"listen: 127.0.0.1:{place.spare_ports[0]}\n"
         f'jetstream {{ store_dir: "{place.folder / "jetstream"}" }}\n'
-        f"mqtt {{ listen: 127.0.0.1:{place.port} }}\n"
+        f"mqtt {{ listen: 127.0.0.1:{place.port}{tls} }}\n"
         f"authorization {{\n  users = [\n{users}\n  ]\n}}\n"
     )
     found = [*installed.folder.glob("bin/nats-server*"), *installed.folder.rglob("nats-server*")]
@@ -54,4 +58,16 @@ def _command(installed: Installed, place: Place) -> Command:
     return Command([str(program), "-c", str(place.folder / "nats.conf")])
 
 
-KIND = Kind("nats", "NATS, JetStream", _install, _command, ("nats.conf",))
+# It sends what its subscriber has not acknowledged again after 30 s (`ack_wait`).
+_WAY_S = 45.0
+KIND = Kind("nats", "NATS, JetStream", _install, _command, ("nats.conf",), way_s=_WAY_S)
+TLS = Kind(
+    "nats-tls",
+    "NATS, TLS",
+    _install,
+    _command,
+    ("nats.conf",),
+    way_s=_WAY_S,
+    is_asked=False,
+    has_tls=True,
+)

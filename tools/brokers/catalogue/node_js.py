@@ -49,7 +49,8 @@ def _run(script: str, installed: Installed, place: Place) -> Command:
     modules = place.folder / "node_modules"
     if not modules.exists():
         modules.symlink_to(installed.folder / "node_modules")
-    return Command([program, str(place.folder / script), str(place.port)])
+    tls = [str(place.authority.broker)] if place.authority else []
+    return Command([program, str(place.folder / script), str(place.port), *tls])
 
 
 def _aedes(installed: Installed, place: Place) -> Command:
@@ -61,4 +62,14 @@ def _mosca(installed: Installed, place: Place) -> Command:
 
 
 AEDES = Kind("aedes", "aedes", _install_aedes, _aedes, ("accounts.json",), _MEMORY)
+AEDES_TLS = Kind(
+    "aedes-tls",
+    "aedes, TLS",
+    _install_aedes,
+    _aedes,
+    ("accounts.json",),
+    _MEMORY,
+    is_asked=False,
+    has_tls=True,
+)
 MOSCA = Kind("mosca", "mosca", _install_mosca, _mosca, ("accounts.json",), _MEMORY)

@@ -59,13 +59,26 @@ def _definitions() -> dict[str, Any]:
     }
 
 
+def _listener(place: Place) -> tuple[str, ...]:
+    if not place.authority:
+        return (f"mqtt.listeners.tcp.1 = 127.0.0.1:{place.port}",)
+    own = place.authority.broker
+    return (
+        "mqtt.listeners.tcp = none",
+        f"mqtt.listeners.ssl.1 = 127.0.0.1:{place.port}",
+        f"ssl_options.cacertfile = {own}/ca.crt",
+        f"ssl_options.certfile = {own}/server.crt",
+        f"ssl_options.keyfile = {own}/server.key",
+    )
+
+
 def _command(installed: Installed, place: Place) -> Command:
     folder, (mapper, distribution, amqp) = place.folder, place.spare_ports[:3]
     (folder / "definitions.json").write_text(json.dumps(_definitions(), indent=2))
     (folder / "enabled_plugins").write_text("[rabbitmq_mqtt].\n")
     lines = [
         f"listeners.tcp.1 = 127.0.0.1:{amqp}",
-        f"mqtt.listeners.tcp.1 = 127.0.0.1:{place.port}",
+        *_listener(place),
         "mqtt.allow_anonymous = false",
         f"load_definitions = {folder / 'definitions.json'}",
         "log.console = true",
@@ -107,4 +120,14 @@ KIND = Kind(
     _command,
     ("rabbitmq.conf", "definitions.json"),
     start_s=60.0,
+)
+TLS = Kind(
+    "rabbitmq-tls",
+    "RabbitMQ, TLS",
+    _install,
+    _command,
+    ("rabbitmq.conf",),
+    start_s=60.0,
+    is_asked=False,
+    has_tls=True,
 )

@@ -1,6 +1,7 @@
 """mqtt_as as its examples use it: subscribe whenever the connection is up, publish beside it.
 
-Argument: JSON with host, port, user, password, readings and limit_s. Prints what it came to.
+Argument: JSON with host, port, user, password, client_id, base (of topics),
+readings and limit_s. Prints what it came to.
 """
 
 import asyncio
@@ -17,12 +18,12 @@ def note(error):
     state["errors"][name] = state["errors"].get(name, 0) + 1
 
 
-async def up(mqtt):
+async def up(mqtt, base):
     while True:
         await mqtt.up.wait()
         mqtt.up.clear()
         try:
-            await mqtt.subscribe("fieldpost/w/cmd", 1)
+            await mqtt.subscribe(base + "/cmd", 1)
         except OSError as error:
             note(error)
 
@@ -32,15 +33,15 @@ async def hear(mqtt):
         pass
 
 
-async def publish(mqtt, readings):
+async def publish(mqtt, base, readings):
     while state["acknowledged"] < readings:
         text = '{"boot":1,"seq":%d}' % state["acknowledged"]
-        await mqtt.publish("fieldpost/w/telemetry", text, qos=1)
+        await mqtt.publish(base + "/telemetry", text, qos=1)
         state["acknowledged"] += 1
 
 
 async def main(asked):
-    config["client_id"] = b"w"
+    config["client_id"] = asked["client_id"]
     config["server"], config["port"] = asked["host"], asked["port"]
     config["user"], config["password"] = asked["user"], asked["password"]
     config["queue_len"] = 1
@@ -48,8 +49,8 @@ async def main(asked):
 
     async def work():
         await mqtt.connect()
-        beside = [asyncio.create_task(one(mqtt)) for one in (up, hear)]
-        await publish(mqtt, asked["readings"])
+        beside = [asyncio.create_task(up(mqtt, asked["base"])), asyncio.create_task(hear(mqtt))]
+        await publish(mqtt, asked["base"], asked["readings"])
         for one in beside:
             one.cancel()
 
