@@ -60,6 +60,8 @@ def test_one_refused_topic_costs_no_other(mode: str, how: str) -> None:
     assert len(set(keys)) >= 59 and len(keys) <= len(set(keys)) + 3
     assert node.health["refused"] == ["homeassistant/status"]
     assert len(answers) == 1, "commands are taken"
+    if how == "refuse":
+        assert node.health["causes"] == {}, "a SUBACK ends no connection"
 
 
 @pytest.mark.parametrize("mode", MODES)
