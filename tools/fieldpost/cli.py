@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -123,4 +124,9 @@ def main() -> None:
         except BrokenPipeError:
             # Whoever read us has gone, as `| head` does; nor can Python flush at its exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except Exception:
+            # A fault of ours. Left to Python it would be printed by what is no longer tamed, and
+            # an error's text often quotes what came from outside.
+            traceback.print_exc()
             sys.exit(1)

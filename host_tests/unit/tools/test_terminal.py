@@ -221,6 +221,21 @@ def test_what_a_board_says_in_an_error_is_tame(
     assert is_tame(said) and "title" in said
 
 
+def test_a_fault_of_ours_is_told_with_its_line_and_is_tame(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise ValueError(EVIL)
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert is_tame(said) and "title" in said
+    assert "Traceback" in said and "test_terminal.py" in said
+
+
 def run(
     monkeypatch: pytest.MonkeyPatch, encoding: str, *words: str
 ) -> tuple[object, bytes, bytes]:
