@@ -2,18 +2,20 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from fieldpost.board.link import BoardError, BoardLink, ProgramError
+from fieldpost.board.said import json_or_none
 
 # Bytes to a line of source. More would save few round trips and take heap the board may not have.
 _CHUNK = 1024
 _HASH_S = 60.0
+_DIGITS_MAX = 16
 TEMPORARY = ".new"
 _NOT_IN_NAMES = set('\\:*?"<>|')
+# Of every file system that a copy may go to; some count characters, some bytes.
+_NAME_BYTES_MAX = 255
 # Windows opens a device for these, whatever the folder and the ending.
 _DEVICES = {
     *("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"),
@@ -97,7 +99,7 @@ def list_files(link: BoardLink, folder: str = "/") -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for line in _run(link, _LIST.format(folder=folder.rstrip("/")), folder).splitlines():
-        match _json_line(line):
+        match json_or_none(line):
             case [str(path), int(size)]:
                 found[path] = size
             case _:
@@ -181,7 +183,10 @@ def free_bytes(link: BoardLink) -> int:
     """What is free in the board's file system."""
     # littlefs counts some blocks twice: fewer than none can be free, on 64 bits as a huge number.
     code = "import os\n_s = os.statvfs('/')\nprint(_s[0] * _s[3] if 0 <= _s[3] <= _s[2] else 0)"
-    return int(_run(link, code, "/"))
+    said = _run(link, code, "/").strip()
+    if not (said.isascii() and said.isdigit() and len(said) < _DIGITS_MAX):
+        raise FileError(f"the board on {link.port} does not say how much room it has")
+    return int(said)
 
 
 def _is_plain(name: str) -> bool:
@@ -190,16 +195,9 @@ def _is_plain(name: str) -> bool:
         name.isprintable()
         and not set(name) & _NOT_IN_NAMES
         and name == name.rstrip(". ")  # Windows drops them; "", "." and ".." are gone with them
-        and bool(name)
+        and 0 < len(name.encode()) <= _NAME_BYTES_MAX
         and name.split(".")[0].rstrip().upper() not in _DEVICES
     )
-
-
-def _json_line(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _discard(link: BoardLink, path: str) -> None:

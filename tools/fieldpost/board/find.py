@@ -1,6 +1,5 @@
 """The boards that are connected, and what runs on each: asked all at once, each with a limit."""
 
-import json
 import queue
 import re
 import threading
@@ -12,9 +11,10 @@ from typing import Any, Literal
 
 from serial import serial_for_url
 
-from fieldpost.board import uf2_volume
+from fieldpost.board import said, uf2_volume
 from fieldpost.board.link import BoardError, NoAnswer, PortUnavailable, ProgramError, open_link
 from fieldpost.board.ports import Port, all_ports, port_named
+from fieldpost.board.said import NUMBER_OR_NONE, TEXT_OR_NONE
 
 ASK_S = 3.0
 # Beyond the limit itself: opening a port is the operating system's, and has none.
@@ -57,6 +57,17 @@ def _query():
 _query()
 del _query
 """
+
+_SHAPE = {
+    "release": [(int, str)],
+    "version": str,
+    "platform": str,
+    "_machine": TEXT_OR_NONE,
+    "_build": TEXT_OR_NONE,
+    "_mpy": NUMBER_OR_NONE,
+    "uid?": TEXT_OR_NONE,
+    "fieldpost?": TEXT_OR_NONE,
+}
 
 # A SYNC command of Espressif's ROM bootloader in a SLIP frame, and how its answer begins (Serial
 # Protocol, in Espressif's esptool documentation).
@@ -125,15 +136,17 @@ def ask(port: Port, limit_s: float = ASK_S) -> Board:
     known = Board(port.device, "silent", port.description, port.serial)
     try:
         with open_link(port.device, limit_s) as link:
-            said = link.exec(_QUERY, limit_s).decode()
-        return _answered(known, json.loads(said.splitlines()[-1]))
+            told = said.last_line(port.device, link.exec(_QUERY, limit_s), _SHAPE)
+            return _answered(known, told)
     except NoAnswer as error:
         if not error.chatty and in_espressif_bootloader(port.device):
             return replace(known, state="bootloader", detail="an ESP32 that waits for an image")
         return replace(known, state="chatty" if error.chatty else "silent", detail=str(error))
     except PortUnavailable as error:
         return replace(known, state="unavailable", detail=str(error))
-    except (ProgramError, ValueError, IndexError, KeyError) as error:
+    except said.Senseless as error:
+        return replace(known, state="micropython", detail=str(error))
+    except ProgramError as error:
         return replace(known, state="micropython", detail=f"its answer makes no sense: {error}")
     except BoardError as error:
         return replace(known, state="unavailable", detail=str(error))
@@ -192,22 +205,24 @@ def _ask_all(chosen: list[Port], limit_s: float, wanted: bool, always: bool) -> 
     return [boards[number] for number in sorted(boards)]
 
 
-def _answered(known: Board, said: dict[str, Any]) -> Board:
-    release = said["release"]
+def _answered(known: Board, told: dict[str, Any]) -> Board:
+    release = told["release"]
+    node = told.get("node")
     text = ".".join(map(str, release[:3]))
     if len(release) > 3 and release[3]:
         text += f"-{release[3]}"
     return replace(
         known,
         state="micropython",
-        chip=chip_of(said["_machine"]),
-        machine=said["_machine"],
-        build=said["_build"],
-        platform=said["platform"],
+        chip=chip_of(told["_machine"]),
+        machine=told["_machine"],
+        build=told["_build"],
+        platform=told["platform"],
         micropython=text,
-        version=said["version"],
-        mpy=said["_mpy"],
-        uid=said.get("uid"),
-        fieldpost=said.get("fieldpost"),
-        node=said.get("node"),
+        version=told["version"],
+        mpy=told["_mpy"],
+        uid=told.get("uid"),
+        fieldpost=told.get("fieldpost"),
+        # config.json may say anything.
+        node=node if isinstance(node, str) else None,
     )

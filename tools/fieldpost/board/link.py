@@ -16,12 +16,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mpremote import transport_serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
 from fieldpost.board.ports import why_unavailable
 from fieldpost.board.serial import LimitedSerial, LimitReached
 from fieldpost.errors import CommandError
+
+# It prints what it did not expect to standard output, where a script looks for our JSON.
+transport_serial.__dict__["print"] = lambda *_: None
 
 CONNECT_S = 10.0
 EXEC_S = 10.0
@@ -175,7 +179,11 @@ class BoardLink:
 
     def eval(self, expression: str, limit_s: float = EXEC_S) -> Any:
         """The value of an expression whose repr is a Python literal."""
-        return ast.literal_eval(self.exec(f"print(repr({expression}))", limit_s).decode().strip())
+        said = self.exec(f"print(repr({expression}))", limit_s)
+        try:
+            return ast.literal_eval(said.decode().strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            raise BoardError(f"what the board on {self.port} says makes no sense") from None
 
     def soft_reset(self, limit_s: float = CONNECT_S) -> None:
         """A fresh interpreter, in the raw REPL; boot.py has run, main.py has not."""

@@ -165,8 +165,8 @@ def chip_named(board: str) -> Chip:
 
 def chip_on(link: BoardLink) -> Chip | None:
     """The chip of a connected board, None if its pins are not known."""
-    said = link.exec("import sys\nprint(sys.implementation._machine)", _LINK_S).decode()
-    return CHIPS.get(chip_of(said.strip()) or "")
+    said = link.exec("import sys\nprint(sys.implementation._machine)", _LINK_S)
+    return CHIPS.get(chip_of(said.decode(errors="replace").strip()) or "")
 
 
 def check(settings: dict[str, Any], chip: Chip) -> tuple[list[str], list[str]]:

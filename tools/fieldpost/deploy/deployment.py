@@ -6,7 +6,6 @@ place before anything else runs. Where flash has no room for the new pack beside
 makes room first, and boot.py starts nothing between.
 """
 
-import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardError, BoardLink, ProgramError
 from fieldpost.board.ports import port_named
 from fieldpost.board.reach import reach
+from fieldpost.board.said import json_or_none
 from fieldpost.board.screen import Screen
 from fieldpost.config import checked, pins
 from fieldpost.deploy import pack, start
@@ -159,8 +159,8 @@ def _misfits(link: BoardLink) -> list[str]:
 def _config_on(link: BoardLink) -> dict[str, Any]:
     """The board's configuration; {} if it has none that can be read: the node tells."""
     try:
-        config = json.loads(board_files.read_file(link, on_board(CONFIG)))
-    except (ValueError, board_files.FileError):
+        config = json_or_none(board_files.read_file(link, on_board(CONFIG)))
+    except board_files.FileError:
         return {}
     return config if isinstance(config, dict) else {}
 

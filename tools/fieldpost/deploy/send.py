@@ -102,6 +102,11 @@ def send(
         nonlocal sent, asked, damaged
         damaged = damaged or b"!" in said
         for _ in range(said.count(b"+")):
+            if asked == len(windows):
+                raise BoardError(
+                    f"the board on {link.port} asks for more than it is to get. Press its reset "
+                    "button, and repeat the command."
+                )
             link.send(windows[asked])
             sent += len(windows[asked])
             asked += 1

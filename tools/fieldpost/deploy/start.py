@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from fieldpost.board.lines import Lines
 from fieldpost.board.link import BoardLink, LinkLost, NoAnswer
 from fieldpost.messages import payload
 
@@ -15,6 +16,8 @@ _SET_UP = "set-up: join"
 _READING = "first reading: "
 _DELIVERED = re.compile(r"delivered \d+ readings")
 _LINES_MAX = 20
+# As long as a reading may be.
+_LINE_MAX = 4096
 
 
 @dataclass
@@ -46,24 +49,25 @@ class Start:
         """Whether it has come to "ready", "reading" or "is_delivered"."""
         return getattr(self, stage) not in (None, False)
 
-    def hear(self, text: str) -> None:
-        """All that the board has said since its restart. Only whole lines count: a part of one
-        has half a number in it."""
-        whole = text[: text.rfind("\n") + 1]
-        said = [line.strip() for line in whole.splitlines()]
-        self.ready = self.ready or next((line for line in said if READY in line), None)
-        if self.reading is None and (line := next((o for o in said if _READING in o), None)):
+    def hear(self, line: str) -> None:
+        """The next line that the board has said since its restart. A whole one: a part of one has
+        half a number in it."""
+        line = line.strip()
+        if READY in line and not self.ready:
+            self.ready = line
+            self.set_up, self.is_refused = None, False
+        if self.reading is None and _READING in line:
             try:
                 self.reading = payload.read(line.partition(_READING)[2])
             except payload.Unreadable:
                 self.reading = {}
-        self.is_delivered = any(map(_DELIVERED.search, said))
+        self.is_delivered = self.is_delivered or bool(_DELIVERED.search(line))
         if not self.ready:
-            self.set_up = next(
-                (o.removeprefix("set-up:") for o in said if o.startswith(_SET_UP)), None
-            )
-            self.is_refused = _REFUSED in text
-        self.lines = [line.strip() for line in text.splitlines() if line.strip()][-_LINES_MAX:]
+            if line.startswith(_SET_UP) and self.set_up is None:
+                self.set_up = line.removeprefix("set-up:")
+            self.is_refused = self.is_refused or _REFUSED in line
+        # A board may print on and on.
+        self.lines = [*self.lines, *([line] if line else [])][-_LINES_MAX:]
 
 
 def watch(
@@ -72,17 +76,18 @@ def watch(
     """Read the console of a board that has just been restarted, until its node is ready; then for
     its first reading and its first delivery, if there is a limit for them."""
     node = Start()
-    heard = ""
+    cut = Lines(_LINE_MAX)
     stages = (("ready", ready_s), ("reading", reading_s), ("is_delivered", delivery_s))
     try:
         for wanted, limit_s in stages:
             for piece in link.console(0 if node.has(wanted) else limit_s):
-                heard += piece.decode(errors="replace")
-                node.hear(heard)
+                for line in cut.feed(piece):
+                    node.hear(line)
                 if node.has(wanted) or node.is_over:
                     break
             if not node.has(wanted):
                 break
     except (LinkLost, NoAnswer):
         pass  # What it said so far says why.
+    node.lines += cut.flush()
     return node

@@ -1,10 +1,10 @@
 """What is on a board before a deployment: asked in one round trip, with its program stopped."""
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
+from fieldpost.board import said
 from fieldpost.board.link import BoardError, BoardLink, ProgramError
+from fieldpost.board.said import NUMBER_OR_NONE, TEXT_OR_NONE
 from fieldpost.file_names import DEPLOYMENT, on_board
 
 FOLDER = on_board(DEPLOYMENT) + "/"
@@ -81,6 +81,17 @@ _survey()
 del _survey
 """
 
+_SHAPE = {
+    "platform": str,
+    "mpy": NUMBER_OR_NONE,
+    "release": [int],
+    "version": TEXT_OR_NONE,
+    "frozen_umqtt": bool,
+    "files": {str: int},
+    "installed": str,
+    "commit": str,
+}
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -111,7 +122,7 @@ class Survey:
 def survey(link: BoardLink) -> Survey:
     """Ask the board. Raises BoardError."""
     try:
-        said: dict[str, Any] = json.loads(link.exec(_SURVEY, _LIMIT_S).decode().splitlines()[-1])
+        told = said.last_line(link.port, link.exec(_SURVEY, _LIMIT_S), _SHAPE)
     except ProgramError as error:
         if "MemoryError" in error.traceback:
             raise BoardError(
@@ -119,18 +130,16 @@ def survey(link: BoardLink) -> Survey:
                 "and repeat the command"
             ) from None
         raise
-    except (ValueError, IndexError):
-        raise BoardError(f"what the board on {link.port} says makes no sense") from None
     return Survey(
-        platform=said["platform"],
-        mpy=said["mpy"],
-        micropython=".".join(map(str, said["release"])),
-        version=said["version"],
-        frozen_umqtt=said["frozen_umqtt"],
-        files=said["files"],
+        platform=told["platform"],
+        mpy=told["mpy"],
+        micropython=".".join(map(str, told["release"])),
+        version=told["version"],
+        frozen_umqtt=told["frozen_umqtt"],
+        files=told["files"],
         # Between two parts both count: what was there before, and what comes.
-        installed=frozenset(parse_installed(said["installed"] + said["commit"])),
-        is_unfinished=said["commit"].partition("\n")[0].endswith(UNFINISHED),
+        installed=frozenset(parse_installed(told["installed"] + told["commit"])),
+        is_unfinished=told["commit"].partition("\n")[0].endswith(UNFINISHED),
     )
 
 

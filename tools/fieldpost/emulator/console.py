@@ -8,10 +8,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from fieldpost.board.lines import Lines
 from fieldpost.errors import CommandError
 
 _SLICE_S = 0.02
 _CTRL_C = b"\x03"
+# The texts of older lines are forgotten.
+_LINES_MAX = 100_000
 
 
 class Console:
@@ -80,7 +83,7 @@ class Console:
         self.send(_CTRL_C)
 
     def _read(self) -> None:
-        rest = b""
+        cut = Lines()
         while not self._stopping:
             try:
                 data = os.read(self._file, 4096)
@@ -89,13 +92,14 @@ class Console:
                 continue
             except OSError:
                 break  # the board was switched off
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                self._add(line.rstrip(b"\r").decode(errors="replace"))
+            for line in cut.feed(data):
+                self._add(line)
 
     def _add(self, line: str) -> None:
         with self._changed:
             self.lines.append(line)
+            if len(self.lines) > _LINES_MAX:
+                self.lines[-_LINES_MAX - 1] = ""
             self._changed.notify_all()
         if self._on_line:
             self._on_line(line)

@@ -7,6 +7,7 @@ from typing import Any
 
 from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink, open_link
+from fieldpost.board.said import json_or_none
 from fieldpost.board.screen import Screen
 from fieldpost.config import pins
 from fieldpost.deploy import build as deploy_build
@@ -122,10 +123,7 @@ def _firmware(link: BoardLink, found: deploy_survey.Survey, source: Source) -> s
 def _read(link: BoardLink, found: deploy_survey.Survey, path: str) -> Any:
     if not found.has(path):
         return None
-    try:
-        return json.loads(board_files.read_file(link, "/" + path))
-    except ValueError:
-        return None  # spoilt: to be written anew
+    return json_or_none(board_files.read_file(link, "/" + path))  # spoilt: to be written anew
 
 
 def _what_differs(old: Any, new: dict[str, Any]) -> str:

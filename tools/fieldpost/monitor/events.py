@@ -3,15 +3,12 @@
 Everything that happens goes through one bounded queue, in the order in which it happened.
 """
 
-import codecs
 import queue
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import Literal
 
-# A line longer than that is shown in pieces: what prints without a line's end is shown too.
-LINE_MAX = 1000
 # Of a payload and of a topic; a node's own messages are shorter.
 TEXT_MAX = 16_384
 TOPIC_MAX = 1000
@@ -61,29 +58,3 @@ class Events:
             return self._queue.get(timeout=limit_s)
         except queue.Empty:
             return None
-
-
-class Lines:
-    """Bytes of a console, in whatever pieces they come, to lines without their ends."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._rest = ""
-
-    def feed(self, data: bytes) -> list[str]:
-        """The lines that are complete now."""
-        text = self._rest + self._decoder.decode(data)
-        *whole, self._rest = text.split("\n")
-        while len(self._rest) > LINE_MAX:
-            whole.append(self._rest[:LINE_MAX])
-            self._rest = self._rest[LINE_MAX:]
-        return [
-            line[at : at + LINE_MAX].removesuffix("\r")
-            for line in whole
-            for at in range(0, max(len(line), 1), LINE_MAX)
-        ]
-
-    def flush(self) -> list[str]:
-        """What stands there without an end, such as a prompt."""
-        rest, self._rest = self._rest.removesuffix("\r"), ""
-        return [rest] if rest.strip() else []

@@ -12,9 +12,10 @@ from typing import Any
 import serial
 from paho.mqtt.client import MQTTMessage
 
+from fieldpost.board.lines import Lines
 from fieldpost.board.ports import port_named, present_name, why_unavailable
 from fieldpost.errors import CommandError
-from fieldpost.monitor.events import TEXT_MAX, TOPIC_MAX, Event, Events, Lines
+from fieldpost.monitor.events import TEXT_MAX, TOPIC_MAX, Event, Events
 from fieldpost.mqtt.client import TIMEOUT_S, Connection
 from fieldpost.mqtt.url import BrokerAddress
 

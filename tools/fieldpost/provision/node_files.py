@@ -14,6 +14,7 @@ from typing import Any
 
 from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink
+from fieldpost.board.said import json_or_none
 from fieldpost.board_json import for_board
 from fieldpost.config import pins
 from fieldpost.config.checked import with_checked
@@ -76,7 +77,7 @@ def read_answers(path: Path) -> Answers:
         found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError:  # as JSON's, TOML's and Unicode's errors are: they may quote a secret
+    except (ValueError, RecursionError):  # JSON's, TOML's and Unicode's may quote a secret
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise CommandError(
             f'{path} is not {kind}. Lines such as ssid = "my network", and password, broker and '
@@ -208,10 +209,7 @@ def read_from_folder(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Any
 
 def parse(name: str, data: bytes, where: str) -> dict[str, Any]:
     """A JSON object. Its text is never in the error."""
-    try:
-        value = json.loads(data)
-    except ValueError:
-        value = None
+    value = json_or_none(data)
     if not isinstance(value, dict):
         raise CommandError(
             f"{name} in {where} is not a JSON object, so nothing can be kept of it. Repair it, or "

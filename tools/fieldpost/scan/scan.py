@@ -6,13 +6,14 @@ are, and a program that ran is started again.
 """
 
 import contextlib
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fieldpost.board import said
 from fieldpost.board.find import chip_of
 from fieldpost.board.link import BoardError
+from fieldpost.board.said import TEXT_OR_NONE
 from fieldpost.errors import CommandError
 from fieldpost.scan import pins as scan_pins
 from fieldpost.scan.sensors import FAMILIES, QUESTIONS, candidates, judge
@@ -25,6 +26,9 @@ _LEVELS_S = 10.0
 _BUS_S = 20.0
 # Real buses have a few devices: when everybody answers, nobody does.
 _NOISE = 40
+_I2C = {"freed": bool, "state": str, "addresses": [int]}
+_ONEWIRE = {"state": str, "roms": [str]}
+_ROM_BYTES = 8
 _REMEDY = (
     "Take the power from the sensors, not just from the board's chip, and scan again. If it is "
     "still low: look for a short circuit, swapped wires, or a module without its own supply."
@@ -105,7 +109,8 @@ def scan(
 
     Raises CommandError for pins that cannot be used, BoardError if the board does not keep up.
     """
-    chip = chip_of(link.eval("__import__('sys').implementation._machine"))
+    machine = link.eval("__import__('sys').implementation._machine")
+    chip = chip_of(machine if isinstance(machine, str) else None)
     for pin in (*(pair or ()), *onewire):
         scan_pins.check(chip, pin)
     if pair:
@@ -130,8 +135,8 @@ def _unasked(link: "BoardLink", chip: str | None) -> Found:
             "--scl 22 --sda 21, or --onewire 4"
         )
     looked_at = sorted({*(pin for pair in pairs for pin in pair), *free})
-    told = _call(link, _LEVELS_S, "levels", looked_at)
-    level = {int(pin): text for pin, text in told.items()}
+    told = _call(link, _LEVELS_S, {str: str}, "levels", looked_at)
+    level = {pin: told.get(str(pin), "free") for pin in looked_at}
     buses: list[Bus] = []
     used: set[int] = set()
     for scl, sda in pairs:
@@ -153,7 +158,7 @@ def _unasked(link: "BoardLink", chip: str | None) -> Found:
 def _i2c(link: "BoardLink", chip: str | None, scl: int, sda: int) -> Bus:
     number = scan_pins.bus_of(chip, scl, sda)
     bus = Bus("i2c", {"bus": number, "scl": scl, "sda": sda})
-    told = _call(link, _BUS_S, "i2c", scl, sda)
+    told = _call(link, _BUS_S, _I2C, "i2c", scl, sda)
     bus.freed = told["freed"]
     if told["state"] != "ok":
         line, pin = ("SDA", sda) if told["state"] == "sda low" else ("SCL", scl)
@@ -162,7 +167,7 @@ def _i2c(link: "BoardLink", chip: str | None, scl: int, sda: int) -> Bus:
         if line == "SCL":
             bus.remedy = f"SCL (pin {pin}) is held low. {_REMEDY}"
         return bus
-    addresses = told["addresses"]
+    addresses = sorted({one for one in told["addresses"] if 0 <= one < 128})
     if len(addresses) > _NOISE:
         bus.state = "noise"
         bus.remedy = (
@@ -175,14 +180,16 @@ def _i2c(link: "BoardLink", chip: str | None, scl: int, sda: int) -> Bus:
         [a, QUESTIONS[kind].write.hex(), QUESTIONS[kind].wait_ms, QUESTIONS[kind].count]
         for a, kind in asked
     ]
-    answers = _call(link, _BUS_S, "ask", scl, sda, questions) if questions else []
+    answers = _call(link, _BUS_S, [TEXT_OR_NONE], "ask", scl, sda, questions) if questions else []
+    if len(answers) != len(asked):
+        raise said.senseless(link.port)
     for address in addresses:
-        said = {
-            kind: None if text is None else bytes.fromhex(text)
+        heard = {
+            kind: None if text is None else _bytes(link, text, QUESTIONS[kind].count)
             for (a, kind), text in zip(asked, answers, strict=True)
             if a == address
         }
-        verdict = judge(address, said)
+        verdict = judge(address, heard)
         bus.devices.append(
             Device(f"0x{address:02x}", verdict.what, verdict.kind, verdict.sure, verdict.others)
         )
@@ -191,21 +198,31 @@ def _i2c(link: "BoardLink", chip: str | None, scl: int, sda: int) -> Bus:
 
 def _onewire(link: "BoardLink", pin: int) -> Bus:
     bus = Bus("1-wire", {"pin": pin})
-    told = _call(link, _BUS_S, "onewire", pin)
+    told = _call(link, _BUS_S, _ONEWIRE, "onewire", pin)
     if told["state"] != "ok":
         bus.state = "low"
         bus.remedy = (
             f"pin {pin} is held low: look for a short circuit, or a device with its wires swapped."
         )
-    for rom in map(bytes.fromhex, told["roms"]):
+    for rom in (_bytes(link, text, _ROM_BYTES) for text in told["roms"]):
         what, kind = FAMILIES.get(rom[0], (f"family {rom[0]:#04x}, unknown here", None))
         bus.devices.append(Device(f"{rom[0]:02x}-{rom[6:0:-1].hex()}", what, kind))
     return bus
 
 
-def _call(link: "BoardLink", limit_s: float, do: str, *arguments: Any) -> Any:
+def _bytes(link: "BoardLink", text: str, count: int) -> bytes:
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != count:
+        raise said.senseless(link.port)
+    return found
+
+
+def _call(link: "BoardLink", limit_s: float, shape: Any, do: str, *arguments: Any) -> Any:
     """What `_probe` says. A call that does not end in time is stopped, so that the board's own
     program can be started again."""
-    said: list[bytes] = []
-    link.converse(f"_probe({', '.join(map(repr, (do, *arguments)))})", said.append, limit_s)
-    return json.loads(b"".join(said).decode().splitlines()[-1])
+    heard: list[bytes] = []
+    link.converse(f"_probe({', '.join(map(repr, (do, *arguments)))})", heard.append, limit_s)
+    return said.last_line(link.port, b"".join(heard), shape)

@@ -69,8 +69,9 @@ def erase(
         else:
             # Between two parts of a deployment there are two.
             journals = [one for one in (INSTALLED, COMMIT) if one in there]
-            text = b"".join(board_files.read_file(link, one) for one in journals)
-            ours = list(dict.fromkeys("/" + path for path in parse_installed(text.decode())))
+            data = b"".join(board_files.read_file(link, one) for one in journals)
+            paths = parse_installed(data.decode(errors="replace"))
+            ours = list(dict.fromkeys("/" + path for path in paths))
             doomed = [path for path in ours if path in there]
             doomed += [path for path in there if path.startswith(_FOLDER) and path[-1] != "/"]
         what = "every file" if every else "what deploy put there"
@@ -149,12 +150,13 @@ def pull(
 
 
 def _save(target: Path, files: dict[str, bytes]) -> None:
-    taken = [name for name in files if (target / name).exists()]
-    if taken:
-        raise CommandError(
-            f"{target} has {taken[0]} already, and nothing is overwritten: choose another folder"
-        )
     try:
+        taken = [name for name in files if (target / name).exists()]
+        if taken:
+            raise CommandError(
+                f"{target} has {taken[0]} already, and nothing is overwritten: choose another "
+                "folder"
+            )
         for name, data in files.items():
             path = target / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from fieldpost.monitor.events import LINE_MAX, Event, Lines
+from fieldpost.board.lines import LINE_MAX, Lines
+from fieldpost.monitor.events import Event
 from fieldpost.monitor.messages import shorten
 from fieldpost.monitor.screen import Screen
 
