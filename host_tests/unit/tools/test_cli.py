@@ -2,8 +2,10 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,10 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from fieldpost.cli import app
+from fieldpost.messages.command import COMMANDS
+from fieldpost.mqtt.brokers import Broker
+from fieldpost.mqtt.client import Connection
+from fieldpost.mqtt.url import parse
 from fieldpost.paths import ROOT
 from firmware import VERSION
 
@@ -157,3 +163,45 @@ def test_ctrl_c_while_the_command_line_still_loads_is_no_fault(
     with pytest.raises(SystemExit) as ended:
         start.main()
     assert ended.value.code == 130
+
+
+def completed(words: str, **environment: str) -> list[str]:
+    """What the shell offers after these words."""
+    # Completion goes by the name of the program, which with -m is another.
+    told = subprocess.run(
+        [Path(sys.executable).with_name("fieldpost")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={
+            **os.environ,
+            "_FIELDPOST_COMPLETE": "complete_bash",
+            "COMP_WORDS": f"fieldpost {words}",
+            "COMP_CWORD": str(len(words.split(" "))),
+            **environment,
+        },
+    )
+    return told.stdout.split()
+
+
+def test_the_shell_completes_keys_and_commands_and_is_quiet_without_a_broker() -> None:
+    assert completed("config show mqtt.t") == ["mqtt.tls"]
+    assert completed("cmd kitchen re") == ["restart"]
+    assert completed("cmd ki", FIELDPOST_BROKER="mqtt://127.0.0.1:1") == []
+
+
+def test_the_commands_that_the_shell_offers_are_those_of_the_firmware() -> None:
+    source = (ROOT / "firmware" / "remote" / "commands.py").read_text(encoding="utf-8")
+    done = set(re.findall(r"^    def do_(\w+)\(", source, re.MULTILINE))
+    assert set(COMMANDS) == done
+
+
+def test_the_shell_completes_the_nodes_that_a_broker_knows(broker: Broker) -> None:
+    connection = Connection(parse(broker.url))
+    connection.open()
+    for node in ("kitchen", "kiln", "attic"):
+        topic = f"fieldpost/{node}/status"
+        connection.publish(topic, b'{"state":"online"}', qos=1, retain=True)
+    connection.close()
+    assert completed("cmd ki", FIELDPOST_BROKER=broker.url) == ["kiln", "kitchen"]
+    assert completed("monitor --node at", FIELDPOST_BROKER=broker.url) == ["attic"]

@@ -15,8 +15,20 @@ if TYPE_CHECKING:
 # As reach.py has it, which is loaded when a board is wanted.
 WAIT_S = 600.0
 
+
+def complete_ports(incomplete: str) -> list[tuple[str, str]]:
+    """For the shell."""
+    from fieldpost.board.ports import complete
+
+    return complete(incomplete)
+
+
 PortOption = Annotated[
-    str | None, typer.Option(help="The board's port; by itself, the one that is connected.")
+    str | None,
+    typer.Option(
+        help="The board's port; by itself, the one that is connected.",
+        autocompletion=complete_ports,
+    ),
 ]
 WaitOption = Annotated[
     float,

@@ -122,3 +122,12 @@ def _group_of(path: Path) -> str:
         return path.group()
     except (KeyError, OSError, NotImplementedError):
         return "dialout"
+
+
+def complete(incomplete: str) -> list[tuple[str, str]]:
+    """For the shell: ports that begin so, with what is at each."""
+    return [
+        (port.device, port.description)
+        for port in all_ports()
+        if port.device.startswith(incomplete) and port.may_be_a_board
+    ]

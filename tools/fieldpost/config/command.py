@@ -26,11 +26,20 @@ def check(
     raise typer.Exit(report.check_and_tell(file, as_json, board, drivers))
 
 
+def _keys(incomplete: str) -> list[str]:
+    from fieldpost.config.reference import known
+
+    return [name for name in known() if name.startswith(incomplete)]
+
+
 @app.command()
 def show(
     key: Annotated[
         str | None,
-        typer.Argument(help="Only this key, a section (mqtt.tls) or a sensor type (bme280)."),
+        typer.Argument(
+            help="Only this key, a section (mqtt.tls) or a sensor type (bme280).",
+            autocompletion=_keys,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -126,11 +126,17 @@ def chosen(key: str) -> list[Section]:
     ]
     found = named or [Section(one.title, "", some) for one, some in rows if some]
     if not found:
-        known = {_name(one) for one in every} | {_last(row) for one in every for row in one.rows}
-        near = difflib.get_close_matches(wanted, sorted(known), n=3)
+        near = difflib.get_close_matches(wanted, known(), n=3)
         advice = f": did you mean {' or '.join(near)}?" if near else ""
         raise CommandError(f"there is no key, section or sensor type {key}{advice}")
     return found
+
+
+def known() -> list[str]:
+    """The names of all sections, sensor types and keys, without what is around a key."""
+    every = sections()
+    names = {_name(one) for one in every}
+    return sorted(names | {_last(row) for one in every for row in one.rows})
 
 
 def _name(section: Section) -> str:

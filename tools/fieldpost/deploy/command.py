@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldpost.board.choose import WAIT_S, WaitOption
+from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
 from fieldpost.options import DriversOption
 from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def deploy(
     port: Annotated[
-        list[str] | None, typer.Option(help="The board's port; may be repeated.")
+        list[str] | None,
+        typer.Option(help="The board's port; may be repeated.", autocompletion=complete_ports),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every board that is connected.")] = False,
     umqtt: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldpost.mqtt import nodes
 from fieldpost.options import CaOption, CertOption, KeyOption
 from fieldpost.terminal import to_json
 
@@ -37,7 +38,10 @@ def doctor(
     key: KeyOption = None,
     node: Annotated[
         str | None,
-        typer.Option(help="Do at the broker what this node does; without, a made-up one."),
+        typer.Option(
+            help="Do at the broker what this node does; without, a made-up one.",
+            autocompletion=nodes.complete,
+        ),
     ] = None,
     base: Annotated[str, typer.Option(help="Its mqtt.base.")] = "fieldpost",
     owner: Annotated[

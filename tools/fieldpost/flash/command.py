@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldpost.board.choose import complete_ports
 from fieldpost.errors import CommandError
 from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
@@ -22,7 +23,10 @@ _NO_BOARD = (
 
 def flash(
     port: Annotated[
-        list[str] | None, typer.Option(help="The board's port, or UF2 volume; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="The board's port, or UF2 volume; may be repeated.", autocompletion=complete_ports
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every board that is connected.")] = False,
     image: Annotated[

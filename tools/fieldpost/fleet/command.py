@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from fieldpost.board.choose import complete_ports
 from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
 
@@ -27,7 +28,10 @@ def fleet(
         Path | None, typer.Option(help="Folder of the boards' logs; by itself, beside FILE.")
     ] = None,
     port: Annotated[
-        list[str] | None, typer.Option(help="Look at this port alone; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Look at this port alone; may be repeated.", autocompletion=complete_ports
+        ),
     ] = None,
     umqtt: Annotated[
         Path | None, typer.Option(help="A umqtt.simple to install, its simple.py.")

@@ -5,10 +5,31 @@ from typing import Annotated
 import typer
 
 from fieldpost.messages.publish import DEFAULT_MESSAGE
+from fieldpost.mqtt import nodes
 from fieldpost.mqtt.client import TIMEOUT_S
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption
+
+# What a node does: firmware/remote/commands.py. Others are sent all the same, for newer nodes.
+COMMANDS = (
+    "get",
+    "set",
+    "sample",
+    "deliver",
+    "identify",
+    "restart",
+    "log",
+    "outbox",
+    "stay_awake",
+    "safe_mode",
+    "forget_network",
+)
+
+
+def _commands(incomplete: str) -> list[str]:
+    return [name for name in COMMANDS if name.startswith(incomplete)]
+
 
 QosOption = Annotated[int, typer.Option(min=0, max=2, help="0 at most once, 1 at least once.")]
 
@@ -77,8 +98,13 @@ def listen(
 
 
 def cmd(
-    node: Annotated[str, typer.Argument(help="Name of the node.")],
-    do: Annotated[str, typer.Argument(help="get, set, sample, deliver, identify, restart, …")],
+    node: Annotated[str, typer.Argument(help="Name of the node.", autocompletion=nodes.complete)],
+    do: Annotated[
+        str,
+        typer.Argument(
+            help="get, set, sample, deliver, identify, restart, …", autocompletion=_commands
+        ),
+    ],
     arguments: Annotated[
         list[str] | None, typer.Argument(help="NAME=VALUE, such as key=sample_s value=60.")
     ] = None,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from fieldpost.mqtt import nodes
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.options import BrokerOption, CaOption, CertOption, KeyOption
@@ -13,7 +14,7 @@ app = typer.Typer(help="Home Assistant.", no_args_is_help=True)
 
 @app.command()
 def remove(
-    node: str,
+    node: Annotated[str, typer.Argument(help="Name of the node.", autocompletion=nodes.complete)],
     prefix: Annotated[str, typer.Option(help="Where Home Assistant looks.")] = "homeassistant",
     broker: BrokerOption = DEFAULT_URL,
     ca: CaOption = None,

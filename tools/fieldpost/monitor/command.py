@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
+from fieldpost.board.choose import complete_ports
+from fieldpost.mqtt import nodes
 from fieldpost.options import CaOption, CertOption, KeyOption
 
 
 def monitor(
     port: Annotated[
-        str | None, typer.Option(help="The board's; by itself, the one that is connected.")
+        str | None,
+        typer.Option(
+            help="The board's; by itself, the one that is connected.",
+            autocompletion=complete_ports,
+        ),
     ] = None,
     broker: Annotated[
         str | None,
@@ -20,7 +26,9 @@ def monitor(
             metavar="URL",
         ),
     ] = None,
-    node: Annotated[str | None, typer.Option(help="Only this node's messages.")] = None,
+    node: Annotated[
+        str | None, typer.Option(help="Only this node's messages.", autocompletion=nodes.complete)
+    ] = None,
     base: Annotated[str, typer.Option(help="mqtt.base of the nodes.")] = "fieldpost",
     log: Annotated[
         Path | None, typer.Option(help="Append everything to this file, with the time.")

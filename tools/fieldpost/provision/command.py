@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldpost.board.choose import complete_ports
 from fieldpost.errors import CommandError
 from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
@@ -24,7 +25,11 @@ _QUESTIONS = {
 
 def provision(
     port: Annotated[
-        str | None, typer.Option(help="The board's port; by itself, the one that is connected.")
+        str | None,
+        typer.Option(
+            help="The board's port; by itself, the one that is connected.",
+            autocompletion=complete_ports,
+        ),
     ] = None,
     source: Annotated[
         Path | None,

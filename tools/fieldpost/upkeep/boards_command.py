@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldpost.board.choose import complete_ports
 from fieldpost.options import JsonOption
 from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
@@ -22,7 +23,8 @@ No board was found. What helps, in this order:
 
 def boards(
     port: Annotated[
-        list[str] | None, typer.Option(help="Only this port; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Only this port; may be repeated.", autocompletion=complete_ports),
     ] = None,
     as_json: JsonOption = False,
     timeout: Annotated[float, typer.Option(min=0.5, help="Seconds for each board.")] = 3.0,
