@@ -50,7 +50,7 @@ class SensorBoard:
         return self.uarts[bus, baud, tx, rx]
 
     def onewire(self, pin):
-        from onewire import OneWire
+        from onewire import OneWire  # type: ignore  # frozen, or what is put there
 
         return OneWire(self.wires[pin])
 

@@ -14,6 +14,7 @@ from fieldpost.certs import command as certs_command
 from fieldpost.config import command as config_command
 from fieldpost.demo import command as demo_command
 from fieldpost.deploy import command as deploy_command
+from fieldpost.desk import command as run_command
 from fieldpost.doctor import command as doctor_command
 from fieldpost.emulator import command as emulate_command
 from fieldpost.errors import CommandError
@@ -97,6 +98,7 @@ for _panel, _commands in {
     ),
     _SETTINGS: (battery_command.battery, new_sensor_command.new_sensor),
     _HERE: (
+        run_command.run,
         doctor_command.doctor,
         demo_command.demo,
         emulate_command.emulate,

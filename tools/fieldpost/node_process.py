@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -61,6 +61,8 @@ class NodeProcess:
 
     on_line: called, from a thread, with each line of the node's console.
     interpreter: None takes MicroPython if there is one.
+    main: in the place of main.py. path: where it finds more modules, after the firmware's own.
+    environment: variables for it, besides those that are there. heap_kib: of MicroPython.
     """
 
     def __init__(
@@ -68,7 +70,16 @@ class NodeProcess:
         folder: Path,
         on_line: Callable[[str], None],
         interpreter: Interpreter | None = None,
+        *,
+        main: Path | None = None,
+        path: Sequence[Path] = (),
+        environment: Mapping[str, str] | None = None,
+        heap_kib: int = HEAP_KIB,
     ) -> None:
+        self._main = main
+        self._heap_kib = heap_kib
+        self._path = tuple(path)
+        self._environment = dict(environment or {})
         self._micropython = None if interpreter == "cpython" else find_micropython()
         if interpreter == "micropython" and not self._micropython:
             raise CommandError("no MicroPython is packaged for this platform: use cpython")
@@ -92,7 +103,7 @@ class NodeProcess:
         self._process = subprocess.Popen(
             command,
             cwd=self._folder,
-            env={**os.environ, **environment},
+            env={**os.environ, **self._environment, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -149,12 +160,14 @@ class NodeProcess:
         return status
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
-        main = str(ROOT / "main.py")
-        fetched = umqtt.TARGET.parents[1]
+        main = str(self._main or ROOT / "main.py")
+        folders = [ROOT, LIB, umqtt.TARGET.parents[1], *(one.resolve() for one in self._path)]
         if self._micropython:
-            path = f"{ROOT}:{LIB}:{fetched}:.frozen"
-            return [self._micropython, "-X", f"heapsize={HEAP_KIB}K", main], {"MICROPYPATH": path}
-        path = os.pathsep.join(map(str, (ROOT, LIB, fetched, CPYTHON_SHIMS)))
+            path = ":".join([*map(str, folders), ".frozen"])
+            return [self._micropython, "-X", f"heapsize={self._heap_kib}K", main], {
+                "MICROPYPATH": path
+            }
+        path = os.pathsep.join(map(str, (*folders, CPYTHON_SHIMS)))
         return [sys.executable, "-u", main], {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def _read(self) -> None:

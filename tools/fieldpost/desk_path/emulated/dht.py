@@ -19,7 +19,10 @@ class FakeDht:
 
     def _measure(self):
         if self.model == "DHT11":
-            head = bytes((int(self.humidity), 0, int(self.celsius), 0))
+            # Those that know frost say so beside their tenths (lib/dhtxx.py).
+            tenths = int(-self.celsius * 10 + 0.5) if self.celsius < 0 else 0
+            whole, rest = (tenths // 10, 0x80 | tenths % 10) if tenths else (int(self.celsius), 0)
+            head = bytes((int(self.humidity), 0, whole, rest))
         else:
             tenths = int(abs(self.celsius) * 10 + 0.5) | (0x8000 if self.celsius < 0 else 0)
             humidity = int(self.humidity * 10 + 0.5)

@@ -1,0 +1,149 @@
+"""A node for the desk, made of a folder: its files, its sensors' stand-ins, its drivers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fieldpost.board_json import for_board
+from fieldpost.config import files as config_files
+from fieldpost.desk.values import Emulated
+from fieldpost.drivers import folder as own_drivers
+from fieldpost.drivers import named
+from fieldpost.errors import CommandError
+from fieldpost.file_names import CONFIG
+from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.provision import node_files
+from firmware.config import check as schema
+
+# Beside config.json: what is wired to the desk besides the built-in sensors.
+WIRING = "desk.py"
+PLAN = "desk.plan"
+_SSID, _PASSWORD = "desk", "no-password"
+_EXAMPLE = {"sample_s": 2, "sensors": [{"type": "bme280", "scl": 5, "sda": 4}]}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a node comes from. folder: with config.json; None: an example. drivers: None: those
+    beside config.json. sample_s: in the place of the configuration's."""
+
+    folder: Path | None = None
+    drivers: Path | None = None
+    settings: Sequence[str] = ()
+    table: Path | None = None
+    sample_s: int | None = None
+
+    def places(self) -> list[Path]:
+        """What a change of which makes another node of it."""
+        found = (self.folder, self.drivers, self.table)
+        return [one for one in found if one is not None]
+
+
+@dataclass(frozen=True)
+class DeskNode:
+    """files: of the node, by name. path: folders of its own modules. topic: what it publishes
+    under. wiring: the module that wires more."""
+
+    name: str
+    topic: str
+    sensors: list[str]
+    files: dict[str, bytes] = field(repr=False)
+    path: tuple[Path, ...]
+    wiring: str | None
+
+
+def make(source: Source, broker: str, tls: ClientFiles) -> DeskNode:
+    """Raises CommandError with all that is wrong with the configuration, or with what was told."""
+    given = _given(source.folder)
+    settings, errors = schema.check(given, _secrets())
+    if settings is None:
+        raise CommandError("\n".join(errors))
+    drivers = _drivers(source, given, settings)
+    emulated = Emulated(settings["sensors"])
+    told = emulated.told(source.settings)
+    values = emulated.ordinary()
+    for name, new in told.items():
+        values.setdefault(name, {}).update(new)
+    changes = emulated.table(source.table) if source.table else []
+    config = _for_desk(given, source.sample_s)
+    answers = node_files.Answers(_SSID, _PASSWORD, broker, settings["node"])
+    files = node_files.make(answers, tls, config)
+    plan = {
+        "sensors": settings["sensors"],
+        "values": values,
+        "changes": changes,
+        "sample_ms": int(config.get("sample_s", settings["sample_s"]) * 1000),
+    }
+    contents = {name: data for name, data in files.contents().items() if name != PLAN}
+    contents[PLAN] = for_board(plan, None)
+    beside = source.folder if source.folder and source.folder.is_dir() else None
+    is_wired = beside is not None and (beside / WIRING).is_file()
+    path = [one for one in (drivers, beside if is_wired else None) if one]
+    return DeskNode(
+        name=settings["node"],
+        topic=f"{settings['mqtt']['base']}/{settings['node']}",
+        sensors=[f"{one['name']} ({one['type']})" for one in settings["sensors"]],
+        files=contents,
+        path=tuple(dict.fromkeys(path)),
+        wiring=Path(WIRING).stem if is_wired else None,
+    )
+
+
+def _given(folder: Path | None) -> dict[str, Any]:
+    """The configuration, with what a node on the desk need not be told."""
+    found: dict[str, Any] = dict(_EXAMPLE)
+    if folder is not None:
+        path = folder / CONFIG if folder.is_dir() else folder
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise CommandError(
+                f"cannot read {path}: {error.strerror}. `fieldpost run` alone runs an example"
+            ) from None
+        parsed, errors = config_files.parse(data, CONFIG)
+        if errors or not isinstance(parsed, dict):
+            raise CommandError("\n".join(errors) or f"{path} is no JSON object")
+        found = parsed
+    found.setdefault("node", "desk")
+    mqtt = found.get("mqtt", {})
+    if isinstance(mqtt, dict):
+        found["mqtt"] = {"host": "desk", **mqtt}
+    return found
+
+
+def _secrets() -> dict[str, Any]:
+    return {"wifi": [{"ssid": _SSID, "password": _PASSWORD}]}
+
+
+def _for_desk(given: dict[str, Any], sample_s: int | None) -> dict[str, Any]:
+    """With what is another on a desk: the network, the time, and that nobody interrupts it."""
+    config = {
+        **given,
+        "wifi": {k: v for k, v in given.get("wifi", {}).items() if k != "static"},
+        "ntp": {"host": None},
+        "boot_window_s": 0,
+        "setup_pin": None,
+        # Where in a driver a sensor failed is told at this level alone.
+        "log_level": given.get("log_level", "debug"),
+    }
+    if sample_s is not None:
+        config["sample_s"] = sample_s
+    return config
+
+
+def _drivers(source: Source, given: dict[str, Any], settings: dict[str, Any]) -> Path | None:
+    """The folder of the drivers that the configuration names, if it names any of one's own."""
+    folder = source.drivers
+    if folder is None and source.folder is not None and named.elsewhere(settings["sensors"]):
+        folder = source.folder if source.folder.is_dir() else source.folder.parent
+    found = own_drivers.find(folder) if folder else None
+    # What is no Python yet the node itself tells, with the line.
+    errors = [
+        error
+        for error in named.errors(given.get("sensors"), found)
+        if not error.endswith("is not Python")
+    ]
+    if errors:
+        raise CommandError("\n".join(errors))
+    return folder

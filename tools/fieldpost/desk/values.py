@@ -1,0 +1,193 @@
+"""What emulated sensors measure: by themselves, as flags say, and as a table says in time."""
+
+import csv
+import difflib
+import importlib
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fieldpost.errors import CommandError
+
+Value = float | str
+Values = dict[str, dict[str, Value]]
+ABSENT, PRESENT = "absent", "present"
+# What is told under no field: whether the device is there.
+_DEVICE = ""
+_TIME = "seconds"
+_ORDINARY: dict[str, float] = {
+    "temperature": 21.5,
+    "humidity": 45.0,
+    "pressure": 1013.25,
+    "co2": 640,
+    "illuminance": 320,
+    "voltage": 5.0,
+    "current": 0.12,
+    "distance": 85.0,
+    "pm1": 3,
+    "pm25": 5,
+    "pm10": 8,
+    "formaldehyde": 12,
+    "voc_raw": 30000,
+    "supply_mv": 4100,
+    "die_temperature": 31.0,
+}
+# Where the field has the user's own name.
+_BY_TYPE = {"analog": 1.0, "digital": 0, "hx711": 12.5, "pulses": 0, "soil": 40.0}
+_HEX = re.compile(r"0x((?:[0-9a-fA-F]{2})+)")
+
+
+class Emulated:
+    """The checked sensors of a configuration, by what may be said of them."""
+
+    def __init__(self, sensors: Sequence[Mapping[str, Any]]) -> None:
+        self._sensors = {one["name"]: one for one in sensors}
+        self._fields = {name: _fields(one) for name, one in self._sensors.items()}
+
+    def ordinary(self) -> Values:
+        """What each measures if nobody says anything."""
+        return {
+            name: {
+                field: _BY_TYPE.get(self._sensors[name]["type"], _ORDINARY.get(field, 20.0))
+                if field not in _ORDINARY
+                else _ORDINARY[field]
+                for field in fields
+            }
+            for name, fields in self._fields.items()
+        }
+
+    def told(self, assignments: Iterable[str]) -> Values:
+        """Of texts such as "temperature=21.5", "indoor.humidity=40", "indoor=absent" and, for a
+        driver of one's own, "tmp117.0x00=0x0C80". Raises CommandError naming what can be said."""
+        found: Values = {}
+        for text in assignments:
+            key, equals, value = text.partition("=")
+            if not equals:
+                raise CommandError(f"{text!r} sets nothing: it looks like temperature=21.5")
+            self._tell(found, key.strip(), value.strip())
+        return found
+
+    def table(self, path: Path) -> list[tuple[int, Values]]:
+        """Of a CSV file: a column `seconds` since the start, and one for each that changes, named
+        as for `told`. An empty cell changes nothing. In ms, in order of time."""
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no CSV in UTF-8"
+            raise CommandError(f"cannot read {path}: {why}") from None
+        if not rows or rows[0][0].strip() != _TIME:
+            raise CommandError(
+                f"{path}: its first line names its columns, and the first of them is {_TIME}"
+            )
+        keys = [cell.strip() for cell in rows[0][1:]]
+        changes = []
+        for number, row in enumerate(rows[1:], 2):
+            values: Values = {}
+            try:
+                seconds = _number(row[0].strip(), _TIME)
+                for key, cell in zip(keys, row[1:], strict=False):
+                    if cell.strip():
+                        self._tell(values, key, cell.strip())
+            except CommandError as error:
+                raise CommandError(f"{path}, line {number}: {error}") from None
+            changes.append((int(seconds * 1000), values))
+        return sorted(changes, key=lambda change: change[0])
+
+    def _tell(self, found: Values, key: str, value: str) -> None:
+        if key in self._sensors and value in (ABSENT, PRESENT):
+            found.setdefault(key, {})[_DEVICE] = value
+            return
+        hits = self._meant_by(key)
+        if not hits:
+            raise CommandError(self._unknown(key))
+        for name, field in hits:
+            found.setdefault(name, {})[field] = self._value(name, field, value)
+
+    def _meant_by(self, key: str) -> list[tuple[str, str]]:
+        """The sensors, each with its driver's field, that a key may mean: by a sensor's name and
+        the field, by the name that is published, or by the field of every sensor that has it."""
+        name, dot, field = key.partition(".")
+        if dot and name in self._sensors:
+            one = self._sensors[name]
+            if one["type"] == "driver":
+                register = _register(field)
+                return [(name, field if register is None else str(register))]
+            bare = field.removeprefix(one["prefix"])
+            return [(name, each) for each in (field, bare) if each in self._fields[name]][:1]
+        pairs = [(name, field) for name, fields in self._fields.items() for field in fields]
+        published = [(n, f) for n, f in pairs if self._sensors[n]["prefix"] + f == key]
+        return [pair for pair in pairs if pair[1] == key] or published
+
+    def _value(self, name: str, field: str, text: str) -> Value:
+        one = self._sensors[name]
+        if one["type"] == "driver" and field.isdigit():
+            digits = _HEX.fullmatch(text)
+            if not digits:
+                raise CommandError(
+                    f"{name}, register {int(field):#04x}: {text!r} is not its bytes, two hex "
+                    "digits each, as in 0x0C80"
+                )
+            return digits[1]
+        value = _number(text, field)
+        low, high = _limits(one).get(field, (None, None))
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise CommandError(
+                f"{field}={text}: {one['type']} measures {low:g} to "
+                f"{'any' if high is None else f'{high:g}'}"
+            )
+        return value
+
+    def _unknown(self, key: str) -> str:
+        one = self._sensors.get(key.partition(".")[0])
+        if one and one["type"] == "simulated":
+            return f"{key}: a simulated sensor makes its values up by itself"
+        known = [f"{name}.{field}" for name, fields in self._fields.items() for field in fields]
+        known += [f"{n}.0x00" for n, one in self._sensors.items() if one["type"] == "driver"]
+        near = difflib.get_close_matches(key, [*known, *(k.partition(".")[2] for k in known)], 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        there = ", ".join(known) or "nothing"
+        return f"no sensor has {key!r}{hint} (there is {there})"
+
+
+def _fields(one: Mapping[str, Any]) -> list[str]:
+    """The driver's fields that can be told."""
+    kind = one["type"]
+    if kind in ("simulated", "driver"):
+        return []
+    if kind == "ds18x20":
+        ids = one["devices"] or []
+        return [f"temperature_{text[3:]}" for text in ids] if len(ids) > 1 else ["temperature"]
+    return [row[0].format(**one) for row in _declared(one)]
+
+
+def _limits(one: Mapping[str, Any]) -> dict[str, tuple[float | None, float | None]]:
+    rows = _declared(one)
+    found = {row[0].format(**one): (row[2], row[3]) for row in rows}
+    if one["type"] == "ds18x20":
+        return dict.fromkeys(_fields(one), found["temperature"])
+    return found
+
+
+def _declared(one: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+    return importlib.import_module(f"firmware.sensor_types.{one['type']}").FIELDS
+
+
+def _register(text: str) -> int | None:
+    try:
+        number = int(text, 0)
+    except ValueError:
+        return None
+    return number if 0 <= number <= 0xFFFF else None
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise CommandError(f"{what}: {text!r} is no number") from None
+    if not math.isfinite(value):
+        raise CommandError(f"{what}: {text} is no number that can be measured")
+    return value
