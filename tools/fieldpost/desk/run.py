@@ -189,9 +189,11 @@ class _Desk:
         """What has come; waits at most so long for something."""
         try:
             event = self._screen.events.get(timeout=wait_s) if wait_s else self._next()
-            while not self._has_enough():
-                self._readings += isinstance(event, Published) and event.is_reading
-                self._screen.show(event)
+            while True:
+                # The console may be late: what it says of the last reading is shown, too.
+                if isinstance(event, Line) or not self._has_enough():
+                    self._readings += isinstance(event, Published) and event.is_reading
+                    self._screen.show(event)
                 event = self._next()
         except queue.Empty:
             pass
