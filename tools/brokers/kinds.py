@@ -33,7 +33,6 @@ class Kind:
     """One broker in one configuration.
 
     command: writes the configuration into the place, and tells what to run.
-    files: of the place, what a page may show of the configuration.
     lacks: what this broker has no notion of, with the reason: `rights`, rules for each topic;
         `restart`, keeping anything over an end of its process.
     start_s: how long it may take until it accepts connections.
@@ -49,7 +48,6 @@ class Kind:
     title: str
     install: Callable[[Cache], Installed]
     command: Callable[[Installed, Place], Command]
-    files: tuple[str, ...] = ()
     lacks: Mapping[str, str] = field(default_factory=dict)
     start_s: float = 30.0
     way_s: float = 10.0

@@ -94,4 +94,4 @@ def _command(installed: Installed, place: Place) -> Command:
     )
 
 
-KIND = Kind("activemq", "ActiveMQ Classic", _install, _command, ("activemq.xml",), start_s=60.0)
+KIND = Kind("activemq", "ActiveMQ Classic", _install, _command, start_s=60.0)

@@ -41,6 +41,5 @@ KIND = Kind(
     "amqtt",
     _install,
     _command,
-    ("amqtt.yaml",),
     {"restart": "it keeps nothing over an end of its process"},
 )

@@ -73,4 +73,4 @@ def _command(installed: Installed, place: Place) -> Command:
     return Command([str(folder / "bin" / "erl"), *arguments, "-s", "ejabberd"], environment)
 
 
-KIND = Kind("ejabberd", "ejabberd, mod_mqtt", _install, _command, ("ejabberd.yml",), start_s=60.0)
+KIND = Kind("ejabberd", "ejabberd, mod_mqtt", _install, _command, start_s=60.0)

@@ -12,6 +12,8 @@ const of = (client) => accounts.find((one) => one.user === client.account)
 const server = new mosca.Server({
   port: Number(process.argv[2]),
   host: '127.0.0.1',
+  // With 1024, as it comes, it closes a subscriber with a session in a burst.
+  maxInflightMessages: 100000,
   persistence: { factory: mosca.persistence.Memory }
 })
 server.authenticate = (client, user, password, done) => {

@@ -148,21 +148,18 @@ DYNAMIC_SECURITY = Kind(
     "Mosquitto, dynamic security",
     install,
     _dynamic_security,
-    ("mosquitto.conf", "dynamic-security.json"),
 )
 RIGHTS_FILE = Kind(
     "mosquitto-acl-file",
     "Mosquitto, ACL file",
     install,
     _rights_file,
-    ("mosquitto.conf", "rights"),
 )
 SMALL_LIMITS = Kind(
     "mosquitto-small-limits",
     "Mosquitto, packets of 400 bytes at most, nothing retained",
     install,
     _small,
-    ("mosquitto.conf",),
     {"rights": "set up without rules for topics"},
 )
 CERTIFICATES = Kind(
@@ -170,7 +167,6 @@ CERTIFICATES = Kind(
     "Mosquitto, TLS with client certificates",
     install,
     _certificates,
-    ("mosquitto.conf",),
     {"rights": "each node has the rights of its name, which is its certificate's"},
     is_asked=False,
     has_tls=True,

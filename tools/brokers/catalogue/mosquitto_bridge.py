@@ -48,7 +48,6 @@ KIND = Kind(
     "Mosquitto, bridge to another",
     install,
     _edge,
-    ("mosquitto.conf", "rights"),
     is_asked=False,
     upper=_UPPER,
 )

@@ -60,13 +60,12 @@ def _command(installed: Installed, place: Place) -> Command:
 
 # It sends what its subscriber has not acknowledged again after 30 s (`ack_wait`).
 _WAY_S = 45.0
-KIND = Kind("nats", "NATS, JetStream", _install, _command, ("nats.conf",), way_s=_WAY_S)
+KIND = Kind("nats", "NATS, JetStream", _install, _command, way_s=_WAY_S)
 TLS = Kind(
     "nats-tls",
     "NATS, TLS",
     _install,
     _command,
-    ("nats.conf",),
     way_s=_WAY_S,
     is_asked=False,
     has_tls=True,

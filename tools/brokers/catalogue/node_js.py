@@ -61,15 +61,14 @@ def _mosca(installed: Installed, place: Place) -> Command:
     return _run("mosca.cjs", installed, place)
 
 
-AEDES = Kind("aedes", "aedes", _install_aedes, _aedes, ("accounts.json",), _MEMORY)
+AEDES = Kind("aedes", "aedes", _install_aedes, _aedes, _MEMORY)
 AEDES_TLS = Kind(
     "aedes-tls",
     "aedes, TLS",
     _install_aedes,
     _aedes,
-    ("accounts.json",),
     _MEMORY,
     is_asked=False,
     has_tls=True,
 )
-MOSCA = Kind("mosca", "mosca", _install_mosca, _mosca, ("accounts.json",), _MEMORY)
+MOSCA = Kind("mosca", "mosca", _install_mosca, _mosca, _MEMORY)

@@ -26,7 +26,6 @@ KIND = Kind(
     "eclipse-paho's test broker",
     _install,
     _command,
-    ("paho.conf",),
     {
         "rights": "it has no accounts",
         "restart": "it keeps everything in memory",

@@ -118,7 +118,6 @@ KIND = Kind(
     "RabbitMQ, MQTT plugin",
     _install,
     _command,
-    ("rabbitmq.conf", "definitions.json"),
     start_s=60.0,
 )
 TLS = Kind(
@@ -126,7 +125,6 @@ TLS = Kind(
     "RabbitMQ, TLS",
     _install,
     _command,
-    ("rabbitmq.conf",),
     start_s=60.0,
     is_asked=False,
     has_tls=True,

@@ -90,7 +90,6 @@ KIND = Kind(
     "rumqttd (in iotcore)",
     _install,
     _command,
-    ("rumqttd.toml",),
     {
         "rights": "it knows accounts, and no rules for topics",
         "restart": "it keeps everything in memory",
