@@ -3,6 +3,7 @@
 The checks are the firmware's own (`firmware/config/check.py`).
 """
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -15,6 +16,8 @@ from firmware.config import check as config
 _SECRETS_TEMPLATE = (
     '{"wifi": [{"ssid": "...", "password": "..."}], "mqtt": {"user": "...", "password": "..."}}'
 )
+# Far above what a board has the heap for.
+_BYTES_MAX = 65_536
 # A backslash that none escapes, and one half of a pair in UTF-16.
 _SURROGATE = re.compile(r"(?<!\\)(?:\\\\)*(\\u[dD][89a-fA-F])[0-9a-fA-F]{2}")
 
@@ -61,6 +64,7 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+@functools.cache
 def known_keys() -> set[str]:
     """Every word that is a key in config.json or secrets.json."""
     return {row.key.split(" (")[0].split(".")[-1].split(" ")[-1] for row in reference()}
@@ -79,6 +83,8 @@ def _read(path: Path, name: str, remedy: str) -> tuple[Any, list[str]]:
 
 def parse(data: bytes, name: str) -> tuple[Any, list[str]]:
     """Return what the bytes of the file `name` say, as a board reads it, and the errors."""
+    if len(data) > _BYTES_MAX:
+        return None, [f"{name}: {len(data)} bytes, and no board takes more than {_BYTES_MAX}"]
     try:
         text = data.decode("utf-8")
         if text.startswith("\ufeff"):

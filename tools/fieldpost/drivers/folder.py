@@ -38,11 +38,15 @@ def find(folder: Path, root: Path = ROOT) -> Drivers:
     Raises CommandError if there is none, if no `import` can name one, or if one has a name that
     belongs to the firmware in `root` or to what that imports: it would take its place.
     """
-    if not folder.is_dir():
-        raise CommandError(f"there is no folder {folder}")
+    try:
+        if not folder.is_dir():
+            raise CommandError(f"there is no folder {folder}")
+        modules = sorted(folder.rglob("*.py"))
+    except OSError as error:
+        raise CommandError(f"cannot read {folder}: {error.strerror}") from None
     sources = {}
     taken = names_taken(root)
-    for path in sorted(folder.rglob("*.py")):
+    for path in modules:
         name = path.relative_to(folder).as_posix()
         parts = PurePosixPath(name).with_suffix("").parts
         if any(part.startswith(".") for part in parts) or not path.is_file():

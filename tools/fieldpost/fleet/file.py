@@ -72,6 +72,10 @@ def load(path: Path) -> list[Node]:
         raise CommandError(f"{path}: byte {error.start + 1} is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise CommandError(f"{path} is not TOML: {error}") from None
+    except (ValueError, RecursionError):
+        raise CommandError(
+            f"{path} is no file of a fleet: nested too deep, or a number has too many digits"
+        ) from None
     reader = _Reader(path.parent)
     nodes = reader.nodes(told)
     if reader.errors:
@@ -243,6 +247,8 @@ class _Reader:
             self.errors.append(f"{where}: cannot read {path}: {error.strerror}")
         except UnicodeDecodeError:
             self.errors.append(f"{where}: {path} is not UTF-8")
+        except ValueError:
+            self.errors.append(f"{where}: no file can have such a name")
         return ""
 
 

@@ -36,22 +36,29 @@ class ClientFiles:
         if bool(self.cert) != bool(self.key):
             raise CommandError("--cert and --key need each other")
         for path in (self.ca, self.cert, self.key):
-            if path and not path.is_file():
+            if path and not _is_file(path):
                 raise CommandError(f"there is no file {path}")
         try:
             context = ssl.create_default_context(cafile=self.ca)
-        except (ssl.SSLError, ValueError):
+        except (OSError, ValueError):  # SSLError is an OSError
             raise CommandError(f"{self.ca} is no certificate in PEM") from None
         if self.cert and self.key:
             try:
                 # A key with a password would ask for it on the terminal.
                 context.load_cert_chain(self.cert, self.key, password="")
-            except (ssl.SSLError, ValueError):
+            except (OSError, ValueError):
                 raise CommandError(
                     f"{self.cert} and {self.key} are not a certificate in PEM and its key, "
                     "without a password"
                 ) from None
         return context
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # such as a name that is too long
+        return False
 
 
 def explain(error: ssl.SSLError, broker: str, files: ClientFiles) -> str:

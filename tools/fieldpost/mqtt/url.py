@@ -89,6 +89,10 @@ def _check(parts: SplitResult) -> None:
         raise CommandError(f"{_FORM}: this one begins with {parts.scheme}://")
     if not parts.hostname:
         raise CommandError(f"{_FORM}: this one names no host")
+    try:
+        parts.hostname.encode("idna")
+    except UnicodeError:
+        raise CommandError(f"{_FORM}: no host can have the name in this one") from None
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise CommandError(f"{_FORM}: {_FOLLOWS}")
     if parts.password and not parts.username:

@@ -31,6 +31,7 @@ VARIABLES = {
     "broker": "FIELDPOST_BROKER",
     "node": "FIELDPOST_NODE",
 }
+_TOLD_MAX = 8
 _TLS_FILES = {"ca": "ca_file", "cert": "cert_file", "key": "key_file"}
 
 
@@ -86,7 +87,9 @@ def read_answers(path: Path) -> Answers:
     if not isinstance(found, dict):
         raise CommandError(f"{path} is no object with {', '.join(VARIABLES)}")
     if unknown := sorted(set(found) - set(VARIABLES)):
-        told = ", ".join(map(_told_key, unknown))
+        told = ", ".join(map(_told_key, unknown[:_TOLD_MAX]))
+        if len(unknown) > _TOLD_MAX:
+            told += f" and {len(unknown) - _TOLD_MAX} more"
         raise CommandError(f"{path} has {told}, none of: {', '.join(VARIABLES)}")
     for name, value in found.items():
         if not isinstance(value, str):
