@@ -50,6 +50,9 @@ class Careful:
         self._again = {}  # topic -> its message
         self.held = []
         self._trying = None
+        self._tried_ms = 0  # ticks: when that was sent, or a connection was begun
+        self._waited_ms = 0  # for its answer, so far
+        self._opening_ms = 0
         self._has_ended = True
         self._opened_ms = None  # ticks
         # Packet id of the oldest reading when the connection before ended.
@@ -75,6 +78,8 @@ class Careful:
     def restart(self):
         """A new connection begins."""
         self._closed()
+        self._trying = None
+        self._tried_ms = self._session.wire.now_ms()
         self._has_ended = False
         self.held.clear()
         self._opened_ms = None
@@ -108,9 +113,11 @@ class Careful:
         session = self._session
         if self._opened_ms is None:
             self._opened_ms = session.wire.now_ms()
+            self._opening_ms = session.wire.since_ms(self._tried_ms)
             if session.lw_topic is None and self._will and _WILL not in self._left_out:
                 self._leave_out(_WILL)
         if session.others or session.ping_ms is not None:
+            self._waited_ms = session.wire.since_ms(self._tried_ms)
             return
         if self._trying:
             name = self._trying[1].decode()
@@ -132,6 +139,8 @@ class Careful:
                 self.held.append(message)
         if self.held:
             self._trying = self.held.pop(0)
+            self._tried_ms = session.wire.now_ms()
+            self._waited_ms = 0
             session.send(*self._trying)
             if not self._trying[0] & _QOS1:
                 session.ask()
@@ -188,8 +197,11 @@ class Careful:
     # Inside ----------------------------------------------------------------------------------
 
     def _closed(self):
-        """The last connection is over; unless it ended by itself, a wake's time was."""
-        if not self._has_ended and self._blame():
+        """The last connection is over; unless it ended by itself, a wake's time was: then only
+        what it has waited for as for four round trips, or half an answer's deadline, is to blame.
+        """
+        long_ms = min(2 * self._opening_ms, self._session.timeout_ms // 2)
+        if not self._has_ended and self._waited_ms > long_ms and self._blame():
             self._has_ended = True
         self._go_on()
 

@@ -229,6 +229,23 @@ def test_what_is_never_answered_keeps_a_sleeper_awake_in_three_wakes_and_no_more
     assert not bench.session.waits()
 
 
+def test_what_a_wake_has_no_time_for_on_a_slow_network_is_not_left_out() -> None:
+    """Where a round trip takes 3 s, a wake of 15 s ends with something under way each time."""
+    bench = SessionBench("lib", latency_ms=1500)
+    state: Any = None
+    for _ in range(6):
+        careful = be_careful(bench, state)
+        bench.open()
+        bench.session.publish(b"status", b"1", True, 1)
+        bench.session.subscribe(b"cmd")
+        run(bench, 5000)
+        assert extras(bench)[-1] == "status" and bench.session.waits()
+        bench.session.close()
+        state = json.loads(json.dumps(careful.keep()))
+        bench.sleep_deep()
+    assert state["left_out"] == {} and state["ends"] == {}
+
+
 def test_once_all_was_taken_nothing_is_kept(bench: SessionBench) -> None:
     careful = be_careful(bench)
     bench.open()
