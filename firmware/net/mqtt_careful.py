@@ -166,13 +166,18 @@ class Careful:
         if code != _ECONNRESET:
             return None
         if not was_up:
+            if early or sent_bytes == session.wire.sent_bytes:
+                return None
             if session.lw_topic is None and self._will:
                 # It is not for the will, then.
                 self._ends.pop(_WILL, None)
                 self._left_out.pop(_WILL, None)
-            elif self._will and sent_bytes != session.wire.sent_bytes and not early:
-                self._count(_WILL)
-            return None
+                return "broker closes on CONNECT, with a will and without: %s" % (
+                    "wrong user or password?" if session.user else "does it want a login?"
+                )
+            if self._count(_WILL) < _ENDS_MAX:
+                return "broker closes on CONNECT"  # It may be just starting.
+            return "broker closes on CONNECT: does it take our login and will?"
         flight = session.in_flight
         if flight.sent:
             oldest = flight.ids[flight.first]

@@ -22,10 +22,9 @@ _ECONNREFUSED_LWIP = const(61)
 # Failures of the session in a row after which the address itself is doubted.
 _REJOIN_AFTER = const(3)
 _EARLY = "early packets were not all answered: trying once without them"
-# Its reset may have taken a refusal along.
-_EARLY_CLOSED = (
-    "broker closed before CONNACK: wrong user or password? trying without early packets"
-)
+# Its reset may have taken a refusal along; or it takes no, or not so many, early packets. The next
+# try tells which.
+_EARLY_CLOSED = "broker closed before CONNACK: trying without early packets, which can hide why"
 # Neither a wrong password nor a refusal gets better in a second.
 _SLOW_MS = const(30000)
 _EXPONENT_MAX = const(20)

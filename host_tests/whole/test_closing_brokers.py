@@ -198,7 +198,7 @@ def test_a_wrong_password_is_told_in_the_first_wake_though_a_reset_has_taken_its
     node.broker.answer = forget_the_first
     node.play()
     told = [line for line in node.lines if " link: " in line or " asleep for " in line]
-    assert "broker closed before CONNACK: wrong user or password?" in told[0]
+    assert "broker closed before CONNACK: trying without early packets" in told[0]
     assert "link: not authorised; next try" in told[1], "in the same wake"
     again = [line for line in told if "before CONNACK" in line]
     assert len(again) == 1, "what is known is not tried again at each wake"
@@ -269,3 +269,45 @@ def test_a_crash_that_the_broker_takes_no_report_of_is_kept(mode: str) -> None:
     node.field.machine.flash.files["crash.txt"] = b"Traceback: here"
     node.play()
     assert "crash.txt" in node.field.machine.flash.files
+
+
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_login_is_doubted_only_once_nothing_else_is_left_to_doubt(
+    mode: str, port: str, closes: bool
+) -> None:
+    """rumqttd closes on a wrong password without CONNACK; a Mosquitto that keeps nothing retained
+    closes on a will in the same way, and then everything works but the will."""
+    node = Closed(Habits() if closes else Habits(retained_max=-1), mode, port)
+    node.field.run.scenario.nodes[0].secrets["mqtt"] = {"user": "n", "password": "mistyped"}
+    node.broker.users = {"n": "right" if closes else "mistyped"}
+    if closes:
+        node.broker.answer = lambda name, data: None if name == "CONNACK" else data
+    node.play()
+    assert bool(node.told("wrong user or password?")) == closes
+    told = [line.split("link: ")[1] for line in node.lines if "broker closes on CONNECT" in line]
+    words = [line.split(";")[0] for line in told[:6]]
+    assert words[:5] == 2 * ["broker closes on CONNECT"] + 3 * [
+        "broker closes on CONNECT: does it take our login and will?"
+    ]
+    if closes:
+        assert words[5] == (
+            "broker closes on CONNECT, with a will and without: wrong user or password?"
+        )
+    else:
+        assert node.told("link: the will is left out for a day") == 1
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_a_broker_that_takes_few_early_packets_is_not_asked_for_the_password(port: str) -> None:
+    """aedes, after an outage of an hour."""
+    node = Closed(Habits(early_max=42), "always_on", port, hours=2)
+    node.broker.connack_delay_ms = 5  # It looks the login up meanwhile.
+    world = node.field.run.world
+    world.at(int(600e6), node.broker.stop, "reset")
+    world.at(int(4200e6), node.broker.start)
+    node.play()
+    node.check_readings(118)
+    assert node.told("broker closed before CONNACK: trying without early packets") == 1
+    assert node.told("password") == 0
