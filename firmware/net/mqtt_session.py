@@ -142,6 +142,7 @@ class Session(simple.MQTTClient):
         self._heard_ms = self._spoke_ms = wire.now_ms()
         wire.arm(self.timeout_ms)
         wire.publish_early = publish_early if early else None
+        sent_bytes = wire.sent_bytes
         try:
             kept = self._guarded(self.connect, self.clean)
         except simple.MQTTException as refusal:
@@ -149,7 +150,7 @@ class Session(simple.MQTTClient):
 
             raise error_of(refusal.args[0], Refused)
         except OSError:
-            if early and not wire.publish_early:
+            if early and wire.sent_bytes != sent_bytes:
                 # Whatever its errno: a broker may close, answer them before CONNACK, or be silent.
                 self._sent_early = ring.sent + 1
                 self.early_in_vain = True
