@@ -303,7 +303,7 @@ def test_a_login_is_doubted_only_once_nothing_else_is_left_to_doubt(
 def test_a_broker_that_takes_few_early_packets_is_not_asked_for_the_password(port: str) -> None:
     """aedes, after an outage of an hour."""
     node = Closed(Habits(early_max=42), "always_on", port, hours=2)
-    node.broker.connack_delay_ms = 5  # It looks the login up meanwhile.
+    node.broker.connack_delay_ms = 50  # It looks the login up meanwhile.
     world = node.field.run.world
     world.at(int(600e6), node.broker.stop, "reset")
     world.at(int(4200e6), node.broker.start)
