@@ -34,8 +34,9 @@ def texts(node: ast.AST) -> Iterator[str]:
         if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
     }
     for one in ast.walk(node):
-        is_text = isinstance(one, ast.Constant) and isinstance(one.value, str)
-        if is_text and id(one) not in docstrings:
+        if not isinstance(one, ast.Constant) or id(one) in docstrings:
+            continue
+        if isinstance(one.value, str):
             yield one.value
 
 

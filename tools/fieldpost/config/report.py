@@ -21,7 +21,8 @@ def check_and_tell(
     drivers: a folder of drivers that it may name.
     """
     settings, errors = files.load(path)
-    board = board or (settings and settings["board"])
+    if settings and not board:
+        board = settings["board"]
     chip = pins.chip_named(board) if board else None
     warnings: list[str] = []
     if settings:
