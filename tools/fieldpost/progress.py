@@ -16,10 +16,18 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from fieldpost.console import Console
 from fieldpost.wrapping import fit
+
+
+class _Share(TaskProgressColumn):
+    """How much of a step is done; of a wait that would say nothing."""
+
+    def render(self, task: Task) -> Text:
+        return Text() if "left" in task.fields else super().render(task)
 
 
 class _Clock(TimeElapsedColumn):
@@ -52,8 +60,8 @@ class FlashScreen:
             TextColumn("{task.fields[where]}", markup=False),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TaskProgressColumn(),
-            _Clock(),
+            _Share(),
+            _Clock(table_column=Column(no_wrap=True, min_width=9)),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,

@@ -89,16 +89,16 @@ def _candidates() -> list[tuple[str, str]]:
 def _await(screen: "OwnScreen", wait_s: float) -> list[tuple[str, str]]:
     from fieldpost.board.reach import LOOK_AGAIN_S
 
-    where = "no board"
+    where = "USB"
     screen.say(
         where,
-        "is connected. Plug one in with a cable that carries data. One with USB of its own that "
-        "sleeps has a port only while it is awake: its RESET button ends the wait.",
+        "no board is connected. Plug one in with a cable that carries data. One that sleeps may "
+        "have a port only while it is awake: its RESET button ends the wait.",
     )
     end = time.monotonic() + wait_s
     ports: list[tuple[str, str]] = []
     while not ports and (left_s := end - time.monotonic()) > 0:
-        screen.count_down(where, "waiting for one", left_s, wait_s)
+        screen.count_down(where, "waiting for a board", left_s, wait_s)
         time.sleep(LOOK_AGAIN_S)
         ports = _candidates()
     screen.finished(where)

@@ -102,7 +102,7 @@ def _next_wake(known: Port, screen: Screen, wait_s: float) -> BoardLink:
     link: BoardLink | None = None
     try:
         while (left_s := begin + wait_s - time.monotonic()) > 0:
-            screen.count_down(known.device, "asleep: taken at its next wake", left_s, wait_s)
+            screen.count_down(known.device, "waiting for its next wake", left_s, wait_s)
             try:
                 if link is None:
                     device = present_name(known)

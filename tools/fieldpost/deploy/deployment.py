@@ -18,7 +18,7 @@ from fieldpost.board.reach import reach
 from fieldpost.board.said import json_or_none
 from fieldpost.board.screen import Screen
 from fieldpost.config import checked, pins
-from fieldpost.deploy import pack, start
+from fieldpost.deploy import pack
 from fieldpost.deploy.build import Build, build, check_mpy, find_umqtt
 from fieldpost.deploy.parts import Part, Parts
 from fieldpost.deploy.plan import Plan, plan, to_hash, to_read
@@ -28,6 +28,7 @@ from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, SETTINGS, on_board
+from fieldpost.node_start.watch import READY, watch
 from fieldpost.paths import ROOT
 
 READY_S = 30.0
@@ -305,10 +306,10 @@ def _start(link: BoardLink, wish: Wish, screen: Screen, outcome: Outcome) -> Out
     """Restart the board, and wait until the node says that it is ready."""
     link.restart()
     screen.progress(link.port, "waiting for the node", 0, None)
-    node = start.watch(link, wish.ready_s)
+    node = watch(link, wish.ready_s)
     link.close(resume=False)
     if node.ready or not wish.ready_s:
-        what = f". The node is {node.ready[node.ready.index(start.READY) :]}" if node.ready else ""
+        what = f". The node is {node.ready[node.ready.index(READY) :]}" if node.ready else ""
         return replace(outcome, text=outcome.text + what, ready=node.ready)
     if node.set_up:
         text = f"{outcome.text}. It has no settings yet: fieldpost provision, or with a phone,"

@@ -2,23 +2,25 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldpost.board.choose import complete_ports
+from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports, the_board
 from fieldpost.errors import CommandError
-from fieldpost.terminal import to_json
+from fieldpost.file_names import CONFIG, SECRETS
+from fieldpost.terminal import neutral, to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
+    from fieldpost.config.pins import Chip
     from fieldpost.mqtt.tls import ClientFiles
-    from fieldpost.provision.node_files import Answers
+    from fieldpost.provision.node_files import Answers, NodeFiles
 
 _QUESTIONS = {
     "ssid": "Wi-Fi network",
-    "password": "Its password (not shown; empty for an open network)",
-    "broker": "Broker, as 192.168.1.10 or mqtts://host; its user and password are asked for",
+    "password": "Its password (not shown; empty: it is open)",
+    "broker": "Broker, as 192.168.1.10 or mqtts://host (user and password come next)",
     "node": "Name of this node (a-z, 0-9, - and _)",
 }
 
@@ -37,6 +39,14 @@ def provision(
             "--from", help="TOML or JSON with ssid, password, broker, node; the rest is asked for."
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="A config.json to write, with the secrets.json beside it. What they lack is "
+            "asked for.",
+        ),
+    ] = None,
     to: Annotated[
         Path | None, typer.Option(help="Write to this folder, instead of a board.")
     ] = None,
@@ -50,15 +60,23 @@ def provision(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Keep nothing of the files that are there.")
     ] = False,
+    ready: Annotated[
+        float, typer.Option(min=0, help="Seconds for the node to be ready; 0: do not wait.")
+    ] = 30.0,
+    wait: WaitOption = WAIT_S,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts: asks nothing.")] = False,
 ) -> None:
-    """Write a node's config.json and secrets.json: network, broker, name.
+    """Write a node's config.json and secrets.json: network, broker, name; and start it.
 
     Answers come from --from, then from FIELDPOST_WIFI_SSID, FIELDPOST_WIFI_PASSWORD,
-    FIELDPOST_BROKER and FIELDPOST_NODE, and are asked for otherwise. Everything else that is
-    configured stays as it is. Secrets are never shown.
+    FIELDPOST_BROKER and FIELDPOST_NODE, then from --config, and are asked for otherwise.
+    Everything else that is configured stays as it is. Secrets are never shown.
     """
+    from fieldpost.board import files as board_files
+    from fieldpost.config import pins
     from fieldpost.mqtt.tls import ClientFiles
+    from fieldpost.node_start import tell, watch
+    from fieldpost.progress import FlashScreen
     from fieldpost.provision import node_files as provisioning
 
     if port and to:
@@ -67,45 +85,132 @@ def provision(
         *([provisioning.read_answers(source)] if source else []), provisioning.from_environment()
     )
     tls = ClientFiles(ca, cert, key)
-    if to is None:
-        from fieldpost.board.choose import the_port
-
-        # Before anything is asked: nobody types four answers for a board that is not there.
-        port = the_port(port)
-    answers = _ask(given, not as_json and sys.stdin.isatty(), tls)
+    base = provisioning.read_from_file(config) if config else None
+    if not base and not given.missing():
+        provisioning.make(given, tls)  # Wrong answers are found before any board is stopped.
+    may_ask = not as_json and sys.stdin.isatty()
     if to:
         known = (None, None) if fresh else provisioning.read_from_folder(to)
-        files = provisioning.make(answers, tls, *known)
+        files, cautions = _files(given, tls, config, base, known, None, may_ask)
+        _confirm(str(to), files, cautions, may_ask, as_json)
         provisioning.put_in_folder(to, files)
-        where = str(to)
-    else:
-        from fieldpost.board.link import open_link
-        from fieldpost.config import pins
-
-        # Wrong answers are found before any board is stopped.
-        provisioning.make(answers, tls)
-        assert port
-        where = port
-        with open_link(where) as link:
-            known = (None, None) if fresh else provisioning.read_from_board(link)
-            files = provisioning.make(answers, tls, *known, pins.chip_on(link))
-            provisioning.put_on_board(link, files.contents())
-    names = sorted(files.contents())
-    if as_json:
-        result = {"ok": True, "where": where, "node": answers.node, "files": names}
-        typer.echo(to_json(result, indent=2))
+        if as_json:
+            typer.echo(to_json(_result(str(to), files, cautions), indent=2))
+        else:
+            _say(f"{to}: {_written(files)}")
+            _say(f"See: fieldpost config check {to}")
         return
-    typer.echo(f"{where}: {', '.join(names)} written for node {answers.node}")
-    typer.echo(
-        f"Next: fieldpost deploy --port {where}" if not to else f"See: fieldpost config check {to}"
-    )
+    # Before anything is asked: nobody types four answers for a board that is not there.
+    with FlashScreen(steps=False) as screen:
+        link = the_board(port, screen, wait)
+    with link:
+        there = board_files.list_files(link)
+        known = (None, None) if fresh else provisioning.read_from_board(link, there)
+        files, cautions = _files(given, tls, config, base, known, pins.chip_on(link), may_ask)
+        _confirm(link.port, files, cautions, may_ask, as_json)
+        provisioning.put_on_board(link, files.contents())
+        node = None
+        is_deployed = "/main.py" in there
+        if is_deployed:
+            with FlashScreen(steps=False) as screen:
+                node = watch.restart(link, screen, ready)
+    ok = not is_deployed or not ready or tell.measures(node)
+    if as_json:
+        result = _result(link.port, files, cautions) | tell.as_json(node) | {"ok": ok}
+        typer.echo(to_json(result, indent=2))
+    else:
+        _say(f"{link.port}: {_written(files)}")
+        if node is None:
+            _say(f"Next: fieldpost deploy --port {link.port}")
+        elif ready:
+            tell.show(node, ready)
+    if not ok:
+        raise typer.Exit(1)
 
 
-def _ask(given: "Answers", may_ask: bool, tls: "ClientFiles") -> "Answers":
+def _files(
+    given: "Answers",
+    tls: "ClientFiles",
+    path: Path | None,
+    base: "tuple[dict[str, Any], dict[str, Any] | None] | None",
+    known: "tuple[dict[str, Any] | None, dict[str, Any] | None]",
+    chip: "Chip | None",
+    may_ask: bool,
+) -> "tuple[NodeFiles, list[str]]":
+    """The files, and what may be wrong with them. base: of --config, whose secrets may be missing;
+    known: of the board or folder. What neither has is asked for."""
+    from dataclasses import replace
+
+    from fieldpost.config import files as config_files
+    from fieldpost.config import pins, report
+    from fieldpost.provision import node_files as provisioning
+
+    config, secrets = known
+    others: dict[str, bytes] = {}
+    if base and path:
+        config, beside = base
+        others = provisioning.certificates_beside(path, config)
+        secrets = provisioning.secrets_for(config, *known) if beside is None else beside
+        answers = _ask(given, may_ask, tls, provisioning.unanswered(given, config, secrets or {}))
+    else:
+        answers = _ask(given, may_ask, tls)
+    files = provisioning.make(answers, tls, config, secrets, chip)
+    files = replace(files, others=others | files.others)
+    contents = files.contents()
+    settings, _ = config_files.check_bytes(contents[CONFIG], contents[SECRETS])
+    assert settings  # `make` has checked them.
+    of_pins = pins.check(settings, chip)[1] if chip else []
+    return files, report.cautions(settings) + of_pins
+
+
+def _confirm(
+    where: str, files: "NodeFiles", cautions: list[str], may_ask: bool, as_json: bool
+) -> None:
+    """Show what is about to be written, and ask a person who sits there."""
+    if as_json:
+        return
+    config, secrets = files.config, files.secrets
+    networks = ", ".join(str(one["ssid"]) for one in secrets["wifi"])
+    mqtt = config["mqtt"]
+    scheme, usual = ("mqtts", 8883) if mqtt.get("tls") else ("mqtt", 1883)
+    login = "with a login" if secrets.get("mqtt") else "without a login"
+    sensors = ", ".join(str(one["type"]) for one in config.get("sensors", ()))
+    _say(f"{where}:")
+    _say(f"  node     {config['node']}")
+    _say(f"  Wi-Fi    {networks}")
+    _say(f"  broker   {scheme}://{mqtt['host']}:{mqtt.get('port', usual)}, {login}")
+    _say(f"  sensors  {sensors or 'as by default'}")
+    for text in cautions:
+        _say(f"  note: {text}")
+    if may_ask and not typer.confirm("Write this?", default=True):
+        raise CommandError("nothing was written")
+
+
+def _result(where: str, files: "NodeFiles", cautions: list[str]) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "where": where,
+        "node": files.config["node"],
+        "files": sorted(files.contents()),
+        "warnings": cautions,
+    }
+
+
+def _written(files: "NodeFiles") -> str:
+    return f"{', '.join(sorted(files.contents()))} written for node {files.config['node']}"
+
+
+def _say(text: str) -> None:
+    typer.echo(fit(neutral(text), sys.stdout))
+
+
+def _ask(
+    given: "Answers", may_ask: bool, tls: "ClientFiles", wanted: list[str] | None = None
+) -> "Answers":
     from fieldpost.provision.node_files import VARIABLES, Answers
 
     found = {name: getattr(given, name) for name in VARIABLES}
-    for name in given.missing():
+    for name in given.missing() if wanted is None else wanted:
         if not may_ask:
             raise CommandError(
                 f"the {name} is missing: give it with --from FILE, or in the variable "
@@ -151,7 +256,7 @@ def _with_login(broker: str, tls: "ClientFiles") -> str:
 
 def _typed(question: str, *, is_hidden: bool = False, may_be_empty: bool = False) -> str:
     answer: str = typer.prompt(
-        question,
+        fit(question, sys.stdout),
         hide_input=is_hidden,
         default="" if may_be_empty else None,
         show_default=False,

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,19 @@ from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink
 from fieldpost.board.said import json_or_none
 from fieldpost.board_json import for_board
+from fieldpost.config import files as config_files
 from fieldpost.config import pins
 from fieldpost.config.checked import with_checked
-from fieldpost.config.files import known_keys
 from fieldpost.errors import CommandError
-from fieldpost.file_names import CONFIG, PENDING, SECRETS, SETTINGS, on_board
+from fieldpost.file_names import (
+    CONFIG,
+    PENDING,
+    SECRETS,
+    SETTINGS,
+    config_at,
+    on_board,
+    secrets_beside,
+)
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.tls import ClientFiles
 from firmware.config import check as schema_check
@@ -101,7 +109,7 @@ def _told_key(key: str) -> str:
     """A key that nobody knows may be a secret in the wrong place: it is not repeated."""
     if meant := difflib.get_close_matches(key.lower(), VARIABLES, 1):
         return f"{key} (did you mean {meant[0]}?)"
-    return key if key in known_keys() else "a key that is not shown"
+    return key if key in config_files.known_keys() else "a key that is not shown"
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Answers:
@@ -127,43 +135,77 @@ def make(
 ) -> NodeFiles:
     """The files for these answers, checked with the firmware's own schema.
 
-    config, secrets: those that there are; what was not asked for is kept of them, and so are
+    config, secrets: those that there are; what was not answered is kept of them, and so are
     other Wi-Fi networks, after the new one. chip: of the board they are for, if it is known.
     Raises CommandError with all that is wrong.
     """
-    for name in answers.missing():
+    new, hidden = dict(config or {}), dict(secrets or {})
+    for name in unanswered(answers, new, hidden):
         raise CommandError(f"the {name} is missing: give it with --from FILE or {VARIABLES[name]}")
-    assert answers.broker is not None
-    address = mqtt_url.parse(answers.broker, tls or ClientFiles())
-    new = dict(config or {})
-    new["node"] = answers.node
-    mqtt = {k: v for k, v in dict(new.get("mqtt") or {}).items() if k not in ("port", "tls")}
-    mqtt["host"] = address.host
     others: dict[str, bytes] = {}
-    usual = 8883 if address.tls else 1883
-    if address.port != usual:
-        mqtt["port"] = address.port
-    if address.tls:
-        mqtt["tls"] = _tls(address.tls, others)
-    new["mqtt"] = mqtt
-    hidden = dict(secrets or {})
-    known = hidden.get("wifi")
-    rest = [
-        one
-        for one in (known if isinstance(known, list) else [])
-        if isinstance(one, dict) and one.get("ssid") != answers.ssid
-    ]
-    hidden["wifi"] = [{"ssid": answers.ssid, "password": answers.password}, *rest]
-    # Credentials for one broker are never shown to another.
-    hidden.pop("mqtt", None)
-    if address.user is not None:
-        login = {"user": address.user, "password": address.password}
-        hidden["mqtt"] = {name: value for name, value in login.items() if value is not None}
+    if answers.node is not None:
+        new["node"] = answers.node
+    if answers.ssid is not None:
+        known = hidden.get("wifi")
+        rest = [
+            one
+            for one in (known if isinstance(known, list) else [])
+            if isinstance(one, dict) and one.get("ssid") != answers.ssid
+        ]
+        hidden["wifi"] = [{"ssid": answers.ssid, "password": answers.password}, *rest]
+    if answers.broker is not None:
+        address = mqtt_url.parse(answers.broker, tls or ClientFiles())
+        new["mqtt"] = _mqtt(address, new.get("mqtt"), others)
+        # Credentials for one broker are never shown to another.
+        hidden.pop("mqtt", None)
+        if address.user is not None:
+            login = {"user": address.user, "password": address.password}
+            hidden["mqtt"] = {name: value for name, value in login.items() if value is not None}
     _, errors = schema_check.check(new, hidden)
     errors = errors or pins.of_config(new, chip)[0]
     if errors:
         raise CommandError("\n".join(["the answers make no configuration:", *errors]))
     return NodeFiles(new, hidden, others)
+
+
+def secrets_for(
+    config: Mapping[str, Any], old: dict[str, Any] | None, secrets: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """Of `secrets`, which belong to the configuration `old`, what `config` may be given: a login
+    belongs to one broker."""
+    place = [
+        (one.get("host"), one.get("port"), bool(one.get("tls")))
+        for one in ((of or {}).get("mqtt") or {} for of in (config, old))
+    ]
+    if secrets is None or place[0] == place[1]:
+        return secrets
+    return {key: value for key, value in secrets.items() if key != "mqtt"}
+
+
+def unanswered(
+    answers: Answers, config: Mapping[str, Any], secrets: Mapping[str, Any]
+) -> list[str]:
+    """The names of what neither was answered nor stands in the files."""
+    known = {
+        "ssid": bool(secrets.get("wifi")),
+        "password": answers.ssid is None and bool(secrets.get("wifi")),
+        "broker": isinstance(mqtt := config.get("mqtt"), dict) and "host" in mqtt,
+        "node": "node" in config,
+    }
+    return [name for name in answers.missing() if not known[name]]
+
+
+def _mqtt(address: mqtt_url.BrokerAddress, old: Any, others: dict[str, bytes]) -> dict[str, Any]:
+    """The section `mqtt` for a broker: what is not about where it is stays as it was."""
+    kept = old.items() if isinstance(old, dict) else ()
+    mqtt = {key: value for key, value in kept if key not in ("port", "tls")}
+    mqtt["host"] = address.host
+    usual = 8883 if address.tls else 1883
+    if address.port != usual:
+        mqtt["port"] = address.port
+    if address.tls:
+        mqtt["tls"] = _tls(address.tls, others)
+    return mqtt
 
 
 def check_answer(name: str, value: str, tls: ClientFiles) -> None:
@@ -190,15 +232,55 @@ def put_on_board(link: BoardLink, contents: dict[str, bytes]) -> list[str]:
     return different
 
 
-def read_from_board(link: BoardLink) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """(config, secrets) that are on the board, None where there is none. Raises CommandError if
-    one is no JSON object: what it holds would be lost."""
+def read_from_board(
+    link: BoardLink, there: Container[str]
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """(config, secrets) that are on the board, None where there is none. there: its files' paths.
+    Raises CommandError if one is no JSON object: what it holds would be lost."""
     found: list[dict[str, Any] | None] = []
-    there = board_files.list_files(link, "/")
     for name in SETTINGS:
         data = board_files.read_file(link, on_board(name)) if on_board(name) in there else None
         found.append(None if data is None else parse(name, data, "the board"))
     return found[0], found[1]
+
+
+def read_from_file(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """(config, secrets) of a config.json, or the folder that it is in, and of the secrets.json
+    beside it, None without one. Read as a board reads them; raises CommandError."""
+    path = config_at(path)
+    config = _strictly(path, CONFIG)
+    hidden = secrets_beside(path)
+    return config, _strictly(hidden, SECRETS) if hidden.exists() else None
+
+
+def certificates(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(key, name) of each file that `mqtt.tls` of a configuration names."""
+    mqtt = config.get("mqtt")
+    tls = mqtt.get("tls") if isinstance(mqtt, dict) else None
+    named = [(key, tls.get(key)) for key in _TLS_FILES.values()] if isinstance(tls, dict) else []
+    return [(key, name) for key, name in named if isinstance(name, str)]
+
+
+def certificates_beside(path: Path, config: Mapping[str, Any]) -> dict[str, bytes]:
+    """Those of them that lie beside the config.json at `path`, by their names."""
+    found = {}
+    for _, name in certificates(config):
+        beside = board_files.below(config_at(path).parent, name)
+        if beside and beside.is_file():
+            found[name] = beside.read_bytes()
+    return found
+
+
+def _strictly(path: Path, name: str) -> dict[str, Any]:
+    try:
+        found, errors = config_files.parse(path.read_bytes(), name)
+    except FileNotFoundError:
+        raise CommandError(f"there is no {path}") from None
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+    if errors or not isinstance(found, dict):
+        raise CommandError(f"{path}: {(errors or ['not a JSON object'])[0]}")
+    return found
 
 
 def read_from_folder(folder: Path) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -10,15 +10,10 @@ from fieldpost.board.link import BoardLink
 from fieldpost.board.screen import Screen
 from fieldpost.config import pins
 from fieldpost.config.changes import Change, changes
-from fieldpost.deploy import start
-from fieldpost.file_names import CONFIG, SECRETS, STARTED, on_board
+from fieldpost.file_names import CONFIG, SECRETS, on_board
+from fieldpost.node_start import watch
 from fieldpost.provision import node_files
 from fieldpost.push.local import Fitting, Local
-
-# For the slowest sensor: particle counters run their fan for half a minute first.
-READING_S = 60.0
-# A node whose broker does not answer is not waited for longer: its reading is told.
-_DELIVERY_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,7 @@ class Found:
     @property
     def is_deployed(self) -> bool:
         """Whether it has a program to start."""
-        return any(on_board(name) in self.there for name in STARTED)
+        return on_board("main.py") in self.there
 
 
 def look(link: BoardLink) -> Found:
@@ -79,7 +74,7 @@ def login_caution(found: Found, local: Local) -> list[str]:
 
 def bring(
     link: BoardLink, found: Found, fitting: Fitting, screen: Screen, ready_s: float
-) -> tuple[list[str], start.Start | None]:
+) -> tuple[list[str], watch.Start | None]:
     """Write what differs, restart, and wait for the first reading: (names written, how it went).
     None: the board has no firmware to start."""
     screen.progress(link.port, "writing", 0, None)
@@ -89,11 +84,7 @@ def bring(
     written = node_files.put_on_board(link, fitting.contents)
     if not found.is_deployed:
         return written, None
-    link.restart()
-    screen.progress(link.port, "waiting for the first reading", 0, None)
-    node = start.watch(link, ready_s, reading_s=READING_S, delivery_s=_DELIVERY_S)
-    link.close(resume=False)
-    return written, node
+    return written, watch.restart(link, screen, ready_s)
 
 
 def _object(data: bytes | None) -> dict[str, Any]:

@@ -2,19 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board
-from fieldpost.errors import CommandError
 from fieldpost.options import DriversOption, JsonOption
 from fieldpost.terminal import neutral, to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.config.changes import Change
-    from fieldpost.deploy.start import Start
     from fieldpost.push.cable import Found
     from fieldpost.push.local import Local
 
@@ -40,6 +38,7 @@ def push(
     changes is shown. A secrets.json beside it goes with it; without one the board keeps its own.
     So do certificates that lie there. Status 0 only if the node measures without a failure.
     """
+    from fieldpost.node_start import tell
     from fieldpost.progress import FlashScreen
     from fieldpost.push import cable, local
 
@@ -60,7 +59,7 @@ def push(
             if not dry_run:
                 written, node = cable.bring(link, found, fitting, screen, ready)
         screen.finished(where)
-    ok = dry_run or not found.is_deployed or not ready or _measures(node)
+    ok = dry_run or not found.is_deployed or not ready or tell.measures(node)
     if as_json:
         result = {
             "ok": ok,
@@ -69,7 +68,7 @@ def push(
             "changes": [vars(one) for one in told],
             "warnings": cautions,
             "written": written,
-            **_as_json(node),
+            **tell.as_json(node),
         }
         typer.echo(to_json(result, indent=2))
     elif dry_run:
@@ -77,7 +76,7 @@ def push(
     elif node is None:
         _say(f"written. The board has no firmware yet: fieldpost deploy --port {where}")
     elif ready:
-        _show_start(node, ready, bool(written))
+        tell.show(node, ready, bool(written))
     if not ok:
         raise typer.Exit(1)
 
@@ -95,62 +94,6 @@ def _show_changes(
         _say("  nothing to change: the board has all of it")
     for text in cautions:
         _say(f"  note: {text}")
-
-
-def _show_start(node: "Start", ready_s: float, is_written: bool) -> None:
-    from fieldpost.deploy.start import READY
-
-    if node.set_up:
-        raise CommandError(f"written, but the node takes itself for new:{node.set_up}")
-    if not node.ready:
-        for line in node.lines:
-            typer.echo("    " + line)
-        raise CommandError(f"written, but the node {node.why} within {ready_s:g} s")
-    _say(
-        ("written" if is_written else "restarted")
-        + "; the node is "
-        + node.ready[node.ready.index(READY) :]
-    )
-    if node.reading is None:
-        for line in node.lines:
-            typer.echo("    " + line)
-        raise CommandError("no reading came within a minute: the lines above are the node's last")
-    fields = [f"{name} {_value(one)}" for name, one in node.reading.items() if name != "failed"]
-    _say("first reading: " + (", ".join(fields) or "no field at all"))
-    for line in node.lines:
-        if any(f"sensor {name}: " in line for name in _failed(node)):
-            _say(f"  {line.partition(' ')[2].strip()}")
-    if failed := _failed(node):
-        raise CommandError(f"no values from {', '.join(failed)}: look at its wiring and its pins")
-    _say(
-        "it was delivered to the broker"
-        if node.is_delivered
-        else "it waits on the node: no broker has taken it yet; `fieldpost monitor` shows why"
-    )
-
-
-def _measures(node: "Start | None") -> bool:
-    return node is not None and node.reading is not None and not _failed(node)
-
-
-def _failed(node: "Start") -> list[str]:
-    failed = (node.reading or {}).get("failed")
-    return [str(name) for name in failed] if isinstance(failed, list) else []
-
-
-def _value(value: Any) -> str:
-    return neutral(value) if isinstance(value, str) else to_json(value)
-
-
-def _as_json(node: "Start | None") -> dict[str, Any]:
-    if node is None:
-        return {"ready": None, "reading": None, "delivered": False, "console": []}
-    return {
-        "ready": node.ready,
-        "reading": node.reading,
-        "delivered": node.is_delivered,
-        "console": node.lines,
-    }
 
 
 def _say(text: str) -> None:

@@ -11,9 +11,8 @@ from fieldpost.config.checked import with_checked
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import CommandError
-from fieldpost.file_names import CONFIG, SECRETS, config_at, on_board, secrets_beside
-
-_TLS_FILES = ("ca_file", "cert_file", "key_file")
+from fieldpost.file_names import CONFIG, SECRETS, config_at, on_board
+from fieldpost.provision import node_files
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,7 @@ class Fitting:
 def read(path: Path) -> Local:
     """The configuration at `path`: a config.json, or the folder that it is in. Raises
     CommandError, without a word of what the files say."""
-    path = config_at(path)
-    config = _object(path, CONFIG)
-    hidden = secrets_beside(path)
-    return Local(path, config, _object(hidden, SECRETS) if hidden.exists() else None)
+    return Local(config_at(path), *node_files.read_from_file(path))
 
 
 def fit(
@@ -76,23 +72,16 @@ def fit(
         found = own_drivers.find(drivers) if drivers else None
         errors += named.errors(settings["sensors"], found)
         cautions += _drivers_missing(settings, there)
-        others = _beside(local.path, settings, there, errors)
+        others = node_files.certificates_beside(local.path, local.config)
+        errors += [
+            f"mqtt.tls.{key}: {name} is neither beside {local.path} nor on the board"
+            for key, name in node_files.certificates(local.config)
+            if name not in others and on_board(name.lstrip("/")) not in there
+        ]
     if errors:
         raise CommandError("\n".join([f"{local.path} is not for this board:", *errors]))
     contents = with_checked({**others, SECRETS: secrets, CONFIG: config})
     return Fitting(contents, sorted(others), cautions)
-
-
-def _object(path: Path, name: str) -> dict[str, Any]:
-    try:
-        found, errors = files.parse(path.read_bytes(), name)
-    except FileNotFoundError:
-        raise CommandError(f"there is no {path}") from None
-    except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}") from None
-    if errors or not isinstance(found, dict):
-        raise CommandError(f"{path}: {(errors or ['not a JSON object'])[0]}")
-    return found
 
 
 def _drivers_missing(settings: Mapping[str, Any], there: Container[str]) -> list[str]:
@@ -105,23 +94,4 @@ def _drivers_missing(settings: Mapping[str, Any], there: Container[str]) -> list
                 f"sensors: the driver {module} is not on the board: it gets there with "
                 "`fieldpost deploy --drivers DIR`"
             )
-    return found
-
-
-def _beside(
-    path: Path, settings: Mapping[str, Any], there: Container[str], errors: list[str]
-) -> dict[str, bytes]:
-    """The certificates and keys that lie beside the config.json which names them."""
-    found = {}
-    tls = settings["mqtt"]["tls"] or {}
-    for key in _TLS_FILES:
-        name = tls.get(key)
-        if not name:
-            continue
-        beside = path.with_name(name) if "/" not in name else path.parent / name.lstrip("/")
-        try:
-            found[name] = beside.read_bytes()
-        except OSError:
-            if on_board(name.lstrip("/")) not in there:
-                errors.append(f"mqtt.tls.{key}: {name} is neither beside {path} nor on the board")
     return found

@@ -74,7 +74,7 @@ def test_tools_7_no_secret_is_printed_whatever_happens(tmp_path: Path, bench: Be
         ("--from", str(_file(tmp_path)), "--to", str(tmp_path / "a")),
         ("--from", str(_file(tmp_path)), "--to", str(tmp_path / "b"), "--json"),
         ("--from", str(_file(tmp_path)), "--port", port),
-        ("--from", str(_file(tmp_path)), "--port", str(tmp_path / "none")),
+        ("--from", str(_file(tmp_path)), "--port", str(tmp_path / "none"), "--wait", "0"),
     ]
     for number, changes in enumerate(
         (
@@ -248,3 +248,82 @@ def test_a_character_that_is_half_of_one_is_refused_in_words(tmp_path: Path) -> 
     status, said = _run("--from", str(source), "--to", str(tmp_path / "node"))
     assert status == 1 and not (tmp_path / "node" / "config.json").exists()
     assert "Traceback" not in said and "wifi[0].ssid" in said, said
+
+
+_MAIN = """
+import json, time
+with open("/config.json") as f:
+    config = json.load(f)
+print("       0.1 ready: %s, boot 4" % config["node"])
+print("       0.5 first reading: " + json.dumps({"temperature": 21.5}))
+print("       0.9 delivered 1 readings in 2 round trips, 3 segments, 80 ms")
+while True:
+    time.sleep_ms(10)
+"""
+_CONFIG = {
+    "node": "roof-1",
+    "mqtt": {"host": "192.168.1.10"},
+    "sample_s": 300,
+    "sensors": [{"type": "internal"}],
+}
+
+
+def _config(folder: Path, config: object = _CONFIG, secrets: object = None) -> str:
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    if secrets:
+        (folder / "secrets.json").write_text(json.dumps(secrets))
+    return str(folder)
+
+
+def test_a_configuration_from_a_file_is_written_and_a_node_that_is_deployed_starts(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (bench.folder / "main.py").write_text(_MAIN)
+    secrets = {"wifi": [{"ssid": "greenhouse", "password": _WIFI_SECRET}]}
+    node = _config(tmp_path / "node", secrets=secrets)
+    status, said = _run("--config", node, "--port", str(bench.port))
+    assert status == 0, said
+    assert json.loads(bench.files()["config.json"]) == _CONFIG
+    assert json.loads(bench.files()["secrets.json"]) == secrets
+    for part in ("roof-1, boot 4", "temperature 21.5", "delivered to the broker", "greenhouse"):
+        assert part in said
+    assert "fieldpost deploy" not in said and "marker-" not in said
+    status, said = _run("--config", node, "--port", str(bench.port), "--json")
+    assert status == 0 and json.loads(said)["reading"] == {"temperature": 21.5}
+
+
+def test_what_the_file_lacks_comes_from_the_answers_or_is_named(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensors_alone = _config(tmp_path / "a", {"sensors": _CONFIG["sensors"]})
+    port = str(bench.port)
+    status, said = _run("--config", sensors_alone, "--port", port)
+    assert status == 1 and "ssid is missing" in said
+    status, said = _run("--config", sensors_alone, "--from", str(_file(tmp_path)), "--port", port)
+    assert status == 0, said
+    now = json.loads(bench.files()["config.json"])
+    assert now["node"] == "bench-1" and now["sensors"] == _CONFIG["sensors"]
+    # The board keeps its network, and asks for nothing that it knows.
+    status, said = _run("--config", _config(tmp_path / "b"), "--port", port)
+    assert status == 0, said
+    assert json.loads(bench.files()["secrets.json"])["mqtt"]["password"] == _BROKER_SECRET
+    other = {**_CONFIG, "mqtt": {"host": "other.example"}}
+    assert _run("--config", _config(tmp_path / "c", other), "--port", port)[0] == 0
+    assert "mqtt" not in json.loads(bench.files()["secrets.json"]), "another broker got the login"
+
+
+def test_a_summary_with_what_may_be_wrong_comes_before_the_writing_and_can_be_declined(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = Answers("net", _WIFI_SECRET, f"mqtt://u:{_BROKER_SECRET}@127.0.0.1", "bench-1")
+    files, cautions = provision_command._files(
+        answers, ClientFiles(), None, None, (None, None), None, True
+    )
+    monkeypatch.setattr(provision_command.typer, "confirm", lambda *_, **__: False)
+    with pytest.raises(CommandError, match="nothing was written"):
+        provision_command._confirm("/dev/ttyACM0", files, cautions, True, False)
+    said = capsys.readouterr().out
+    for part in ("bench-1", "net", "mqtt://127.0.0.1:1883, with a login", "is the board itself"):
+        assert part in said
+    assert "marker-" not in said

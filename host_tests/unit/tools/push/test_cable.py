@@ -184,7 +184,7 @@ def test_a_sensor_that_does_not_answer_is_named_and_the_status_tells(
 def test_a_reading_that_no_broker_takes_is_told_as_waiting(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fieldpost.push.cable._DELIVERY_S", 0.5)
+    monkeypatch.setattr("fieldpost.node_start.watch._DELIVERY_S", 0.5)
     config = {**_NEW, "sample_s": 999}
     status, said = _push(_node(tmp_path / "node", config), "--port", bench.port)
     assert status == 0 and "it waits on the node" in said, said

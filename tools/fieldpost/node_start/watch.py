@@ -6,6 +6,7 @@ from typing import Any
 
 from fieldpost.board.lines import Lines
 from fieldpost.board.link import BoardLink, LinkLost, NoAnswer
+from fieldpost.board.screen import Screen
 from fieldpost.messages import payload
 
 READY = "ready: "
@@ -18,6 +19,10 @@ _DELIVERED = re.compile(r"delivered \d+ readings")
 _LINES_MAX = 20
 # As long as a reading may be.
 _LINE_MAX = 4096
+# For the slowest sensor: particle counters run their fan for half a minute first.
+_READING_S = 60.0
+# A node whose broker does not answer is not waited for longer: its reading is told.
+_DELIVERY_S = 15.0
 
 
 @dataclass
@@ -68,6 +73,15 @@ class Start:
             self.is_refused = self.is_refused or _REFUSED in line
         # A board may print on and on.
         self.lines = [*self.lines, *([line] if line else [])][-_LINES_MAX:]
+
+
+def restart(link: BoardLink, screen: Screen, ready_s: float) -> Start:
+    """Restart the board, and see its node to its first reading and delivery. Closes the link."""
+    link.restart()
+    screen.progress(link.port, "waiting for the first reading", 0, None)
+    node = watch(link, ready_s, reading_s=_READING_S, delivery_s=_DELIVERY_S)
+    link.close(resume=False)
+    return node
 
 
 def watch(
