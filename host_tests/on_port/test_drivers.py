@@ -72,3 +72,39 @@ for value in (float("nan"), float("inf"), -float("inf"), None, "1"):
     assert run([sys.executable, "-c", script], "PYTHONPATH", FOLDERS) == expected
     port = run([micropython(), "-c", script], "MICROPYPATH", [*FOLDERS, ".frozen"])
     assert port == expected
+
+
+def test_what_is_built_into_the_port_is_no_driver_and_is_not_called():
+    """CPython gives most of its modules a file; MicroPython gives none to what is compiled in."""
+    script = """
+from firmware.readings.sensors import Sensors
+plain = {"prefix": "", "every": 1, "median": 1, "fields": [], "calibration": []}
+plain["ranges"] = {"*": (-1e9, 1e9)}
+names = ("sys:exit", "os:remove", "io:BytesIO", "socket:socket", "simulated:Simulated")
+configs = [dict(plain, name=name, recipe=[name, 1]) for name in names]
+layer = Sensors(configs, None)
+layer.start()
+for name, text in layer.collect()[1]:
+    print(name, text)
+"""
+    said = run([micropython(), "-c", script], "MICROPYPATH", [*FOLDERS, ".frozen"]).splitlines()
+    assert said[:4] == [
+        f"{name} ValueError no driver"
+        for name in ("sys:exit", "os:remove", "io:BytesIO", "socket:socket")
+    ]
+    # A driver of ours is built, and wants a clock in place of that number.
+    assert said[4:] == ["simulated:Simulated AttributeError 'int' object has no attribute 'time'"]
+
+
+def test_half_a_character_in_a_command_is_refused_in_micropython():
+    script = """
+from firmware.remote.commands import Commands
+for text in ('"\\\\uD83d\\\\ude00"', '"\\\\udfff"', '"\\\\ud7ff"', '"\\U0001f600"'):
+    try:
+        print(Commands._parse(('{"id":%s}' % text).encode(), False)["id"].encode())
+    except ValueError as error:
+        print(error)
+"""
+    said = run([micropython(), "-c", script], "MICROPYPATH", [*FOLDERS, ".frozen"]).splitlines()
+    assert ["two escapes" in line for line in said] == [True, True, False, False]
+    assert said[2:] == [str("\ud7ff".encode()), str("\U0001f600".encode())]
