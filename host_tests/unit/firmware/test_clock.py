@@ -1,6 +1,7 @@
 """Uptime never wraps and never steps; Unix time is right on every port, or unknown."""
 
 import random
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,3 +60,19 @@ def test_the_fake_ticks_wrap_as_the_ports_do() -> None:
     assert time.ticks_add(before, 2) == 1
     with pytest.raises(OverflowError):
         time.ticks_add(0, TICKS_PERIOD // 2)
+
+
+def test_the_real_time_clock_is_told_in_milliseconds_with_and_without_nanoseconds() -> None:
+    time = FakeTime(start_unix_s=1_795_368_917)
+    time.advance_ms(1500)
+    assert Clock(time).rtc_ms() == time.time_ns() // 1_000_000
+    # An ESP8266 has whole seconds alone.
+    seconds_alone = SimpleNamespace(
+        time=time.time,
+        ticks_ms=time.ticks_ms,
+        ticks_diff=time.ticks_diff,
+        ticks_add=time.ticks_add,
+        sleep_ms=time.sleep_ms,
+        gmtime=time.gmtime,
+    )
+    assert Clock(seconds_alone).rtc_ms() == int(time.time()) * 1000
