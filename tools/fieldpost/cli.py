@@ -20,8 +20,8 @@ from fieldpost.emulator import command as emulate_command
 from fieldpost.errors import CommandError
 from fieldpost.flash import command as flash_command
 from fieldpost.fleet import command as fleet_command
+from fieldpost.home_assistant import command as home_assistant_command
 from fieldpost.messages import command as message_commands
-from fieldpost.messages import ha_command
 from fieldpost.monitor import command as monitor_command
 from fieldpost.new_sensor import command as new_sensor_command
 from fieldpost.provision import command as provision_command
@@ -50,7 +50,7 @@ app = typer.Typer(
 config_command.app.command()(push_command.push)
 app.add_typer(config_command.app, name="config", rich_help_panel=_SETTINGS)
 app.add_typer(certs_command.app, name="certs", rich_help_panel=_NODES)
-app.add_typer(ha_command.app, name="ha", rich_help_panel=_NODES)
+app.add_typer(home_assistant_command.app, name="ha", rich_help_panel=_NODES)
 
 
 def _print_version(wanted: bool) -> None:
