@@ -42,7 +42,8 @@ class Build:
 def build(platform: str, root: Path = ROOT, umqtt_file: Path | None = None) -> Build:
     """Compile what a board of this platform needs; without umqtt, unless `umqtt_file` is given.
 
-    Raises CommandError for a platform that Fieldpost has no module for.
+    Raises CommandError for a platform that Fieldpost has no module for, and for what does not
+    compile.
     """
     if platform not in FAMILIES:
         raise CommandError(
@@ -52,13 +53,16 @@ def build(platform: str, root: Path = ROOT, umqtt_file: Path | None = None) -> B
     sources = tree.sources(platform, root=root)
     if umqtt_file:
         sources[UMQTT] = umqtt_file
-    texts = shortened(
-        {
-            name: tree.for_board(path.read_bytes())
-            for name, path in sources.items()
-            if name not in AS_SOURCE
-        }
-    )
+    ours = {
+        name: tree.for_board(path.read_bytes())
+        for name, path in sources.items()
+        if name not in AS_SOURCE
+    }
+    try:
+        texts = shortened(ours)
+    except SyntaxError as error:
+        where = f"{error.filename}, line {error.lineno}"
+        raise CommandError(f"{where} does not compile: {error.msg}") from None
     with ThreadPoolExecutor() as pool:
         codes = pool.map(lambda name: _compiled(texts[name], name), texts)
         modules = {

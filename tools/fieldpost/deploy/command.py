@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
+from fieldpost.errors import CommandError
 from fieldpost.options import DriversOption
 from fieldpost.terminal import to_json
 from fieldpost.wrapping import fit
@@ -35,6 +36,12 @@ def deploy(
         float, typer.Option(min=0, help="Seconds for the node to be ready; 0: do not wait.")
     ] = 30.0,
     wait: WaitOption = WAIT_S,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Show the console, and deploy again whenever a file changes."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Make the board's files equal to ours, and start the node.
@@ -49,6 +56,8 @@ def deploy(
     from fieldpost.progress import FlashScreen
 
     wish = deploying.Wish(umqtt=umqtt, drivers=drivers, start=start, ready_s=ready, wait_s=wait)
+    if watch:
+        raise typer.Exit(_follow(port or [], wish, is_plain=not (every or as_json) and start))
     with FlashScreen() as screen:
         outcomes = _deploy_all(targets(port or [], every, screen, wait), wish, screen)
     if as_json:
@@ -57,6 +66,23 @@ def deploy(
         _show(outcomes)
     if not all(outcome.ok for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _follow(ports: list[str], wish: "Wish", *, is_plain: bool) -> int:
+    from fieldpost.board.choose import the_port
+    from fieldpost.deploy.follow import Follower
+    from fieldpost.programs import signals_end_it
+
+    if len(ports) > 1 or not is_plain:
+        raise CommandError("--watch follows one board, which runs: no --all, --no-start or --json")
+    with signals_end_it():
+        follower = Follower(
+            the_port(ports[0] if ports else None), wish, lambda line: print(line, flush=True)
+        )
+        try:
+            return 0 if follower.run() else 1
+        except KeyboardInterrupt:
+            return 0  # That is how it ends; the board runs on.
 
 
 def _deploy_all(ports: list[str], wish: "Wish", screen: "OwnScreen") -> "list[Outcome]":

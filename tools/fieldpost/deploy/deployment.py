@@ -7,6 +7,7 @@ makes room first, and boot.py starts nothing between.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ class Wish:
     start: let the node run then.
 
     ready_s: how long to wait for it to say that it is ready; 0: not at all. wait_s: the same for a
-    board that sleeps.
+    board that sleeps. follow: called with the board as soon as it has been restarted, in the place
+    of that wait.
     """
 
     root: Path = ROOT
@@ -70,6 +72,7 @@ class Wish:
     ready_s: float = READY_S
     drivers: Path | None = None
     wait_s: float = 0.0
+    follow: "Callable[[BoardLink, Outcome], None] | None" = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,11 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
                 f"fieldpost provision --port {port}",
             )
         outcome = replace(outcome, warnings=outcome.warnings + _misfits(link))
+        if wish.follow:
+            link.restart()
+            wish.follow(link, outcome)
+            link.close(resume=False)
+            return outcome
         if todo.is_empty and link.was_running:
             return outcome  # close() sets it going again
         return _start(link, wish, screen, outcome)

@@ -39,9 +39,9 @@ class _Module:
 def shortened(sources: Mapping[str, bytes]) -> dict[str, bytes]:
     """The sources by path, such as "firmware/node.py", with what is their own renamed.
 
-    Raises SyntaxError.
+    Raises SyntaxError with the path.
     """
-    modules = {path: _read(source) for path, source in sources.items()}
+    modules = {path: _read(path, source) for path, source in sources.items()}
     families = _families(modules)
     kept = set().union(*(one.fixed for one in modules.values()))
     for family in families:
@@ -94,9 +94,9 @@ def _shorter(
     return dict(zip(order, free, strict=False))
 
 
-def _read(source: bytes) -> _Module:
+def _read(path: str, source: bytes) -> _Module:
     module = _Module()
-    whole = ast.parse(source)
+    whole = ast.parse(source, path)
     imported: dict[str, str] = {}
     for node in ast.walk(whole):
         match node:
