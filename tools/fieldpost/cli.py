@@ -48,6 +48,7 @@ app = typer.Typer(
 )
 # It needs a board or a broker, of which the check of a file knows nothing.
 config_command.app.command()(push_command.push)
+config_command.app.command()(push_command.pull)
 app.add_typer(config_command.app, name="config", rich_help_panel=_SETTINGS)
 app.add_typer(certs_command.app, name="certs", rich_help_panel=_NODES)
 app.add_typer(home_assistant_command.app, name="ha", rich_help_panel=_NODES)

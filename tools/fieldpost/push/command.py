@@ -81,6 +81,35 @@ def push(
         raise typer.Exit(1)
 
 
+def pull(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FILE|DIR", help="By itself, a folder of its name.")
+    ] = None,
+    port: PortOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a config.json that says something else.")
+    ] = False,
+    wait: WaitOption = WAIT_S,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a node's config.json here, to be changed and pushed; never its secrets.
+
+    The node is stopped for it and started again.
+    """
+    from fieldpost.progress import FlashScreen
+    from fieldpost.push import cable, local
+
+    with FlashScreen(steps=False) as screen, the_board(port, screen, wait) as link:
+        where = link.port
+        found = cable.look(link)
+    target, is_new = local.keep(folder, found.config, force)
+    if as_json:
+        result = {"ok": True, "where": where, "file": str(target), "changed": is_new}
+        typer.echo(to_json(result, indent=2))
+    else:
+        _say(f"{where}: its configuration is in {target}" + ("" if is_new else ", as it was"))
+
+
 def _show_changes(
     where: str, found: "Found", wanted: "Local", told: "list[Change]", cautions: list[str]
 ) -> None:

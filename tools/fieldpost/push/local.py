@@ -1,12 +1,13 @@
 """A node's configuration as it lies in a folder, and whether a board can be what it says."""
 
+import json
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fieldpost.board_json import for_board
-from fieldpost.config import files, pins, report
+from fieldpost.config import files, masked, pins, report
 from fieldpost.config.checked import with_checked
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
@@ -39,6 +40,41 @@ def read(path: Path) -> Local:
     """The configuration at `path`: a config.json, or the folder that it is in. Raises
     CommandError, without a word of what the files say."""
     return Local(config_at(path), *node_files.read_from_file(path))
+
+
+def keep(target: Path | None, config: dict[str, Any], force: bool) -> tuple[Path, bool]:
+    """Write a node's configuration here, without what may be a credential in the wrong place:
+    (the file, whether it said something else). target: file or folder; None: by the node's name.
+    Raises CommandError, without `force` also for a file that would be lost."""
+    if not config:
+        raise CommandError("there is no config.json that can be read: the node was never set up")
+    if target is None:
+        name = str(config.get("node", ""))
+        target = Path(name if name and all(c.isalnum() or c in "-_" for c in name) else "node")
+    path = target if target.suffix == ".json" else target / CONFIG
+    data = for_board(masked.cleaned(config))
+    try:
+        old = path.read_bytes() if path.exists() else None
+        if old is not None and (_same(old, data) or not force):
+            if not _same(old, data):
+                raise CommandError(
+                    f"{path} says something else: choose another folder, or --force"
+                )
+            return path, False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        raise CommandError(f"cannot write {path}: {error.strerror}") from None
+    return path, True
+
+
+def _same(one: bytes, other: bytes) -> bool:
+    try:
+        return json.loads(one) == json.loads(other)
+    except (ValueError, RecursionError):
+        return False
 
 
 def fit(

@@ -1,14 +1,18 @@
 """`fieldpost scan`: which sensors answer on a board, and the lines for its config.json."""
 
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board
 from fieldpost.errors import CommandError
+from fieldpost.file_names import CONFIG
 from fieldpost.options import JsonOption
 from fieldpost.terminal import to_json
+from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.scan.scan import Bus, Found
@@ -24,6 +28,13 @@ DHT, HC-SR04, HX711, PMS5003, analogue and digital sensors do not answer to a sc
 
 
 def scan(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE|DIR", help="With --save; by itself, ./config.json."),
+    ] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Add what is found to FILE's sensors.")
+    ] = False,
     port: PortOption = None,
     scl: Annotated[int | None, typer.Option(min=0, help="I2C clock, as a GPIO number.")] = None,
     sda: Annotated[int | None, typer.Option(min=0, help="I2C data, as a GPIO number.")] = None,
@@ -38,21 +49,41 @@ def scan(
     By itself it looks at the usual pins of the chip: with the chip's own weak resistors, and more
     only where something holds a line up. Named pins are tried, and no other is touched. A node
     that runs is stopped for it and started again; nothing on the board is changed. Status 1 if a
-    bus is stuck.
+    bus is stuck. With --save, what FILE says of other sensors stays.
     """
     from fieldpost.progress import FlashScreen
     from fieldpost.scan import scan as survey
+    from fieldpost.scan.save import add
 
     if (scl is None) != (sda is None):
         raise CommandError("give both pins of the I2C bus: --scl and --sda")
+    if file and not save:
+        raise CommandError("a file is for --save, which adds to it what is found")
     pair = None if scl is None or sda is None else (scl, sda)
     with FlashScreen(steps=False) as screen, the_board(port, screen, wait) as link:
         screen.progress(link.port, "scanning", 0, None)
         found = survey.scan(link, pair=pair, onewire=tuple(onewire or ()))
         screen.finished(link.port)
-    typer.echo(to_json(found.as_json(), indent=2) if as_json else _text(found))
+    told = found.as_json()
+    if not as_json:
+        typer.echo(_text(found))
+    if save:
+        path, added = add(file or Path(CONFIG), found.sensors())
+        told |= {"file": str(path), "added": added}
+        if not as_json:
+            typer.echo(fit(_saved(path, len(added)), sys.stdout))
+    if as_json:
+        typer.echo(to_json(told, indent=2))
     if any(bus.state != "ok" for bus in found.buses):
         raise typer.Exit(1)
+
+
+def _saved(path: Path, count: int) -> str:
+    if not count:
+        return f"Nothing was added to {path}: it has all of it."
+    sensors = "1 sensor was" if count == 1 else f"{count} sensors were"
+    push = f"`fieldpost config push {path}`"
+    return f"{sensors} added to {path}. Next: {push}, or `fieldpost provision --config {path}`"
 
 
 def _text(found: "Found") -> str:

@@ -79,24 +79,28 @@ class Found:
                         entries.append(entry)
             elif any(device.type for device in bus.devices):
                 entries.append({"type": "ds18x20", **bus.pins})
-        names: set[str] = set()
-        for entry in entries:
-            kind = entry["type"]
-            name, number = kind, 1
-            while name in names:
-                number += 1
-                name = f"{kind}_{number}"
-            # What several publish needs a prefix; the first keeps the plain names.
-            if names:
-                if name != kind:
-                    entry["name"] = name
-                entry["prefix"] = True
-            names.add(name)
-        return entries
+        return named(entries, set())
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for a script."""
         return {**asdict(self), "sensors": self.sensors()}
+
+
+def named(entries: list[dict[str, Any]], names: set[str]) -> list[dict[str, Any]]:
+    """`entries` with a name and a prefix where they need one; names: of other sensors."""
+    for entry in entries:
+        kind = entry["type"]
+        name, number = kind, 1
+        while name in names:
+            number += 1
+            name = f"{kind}_{number}"
+        # What several publish needs a prefix; the first keeps the plain names.
+        if names:
+            if name != kind:
+                entry["name"] = name
+            entry["prefix"] = True
+        names.add(name)
+    return entries
 
 
 def scan(

@@ -61,9 +61,9 @@ def _node(folder: Path, config: object = _NEW, secrets: object = None) -> Path:
     return folder
 
 
-def _push(*arguments: object) -> tuple[int, str]:
+def _push(*arguments: object, command: Any = push_command.push) -> tuple[int, str]:
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(push_command.push)
+    app.command()(command)
     done = CliRunner().invoke(app, [str(one) for one in arguments])
     told = str(done.exception) if isinstance(done.exception, CommandError) else ""
     assert done.exception is None or told or isinstance(done.exception, SystemExit), done
@@ -207,3 +207,23 @@ def test_a_change_that_was_on_trial_does_not_come_back(bench: Bench, tmp_path: P
     (bench.folder / "trial.json").write_text('{"id": "1", "key": "led", "old": "{}"}')
     assert _push(_node(tmp_path / "node"), "--port", bench.port)[0] == 0
     assert "trial.json" not in bench.files()
+
+
+def test_pull_copies_the_configuration_without_a_secret_and_pushing_it_changes_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pull = push_command.pull
+    status, said = _push("--port", bench.port, command=pull)
+    assert status == 0 and "tester/config.json" in said
+    assert [one.name for one in (tmp_path / "tester").iterdir()] == ["config.json"]
+    assert "nothing to change" in _push("tester", "--port", bench.port, "--dry-run")[1]
+    _node(tmp_path / "tester")
+    status, said = _push("--port", bench.port, command=pull)
+    assert status == 1 and "--force" in said
+    assert json.loads((tmp_path / "tester" / "config.json").read_text()) == _NEW
+    status, said = _push("--port", bench.port, "--force", "--json", command=pull)
+    assert status == 0 and json.loads(said)["changed"]
+    (bench.folder / "config.json").write_text('{"node": "x", "mqtt": {"password": "marker-x"}}')
+    assert _push("other", "--port", bench.port, command=pull)[0] == 0
+    assert "marker-" not in (tmp_path / "other" / "config.json").read_text()

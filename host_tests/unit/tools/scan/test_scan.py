@@ -144,6 +144,18 @@ def test_a_node_that_runs_is_stopped_and_started_again(make: Make) -> None:
     assert files(board.folder) == before
 
 
+def test_what_is_found_is_saved_where_it_is_wanted(make: Make, tmp_path: Path) -> None:
+    board = make(MANY)
+    node = tmp_path / "node"
+    status, output = run("--port", board.port, "--save", str(node / "config.json"))
+    assert status == 0 and "9 sensors were added" in output and "config push" in output
+    assert len(json.loads((node / "config.json").read_bytes())["sensors"]) == 9
+    status, output = run("--port", board.port, "--json", "--save", str(node))
+    assert status == 0 and json.loads(output)["added"] == []
+    with pytest.raises(CommandError, match="--save"):
+        run("--port", board.port, str(node))
+
+
 def test_named_pins_are_tried_without_resistors_and_no_other_is_touched(make: Make) -> None:
     wiring = "bench.i2c(3, 2, CommandI2C({0x76: FakeBme280(now)}), 'floating', 'floating')\n"
     board = make(wiring)
