@@ -183,6 +183,8 @@ class Orders:
             return False
         if not (personality.hears and personality.tells):
             return True
+        if not machine.node.uplink.commands.is_idle():
+            return False  # It has something to tell.
         if self._on_trial and not machine.power_failures:
             self._fail(f"nobody was told what came of {self._sent[self._on_trial]}")
         if self._probe in self._answered:

@@ -126,6 +126,11 @@ def _no_leaving_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Careful, "_count", lambda self, name: 0)
 
 
+def _no_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an end all extras go at once again, so that none is found to be its cause."""
+    monkeypatch.setattr(Careful, "holds", lambda self, flags, topic, body: False)
+
+
 def _no_memory_of_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wake begins to find out anew what the broker closes on."""
     monkeypatch.setattr(Careful, "keep", lambda self: None)
@@ -180,6 +185,9 @@ _SABOTAGES = {
     ),
     "leaving out what a broker closes on": Sabotage(
         _no_leaving_out, [], "not delivered|no answer", "takes nothing retained"
+    ),
+    "trying of each extra alone": Sabotage(
+        _no_turns, [], "not delivered|no answer", "takes nothing retained"
     ),
     "memory of it over a deep sleep": Sabotage(
         _no_memory_of_ends, [], "not delivered|no answer", "takes nothing retained", True

@@ -46,6 +46,21 @@ def test_no_other_seed_breaks_one_either(first: int) -> None:
     _play(first)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "hours", "broker"),
+    [
+        # A slow network ended three wakes at the same subscription, which was left out for that.
+        (2, 12.0, "answers early packets before CONNACK"),
+        # What was owed was on flash, and the connection that brought it had only just begun.
+        (2642, 24.0, "takes nothing retained"),
+    ],
+)
+def test_what_a_soak_has_found_once_is_found_no_more(seed: int, hours: float, broker: str) -> None:
+    total = run(seed, hours, broker=broker)
+    assert total.lost == total.doubled == total.late_waits == 0
+
+
 def _play(first: int) -> None:
     total = Result()
     for seed in range(first, first + _BATCH):
