@@ -13,6 +13,11 @@ from rich.segment import Segment
 from fieldpost.terminal import neutral_lines
 
 
+def longest_word(texts: Iterable[str]) -> int:
+    """The width that a column of these texts needs, for none of their words to be cut."""
+    return max((len(word) for text in texts for word in text.split()), default=0)
+
+
 class Console(RichConsole):
     """As rich's. `render` is where everything passes, also what stands within something else."""
 

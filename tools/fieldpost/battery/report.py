@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from rich import box
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -19,10 +20,11 @@ from fieldpost.battery.model import (
     use,
 )
 from fieldpost.battery.profiles import Cell
-from fieldpost.console import Console
+from fieldpost.console import Console, longest_word
 from fieldpost.errors import CommandError
 
 _LONG_LIFE_DAYS = 3652
+_FRAME_COLUMNS = 80
 
 
 def report(name: str, node: Node, cell: Cell, temperature_c: float) -> dict[str, Any]:
@@ -151,17 +153,27 @@ def show(report: dict[str, Any]) -> None:
         else:
             console.print(Text("! ", "yellow") + text)
     if report["mode"] == "duty_cycle":
-        console.print(_charges(report))
-    console.print(_lives(report))
+        console.print(_charges(report, console.width))
+    console.print(_lives(report, console.width))
     if report["levers"]:
-        console.print(_levers(report))
+        console.print(_levers(report, console.width))
 
 
-def _charges(report: dict[str, Any]) -> Table:
+def _table(title: str, width: int) -> Table:
+    """On a narrow terminal without a frame, which takes the room of a number."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    if width < _FRAME_COLUMNS:
+        table.box, table.pad_edge = box.SIMPLE_HEAD, False
+    return table
+
+
+def _charges(report: dict[str, Any], width: int) -> Table:
     low, high = report["cases"]["low"], report["cases"]["high"]
     shares = report["cases"]["middle"]["shares"]
-    table = Table(title="Where the charge goes", title_justify="left", title_style="bold")
-    table.add_column("phase")
+    table = _table("Where the charge goes", width)
+    wakes = ("sampling", "delivering")
+    phases = [one["phase"] for wake in wakes for one in low[f"{wake}_wake"]["phases"]]
+    table.add_column("phase", min_width=longest_word([*phases, *wakes]))
     for title in ("ms", "mA", "mC", "share of all"):
         table.add_column(title, justify="right")
     if report["deliver_every"] > 1:
@@ -188,8 +200,8 @@ def _add_wake(
     table.add_row(f"a {wake} wake", *total, style="bold", end_section=True)
 
 
-def _lives(report: dict[str, Any]) -> Table:
-    table = Table(title="Life", title_justify="left", title_style="bold")
+def _lives(report: dict[str, Any], width: int) -> Table:
+    table = _table("Life", width)
     table.add_column("case")
     for title in ("mean current", "mAh a day", "days", ""):
         table.add_column(title, justify="right")
@@ -208,12 +220,13 @@ def _lives(report: dict[str, Any]) -> Table:
     return table
 
 
-def _levers(report: dict[str, Any]) -> Table:
-    table = Table(title="What would help most", title_justify="left", title_style="bold")
-    table.add_column("change")
+def _levers(report: dict[str, Any], width: int) -> Table:
+    table = _table("What would help most", width)
+    changes = [lever["change"] for lever in report["levers"]]
+    table.add_column("change", min_width=longest_word(changes))
     for case in CASES:
         table.add_column(f"days, {case}", justify="right")
-    table.add_column("gain", justify="right")
+    table.add_column("gain", justify="right", no_wrap=True)
     for lever in report["levers"]:
         lives = (_days(lever["days"][case]) for case in CASES)
         table.add_row(lever["change"], *lives, f"x {lever['gain']['middle']:.2f}")

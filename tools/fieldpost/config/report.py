@@ -1,5 +1,6 @@
 """What a check of a node's files has found, for people and as JSON: errors, cautions, its pins."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import CommandError
 from fieldpost.terminal import to_json
+from fieldpost.wrapping import fit
 from firmware.config.check_network import is_loopback
 
 
@@ -39,27 +41,31 @@ def check_and_tell(
         print(to_json(result, indent=2))
         return 1 if errors else 0
     console = Console(highlight=False, markup=False, soft_wrap=True)
+
+    def say(text: str, style: str | None = None) -> None:
+        console.print(fit(text, sys.stdout), style=style)
+
     for error in errors:
-        console.print("✗ " + error, style="red")
+        say("✗ " + error, "red")
     if shown is None:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-        console.print(f"{count}. `fieldpost config show` lists every key and what it may be.")
+        say(f"{count}. `fieldpost config show` lists every key and what it may be.")
         return 1
     sensors = ", ".join(one["name"] for one in shown["sensors"]) or "none"
     broker = f"{shown['mqtt']['host']}:{shown['mqtt']['port']}"
     login = "with a login" if shown["mqtt"]["user"] else "without a login"
-    console.print(f"✓ node {shown['node']} is configured without errors", style="green")
-    console.print(f"  broker   {broker}, {login}")
+    say(f"✓ node {shown['node']} is configured without errors", "green")
+    say(f"  broker   {broker}, {login}")
     for line in warnings:
-        console.print("! " + line, style="yellow")
-    console.print(f"  Wi-Fi    {shown['wifi']['networks']} network(s)")
-    console.print(f"  sensors  {sensors}, every {shown['sample_s']} s")
+        say("! " + line, "yellow")
+    say(f"  Wi-Fi    {shown['wifi']['networks']} network(s)")
+    say(f"  sensors  {sensors}, every {shown['sample_s']} s")
     known = (
         f"fit the {chip.name}"
         if chip
         else 'not checked: name the --board, or say "board": "pico-w" in the file'
     )
-    console.print(f"  pins     {known}")
+    say(f"  pins     {known}")
     return 0
 
 

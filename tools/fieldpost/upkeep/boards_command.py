@@ -13,6 +13,8 @@ from fieldpost.wrapping import fit
 if TYPE_CHECKING:
     from fieldpost.board.find import Board
 
+# What is longer than that is cut where its column ends: a board may say that it is anything.
+_WORD_MAX = 24
 _NONE = """\
 No board was found. What helps, in this order:
  - another USB cable: many carry power only;
@@ -52,18 +54,22 @@ def _show(found: "list[Board]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fieldpost.console import Console
+    from fieldpost.console import Console, longest_word
 
     if not found:
         typer.echo(fit(_NONE, sys.stdout))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Port", "Chip", "Runs", "Node", "USB"):
-        table.add_column(heading, overflow="fold")
-    for board in found:
-        table.add_row(
-            Text(board.port), board.chip or "?", _runs(board), Text(board.node or ""), board.usb
-        )
+    rows = [
+        (board.port, board.chip or "?", _runs(board), board.node or "", board.usb)
+        for board in found
+    ]
+    headings = ("Port", "Chip", "Runs", "Node", "USB")
+    for heading, texts in zip(headings, zip(*rows, strict=True), strict=True):
+        least = min(longest_word([heading, *texts]), _WORD_MAX)
+        table.add_column(heading, overflow="fold", min_width=least)
+    for row in rows:
+        table.add_row(*map(Text, row))
     Console(highlight=False).print(table)
     for board in found:
         if board.detail:
