@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fieldpost.board.find import Board
     from fieldpost.fleet.fleet import Report
 
+# What is longer than that is cut where its column ends.
+_WORD_MAX = 20
 _STYLES = {"failed": "bold red", "done": "green", "to do": "yellow", "absent": "dim"}
 
 
@@ -81,12 +83,19 @@ def _show(report: "Report") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fieldpost.console import Console
+    from fieldpost.console import Console, longest_word
 
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Node", "Port", "", "What", "s"):
-        table.add_column(heading, overflow="fold")
+    for heading, texts in {
+        "Node": [one.name for one in report.nodes],
+        "Port": [one.port or one.id for one in report.nodes],
+        "": [one.state for one in report.nodes],
+        "What": [],
+        "s": ["10.5"],
+    }.items():
+        least = min(longest_word([heading, *texts]), _WORD_MAX)
+        table.add_column(heading, overflow="fold", min_width=least)
     for one in report.nodes:
         # As Text: what a board says is no mark-up.
         table.add_row(
