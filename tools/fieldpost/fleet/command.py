@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fieldpost.board.choose import complete_ports
-from fieldpost.terminal import to_json
+from fieldpost.terminal import neutral, to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -97,12 +97,12 @@ def _show(report: "Report") -> None:
         least = min(longest_word([heading, *texts]), _WORD_MAX)
         table.add_column(heading, overflow="fold", min_width=least)
     for one in report.nodes:
-        # As Text: what a board says is no mark-up.
+        # As Text: what a board says is no mark-up. Neutral before it is laid out, not after.
         table.add_row(
             Text(one.name),
             Text(one.port or one.id, "" if one.port else "dim"),
             Text(one.state, _STYLES.get(one.state, "")),
-            Text(one.text),
+            Text(neutral(one.text)),
             f"{one.seconds:g}" if one.seconds else "",
         )
     console.print(table)

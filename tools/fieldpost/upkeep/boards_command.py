@@ -7,7 +7,7 @@ import typer
 
 from fieldpost.board.choose import complete_ports
 from fieldpost.options import JsonOption
-from fieldpost.terminal import to_json
+from fieldpost.terminal import neutral, neutral_lines, to_json
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _show(found: "list[Board]") -> None:
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     rows = [
-        (board.port, board.chip or "?", _runs(board), board.node or "", board.usb)
+        (board.port, board.chip or "?", _runs(board), neutral(board.node or ""), board.usb)
         for board in found
     ]
     headings = ("Port", "Chip", "Runs", "Node", "USB")
@@ -84,4 +84,5 @@ def _runs(board: "Board") -> str:
     if board.state != "micropython":
         return board.state
     fieldpost = f"Fieldpost {board.fieldpost}" if board.fieldpost else "no Fieldpost"
-    return f"{fieldpost}\nMicroPython {board.micropython}\n{board.build or board.machine}"
+    text = f"{fieldpost}\nMicroPython {board.micropython}\n{board.build or board.machine}"
+    return neutral_lines(text)
