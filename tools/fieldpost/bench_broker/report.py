@@ -83,6 +83,10 @@ class Report:
                 login = {"user": self.login.user, "password": self._word}
                 line = f'"mqtt": {json.dumps(login)}'
                 self._show_lines(console, "and into its secrets.json", [line])
+        url = shlex.quote(self._url(HOST, with_login=True))
+        if not self.tls:
+            line = f"fieldpost run --broker {url}"
+            self._show_lines(console, "Run a node on this machine", [line])
         self._show_lines(console, "Watch what arrives", self._watching())
         console.print("\nIt keeps nothing beyond its end. Ctrl-C ends it.")
 

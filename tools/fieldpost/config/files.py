@@ -18,6 +18,11 @@ _SECRETS_TEMPLATE = (
 )
 # Far above what a board has the heap for.
 _BYTES_MAX = 65_536
+_NO_TYPE = re.compile(r"sensors\[\d+\]\.type: found \"")
+_OWN_DRIVER = (
+    '. Any other chip is "type": "driver" with a driver of your own, "driver": "module:Class"; '
+    "docs/desk.md writes one"
+)
 # A backslash that none escapes, and one half of a pair in UTF-16.
 _SURROGATE = re.compile(r"(?<!\\)(?:\\\\)*(\\u[dD][89a-fA-F])[0-9a-fA-F]{2}")
 
@@ -33,7 +38,12 @@ def load(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
     # About a file that could not be read, its own error says all.
     in_secrets = [error for error in wrong if error.startswith(SECRETS)]
     errors = errors or [error for error in wrong if error not in in_secrets]
-    return settings, errors + (secrets_errors or in_secrets)
+    return settings, advised(errors + (secrets_errors or in_secrets))
+
+
+def advised(errors: list[str]) -> list[str]:
+    """The firmware's errors, with what a person without a type for a sensor may do."""
+    return [error + _OWN_DRIVER if _NO_TYPE.match(error) else error for error in errors]
 
 
 def check_bytes(

@@ -58,7 +58,7 @@ def make(source: Source, broker: str, tls: ClientFiles) -> DeskNode:
     given = _given(source.folder)
     settings, errors = schema.check(given, _secrets())
     if settings is None:
-        raise CommandError("\n".join(errors))
+        raise CommandError("\n".join(config_files.advised(errors)))
     drivers = _drivers(source, given, settings)
     emulated = Emulated(settings["sensors"])
     told = emulated.told(source.settings)

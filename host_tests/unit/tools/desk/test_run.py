@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rigs.running import Running
 
+from emulated.sensors import TYPES
 from fieldpost.desk import run as desk_run
 from fieldpost.desk.desk_node import Source
 from fieldpost.desk.run import Options, run_command
@@ -16,6 +17,7 @@ from fieldpost.mqtt.brokers import Broker
 from fieldpost.node_process import Interpreter, find_micropython
 from fieldpost.paths import ROOT
 from firmware.board import unix
+from firmware.sensor_types.names import NAMES
 
 _BUS = {"scl": 5, "sda": 4}
 _PREFIX = {"prefix": True}
@@ -114,6 +116,16 @@ def test_each_type_measures_what_it_is_told(
         for one in ("aht", "sht3x", "sht4x"):
             assert got[f"{one}_humidity"] == 61.3
     assert others["temperature"] in (-7.25, -7.3, -3.7, -7)
+
+
+def test_every_type_has_its_stand_in() -> None:
+    assert {*TYPES, "simulated"} == set(NAMES)
+
+
+def test_who_has_another_chip_is_told_of_a_driver_of_ones_own(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, [{"type": "tmp117", **_BUS}])
+    with pytest.raises(CommandError, match='Any other chip is "type": "driver"'):
+        run_command(Options(source=Source(folder)))
 
 
 def test_a_scd4x_measures_when_it_has_had_its_five_seconds(
