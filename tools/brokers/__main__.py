@@ -29,12 +29,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Means:
-    """What a run has: where brokers are installed, where packets go, other clients, its name."""
+    """What a run has: where brokers are installed, where packets go, other clients, its name.
+
+    only: just these of a node's runs, and no questions; all of it without any.
+    """
 
     cache: Cache
     traces: Path
     others: list[other_clients.Client]
     run: str
+    only: tuple[str, ...] = ()
 
 
 def measure(kind: Kind, means: Means, say: Say) -> dict[str, Any]:
@@ -46,12 +50,12 @@ def measure(kind: Kind, means: Means, say: Say) -> dict[str, Any]:
         row |= {"version": installed.version, "hashes": installed.hashes, "run": means.run}
         with RunningBroker(kind, installed) as broker:
             say(f"{kind.title} {installed.version}: asking")
-            if kind.is_asked:
+            if kind.is_asked and not means.only:
                 row["answers"] = probes.ask(broker)
                 if "restart" not in kind.lacks:
                     row["restarts"] = probes.over_a_restart(broker)
-            row["nodes"] = node_runs.play(broker, say, means.traces)
-            if kind.is_asked and "rights" not in kind.lacks:
+            row["nodes"] = node_runs.play(broker, say, means.traces, means.only)
+            if kind.is_asked and not means.only and "rights" not in kind.lacks:
                 row["others"] = other_clients.write_only(broker, means.others)
                 say(f"{kind.title}, other clients: {row['others']}")
     except CommandError as error:
@@ -60,7 +64,7 @@ def measure(kind: Kind, means: Means, say: Say) -> dict[str, Any]:
     return row
 
 
-def run(wanted: list[str], cache: Cache, mqtt_as: Path | None) -> dict[str, Any]:
+def run(options: argparse.Namespace, cache: Cache) -> dict[str, Any]:
     """All that was asked for."""
     started = time.monotonic()
 
@@ -69,8 +73,9 @@ def run(wanted: list[str], cache: Cache, mqtt_as: Path | None) -> dict[str, Any]
 
     traces = ROOT / "build" / "brokers"
     traces.mkdir(parents=True, exist_ok=True)
-    means = Means(cache, traces, other_clients.clients(mqtt_as), _name())
-    kinds = [kind for kind in KINDS if not wanted or kind.name in wanted]
+    others = other_clients.clients(options.mqtt_as)
+    means = Means(cache, traces, others, _name(), tuple(options.runs))
+    kinds = [kind for kind in KINDS if not options.only or kind.name in options.only]
     return {"brokers": [measure(kind, means, say) for kind in kinds]}
 
 
@@ -87,9 +92,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make brokers", description=__doc__)
     names = [kind.name for kind in KINDS]
     parser.add_argument("--only", nargs="+", choices=names, default=[], help="just these")
+    parser.add_argument("--runs", nargs="+", default=[], help="just these of a node's runs")
     parser.add_argument("--cache", type=Path, help="where brokers are installed")
     parser.add_argument("--output", type=Path, help="results as JSON; docs/ stays as it is")
-    parser.add_argument("--docs", action="store_true", help="with --only: into docs/ all the same")
+    parser.add_argument(
+        "--docs", action="store_true", help="with --only or --runs: into docs/, too"
+    )
     parser.add_argument("--mqtt-as", type=Path, metavar="DIR", help="a checkout of mqtt_as")
     parser.add_argument(
         "--paho-testing", type=Path, metavar="DIR", help="a checkout of eclipse/paho.mqtt.testing"
@@ -113,11 +121,11 @@ def main(arguments: list[str] | None = None) -> int:
     # With an exception everything that was started is ended, and its folders are removed.
     signal.signal(signal.SIGTERM, _end)
     try:
-        results = run(options.only, cache, options.mqtt_as)
+        results = run(options, cache)
     except KeyboardInterrupt:
         print("Ended before it was done: docs/ stays as it is.", file=sys.stderr)
         return 130
-    if options.output or (options.only and not options.docs):
+    if options.output or ((options.only or options.runs) and not options.docs):
         # A trial of a few brokers does not take the place of the published tables.
         target = options.output or ROOT / "build" / "brokers.json"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     RESULTS.parent.mkdir(exist_ok=True)
     old = report.read(RESULTS) if RESULTS.exists() else {}
-    results = report.joined(old, results, [kind.name for kind in KINDS])
+    names = [kind.name for kind in KINDS]
+    results = report.joined(old, results, names, is_whole=not options.runs)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     report.write(PAGE, results)
     return 0

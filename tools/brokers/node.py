@@ -35,6 +35,7 @@ class Run:
         witness: Witness,
         account: Account,
         certificates: Path | None,
+        is_early: bool,
         **keys: Any,
     ) -> None:
         self.folder, self.tap, self.witness = folder, tap, witness
@@ -46,6 +47,7 @@ class Run:
         self._can_read = not broker.kind.has_tls
         self.node = NodeProcess(folder, self.line)
         mqtt: dict[str, Any] = {"host": "127.0.0.1", "port": tap.port, "timeout_s": 5}
+        mqtt["early"] = is_early
         login = {"user": account.user, "password": account.password}
         secrets: dict[str, Any] = {"wifi": [{"ssid": "desk", "password": "no-password"}]}
         if certificates:
@@ -154,12 +156,14 @@ def node_at(
     account: Account,
     silent_after: int | None = None,
     certificates: Path | None = None,
+    is_early: bool = True,
     **keys: Any,
 ) -> Iterator[Run]:
     """A node that has yet to be started, with `keys` in its configuration; killed at the end.
 
     silent_after: so many readings, then it hears nothing more on its connection.
     certificates: of TLS, if they are others than those that this broker's authority gave it.
+    is_early: whether readings may ride with its CONNECT.
     """
     top, has_tls = broker.upper or broker, broker.kind.has_tls
     if broker.authority and not certificates:
@@ -171,7 +175,7 @@ def node_at(
     ):
         if has_tls and silent_after:
             witness.at(silent_after, tap.silence)
-        run = Run(broker, Path(name), tap, witness, account, certificates, **keys)
+        run = Run(broker, Path(name), tap, witness, account, certificates, is_early, **keys)
         try:
             yield run
         finally:

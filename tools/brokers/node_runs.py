@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from brokers import tap as tap_module
 from brokers.accounts import NODE, WRITER, Account
 from brokers.node import LATER_S, Run, node_at
 from brokers.process import RunningBroker, make_authority
@@ -40,6 +41,17 @@ def with_backlog(
             _settled(run)
         found = run.outcome(started)
         return found if end else found | _with_extras(run, account)
+
+
+def without_early_packets(broker: RunningBroker) -> dict[str, Any]:
+    """The same readings, none of which may leave before CONNACK. early: how many did."""
+    with node_at(broker, NODE, is_early=False) as run:
+        waiting = run.lay_backlog(WAITING)
+        started = time.monotonic()
+        run.node.start()
+        run.wait(lambda: not run.due(waiting), _LIMIT_S)
+        run.arrived_at = time.monotonic()
+        return run.outcome(started) | {"early": tap_module.early(run.tap.passed())}
 
 
 def _end_in_the_middle(run: Run, broker: RunningBroker, end: Callable[[], None]) -> None:
@@ -150,6 +162,7 @@ def upper_ends(broker: RunningBroker, end: Callable[[], None]) -> dict[str, Any]
 def _runs(broker: RunningBroker) -> dict[str, Callable[[], dict[str, Any]]]:
     runs: dict[str, Callable[[], dict[str, Any]]] = {
         "all rights": lambda: with_backlog(broker, NODE),
+        "not early": lambda: without_early_packets(broker),
         "sleeper": lambda: sleeper(broker),
     }
     if broker.kind.has_tls:
@@ -170,15 +183,18 @@ def _runs(broker: RunningBroker) -> dict[str, Callable[[], dict[str, Any]]]:
 
 
 def play(
-    broker: RunningBroker, say: Callable[[str], None], traces: Path
+    broker: RunningBroker, say: Callable[[str], None], traces: Path, only: tuple[str, ...] = ()
 ) -> dict[str, dict[str, Any]]:
     """Each run's outcome by its name; `failed` says why there is none.
 
     traces: a folder for the packets of each run, for whoever looks into a fault.
+    only: the names of some runs; all of them without any.
     """
     traces.mkdir(parents=True, exist_ok=True)
     found: dict[str, dict[str, Any]] = {}
     for name, run in _runs(broker).items():
+        if only and name not in only:
+            continue
         try:
             found[name] = run()
         except (CommandError, OSError) as error:

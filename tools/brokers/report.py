@@ -39,15 +39,24 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def joined(old: dict[str, Any], new: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The new results, with the old rows of brokers that were not measured again.
+def joined(
+    old: dict[str, Any], new: dict[str, Any], names: Sequence[str], *, is_whole: bool = True
+) -> dict[str, Any]:
+    """The new results, with the old ones of brokers that were not measured again.
 
     names: of all brokers, in the order of the page. What is none of them any more is left out.
+    is_whole: False if just some runs were measured, and the rest of a row stays.
     """
     rows = {row["name"]: row for row in old.get("brokers", [])}
     for row in new["brokers"]:
-        if "not_run" not in row or "not_run" in rows.get(row["name"], row):
+        before = rows.get(row["name"], {})
+        if "not_run" in row and before and "not_run" not in before:
+            continue
+        if is_whole:
             rows[row["name"]] = row
+        else:
+            nodes = before.get("nodes", {}) | row.get("nodes", {})
+            rows[row["name"]] = before | row | {"nodes": nodes}
     return {"brokers": [rows[name] for name in names if name in rows]}
 
 
@@ -63,7 +72,7 @@ def _head(results: dict[str, Any]) -> str:
     return "Measured on one machine, all on loopback:\n\n" + "\n".join(lines)
 
 
-_RUNS = ("all rights", "write only", "SIGTERM", "SIGKILL")
+_RUNS = ("all rights", "not early", "write only", "SIGTERM", "SIGKILL")
 _UPPER_RUNS = ("upper SIGTERM", "upper SIGKILL")
 
 
@@ -86,7 +95,8 @@ def _nodes(brokers: list[dict[str, Any]]) -> str:
                 ", ".join(f"`{topic}`" for topic in refused) or "nothing",
             )
         )
-    head = ("broker", "all rights", "write only", "broker ended", "broker killed")
+    head = ("broker", "all rights", "early packets off", "write only")
+    head += ("broker ended", "broker killed")
     text = "### What a node's readings come to\n\n" + table(head, accounts)
     head = ("broker", "command", "command for a sleeper", "offline after a power cut")
     head += ("named as refused to the writer",)

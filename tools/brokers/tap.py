@@ -218,3 +218,15 @@ def readings(passed: list[Passed]) -> Sent:
             if key:
                 acknowledged.add(key)
     return Sent(times, acknowledged)
+
+
+def early(passed: list[Passed]) -> int:
+    """How many messages left before the broker had answered CONNECT."""
+    let_in: set[int] = set()
+    count = 0
+    for one in passed:
+        if one.packet and one.packet.name == "CONNACK":
+            let_in.add(one.connection)
+        elif one.packet and one.packet.name == "PUBLISH" and one.way == "up":
+            count += one.connection not in let_in
+    return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -78,6 +79,7 @@ def test_every_node_of_the_published_run_has_lost_nothing_and_stored_nothing_twi
     for row in published()["brokers"]:
         for name, run in row.get("nodes", {}).items():
             assert "failed" not in run, (row["name"], name, run)
+            assert not run.get("early"), (row["name"], name)
             if name != "wrong authority":
                 assert run["lost"] == 0 and run["twice"] == 0, (row["name"], name)
 
@@ -141,6 +143,14 @@ def test_a_broker_that_cannot_be_had_keeps_the_row_of_the_run_that_met_it() -> N
     assert rows == [{"name": "a", "run": "once"}, {"name": "b", "run": "today"}]
 
 
+def test_a_run_that_is_measured_again_leaves_the_others_as_they_are() -> None:
+    old = {"brokers": [{"name": "a", "answers": {"q": "yes"}, "nodes": {"x": {}, "y": {}}}]}
+    new = {"brokers": [{"name": "a", "nodes": {"y": {"taken": 1}}}]}
+    (row,) = report.joined(old, new, ["a"], is_whole=False)["brokers"]
+    assert row == {"name": "a", "answers": {"q": "yes"}, "nodes": {"x": {}, "y": {"taken": 1}}}
+    assert report.joined(old, new, ["a"])["brokers"] == new["brokers"]
+
+
 def test_a_part_of_the_brokers_does_not_take_the_place_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +175,8 @@ def test_the_account_of_a_trace_knows_what_was_sent_again_and_what_was_acknowled
     )
     assert found.times == {(1, 0): 2, (1, 1): 1}
     assert found.acknowledged == {(1, 1)}
+    (let_in,) = packets.Parser().feed(bytes((0x20, 2, 0, 0)))
+    assert tap.early([sent(0, 0, 1), tap.Passed(0.1, 0, "down", let_in), sent(0, 1, 2)]) == 1
     assert str(sent(0, 0, 1)).endswith("#0 -> PUBLISH 1 f/n/telemetry QoS 1, 21 bytes")
 
 
@@ -190,7 +202,8 @@ def test_a_real_broker_is_asked_and_told_apart(tmp_path: Path) -> None:
     with RunningBroker(amqtt.KIND, amqtt.KIND.install(Cache(tmp_path))) as broker:
         assert probes.retained(broker.port) == "kept"
         assert probes.subscribe_refused(broker.port) == "SUBACK 0x80"
-        assert probes.early_packets(broker.port) == "taken"
+        # On a machine that is busy amqtt drops some of one try, and the words say of how many.
+        assert probes.early_packets(broker.port).startswith("taken")
 
 
 def test_a_broker_that_no_registry_has_is_left_out_with_the_option_that_brings_it(
@@ -250,13 +263,17 @@ def test_brokers_and_nodes_end_with_the_command(how: signal.Signals, tmp_path: P
     )
     started: list[psutil.Process] = []
 
-    def a_node_runs() -> bool:
+    def command_lines() -> list[str]:
         started[:] = psutil.Process(process.pid).children(recursive=True)
-        return any("main.py" in " ".join(one.cmdline()) for one in started if one.is_running())
+        lines = []
+        for one in started:
+            with contextlib.suppress(psutil.Error):  # It has ended meanwhile.
+                lines.append(" ".join(one.cmdline()))
+        return lines
 
     try:
-        assert wait_until(a_node_runs, 60)
-        assert any("amqtt" in " ".join(one.cmdline()) for one in started)
+        assert wait_until(lambda: any("main.py" in line for line in command_lines()), 60)
+        assert any("amqtt" in line for line in command_lines())
     finally:
         process.send_signal(how)
         status = process.wait(30)
