@@ -10,6 +10,8 @@
 #   make bench   against umqtt.simple and others; BENCH="--quick" for less
 #   make brokers   against the brokers of others, fetched into ~/.cache/fieldpost/brokers;
 #                docs/brokers.md, or BROKERS="--only nats rabbitmq" for build/brokers.json
+#   make home-assistant   install the Home Assistant that a test of `make proof` asks, 600 MB in
+#                ~/.cache/fieldpost; it needs Python 3.13: PYTHON=python3.13
 #   make check   ruff, the type check against the boards, and the layers: arrows go down
 #   make generate   after a new module, key or sensor type: write all files that are made from others
 #   make lock    after changing a pin in pyproject.toml: write the requirement files anew
@@ -23,7 +25,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: generate demo test proof soak reliability bench brokers check lint format types layers setup setup-dev lock release clean
+.PHONY: generate demo test proof soak reliability bench brokers home-assistant check lint format types layers setup setup-dev lock release clean
 .DEFAULT_GOAL := demo
 
 # What is in .venv names the folder that it was made in, and works in no other.
@@ -55,6 +57,13 @@ bench: setup-dev
 
 brokers: setup
 	@PYTHONPATH=tools $(BIN)/python -m brokers $(BROKERS)
+
+# No part of .venv: it needs another Python, and pins hundreds of packages of its own.
+HOME_ASSISTANT := $(or $(FIELDPOST_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/fieldpost)/home-assistant/venv
+home-assistant:
+	@$(or $(PYTHON),python3.13) -m venv $(HOME_ASSISTANT)
+	@$(HOME_ASSISTANT)/bin/python -m pip --disable-pip-version-check --quiet install \
+	    --requirement host_tests/rigs/home_assistant_requirements.txt
 
 generate: setup
 	@PYTHONPATH=tools $(BIN)/python -m fieldpost.generate

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fieldpost.mqtt import nodes
+from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption
@@ -33,9 +34,9 @@ def remove(
 @app.command(name="import")
 def import_(
     file: Annotated[
-        str,
+        str | None,
         typer.Argument(help="Of listen --json or monitor --log; - for standard input."),
-    ] = "-",
+    ] = None,
     url: Annotated[
         str,
         typer.Option(help="Where one opens Home Assistant.", envvar="FIELDPOST_HA_URL"),
@@ -51,12 +52,27 @@ def import_(
     to: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Hours that begin before then.")
     ] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            help="Without FILE: import what arrives there, until Ctrl-C.",
+            envvar="FIELDPOST_BROKER",
+            metavar="URL",
+        ),
+    ] = None,
+    base: Annotated[str, typer.Option(help="mqtt.base of the nodes.")] = "fieldpost",
+    every: Annotated[
+        float, typer.Option(min=1, help="With --broker: seconds between two imports.")
+    ] = 60.0,
     dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
     as_json: JsonOption = False,
     ha_ca: Annotated[
         Path | None,
         typer.Option(help="For https://: who signed Home Assistant's certificate, as PEM."),
     ] = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Give Home Assistant late readings at their own time: its statistics, hour by hour.
 
@@ -75,4 +91,11 @@ def import_(
         as_json=as_json,
         ca=ha_ca,
     )
-    raise typer.Exit(import_file(None if file == "-" else Path(file), options))
+    if file is not None:
+        raise typer.Exit(import_file(None if file == "-" else Path(file), options))
+    if broker is None:
+        raise typer.BadParameter("give a FILE, - for standard input, or --broker")
+    from fieldpost.home_assistant.follow import follow
+
+    address = mqtt_url.parse(broker, ClientFiles(ca, cert, key))
+    raise typer.Exit(follow(address, options, base=base, every_s=every))

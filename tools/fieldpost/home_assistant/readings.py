@@ -53,7 +53,9 @@ class Readings:
     def __iter__(self) -> Iterator[Reading]:
         return iter(self._kept.values())
 
-    def add(self, topic: str, text: str | bytes, arrived_s: float | None = None) -> bool:
+    def add(
+        self, topic: str, text: str | bytes | bytearray, arrived_s: float | None = None
+    ) -> bool:
         """Take a message if it is a reading that is new. arrived_s: when it came, if known."""
         if not topic.endswith("/telemetry"):
             self.other += 1
@@ -92,9 +94,10 @@ class Readings:
         self._kept[key] = Reading(node, boot, seq, at_s, values)
         return True
 
-    def forget_before(self, at_s: float) -> None:
-        """Let go of what was taken before that time."""
-        self._kept = {key: one for key, one in self._kept.items() if one.at_s >= at_s}
+    def keep_newest(self, count: int) -> None:
+        """Let go of those that came first, until no more than `count` are left."""
+        while len(self._kept) > count:
+            del self._kept[next(iter(self._kept))]
 
 
 def read_lines(lines: Iterable[str], into: Readings, node: str | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,9 @@ import pytest
 from fakes.home_assistant import TOKEN, FakeHomeAssistant
 from fieldpost.errors import CommandError
 from fieldpost.home_assistant.websocket import read_token, websocket_url
+from fieldpost.mqtt import url as mqtt_url
+from fieldpost.mqtt.brokers import Broker
+from fieldpost.mqtt.client import Connection
 from fieldpost.paths import ROOT
 
 HOUR_S = 3600
@@ -53,7 +57,7 @@ def run(
     home: FakeHomeAssistant | str, text: str, *arguments: str, token: str = TOKEN
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "fieldpost", "ha", "import", *arguments],
+        [sys.executable, "-m", "fieldpost", "ha", "import", "-", *arguments],
         input=text,
         capture_output=True,
         text=True,
@@ -236,3 +240,59 @@ def test_an_address_that_is_none_is_told_and_no_login_is_repeated() -> None:
         with pytest.raises(CommandError, match="address looks like") as caught:
             websocket_url(given)
         assert "secret" not in str(caught.value)
+
+
+# Live -------------------------------------------------------------------------------------------
+
+
+def test_what_arrives_at_a_broker_is_imported_and_home_assistant_may_be_away(
+    home: FakeHomeAssistant,
+) -> None:
+    with Broker() as broker:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fieldpost", "ha", "import", "--every", "1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT / "tools"),
+                "COLUMNS": "200",
+                "FIELDPOST_HA_URL": home.url,
+                "FIELDPOST_HA_TOKEN": TOKEN,
+                "FIELDPOST_BROKER": f"127.0.0.1:{broker.port}",
+            },
+        )
+        assert process.stdout and process.stderr
+        try:
+            assert "connected to" in process.stderr.readline()
+            connection = Connection(mqtt_url.parse(f"127.0.0.1:{broker.port}"))
+            connection.open()
+            for one in LINES:
+                told = json.loads(one)
+                connection.publish(told["topic"], told["payload"].encode(), qos=1, retain=False)
+            # Home Assistant does not know the node yet: that is told, and tried again.
+            assert "has no entity of a node roof" in process.stderr.readline()
+            home.entity("roof.temperature", ENTITY, "°C")
+            assert "5 hours added" in process.stdout.readline()
+            assert home.rows[ENTITY] == {**WHOLE, **EDGES}
+            connection.close()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            process.communicate()
+    assert len(home.imports) == 1
+
+
+def test_without_a_file_and_without_a_broker_it_says_what_is_missing() -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "FIELDPOST_BROKER"}
+    done = subprocess.run(
+        [sys.executable, "-m", "fieldpost", "ha", "import"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**environment, "PYTHONPATH": str(ROOT / "tools"), "FIELDPOST_HA_TOKEN": TOKEN},
+    )
+    assert done.returncode == 2
+    assert "--broker" in done.stderr
