@@ -26,9 +26,10 @@ from fieldpost.monitor import command as monitor_command
 from fieldpost.new_sensor import command as new_sensor_command
 from fieldpost.provision import command as provision_command
 from fieldpost.push import command as push_command
+from fieldpost.result import result
 from fieldpost.scan import command as scan_command
 from fieldpost.set_up import command as setup_command
-from fieldpost.terminal import tamed, to_json, tolerate
+from fieldpost.terminal import TamedStream, tamed, tolerate
 from fieldpost.upkeep import boards_command
 from fieldpost.upkeep import command as board_commands
 from fieldpost.wrapping import fit
@@ -113,7 +114,7 @@ for _panel, _commands in {
 def main() -> None:
     """Run the command line; what a command cannot do ends in one sentence and status 1.
 
-    With --json that sentence is on standard output, too, as {"ok": false, "error": …}.
+    With --json that sentence is on standard output, too: fieldpost/result.py.
     """
     tolerate(sys.stdout, sys.stderr)
     with tamed() as output:
@@ -121,9 +122,12 @@ def main() -> None:
             app()
         except CommandError as error:
             print(fit(f"fieldpost: {error}", sys.stderr), file=sys.stderr)
-            if "--json" in sys.argv and not output.is_used:
-                print(to_json({"ok": False, "error": str(error)}))
+            _tell_script(output, error.code, str(error))
             sys.exit(1)
+        except SystemExit as ended:
+            if ended.code not in (0, None) and not output.is_used:
+                _tell_script(output, "usage", "the command line makes no sense")
+            raise
         except BrokenPipeError:
             # Whoever read us has gone, as `| head` does; nor can Python flush at its exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -132,4 +136,11 @@ def main() -> None:
             # A fault of ours. Left to Python it would be printed by what is no longer tamed, and
             # an error's text often quotes what came from outside.
             traceback.print_exc()
+            _tell_script(output, "fault", "a fault of Fieldpost")
             sys.exit(1)
+
+
+def _tell_script(output: TamedStream, code: str, message: str) -> None:
+    """With --json, an error is told on standard output, too, unless a result is there."""
+    if "--json" in sys.argv and not output.is_used:
+        print(result({}, (code, message), None))

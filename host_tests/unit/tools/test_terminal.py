@@ -174,7 +174,10 @@ def test_a_command_that_prints_what_others_wrote_is_tame_and_with_json_says_why_
         assert is_tame(said.out + said.err) and "it failed" in said.err
         if more:
             told = json.loads(said.out)
-            assert told["ok"] is False and told["error"] == f"it failed: {EVIL}"
+            assert told["ok"] is False and told["error"] == {
+                "code": "failed",
+                "message": f"it failed: {EVIL}",
+            }
 
 
 def test_what_a_command_has_told_as_json_is_not_told_twice(

@@ -12,7 +12,7 @@ from fieldpost.board import names
 from fieldpost.errors import CommandError
 from fieldpost.file_names import SECRETS, config_at
 from fieldpost.options import JsonOption
-from fieldpost.terminal import to_json
+from fieldpost.result import result
 
 CellName = Literal[
     "18650",
@@ -93,7 +93,7 @@ def battery(
     if plot:
         battery_plot.draw(plot, node, on_cell, temperature, settings["node"])
     if as_json:
-        print(to_json(report, indent=2))
+        print(result(report))
     else:
         battery_report.show(report)
         if plot:

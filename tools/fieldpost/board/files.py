@@ -91,6 +91,8 @@ del _replace
 class FileError(BoardError):
     """A file on the board can't be read or written."""
 
+    code = "board_file"
+
 
 def list_files(link: BoardLink, folder: str = "/") -> dict[str, int]:
     """Every file below `folder` by its absolute path, with its size; folders end in '/', size 0.

@@ -62,9 +62,13 @@ _REBOOT = b"soft reboot\r\n"
 class BoardError(CommandError):
     """A board can't be reached, or does not do what was asked."""
 
+    code = "board"
+
 
 class PortUnavailable(BoardError):
     """The port does not exist, may not be used, or is used by another program."""
+
+    code = "board_port"
 
 
 class NoAnswer(BoardError):
@@ -72,6 +76,8 @@ class NoAnswer(BoardError):
 
     chatty: something there never stops printing, and does not heed Ctrl-C.
     """
+
+    code = "board_silent"
 
     def __init__(self, text: str, chatty: bool = False) -> None:
         super().__init__(text)
@@ -81,9 +87,13 @@ class NoAnswer(BoardError):
 class LinkLost(BoardError):
     """The port went away while it was in use."""
 
+    code = "board_lost"
+
 
 class ProgramError(BoardError):
     """The board raised an exception. `traceback` is what it said."""
+
+    code = "board_program"
 
     def __init__(self, text: str, traceback: str) -> None:
         super().__init__(text)

@@ -18,6 +18,8 @@ _NUMBER_MAX = 1 << 40
 class Senseless(BoardError):
     """An answer that no board of ours gives."""
 
+    code = "board_senseless"
+
 
 def last_line(port: str, said: bytes, shape: Any) -> Any:
     """The JSON in the last line of what the board on `port` printed. Raises BoardError."""

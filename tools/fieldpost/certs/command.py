@@ -8,7 +8,7 @@ import typer
 
 from fieldpost.errors import CommandError
 from fieldpost.options import JsonOption
-from fieldpost.terminal import to_json
+from fieldpost.result import result
 
 if TYPE_CHECKING:
     from fieldpost.certs.authority import Certificate
@@ -159,7 +159,9 @@ def show_command(as_json: JsonOption = False, folder: Folder = _FOLDER) -> None:
 
     found = Authority(folder).certificates()
     if as_json:
-        typer.echo(to_json([_as_json(one) for one in found], indent=2))
+        expired = [one.name for one in found if one.days_left() < 0]
+        failure = ("expired", ", ".join(expired)) if expired else None
+        typer.echo(result({"certificates": [_as_json(one) for one in found]}, failure))
     else:
         table = Table("", "name", "valid for", "until", box=None)
         for one in found:

@@ -21,7 +21,7 @@ from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.pages import write_part
 from fieldpost.paths import ROOT
-from fieldpost.terminal import to_json
+from fieldpost.result import result
 from firmware.config import check as config
 from firmware.config import keys as schema
 from firmware.config import keys_sensors
@@ -154,7 +154,7 @@ def show_command(as_json: bool, key: str | None = None) -> int:
     shown = chosen(key) if key else sections()
     if as_json:
         rows = [row._asdict() for section in shown for row in section.rows]
-        print(to_json(rows, indent=2))
+        print(result({"keys": rows}))
         return 0
     console = Console(highlight=False, markup=False)
     for section in shown:

@@ -9,7 +9,7 @@ from fieldpost.console import Console
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import CommandError
-from fieldpost.terminal import to_json
+from fieldpost.result import result
 from fieldpost.wrapping import fit
 from firmware.config.check_network import is_loopback
 
@@ -37,8 +37,8 @@ def check_and_tell(
         warnings += _drivers_elsewhere(settings)
     shown = _without_secrets(settings) if settings and not errors else None
     if as_json:
-        result = {"ok": not errors, "errors": errors, "warnings": warnings, "settings": shown}
-        print(to_json(result, indent=2))
+        told = {"errors": errors, "warnings": warnings, "settings": shown}
+        print(result(told, ("bad_config", "\n".join(errors)) if errors else None))
         return 1 if errors else 0
     console = Console(highlight=False, markup=False, soft_wrap=True)
 

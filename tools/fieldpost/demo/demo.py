@@ -20,7 +20,7 @@ from fieldpost.mqtt.brokers import Broker, Program
 from fieldpost.mqtt.client import Connection
 from fieldpost.node_process import HEAP_KIB, Interpreter, NodeProcess
 from fieldpost.programs import signals_end_it
-from fieldpost.terminal import to_json
+from fieldpost.result import result
 
 _CLIENT_ID = "fieldpost-demo"
 _FIRST_READING_S = 20.0
@@ -105,7 +105,8 @@ class _Demo:
             return 130
         summary = self._summary()
         if self._options.as_json:
-            print(to_json(summary))
+            failure = None if summary["ok"] else ("account", "the account does not add up")
+            print(result(summary, failure, None))
         else:
             self._view.summary(summary)
         if self._options.picture:

@@ -11,8 +11,8 @@ import typer
 
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
 from fieldpost.errors import CommandError
-from fieldpost.options import DriversOption
-from fieldpost.terminal import to_json
+from fieldpost.options import DriversOption, JsonOption
+from fieldpost.result import all_of
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def deploy(
             "--watch", help="Show the console, and deploy again whenever a file changes."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the board's files equal to ours, and start the node.
 
@@ -61,7 +61,7 @@ def deploy(
     with FlashScreen() as screen:
         outcomes = _deploy_all(targets(port or [], every, screen, wait), wish, screen)
     if as_json:
-        typer.echo(to_json([outcome.as_json() for outcome in outcomes], indent=2))
+        typer.echo(all_of("boards", [outcome.as_json() for outcome in outcomes], "deploying"))
     else:
         _show(outcomes)
     if not all(outcome.ok for outcome in outcomes):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.mqtt import nodes
-from fieldpost.options import CaOption, CertOption, KeyOption
-from fieldpost.terminal import to_json
+from fieldpost.options import CaOption, CertOption, JsonOption, KeyOption
+from fieldpost.result import result
 
 if TYPE_CHECKING:
     from fieldpost.doctor.check import Check
@@ -53,7 +53,7 @@ def doctor(
             metavar="URL",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what is missing on this machine, and how to get it.
 
@@ -86,11 +86,11 @@ def doctor(
     needed = [check for check in found if check.state == "missing"]
     if as_json:
         told = {
-            "ok": not needed,
             "machine": doctoring.machine(),
             "checks": [check.as_json() for check in found],
         }
-        typer.echo(to_json(told, indent=2))
+        failure = ("missing", ", ".join(check.name for check in needed)) if needed else None
+        typer.echo(result(told, failure))
     else:
         _show(found, doctoring.machine())
         if not broker:

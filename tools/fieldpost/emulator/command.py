@@ -18,8 +18,8 @@ from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, SECRETS, config_at, secrets_beside
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
-from fieldpost.options import DriversOption
-from fieldpost.terminal import to_json
+from fieldpost.options import DriversOption, JsonOption
+from fieldpost.result import result
 
 _GOODBYE_S = 5.0
 _TICK_S = 0.2
@@ -49,9 +49,7 @@ def emulate(
         bool, typer.Option(help="Start no node: a board for mpremote, or fieldpost deploy.")
     ] = False,
     seconds: Annotated[float | None, typer.Option(min=1, help="End after so long.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The figures as JSON, at the end.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run this firmware on an emulated Pico W that boots the genuine image, until Ctrl-C.
 
@@ -83,7 +81,8 @@ def emulate(
     received = sum(one["received"]["bytes"] for one in figures["connections"])
     tell(f"Its radio sent {sent} TCP segments with payload and received {received} bytes.")
     if as_json:
-        typer.echo(to_json(figures))
+        failure = None if bare or received else ("nothing_delivered", "nothing was delivered")
+        typer.echo(result(figures, failure, None))
     raise typer.Exit(0 if bare or received else 1)
 
 

@@ -8,7 +8,8 @@ import typer
 
 from fieldpost.board.choose import complete_ports
 from fieldpost.errors import CommandError
-from fieldpost.terminal import to_json
+from fieldpost.options import JsonOption
+from fieldpost.result import all_of
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def flash(
     volume: Annotated[
         Path | None, typer.Option(help="Pico: the bootloader's drive, if it isn't found.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Put MicroPython on a board, and check that it answers.
 
@@ -70,7 +71,7 @@ def flash(
         raise CommandError(_NO_BOARD)
     outcomes = _flash_all(wanted, wish)
     if as_json:
-        typer.echo(to_json([outcome.as_json() for outcome in outcomes], indent=2))
+        typer.echo(all_of("boards", [outcome.as_json() for outcome in outcomes], "flashing"))
     else:
         _show(outcomes)
     if not all(outcome.ok for outcome in outcomes):

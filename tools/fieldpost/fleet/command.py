@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fieldpost.board.choose import complete_ports
-from fieldpost.terminal import neutral, to_json
+from fieldpost.options import JsonOption
+from fieldpost.result import result
+from fieldpost.terminal import neutral
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def fleet(
     ready: Annotated[
         float, typer.Option(min=0, help="Seconds for a node to be ready; 0: do not wait.")
     ] = 30.0,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the connected boards what FILE says: MicroPython, firmware, configuration.
 
@@ -67,11 +69,12 @@ def fleet(
         report = fleet.apply() if action == "apply" else fleet.plan()
     if as_json:
         told = {
-            "ok": report.ok,
             "nodes": [result.as_json() for result in report.nodes],
             "others": [other.as_json() for other in report.others],
         }
-        typer.echo(to_json(told, indent=2))
+        names = [one.name for one in report.nodes if one.state == "failed"]
+        failure = None if report.ok else ("some_failed", f"failed: {', '.join(names)}")
+        typer.echo(result(told, failure))
     else:
         _show(report)
     if not report.ok:

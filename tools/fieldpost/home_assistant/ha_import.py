@@ -13,7 +13,8 @@ from fieldpost.home_assistant.hours import hours_of
 from fieldpost.home_assistant.readings import Reading, Readings, read_lines
 from fieldpost.home_assistant.statistics import Outcome, bring_in, problems
 from fieldpost.home_assistant.websocket import HomeAssistant
-from fieldpost.terminal import neutral, to_json
+from fieldpost.result import result
+from fieldpost.terminal import neutral
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ def tell(outcomes: list[Outcome], readings: Readings, options: Options) -> int:
     for line in report.left_out(readings):
         print(line, file=sys.stderr)
     if options.as_json:
-        print(to_json(report.as_json(outcomes, readings, dry_run=options.dry_run)))
+        told = report.as_json(outcomes, readings, dry_run=options.dry_run)
+        failure = ("not_imported", "a field could not be brought in") if not told["ok"] else None
+        print(result(told, failure, None))
     else:
         for line in report.as_lines(outcomes, dry_run=options.dry_run):
             print(neutral(line))

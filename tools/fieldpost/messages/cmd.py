@@ -17,7 +17,8 @@ from fieldpost.messages.arrivals import Arrivals
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection
 from fieldpost.mqtt.tls import ClientFiles
-from fieldpost.terminal import neutral, to_json
+from fieldpost.result import result
+from fieldpost.terminal import neutral
 
 # Beyond the time that a sleeping node has announced: it may have had to try again.
 _OVERDUE_S = 60.0
@@ -188,7 +189,8 @@ def cmd_command(
     """Send, and print the answer. Status 0 if the node did it."""
     answer = send(node, do, parse_arguments(words), broker=broker, timeout_s=timeout_s, tls=tls)
     if as_json:
-        print(to_json(answer))
+        why = ("node_refused", str(answer.get("error", "it does not say why")))
+        print(result(answer, None if answer.get("ok") else why, None))
     elif answer.get("ok"):
         print(f"{node}: done")
         for key, value in answer.items():

@@ -15,6 +15,7 @@ from fieldpost.messages.telemetry import Kind, Verdict, Verifier
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection
 from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.result import result
 from fieldpost.terminal import neutral, to_json
 
 _STYLES = {
@@ -119,7 +120,10 @@ def _account(verifier: Verifier, as_json: bool) -> int:
                 for kind in (Kind.DUPLICATE, Kind.LATE, Kind.CONFLICT, Kind.MALFORMED)
             },
         }
-        print(to_json(report), flush=True)
+        failure = None
+        if lost or totals[Kind.CONFLICT]:
+            failure = ("readings_missing", f"{lost} missing, {totals[Kind.CONFLICT]} conflicting")
+        print(result(report, failure, None), flush=True)
     else:
         for node, boot, numbers in missing[:_LISTED_MAX]:
             print(neutral(f"{node}, boot {boot}: missing {_ranges(numbers)}"))

@@ -30,16 +30,28 @@ _REFUSALS = {
 _CREDENTIALS = ("Bad user name or password", "Not authorized")
 
 
+class Away(CommandError):
+    """There is no connection with the broker."""
+
+    code = "broker_away"
+
+
 class Lost(CommandError):
     """The connection ended before the broker had answered."""
+
+    code = "broker_lost"
 
 
 class Silent(CommandError):
     """The broker did not answer in time."""
 
+    code = "broker_silent"
+
 
 class Denied(CommandError):
     """The broker does not let us subscribe."""
+
+    code = "broker_denied"
 
 
 class Connection:
@@ -115,14 +127,14 @@ class Connection:
             return
         self.close()
         if answer is not None:
-            raise CommandError(
+            raise Away(
                 f"the broker at {self.address} refused us: {_refusal(str(answer), self.address)}"
             )
         if lost:
             tls = self.address.tls
             doubt = certs_client.closed(tls) if tls else "is it an MQTT broker?"
-            raise CommandError(f"{self.address} closed the connection at once: {doubt}")
-        raise CommandError(
+            raise Away(f"{self.address} closed the connection at once: {doubt}")
+        raise Away(
             f"{self.address} accepted the connection but did not answer within {timeout_s:g} s: "
             "is it an MQTT broker?"
         )
@@ -217,7 +229,7 @@ class Connection:
         if thread.is_alive():
             failure.append(TimeoutError())
         if failure:
-            raise CommandError(_explain(failure[0], self.address, timeout_s))
+            raise Away(_explain(failure[0], self.address, timeout_s))
 
     def _connected(self, *given: Any) -> None:
         answer: ReasonCode = given[3]

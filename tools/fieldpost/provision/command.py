@@ -9,7 +9,9 @@ import typer
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports, the_board
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, SECRETS
-from fieldpost.terminal import neutral, to_json
+from fieldpost.options import JsonOption
+from fieldpost.result import result
+from fieldpost.terminal import neutral
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def provision(
         float, typer.Option(min=0, help="Seconds for the node to be ready; 0: do not wait.")
     ] = 30.0,
     wait: WaitOption = WAIT_S,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts: asks nothing.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a node's config.json and secrets.json: network, broker, name; and start it.
 
@@ -95,7 +97,7 @@ def provision(
         _confirm(str(to), files, cautions, may_ask, as_json)
         provisioning.put_in_folder(to, files)
         if as_json:
-            typer.echo(to_json(_result(str(to), files, cautions), indent=2))
+            typer.echo(result(_told(str(to), files, cautions)))
         else:
             _say(f"{to}: {_written(files)}")
             _say(f"See: fieldpost config check {to}")
@@ -116,8 +118,9 @@ def provision(
                 node = watch.restart(link, screen, ready)
     ok = not is_deployed or not ready or tell.measures(node)
     if as_json:
-        result = _result(link.port, files, cautions) | tell.as_json(node) | {"ok": ok}
-        typer.echo(to_json(result, indent=2))
+        told = _told(link.port, files, cautions) | tell.as_json(node)
+        failure = None if ok else ("not_measuring", "its node does not measure with it")
+        typer.echo(result(told, failure))
     else:
         _say(f"{link.port}: {_written(files)}")
         if node is None:
@@ -186,9 +189,8 @@ def _confirm(
         raise CommandError("nothing was written")
 
 
-def _result(where: str, files: "NodeFiles", cautions: list[str]) -> dict[str, Any]:
+def _told(where: str, files: "NodeFiles", cautions: list[str]) -> dict[str, Any]:
     return {
-        "ok": True,
         "where": where,
         "node": files.config["node"],
         "files": sorted(files.contents()),

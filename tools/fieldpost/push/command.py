@@ -8,7 +8,8 @@ import typer
 
 from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board
 from fieldpost.options import DriversOption, JsonOption
-from fieldpost.terminal import neutral, to_json
+from fieldpost.result import result
+from fieldpost.terminal import neutral
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ def push(
         screen.finished(where)
     ok = dry_run or not found.is_deployed or not ready or tell.measures(node)
     if as_json:
-        result = {
-            "ok": ok,
+        told = {
             "where": where,
             "node": wanted.config.get("node"),
             "changes": [vars(one) for one in told],
@@ -70,7 +70,8 @@ def push(
             "written": written,
             **tell.as_json(node),
         }
-        typer.echo(to_json(result, indent=2))
+        failure = None if ok else ("not_measuring", "its node does not measure with it")
+        typer.echo(result(told, failure))
     elif dry_run:
         _say("nothing was written: this was a dry run")
     elif node is None:
@@ -104,8 +105,7 @@ def pull(
         found = cable.look(link)
     target, is_new = local.keep(folder, found.config, force)
     if as_json:
-        result = {"ok": True, "where": where, "file": str(target), "changed": is_new}
-        typer.echo(to_json(result, indent=2))
+        typer.echo(result({"where": where, "file": str(target), "changed": is_new}))
     else:
         _say(f"{where}: its configuration is in {target}" + ("" if is_new else ", as it was"))
 

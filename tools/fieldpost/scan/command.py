@@ -11,7 +11,7 @@ from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG
 from fieldpost.options import JsonOption
-from fieldpost.terminal import to_json
+from fieldpost.result import result
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def scan(
         found = survey.scan(link, pair=pair, onewire=tuple(onewire or ()))
         screen.finished(link.port)
     told = found.as_json()
+    stuck = [bus.remedy for bus in found.buses if bus.state != "ok"]
+    failure = ("bus_stuck", "\n".join(stuck)) if stuck else None
     if not as_json:
         typer.echo(_text(found))
     if save:
@@ -73,8 +75,8 @@ def scan(
         if not as_json:
             typer.echo(fit(_saved(path, len(added)), sys.stdout))
     if as_json:
-        typer.echo(to_json(told, indent=2))
-    if any(bus.state != "ok" for bus in found.buses):
+        typer.echo(result(told, failure))
+    if stuck:
         raise typer.Exit(1)
 
 

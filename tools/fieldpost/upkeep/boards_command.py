@@ -7,7 +7,8 @@ import typer
 
 from fieldpost.board.choose import complete_ports
 from fieldpost.options import JsonOption
-from fieldpost.terminal import neutral, neutral_lines, to_json
+from fieldpost.result import result
+from fieldpost.terminal import neutral, neutral_lines
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -41,11 +42,15 @@ def boards(
     from fieldpost.board import find as survey
 
     found = survey.find(port or (), limit_s=timeout, ask=ask)
+    silent = [b.port for b in found if b.state not in ("micropython", "bootloader")]
+    failure = None
+    if port and ask and silent:
+        failure = ("board_silent", f"no MicroPython or bootloader at {', '.join(silent)}")
     if as_json:
-        typer.echo(to_json([board.as_json() for board in found], indent=2))
+        typer.echo(result({"boards": [board.as_json() for board in found]}, failure))
     else:
         _show(found)
-    if port and ask and any(b.state not in ("micropython", "bootloader") for b in found):
+    if failure:
         raise typer.Exit(1)
 
 

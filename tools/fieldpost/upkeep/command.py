@@ -14,7 +14,7 @@ from fieldpost.config.masked import without_secrets
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG, DEPLOYMENT, OUTBOX, RECORDS, TRIAL
 from fieldpost.options import JsonOption
-from fieldpost.terminal import to_json
+from fieldpost.result import result
 from fieldpost.wrapping import fit
 
 if TYPE_CHECKING:
@@ -141,12 +141,14 @@ def pull(
     target = folder or Path(f"{_node_name(config)}-{time.strftime('%Y%m%d-%H%M%S')}")
     _save(target, files)
     shown = {"port": where, "folder": str(target), "files": sorted(files), "refused": refused}
-    _tell(as_json, shown, f"{where}: {len(files)} files copied to {target}")
+    why = (
+        f"{len(refused)} not copied, for their names are no names of files here: "
+        f"{', '.join(map(repr, refused))}. The board's file system may be damaged."
+    )
+    failure = ("names_refused", why) if refused else None
+    _tell(as_json, shown, f"{where}: {len(files)} files copied to {target}", failure)
     if refused:
-        raise CommandError(
-            f"{len(refused)} not copied, for their names are no names of files here: "
-            f"{', '.join(map(repr, refused))}. The board's file system may be damaged."
-        )
+        raise CommandError(why)
 
 
 def _save(target: Path, files: dict[str, bytes]) -> None:
@@ -180,5 +182,7 @@ def _open(port: str | None, wait_s: float) -> "BoardLink":
         return the_board(port, screen, wait_s)
 
 
-def _tell(as_json: bool, value: dict[str, Any], text: str) -> None:
-    typer.echo(to_json(value, indent=2) if as_json else fit(text, sys.stdout))
+def _tell(
+    as_json: bool, value: dict[str, Any], text: str, failure: tuple[str, str] | None = None
+) -> None:
+    typer.echo(result(value, failure) if as_json else fit(text, sys.stdout))

@@ -185,7 +185,7 @@ def test_the_chip_is_read_from_what_micropython_calls_the_board(
 
 def test_json_has_every_field_and_the_table_reads_well(node: RawReplBoard) -> None:
     status, said = run("--port", node.port, "--json")
-    (board,) = json.loads(said)
+    (board,) = json.loads(said)["boards"]
     assert (status, board["node"], board["state"]) == (0, "greenhouse-1", "micropython")
     status, said = run("--port", node.port)
     assert status == 0
@@ -206,7 +206,7 @@ def test_no_board_at_all_says_what_to_try(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("serial.tools.list_ports.comports", list)
     monkeypatch.setattr(boards.uf2_volume, "find", lambda _: [])
     assert "BOOTSEL" in run()[1]
-    assert json.loads(run("--json")[1]) == []
+    assert json.loads(run("--json")[1]) == {"ok": True, "boards": []}
 
 
 @pytest.mark.board

@@ -187,7 +187,7 @@ def test_show_tells_what_expires_and_fails_when_something_has(authority: Authori
     status, told = certs("show", "--dir", str(authority.folder))
     assert status == 1 and "(EXPIRED)" in told
     status, told = certs("show", "--json", "--dir", str(authority.folder))
-    rows = {row["name"]: row for row in json.loads(told)}
+    rows = {row["name"]: row for row in json.loads(told)["certificates"]}
     assert status == 1
     assert rows["cellar"]["days_left"] < 0 < rows["kitchen"]["days_left"]
     assert rows[HOST]["names"] == [HOST]

@@ -38,7 +38,7 @@ def test_the_show_command_prints_every_key(capsys: pytest.CaptureFixture[str]) -
     printed = capsys.readouterr().out
     assert [key for key in keys if key not in printed] == []
     assert reference.show_command(as_json=True) == 0
-    assert [row["key"] for row in json.loads(capsys.readouterr().out)] == keys
+    assert [row["key"] for row in json.loads(capsys.readouterr().out)["keys"]] == keys
 
 
 def test_the_document_is_current(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_the_command_has_a_status_and_json_for_scripts(tmp_path: Path) -> None:
     app.command()(deploy_command)
     said = CliRunner().invoke(app, ["--port", str(tmp_path / "none"), "--wait", "0", "--json"])
     assert said.exit_code == 1
-    (outcome,) = json.loads(said.stdout)
+    (outcome,) = json.loads(said.stdout)["boards"]
     assert not outcome["ok"] and "fieldpost boards" in outcome["text"]
 
 

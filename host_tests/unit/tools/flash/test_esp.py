@@ -153,7 +153,7 @@ def test_tools_5_a_failed_flash_does_not_exit_with_0(tmp_path: Path) -> None:
         arguments = ["--port", board.url, "--no-reset", "--image", str(right), "--json"]
         status, said, _ = run(*arguments)
     assert status == 0
-    (outcome,) = json.loads(said)
+    (outcome,) = json.loads(said)["boards"]
     assert outcome["ok"] and outcome["chip"] == "ESP32"
 
 
@@ -261,7 +261,7 @@ def test_several_boards_are_written_at_once_and_one_failure_stops_no_other(
     with EspBoard("esp32c3") as one, EspBoard("esp32") as wrong, EspBoard("esp32c3") as two:
         ports = [f"--port={board.url}" for board in (one, wrong, two)]
         status, said, _ = run(*ports, "--no-reset", "--image", str(image), "--json")
-        outcomes = json.loads(said)
+        outcomes = json.loads(said)["boards"]
     assert status == 1
     assert [outcome["ok"] for outcome in outcomes] == [True, False, True]
 

@@ -173,7 +173,7 @@ def test_what_home_assistant_does_not_do_ends_in_words(home: FakeHomeAssistant) 
     home.entity("roof.temperature", ENTITY, "°C")
     refused = run(home, "".join(LINES), "--json", token="wrong")
     assert refused.returncode == 1
-    assert "refuses the token" in json.loads(refused.stdout)["error"]
+    assert "refuses the token" in json.loads(refused.stdout)["error"]["message"]
     assert "wrong" not in refused.stderr + refused.stdout
     home.is_admin = False
     assert "only an administrator's token" in run(home, "".join(LINES)).stderr
