@@ -16,6 +16,7 @@ from rigs.home_assistant import RealHomeAssistant, clock_server, need_home_assis
 from rigs.mosquitto import need_mosquitto
 from rigs.port_node import PortNode, configuration, wait_until
 
+from fakes.home_assistant import TOKEN, FakeHomeAssistant
 from fieldpost.home_assistant.websocket import HomeAssistant, Refused
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import Broker
@@ -72,6 +73,25 @@ def _listened(message: MQTTMessage) -> str:
     """As `fieldpost listen --json` writes it."""
     told = {"topic": message.topic, "qos": message.qos, "payload": message.payload.decode()}
     return json.dumps(told) + "\n"
+
+
+def _check_fake(home: HomeAssistant, statistic_id: str, start_s: int) -> None:
+    """What the fast tests' Home Assistant answers has no key that the real one's lacks."""
+    with FakeHomeAssistant() as fake:
+        fake.entity(f"{NODE}.temperature", statistic_id, "°C", has_statistics=True)
+        fake.rows[statistic_id][start_s] = (1.0, 0.0, 2.0)
+        with HomeAssistant(fake.url, TOKEN) as pretended:
+            for ask in (
+                lambda of: of.ask("config/entity_registry/list"),
+                lambda of: of.ask("get_states"),
+                lambda of: of.ask(
+                    "recorder/get_statistics_metadata", statistic_ids=[statistic_id]
+                ),
+                lambda of: list(rows(of, statistic_id, start_s).values()),
+            ):
+                pretends, really = ask(pretended), ask(home)
+                assert pretends and really
+                assert any(pretends[0].keys() <= one.keys() for one in really), (pretends, really)
 
 
 @pytest.mark.slow
@@ -147,6 +167,8 @@ def test_late_readings_stand_at_their_own_hours(tmp_path: Path, units: str) -> N
         assert told["temperature"]["same"] == sorted(by_hour)
         assert all(not one["added"] and not one["replaced"] for one in told.values())
         assert rows(home, statistic_id, full - HOUR_S) == there
+
+        _check_fake(home, statistic_id, full)
 
         wrong = real.token
         real.token = "wrong"

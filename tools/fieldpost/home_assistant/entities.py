@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fieldpost.errors import CommandError
 from fieldpost.home_assistant.units import can_convert, unit_class, unit_of
 from fieldpost.home_assistant.websocket import HomeAssistant
 
@@ -37,19 +36,18 @@ class NoStatistics:
 def look_up(
     home: HomeAssistant, fields: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], Entity | NoStatistics]:
-    """What each (node, field) is there. Raises CommandError if it knows none of a node's."""
+    """What each (node, field) is there."""
     wanted = list(fields)
     registry = {
         str(one.get("unique_id")): one
         for one in _objects(home.ask("config/entity_registry/list"))
         if one.get("platform") == "mqtt"
     }
-    for node in dict.fromkeys(node for node, _ in wanted):
-        if not any(unique_id.startswith(f"{node}.") for unique_id in registry):
-            raise CommandError(
-                f"Home Assistant has no entity of a node {node}: has it "
-                '"home_assistant" in its configuration, and was it online since?'
-            )
+    unknown = {
+        node
+        for node in {node for node, _ in wanted}
+        if not any(unique_id.startswith(f"{node}.") for unique_id in registry)
+    }
     states = {str(one.get("entity_id")): one for one in _objects(home.ask("get_states"))}
     entity_ids = [
         str(registry[f"{node}.{name}"].get("entity_id"))
@@ -61,9 +59,18 @@ def look_up(
         for one in _objects(home.ask("recorder/get_statistics_metadata", statistic_ids=entity_ids))
     }
     return {
-        (node, name): _entity(name, registry.get(f"{node}.{name}"), states, kept)
+        (node, name): _no_such_node(node)
+        if node in unknown
+        else _entity(name, registry.get(f"{node}.{name}"), states, kept)
         for node, name in wanted
     }
+
+
+def _no_such_node(node: str) -> NoStatistics:
+    return NoStatistics(
+        f'Home Assistant has no entity of a node {node}: has it "home_assistant" in its '
+        "configuration, and was it online since?"
+    )
 
 
 def _entity(

@@ -161,11 +161,26 @@ def test_a_field_that_has_no_statistics_is_named_and_the_others_are_imported(
     assert "the statistics of sensor.roof_pressure are in %, the readings in hPa" in done.stdout
 
 
+def test_a_node_that_home_assistant_does_not_know_stands_in_no_others_way(
+    home: FakeHomeAssistant,
+) -> None:
+    home.entity("roof.temperature", ENTITY, "°C")
+    done = run(home, line(0, 0, node="cellar") + line(0, 0), "--json")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert told["ok"] is False
+    assert ["no entity of a node cellar" in (one["problem"] or "") for one in told["fields"]] == [
+        True,
+        False,
+    ]
+    assert list(home.rows[ENTITY]) == [START_S]
+
+
 def test_an_entity_of_another_integration_is_not_taken_for_ours(home: FakeHomeAssistant) -> None:
     home.entity("roof.temperature", ENTITY, "°C", platform="esphome")
     done = run(home, "".join(LINES))
     assert done.returncode == 1
-    assert "Home Assistant has no entity of a node roof" in done.stderr
+    assert "Home Assistant has no entity of a node roof" in done.stdout
     assert home.imports == []
 
 
@@ -272,7 +287,7 @@ def test_what_arrives_at_a_broker_is_imported_and_home_assistant_may_be_away(
                 told = json.loads(one)
                 connection.publish(told["topic"], told["payload"].encode(), qos=1, retain=False)
             # Home Assistant does not know the node yet: that is told, and tried again.
-            assert "has no entity of a node roof" in process.stderr.readline()
+            assert "has no entity of a node roof" in process.stdout.readline()
             home.entity("roof.temperature", ENTITY, "°C")
             assert "5 hours added" in process.stdout.readline()
             assert home.rows[ENTITY] == {**WHOLE, **EDGES}
