@@ -193,7 +193,10 @@ _SABOTAGES = {
         _no_memory_of_ends, [], "not delivered|no answer", "takes nothing retained", True
     ),
     "answers until they have arrived": Sabotage(
-        _no_second_answer, ["connection", "commands"], "no answer to a command|nobody was told"
+        _no_second_answer,
+        ["connection", "commands"],
+        "no answer to a command|nobody was told",
+        "takes packets of 300 bytes",
     ),
     "commands over a deep sleep": Sabotage(
         _no_keeping_of_commands,
