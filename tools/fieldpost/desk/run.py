@@ -27,8 +27,8 @@ from fieldpost.programs import signals_end_it
 _HEAP_KIB = 10 * HEAP_KIB
 _TICK_S = 0.1
 _LOOK_S = 0.3
-# What causes the next start of a node that ended with one of these statuses, which are those of
-# firmware/board/unix.py.
+# What causes the next start of a node that ended with one of these statuses, which are those that
+# a board on this machine ends with.
 CAUSES = {3: "soft", 4: "deep-sleep", 5: "watchdog"}
 _SUBSCRIBED = ("telemetry", "cmd/result")
 

@@ -109,7 +109,7 @@ def test_the_board_in_the_file_needs_no_option(config: Path) -> None:
 
 
 def test_without_a_board_anywhere_it_says_where_to_name_one(config: Path) -> None:
-    done = CliRunner().invoke(app, ["battery", str(config)])
+    done = CliRunner().invoke(app, [str(config)])
     assert done.exit_code == 1
     assert '"board": "esp32"' in str(done.exception) and "--board" in str(done.exception)
 
@@ -266,9 +266,7 @@ def test_a_bad_configuration_is_refused_with_all_its_errors(tmp_path: Path) -> N
     assert "secrets" not in error_of(tmp_path / "none.json", "--board", "esp32").splitlines()[1]
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["--board", "esp8266"], ["--board", "esp32", "--cell=x"]]
-)
+@pytest.mark.parametrize("arguments", [["--board", "esp8266"], ["--board", "esp32", "--cell=x"]])
 def test_an_unknown_board_or_cell_is_a_usage_error(config: Path, arguments: list[str]) -> None:
     result = CliRunner().invoke(app, [str(config), *arguments])
     assert result.exit_code == 2
@@ -326,13 +324,16 @@ def test_the_documents_tables_are_current() -> None:
     )
     for name, (board, cell, sleep_ua) in battery_document.PICTURES.items():
         assert DOCUMENT.with_name(f"battery-{name}.png").exists()
-        command = f"--board {board} --cell {cell} --sleep-ua {sleep_ua}"
-        assert command in (ROOT / "examples" / name / "README.md").read_text(encoding="utf-8")
+        folder = ROOT / "examples" / name
+        command = f"config.json --cell {cell} --sleep-ua {sleep_ua}"
+        assert command in (folder / "README.md").read_text(encoding="utf-8")
+        # So the command needs no --board.
+        assert json.loads((folder / "config.json").read_text())["board"] == board
 
 
 def test_the_documents_example_is_what_the_command_prints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "92")
-    printed = run(ROOT / "examples" / "greenhouse", "--board", "esp32", "--sleep-ua", "70:150")
+    printed = run(ROOT / "examples" / "greenhouse", "--sleep-ua", "70:150")
     text = DOCUMENT.read_text(encoding="utf-8")
     assert "\n".join(line.rstrip() for line in printed.rstrip().splitlines()) in text
 
