@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -44,9 +45,10 @@ def test_a_node_ends_with_whoever_started_it(how: signal.Signals, tmp_path: Path
 def test_with_a_process_ends_the_group_that_it_leads() -> None:
     script = (
         "import subprocess, time; from fieldpost.programs import Watchdog\n"
-        "two = 'sleep 600 & echo up; sleep 600'\n"
+        "two = 'sleep 600 & sleep 600'\n"
         "leader = subprocess.Popen(['sh', '-c', two], start_new_session=True)\n"
         "watchdog = Watchdog(leader)\n"
+        "print('up', flush=True)\n"
         "time.sleep(600)"
     )
     starter = subprocess.Popen(
@@ -57,8 +59,13 @@ def test_with_a_process_ends_the_group_that_it_leads() -> None:
     )
     try:
         assert starter.stdout and starter.stdout.readline()
-        started = psutil.Process(starter.pid).children(recursive=True)
-        assert sum("sleep" in one.name() for one in started) >= 1
+        started: list[psutil.Process] = []
+        end = time.monotonic() + 20
+        # A shell has another name until it has become what it is to run.
+        while not any("sleep" in one.name() for one in started):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+            started = psutil.Process(starter.pid).children(recursive=True)
     finally:
         starter.kill()
         starter.wait()
