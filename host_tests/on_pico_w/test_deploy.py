@@ -122,7 +122,7 @@ def test_provision_then_deploy_brings_readings_to_mosquitto(
         assert time.monotonic() < end, "no reading came to the broker"
         time.sleep(0.1)
     client.close()
-    assert json.loads(readings[0])["boot"] == 1
+    assert json.loads(readings[0])["boot"] >= 1
 
 
 def test_one_changed_module_is_sent_alone_and_one_put_there_by_hand_is_used_and_told_of(
