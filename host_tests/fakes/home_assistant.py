@@ -10,7 +10,6 @@ import json
 import threading
 import time
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self
 
 from websockets.exceptions import ConnectionClosed
@@ -55,12 +54,7 @@ class FakeHomeAssistant:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._thread.join(5)
 

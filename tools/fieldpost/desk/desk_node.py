@@ -11,7 +11,7 @@ from fieldpost.desk.values import Emulated
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import CommandError
-from fieldpost.file_names import CONFIG
+from fieldpost.file_names import CONFIG, config_at
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.provision import node_files
 from firmware.config import check as schema
@@ -94,7 +94,7 @@ def _given(folder: Path | None) -> dict[str, Any]:
     """The configuration, with what a node on the desk need not be told."""
     found: dict[str, Any] = dict(_EXAMPLE)
     if folder is not None:
-        path = folder / CONFIG if folder.is_dir() else folder
+        path = config_at(folder)
         try:
             data = path.read_bytes()
         except OSError as error:
