@@ -17,24 +17,38 @@ _AGAIN_MS = const(60000)
 _LOGIN_GOES = ("mqtt.host", "mqtt.port", "mqtt.tls", "ntp.host", "wifi.static")
 
 
-def change(config, key, value):
-    """A copy of the dict `config` with `key` ("mqtt.keepalive_s", "sensors.0.pin") set to `value`.
+def copied(config):
+    """A copy of the dict `config` that shares nothing with it."""
+    return json.loads(json.dumps(config))
 
+
+def put(config, key, *value):
+    """Set `key` ("mqtt.keepalive_s", "sensors.0.pin") of the dict `config` to the value given.
+
+    Without one the key is taken out; an item of a list goes with all that are behind it, so that
+    nothing else is hit when it is said twice. An item may be new behind the last one.
     ValueError if the path leads nowhere. Checking the value is the schema's part.
     """
-    copy = json.loads(json.dumps(config))
     *path, last = key.split(".")
-    at = copy
-    for part in path:
-        try:
-            at = at[int(part)] if isinstance(at, list) else at.setdefault(part, {})
-        except (ValueError, IndexError, AttributeError):
-            raise ValueError("no such key: %s" % key)
+    at = config
     try:
-        at[int(last) if isinstance(at, list) else last] = value
-    except (ValueError, IndexError, TypeError):
+        for part in path:
+            at = at[int(part)] if isinstance(at, list) else at.setdefault(part, {})
+        if isinstance(at, list):
+            last = int(last)
+            if value and last == len(at):
+                at.append(value[0])
+                return
+            if not value:
+                if 0 <= last < len(at):
+                    del at[last:]
+                return
+        if value:
+            at[last] = value[0]
+        else:
+            at.pop(last, None)
+    except (ValueError, IndexError, TypeError, AttributeError):
         raise ValueError("no such key: %s" % key)
-    return copy
 
 
 def value_of(settings, key):

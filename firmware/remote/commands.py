@@ -11,8 +11,6 @@ import json
 from micropython import const
 
 from firmware import files as _files
-from firmware.config import change as _settings
-from firmware.log import LEVELS
 from firmware.readings import record as reading
 from firmware.readings.boot_count import FAILED_STARTS_MAX
 
@@ -27,15 +25,13 @@ _SHORT_BYTES = const(200)
 _TRIES_MAX = const(2)
 _IDENTIFY_S = const(10)
 _STAY_AWAKE_MIN_MAX = const(1440)
-# Settings that take effect at once; any other restarts the node.
-_LIVE = ("sample_s", "health_s", "deliver_every", "log_level")
 
 
 class Commands:
     """Does one command of `inbox` per `step`.
 
     node: the AlwaysOn or DutyCycle. inbox: firmware/remote/inbox.py. actions: `restart()`,
-    `identify(seconds)`, `safe_mode()`, `forget_network()`, `oldest()`, `load_config() -> dict`,
+    `identify(seconds)`, `safe_mode()`, `forget_network()`, `oldest()`, `config_text() -> str`,
     `check(config) -> settings, errors`. trial: firmware/config/change.py, or None.
     """
 
@@ -210,48 +206,24 @@ class Commands:
     # The commands ------------------------------------------------------------------------------
 
     def do_get(self, command):
-        """key -> the value in force; of a section, all of it."""
-        key = _text(command, "key")
-        value = _settings.value_of(self._node.settings, key)
-        if _is_secret(key):
-            raise ValueError("credentials are not told")
-        if isinstance(value, dict):
-            value = {name: one for name, one in value.items() if not _is_secret(name)}
-        return {"key": key, "value": value}
+        """key -> the value in force; of a section, all of it. Without one, config.json."""
+        from firmware.remote import configure
+
+        *pieces, last = configure.get(command, self._node, self._actions)
+        for one in pieces:
+            answer = {"id": command["id"], "ok": True}
+            answer.update(one)
+            self._publish(answer)
+        return last
 
     def do_set(self, command):
-        """key, value: checked by the schema, stored, and in force at once or after a restart."""
-        key = _text(command, "key")
-        if "value" not in command:
-            raise ValueError("value is missing")
-        if _is_secret(key):
-            raise ValueError("credentials are set with the board at hand: fieldpost provision")
-        before = self._actions.load_config()
-        config = _settings.change(before, key, command["value"])
-        settings, errors = self._actions.check(config)
-        if errors:
-            raise ValueError("; ".join(errors))
-        if config == before:
-            return {"key": key}
-        _settings.guard(before, config)
-        is_live = key in _LIVE
-        try:
-            # Whatever needs a restart can keep the node from its next delivery: a sensor's driver
-            # that never returns, limits of a battery that none has.
-            _settings.store(config, key, command["id"], not is_live, self._files)
-        except OSError as error:
-            raise ValueError("not stored, flash refuses (%s)" % error)
-        if is_live:
-            # As the schema has it: what came as 60.0 is in force as 60.
-            self._node.apply(key, settings[key])
-            if key == "log_level":
-                self._log.level = LEVELS.index(settings[key])
-            self._node.publish_health()  # which tells of it
-            if self._node.uplink.discovery:
-                self._node.uplink.discovery.again()
-            return {"key": key}
-        self._then = self._actions.restart
-        return {"key": key, "restart": True, "on_trial": True}
+        """key, value or values: checked, stored, and in force at once or after a restart."""
+        from firmware.remote import configure
+
+        result = configure.set_values(command, self._node, self._actions, self._files, self._log)
+        if "restart" in result:
+            self._then = self._actions.restart
+        return result
 
     def do_sample(self, command):
         """Take a reading now."""
@@ -313,12 +285,12 @@ class Actions:
         self._files = files
         self.restart = restart
 
-    def load_config(self):
-        """config.json as a dict, as it stands on the board; ValueError if it cannot be had."""
+    def config_text(self):
+        """config.json as it stands on the board; ValueError if it cannot be had."""
         text = _files.read(_files.CONFIG, self._files)
         if text is None:
             raise ValueError("flash does not give config.json: send it again")
-        return json.loads(text)
+        return text.decode()
 
     def check(self, config):
         """(settings, errors) of a changed config.json, by the same schema as at the start."""
@@ -378,14 +350,3 @@ def _load_owed(kept):
         return [one.encode() for one in answers], int(tries), queue
     except (ValueError, TypeError, AttributeError):
         return [], 0, []
-
-
-def _text(command, name):
-    value = command.get(name)
-    if not isinstance(value, str) or not value:
-        raise ValueError("%s must be a text" % name)
-    return value
-
-
-def _is_secret(key):
-    return any(part in ("networks", "user", "password", "ssid") for part in key.split("."))
