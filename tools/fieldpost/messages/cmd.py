@@ -18,7 +18,7 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.result import result
-from fieldpost.terminal import neutral
+from fieldpost.terminal import neutral, to_json
 
 # Beyond the time that a sleeping node has announced: it may have had to try again.
 _OVERDUE_S = 60.0
@@ -196,10 +196,10 @@ def cmd_command(
         for key, value in answer.items():
             if key in ("id", "ok"):
                 continue
-            if isinstance(value, list):
+            if isinstance(value, list) and all(isinstance(one, str) for one in value):
                 print(neutral(f"  {key}:"), *(neutral(f"    {one}") for one in value), sep="\n")
             else:
-                print(neutral(f"  {key}: {value}"))
+                print(neutral(f"  {key}: {value if isinstance(value, str) else to_json(value)}"))
     else:
         print(neutral(f"{node} refuses: {answer.get('error')}"), file=sys.stderr)
     return 0 if answer.get("ok") else 1
