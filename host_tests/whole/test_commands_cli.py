@@ -13,7 +13,7 @@ import pytest
 from rigs.commanded_node import Node, Results
 
 from fieldpost import cli
-from fieldpost.messages import cmd
+from fieldpost.messages import dialogue
 from fieldpost.mqtt import brokers
 from fieldpost.paths import ROOT
 from firmware.remote import commands
@@ -167,9 +167,9 @@ def test_what_no_node_can_take_is_not_sent(run: Run) -> None:
     ):
         status, output, error = run("nobody", *words)
         assert (status, output) == (1, "") and why in error and "Traceback" not in error
-    assert cmd._BYTES_MAX == 512
+    assert dialogue.BYTES_MAX == 512
     source = (ROOT / "firmware" / "remote" / "inbox.py").read_text()
-    assert f"_BYTES_MAX = const({cmd._BYTES_MAX})" in source
+    assert f"_BYTES_MAX = const({dialogue.BYTES_MAX})" in source
 
 
 def test_an_offline_node_is_said_so(awake: Node, run: Run) -> None:

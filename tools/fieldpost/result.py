@@ -28,6 +28,7 @@ CODES = {
     "bad_config": "the configuration has errors; `errors` lists them",
     "missing": "something that is needed is missing; `checks` says what",
     "not_measuring": "the configuration is written, but its node does not measure with it",
+    "node_silent": "the node did not answer in time",
     "node_refused": "the node has refused the command; the message is its own",
     "readings_missing": "readings are missing, or came twice with different contents",
     "nothing_delivered": "the node has delivered nothing",
