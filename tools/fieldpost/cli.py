@@ -1,9 +1,10 @@
 """The command line: names every subcommand, and nothing of what it does."""
 
+import errno
 import os
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -26,7 +27,7 @@ from fieldpost.monitor import command as monitor_command
 from fieldpost.new_sensor import command as new_sensor_command
 from fieldpost.provision import command as provision_command
 from fieldpost.push import command as push_command
-from fieldpost.result import result
+from fieldpost.result import result, status_of
 from fieldpost.scan import command as scan_command
 from fieldpost.set_up import command as setup_command
 from fieldpost.terminal import TamedStream, tamed, tolerate
@@ -112,32 +113,59 @@ for _panel, _commands in {
 
 
 def main() -> None:
-    """Run the command line; what a command cannot do ends in one sentence and status 1.
+    """Run the command line; what a command cannot do ends in one sentence and a status.
 
     With --json that sentence is on standard output, too: fieldpost/result.py.
     """
     tolerate(sys.stdout, sys.stderr)
     with tamed() as output:
         try:
-            app()
+            try:
+                app()
+            finally:
+                # What can't be written is known now, and not when Python ends.
+                sys.stdout.flush()
         except CommandError as error:
-            print(fit(f"fieldpost: {error}", sys.stderr), file=sys.stderr)
-            _tell_script(output, error.code, str(error))
-            sys.exit(1)
+            _fail(output, error.code, str(error))
         except SystemExit as ended:
             if ended.code not in (0, None) and not output.is_used:
-                _tell_script(output, "usage", "the command line makes no sense")
+                code, message = _ENDS.get(ended.code, _ENDS[1])
+                _tell_script(output, code, message)
             raise
         except BrokenPipeError:
-            # Whoever read us has gone, as `| head` does; nor can Python flush at its exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever read us has gone, as `| head` does.
+            _write_no_more()
             sys.exit(1)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
+                _write_no_more()
+                _fail(output, "not_written", f"the output can't be written: {error.strerror}")
             # A fault of ours. Left to Python it would be printed by what is no longer tamed, and
             # an error's text often quotes what came from outside.
             traceback.print_exc()
             _tell_script(output, "fault", "a fault of Fieldpost")
             sys.exit(1)
+
+
+# A command explains what its own files do not take. What is left is where its output goes.
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
+# What is told of a command that has ended with such a status, and has said why to people alone.
+_ENDS: dict[Any, tuple[str, str]] = {
+    1: ("failed", "it failed; standard error says why"),
+    2: ("usage", "what was typed makes no sense; standard error says why"),
+    130: ("interrupted", "it was interrupted"),
+}
+
+
+def _fail(output: TamedStream, code: str, message: str) -> NoReturn:
+    print(fit(f"fieldpost: {message}", sys.stderr), file=sys.stderr)
+    _tell_script(output, code, message)
+    sys.exit(status_of(code))
+
+
+def _write_no_more() -> None:
+    """Nor can Python flush at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell_script(output: TamedStream, code: str, message: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from fieldpost import programs, umqtt
 from fieldpost.board_json import for_board
-from fieldpost.errors import CommandError
+from fieldpost.errors import MissingTool
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.paths import CPYTHON_SHIMS, LIB, ROOT
 
@@ -82,7 +82,7 @@ class NodeProcess:
         self._environment = dict(environment or {})
         self._micropython = None if interpreter == "cpython" else find_micropython()
         if interpreter == "micropython" and not self._micropython:
-            raise CommandError("no MicroPython is packaged for this platform: use cpython")
+            raise MissingTool("no MicroPython is packaged for this platform: use cpython")
         self.interpreter: Interpreter = "micropython" if self._micropython else "cpython"
         self._folder = folder
         self._on_line = on_line

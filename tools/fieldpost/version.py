@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, CommandError
 from fieldpost.paths import IN_CHECKOUT, IS_BORROWED, PACKAGE, ROOT, home_of
 
 _UNKNOWN = "?"
@@ -14,7 +14,7 @@ def project_version(root: Path = ROOT) -> str:
     try:
         text = (root / "firmware" / "__init__.py").read_text(encoding="utf-8")
     except OSError:
-        raise CommandError(f"there is no firmware in {root}") from None
+        raise BadFile(f"there is no firmware in {root}") from None
     found = re.search(r'^VERSION = "([^"]+)"', text, re.MULTILINE)
     return found[1] if found else _UNKNOWN
 

@@ -110,18 +110,20 @@ def test_version_is_that_of_the_firmware_and_tells_whose_files_are_used() -> Non
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "status"),
     [
-        ["publish", "t", "--broker", "nonsense"],
-        ["publish", "a/+"],
-        ["listen", "a#b"],
-        ["setup", "--umqtt", "no/such/file"],
+        (["publish", "t", "--broker", "nonsense"], 1),
+        (["publish", "a/+"], 2),
+        (["listen", "a#b"], 2),
+        (["setup", "--umqtt", "no/such/file"], 1),
     ],
-    ids=lambda arguments: arguments[0],
+    ids=lambda arguments: arguments[0] if isinstance(arguments, list) else None,
 )
-def test_what_cannot_be_done_ends_in_one_sentence_and_status_1(arguments: list[str]) -> None:
+def test_what_cannot_be_done_ends_in_one_sentence_and_a_status(
+    arguments: list[str], status: int
+) -> None:
     done = fieldpost(*arguments)
-    assert done.returncode == 1
+    assert done.returncode == status
     assert done.stdout == ""
     assert done.stderr.startswith("fieldpost: ")
     assert len(done.stderr.splitlines()) == 1
@@ -163,6 +165,21 @@ def test_ctrl_c_while_the_command_line_still_loads_is_no_fault(
     with pytest.raises(SystemExit) as ended:
         start.main()
     assert ended.value.code == 130
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_an_output_that_takes_nothing_more_is_said_in_one_sentence(more: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fieldpost", "config", "show", "mqtt.host", *more],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "fieldpost: the output can't be written: No space left on device\n"
 
 
 def completed(words: str, **environment: str) -> list[str]:

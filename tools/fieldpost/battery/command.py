@@ -9,7 +9,7 @@ import typer
 
 from fieldpost.battery.profiles import BOARDS, CELLS
 from fieldpost.board import names
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadConfig, Usage
 from fieldpost.file_names import SECRETS, config_at
 from fieldpost.options import JsonOption
 from fieldpost.result import result
@@ -80,7 +80,7 @@ def battery(
     if plot:
         battery_plot.check_plot(plot)
     if not math.isfinite(temperature) or not math.isfinite(extra_ua):
-        raise CommandError("--temperature and --extra-ua must be finite numbers")
+        raise Usage("--temperature and --extra-ua must be finite numbers")
     settings = _settings(config)
     changes = [*(override or []), *([] if sleep_ua is None else [f"sleep_ua={sleep_ua}"])]
     figures, on_cell = overrides.override(
@@ -102,7 +102,7 @@ def battery(
 
 def _board(name: str | None) -> str:
     if name is None:
-        raise CommandError(
+        raise Usage(
             'the board decides what a node draws: name it with --board, or in the file: "board": '
             f'"{next(iter(BOARDS))}". Known are {", ".join(BOARDS)}'
         )
@@ -124,5 +124,5 @@ def _settings(path: Path) -> dict[str, Any]:
             json.loads(config_at(path).read_text(encoding="utf-8")), stand_in
         )
     if settings is None:
-        raise CommandError("\n  ".join([f"{path} has errors:", *errors]))
+        raise BadConfig("\n  ".join([f"{path} has errors:", *errors]))
     return settings

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from fieldpost.battery.model import Node
 from fieldpost.battery.profiles import Range
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile
 
 KEYS = ("boot_ms", "sample_ms", "join_ms", "connect_ms", "deliver_ms", "readings")
 _LINE = re.compile(r"\bprofile\s+(\{.*)$")
@@ -42,14 +42,14 @@ def read_log(path: Path) -> Measured:
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+        raise BadFile(f"cannot read {path}: {error.strerror}") from None
     wakes = []
     for number, line in enumerate(text.splitlines(), 1):
         found = _LINE.search(line)
         if found:
             wakes.append(_wake(found.group(1), f"{path} line {number}"))
     if not wakes:
-        raise CommandError(
+        raise BadFile(
             f'{path} has no profile lines: set "profile": true in the node\'s config.json and log '
             "some wakes"
         )
@@ -101,15 +101,15 @@ def _wake(text: str, where: str) -> dict[str, float]:
     try:
         wake: Any = json.loads(text)
     except ValueError:
-        raise CommandError(f"{where}: what follows `profile` is not JSON: {text[:60]}") from None
+        raise BadFile(f"{where}: what follows `profile` is not JSON: {text[:60]}") from None
     assert isinstance(wake, dict)
     for key, value in wake.items():
         if key not in KEYS:
-            raise CommandError(f"{where}: unknown key {key!r}; known are {', '.join(KEYS)}")
+            raise BadFile(f"{where}: unknown key {key!r}; known are {', '.join(KEYS)}")
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise CommandError(f"{where}: {key} must be a number, found {json.dumps(value)}")
+            raise BadFile(f"{where}: {key} must be a number, found {json.dumps(value)}")
         if not 0 <= value <= _LONGEST_MS:
-            raise CommandError(f"{where}: {key} must be from 0 to {_LONGEST_MS}, found {value}")
+            raise BadFile(f"{where}: {key} must be from 0 to {_LONGEST_MS}, found {value}")
     return wake
 
 

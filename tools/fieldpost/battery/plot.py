@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fieldpost.advice import install_command
 from fieldpost.battery.model import Node, Phase, charge_mc, days, delivering_wake, sampling_wake
 from fieldpost.battery.profiles import Cell
-from fieldpost.errors import CommandError
+from fieldpost.errors import MissingTool, NotWritten, Usage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,13 +52,13 @@ _BATCH = 12
 def check_plot(path: Path) -> None:
     """Raise CommandError unless a picture can be drawn there."""
     if path.suffix.lower() not in SUFFIXES:
-        raise CommandError(f"--plot {path}: must end in .png or .svg")
+        raise Usage(f"--plot {path}: must end in .png or .svg")
     if not path.parent.is_dir():
-        raise CommandError(f"--plot {path}: there is no folder {path.parent}")
+        raise NotWritten(f"--plot {path}: there is no folder {path.parent}")
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise CommandError(
+        raise MissingTool(
             f"--plot needs matplotlib: `{install_command('matplotlib')}`, or leave the option out"
         ) from None
 
@@ -93,7 +93,7 @@ def draw(path: Path, node: Node, cell: Cell, temperature_c: float, name: str) ->
         try:
             figure.savefig(path, dpi=130, metadata=metadata)
         except OSError as error:
-            raise CommandError(f"cannot write {path}: {os.strerror(error.errno or 0)}") from None
+            raise NotWritten(f"cannot write {path}: {os.strerror(error.errno or 0)}") from None
         finally:
             pyplot.close(figure)
 

@@ -21,7 +21,7 @@ from fieldpost.battery.model import (
 )
 from fieldpost.battery.profiles import Cell
 from fieldpost.console import Console, longest_word
-from fieldpost.errors import CommandError
+from fieldpost.errors import Usage
 
 _LONG_LIFE_DAYS = 3652
 _FRAME_COLUMNS = 80
@@ -35,7 +35,7 @@ def report(name: str, node: Node, cell: Cell, temperature_c: float) -> dict[str,
         from_cell_ua = cell_ua(node.board, cell, found.average_ua)
         life = life_days(cell, from_cell_ua, case, temperature_c)
         if not math.isfinite(life):
-            raise CommandError("with these figures the node draws no current at all")
+            raise Usage("with these figures the node draws no current at all")
         cases[case] = {
             "days": round(life, 2),
             "average_ua": round(from_cell_ua, 2),

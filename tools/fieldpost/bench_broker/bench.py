@@ -12,7 +12,7 @@ from fieldpost.bench_broker.report import Login, Report
 from fieldpost.bench_broker.tls_files import TlsFiles
 from fieldpost.bench_broker.visitors import Visitors
 from fieldpost.console import Console
-from fieldpost.errors import CommandError
+from fieldpost.errors import Ended, PortTaken, Usage
 from fieldpost.mqtt.brokers import EVERYWHERE, HOST, Broker, Program, free_port
 from fieldpost.programs import signals_end_it
 from fieldpost.terminal import to_json
@@ -70,13 +70,13 @@ def _serve(broker: Broker, report: Report, options: Options) -> None:
             if not options.as_json:
                 print(line, flush=True)
         time.sleep(_TICK_S)
-    raise CommandError(f"{broker.name} has ended by itself: {broker.last_words()}")
+    raise Ended(f"{broker.name} has ended by itself: {broker.last_words()}")
 
 
 def _port(options: Options, host: str) -> int:
     if options.port is not None:
         if not addresses.is_free(host, options.port):
-            raise CommandError(
+            raise PortTaken(
                 f"port {options.port} is taken{_by(options.port)}. Without --port another one is "
                 "taken"
             )
@@ -111,7 +111,7 @@ def _login(user: str | None) -> Login | None:
     if user is None:
         return None
     if not user or ":" in user or not user.isprintable():
-        raise CommandError(
+        raise Usage(
             "--user: a name without colons; its password is made up, or taken from "
             f"{PASSWORD_VARIABLE}"
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import Usage
 from fieldpost.mqtt.brokers import Program
 
 
@@ -57,7 +57,7 @@ def broker(
     from fieldpost.bench_broker.bench import Options, broker_command
 
     if user is not None and certificates:
-        raise CommandError("give either --user or --certificates: who shows one is known by it")
+        raise Usage("give either --user or --certificates: who shows one is known by it")
     broker_command(
         Options(
             port=port,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import NoBoard, SeveralBoards
 
 if TYPE_CHECKING:
     from fieldpost.board.link import BoardLink
@@ -50,13 +50,13 @@ def targets(
     if not ports and screen and wait_s and sys.stderr.isatty():
         ports = _await(screen, wait_s)
     if not ports:
-        raise CommandError(
+        raise NoBoard(
             "no board was found. Plug one in with a cable that carries data; one that is new "
             "needs MicroPython first: fieldpost flash"
         )
     if len(ports) > 1 and not every:
         listed = "\n".join(f"  {port}  {usb}" for port, usb in ports)
-        raise CommandError(
+        raise SeveralBoards(
             f"several boards are connected:\n{listed}\nChoose with --port, or take all: --all"
         )
     return [port for port, _ in ports]

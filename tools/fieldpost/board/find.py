@@ -12,7 +12,7 @@ from typing import Any, Literal
 from serial import serial_for_url
 
 from fieldpost.board import said, uf2_volume
-from fieldpost.board.link import BoardError, NoAnswer, PortUnavailable, ProgramError, open_link
+from fieldpost.board.link import BoardError, NoAnswer, ProgramError, open_link
 from fieldpost.board.ports import Port, all_ports, port_named
 from fieldpost.board.said import NUMBER_OR_NONE, TEXT_OR_NONE
 
@@ -81,7 +81,8 @@ class Board:
 
     port: the device, or the folder of a UF2 volume. chip: as "ESP32-C3" or "RP2040".
     micropython: as "1.29.0". build: MicroPython's name of the board. mpy: its .mpy version.
-    uid: the chip's own number, as hex. detail: what to do about a board that does not answer.
+    uid: the chip's own number, as hex. detail: what to do about a board that does not answer, with
+    the `code` of the error, as fieldpost/result.py lists them.
     """
 
     port: str
@@ -99,6 +100,7 @@ class Board:
     fieldpost: str | None = None
     node: str | None = None
     detail: str = ""
+    code: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Every field, null where it is not known."""
@@ -141,15 +143,20 @@ def ask(port: Port, limit_s: float = ASK_S) -> Board:
     except NoAnswer as error:
         if not error.chatty and in_espressif_bootloader(port.device):
             return replace(known, state="bootloader", detail="an ESP32 that waits for an image")
-        return replace(known, state="chatty" if error.chatty else "silent", detail=str(error))
-    except PortUnavailable as error:
-        return replace(known, state="unavailable", detail=str(error))
+        return replace(
+            known, state="chatty" if error.chatty else "silent", detail=str(error), code=error.code
+        )
     except said.Senseless as error:
-        return replace(known, state="micropython", detail=str(error))
+        return replace(known, state="micropython", detail=str(error), code=error.code)
     except ProgramError as error:
-        return replace(known, state="micropython", detail=f"its answer makes no sense: {error}")
+        return replace(
+            known,
+            state="micropython",
+            detail=f"its answer makes no sense: {error}",
+            code="board_senseless",
+        )
     except BoardError as error:
-        return replace(known, state="unavailable", detail=str(error))
+        return replace(known, state="unavailable", detail=str(error), code=error.code)
 
 
 def in_espressif_bootloader(device: str, limit_s: float = 0.6) -> bool:

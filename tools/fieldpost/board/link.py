@@ -66,7 +66,8 @@ class BoardError(CommandError):
 
 
 class PortUnavailable(BoardError):
-    """The port does not exist, may not be used, or is used by another program."""
+    """The port does not exist, may not be used, or is used by another program: `code` says which,
+    as `why_unavailable` gives it."""
 
     code = "board_port"
 
@@ -423,5 +424,5 @@ def _open_port(port: str, appears_s: float = 0.0) -> SerialTransport:
             is_there = os.name == "nt" or Path(port).exists()
             limit_s = max(_OPEN_S, appears_s) if is_there else appears_s
             if time.monotonic() - begin >= limit_s:
-                raise PortUnavailable(why_unavailable(port, str(error))) from None
+                raise PortUnavailable(*why_unavailable(port, str(error))) from None
         time.sleep(_SLICE_S)

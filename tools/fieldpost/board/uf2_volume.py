@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import NotFlashed, SeveralBoards
 
 _INFO = "INFO_UF2.TXT"
 # What the ROM writes into INFO_UF2.TXT (RP2040 datasheet 2.8.4, RP2350 datasheet 5.5).
@@ -70,7 +70,7 @@ def wait_for(
         new = [volume for volume in find(places) if volume.folder not in known]
         if len(new) > 1:
             listed = ", ".join(str(volume.folder) for volume in new)
-            raise CommandError(
+            raise SeveralBoards(
                 f"several boards are in their bootloader: {listed}. Name one with --volume."
             )
         if new:
@@ -109,7 +109,7 @@ def copy(image: Path, volume: Volume) -> None:
         # has the image, and what it answers tells.
         late_s = _UNLISTED_S if error.errno in _GONE else 0.0
         if not wait_until_gone(volume, late_s):
-            raise CommandError(
+            raise NotFlashed(
                 f"copying to {volume.folder} failed: {error.strerror or error}. Unplug the board, "
                 "hold its BOOTSEL button while plugging it in again, and repeat the command."
             ) from None
@@ -132,14 +132,14 @@ def mount_unmounted() -> str | None:
         )
         tool = shutil.which("udisksctl")
         if not tool:
-            raise CommandError(by_hand)
+            raise NotFlashed(by_hand)
         command = [tool, "mount", "--no-user-interaction", "--block-device", str(device)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_MOUNT_S)
         except subprocess.TimeoutExpired:
-            raise CommandError(by_hand) from None
+            raise NotFlashed(by_hand) from None
         if done.returncode:
-            raise CommandError(by_hand)
+            raise NotFlashed(by_hand)
         return str(device)
     return None
 

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, FileKept, Usage
 
 Kind = Literal["ca", "server", "node", "person"]
 CA_DAYS = 20 * 365
@@ -72,7 +72,7 @@ class Authority:
         the old one signed is refused by whoever trusts the new one.
         """
         if self._key_path.exists() and not force:
-            raise CommandError(
+            raise FileKept(
                 f"{self.folder} holds a certificate authority already. Replacing it makes every "
                 "certificate that it signed useless; --force does it"
             )
@@ -96,7 +96,7 @@ class Authority:
         The first is its common name. Replaces the one before.
         """
         if not names:
-            raise CommandError("under which host names or addresses do nodes find the broker?")
+            raise Usage("under which host names or addresses do nodes find the broker?")
         found = [_server_name(name) for name in names]
         key, certificate = self._issue(names[0], days, ExtendedKeyUsageOID.SERVER_AUTH, found)
         self._write(self.broker, "server", Encoding.PEM, key, certificate)
@@ -123,7 +123,7 @@ class Authority:
             return self.issue_node(which.name, days or NODE_DAYS)
         if which.kind == "person":
             return self.issue_person(which.name, days or PERSON_DAYS)
-        raise CommandError("an authority is not renewed but replaced: fieldpost certs ca --force")
+        raise Usage("an authority is not renewed but replaced: fieldpost certs ca --force")
 
     @property
     def _key_path(self) -> Path:
@@ -135,10 +135,10 @@ class Authority:
 
     def _issue_client(self, kind: Literal["node", "person"], name: str, days: int) -> Certificate:
         if not _NAME.fullmatch(name):
-            raise CommandError(f"{name!r} is no name: 1 to 32 characters of a-z, 0-9, _ and -")
+            raise Usage(f"{name!r} is no name: 1 to 32 characters of a-z, 0-9, _ and -")
         other = "people" if kind == "node" else "nodes"
         if (self.folder / other / name).exists():
-            raise CommandError(f"{name} is the name of one of the {other}: choose another")
+            raise Usage(f"{name} is the name of one of the {other}: choose another")
         key, certificate = self._issue(name, days, ExtendedKeyUsageOID.CLIENT_AUTH, [])
         if kind == "node":
             folder = self.folder / "nodes" / name
@@ -198,16 +198,16 @@ class Authority:
             key = load_pem_private_key(self._key_path.read_bytes(), None)
             certificate = x509.load_pem_x509_certificate(self._certificate_path.read_bytes())
         except FileNotFoundError as error:
-            raise CommandError(
+            raise BadFile(
                 f"there is no certificate authority in {self.folder} ({error.filename} is "
                 "missing): fieldpost certs ca makes one"
             ) from None
         except (ValueError, TypeError):
-            raise CommandError(f"{self.folder}/ca.key or ca.crt is damaged") from None
+            raise BadFile(f"{self.folder}/ca.key or ca.crt is damaged") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey) or (
             key.public_key() != certificate.public_key()
         ):
-            raise CommandError(f"{self.folder}/ca.key is not the key of ca.crt")
+            raise BadFile(f"{self.folder}/ca.key is not the key of ca.crt")
         return key, certificate
 
     def _found(self) -> Iterator[Certificate]:
@@ -274,7 +274,7 @@ def _server_name(name: str) -> x509.GeneralName:
     except ValueError:
         pass  # Then it is a name.
     if not _HOST.fullmatch(name) or len(name) > 253:
-        raise CommandError(
+        raise Usage(
             f"{name!r} is no host name and no address: lower case, without port or mqtts://"
         )
     return x509.DNSName(name)
@@ -290,7 +290,7 @@ def _described(kind: Kind, path: Path) -> Certificate:
         load = x509.load_der_x509_certificate if path.suffix == ".der" else None
         certificate = load(data) if load else x509.load_pem_x509_certificate(data)
     except ValueError:
-        raise CommandError(f"{path} is no certificate") from None
+        raise BadFile(f"{path} is no certificate") from None
     name = str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
     names = (name,)
     if kind == "server":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, Usage
 from fieldpost.options import JsonOption
 from fieldpost.result import result
 
@@ -44,7 +44,7 @@ def ca_command(
     from fieldpost.certs.authority import CA_DAYS, Authority
 
     if not 1 <= len(name) <= 64:
-        raise CommandError("--name must have 1 to 64 characters")
+        raise Usage("--name must have 1 to 64 characters")
     made = Authority(folder).create(name, days or CA_DAYS, force=force)
     typer.echo(f"{made.path}: {_term(made)}")
     typer.echo(f"Keep {folder}/ca.key to yourself: whoever has it can be any node of yours.")
@@ -195,7 +195,7 @@ def renew_command(
     if names:
         unknown = sorted(set(names) - {one.name for one in found})
         if unknown:
-            raise CommandError(f"there is no certificate of {', '.join(unknown)} in {folder}")
+            raise BadFile(f"there is no certificate of {', '.join(unknown)} in {folder}")
         chosen = [one for one in found if one.name in names]
     else:
         chosen = [one for one in found if one.days_left() < within]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from fieldpost.certs.authority import Authority, write_private
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, Usage
 
 PORT = 8883
 _CONFIGURATION = """\
@@ -54,13 +54,13 @@ def write_configuration(
     """
     found = authority.certificates()
     if not any(one.kind == "server" for one in found):
-        raise CommandError(
+        raise BadFile(
             f"{authority.folder} has no certificate for the broker yet: "
             "fieldpost certs server HOST makes one"
         )
     place = at or authority.broker.resolve()
     if any(character.isspace() for character in str(bind or "") + base):
-        raise CommandError("neither --bind nor --base can hold spaces")
+        raise Usage("neither --bind nor --base can hold spaces")
     text = _CONFIGURATION.format(port=port, bind=f" {bind}" if bind else "", at=place)
     people = [one.name for one in found if one.kind == "person"]
     configuration = authority.broker / "mosquitto.conf"

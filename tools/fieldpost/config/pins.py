@@ -13,7 +13,7 @@ from typing import Any
 from fieldpost.board import names
 from fieldpost.board.find import chip_of
 from fieldpost.board.link import BoardLink
-from fieldpost.errors import CommandError
+from fieldpost.errors import Usage
 from firmware.config import check as schema_check
 from firmware.config import check_wake_pins, keys_sensors
 
@@ -160,7 +160,7 @@ def chip_named(board: str) -> Chip:
     if name := names.same(names.without_variant(board), chips):
         return chips[name]
     known = ", ".join([*_BOARDS, *(name.lower() for name in CHIPS)])
-    raise CommandError(f"the pins of {board} are not known. Known: {known}")
+    raise Usage(f"the pins of {board} are not known. Known: {known}")
 
 
 def chip_on(link: BoardLink) -> Chip | None:

@@ -17,7 +17,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from fieldpost.console import Console
-from fieldpost.errors import CommandError
+from fieldpost.errors import Usage
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.pages import write_part
 from fieldpost.paths import ROOT
@@ -128,7 +128,7 @@ def chosen(key: str) -> list[Section]:
     if not found:
         near = difflib.get_close_matches(wanted, known(), n=3)
         advice = f": did you mean {' or '.join(near)}?" if near else ""
-        raise CommandError(f"there is no key, section or sensor type {key}{advice}")
+        raise Usage(f"there is no key, section or sensor type {key}{advice}")
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from fieldpost import umqtt
 from fieldpost.demo.state import TOPIC, DemoState
 from fieldpost.demo.view import View, make_view
-from fieldpost.errors import CommandError
+from fieldpost.errors import CommandError, Ended, TimedOut
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import Broker, Program
 from fieldpost.mqtt.client import Connection
@@ -42,10 +42,6 @@ class Options:
     readings: int = 6
     outage_s: float = 6.0
     picture: Path | None = None
-
-
-class Failed(CommandError):
-    """The demonstration did not show what it is there to show."""
 
 
 def demo_command(options: Options) -> int:
@@ -81,7 +77,7 @@ class _Demo:
         name, note = _describe(self._node)
         self._state = DemoState(broker.name, broker.url, name, note)
         self._view: View = make_view(self._state, options.as_json)
-        self._failure: str | None = None
+        self._failure: CommandError | None = None
         self._started = time.monotonic()
 
     def run(self) -> int:
@@ -92,7 +88,7 @@ class _Demo:
                 try:
                     self._play()
                 except CommandError as failure:
-                    self._failure = str(failure)
+                    self._failure = failure
                 except KeyboardInterrupt:
                     # Under --keep that is how it ends; before, the user has seen enough.
                     interrupted = self._state.step < len(_STEPS)
@@ -105,8 +101,7 @@ class _Demo:
             return 130
         summary = self._summary()
         if self._options.as_json:
-            failure = None if summary["ok"] else ("account", "the account does not add up")
-            print(result(summary, failure, None))
+            print(result(summary, self._told(summary["problems"]), None))
         else:
             self._view.summary(summary)
         if self._options.picture:
@@ -241,7 +236,7 @@ class _Demo:
         end = time.monotonic() + limit_s
         while not reached():
             if time.monotonic() >= end:
-                raise Failed(f"{failure} within {limit_s:g} s")
+                raise TimedOut(f"{failure} within {limit_s:g} s")
             self._pump(_TICK_S)
             self._check_node()
 
@@ -249,14 +244,20 @@ class _Demo:
         status = self._node.status
         if status is not None:
             self._pump(_TICK_S)
-            raise Failed(f"the node ended with status {status}")
+            raise Ended(f"the node ended with status {status}")
+
+    def _told(self, problems: list[str]) -> tuple[str, str] | None:
+        """The error for a script."""
+        if not problems:
+            return None
+        return self._failure.code if self._failure else "account", "; ".join(problems)
 
     # The account --------------------------------------------------------------------------------
 
     def _summary(self) -> dict[str, Any]:
         state, account = self._state, self._state.account
         lost = len(self._taken - account.delivered.keys())
-        problems = [self._failure] if self._failure else []
+        problems = [str(self._failure)] if self._failure else []
         problems += state.strange
         if lost or account.duplicated or account.out_of_order:
             problems.append("the account does not balance")

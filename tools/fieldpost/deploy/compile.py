@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fieldpost.bytecode import compiled
 from fieldpost.deploy import tree
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile
 
 
 def traceback_name(name: str) -> str:
@@ -23,5 +23,5 @@ def compile_source(source: bytes, name: str) -> bytes:
     """The bytecode of a source; `name` as for `compile_module`. Raises CommandError."""
     code = compiled(source, traceback_name(name))
     if code is None:
-        raise CommandError(f"{name} is for one processor alone: Fieldpost's modules are for all")
+        raise BadFile(f"{name} is for one processor alone: Fieldpost's modules are for all")
     return code

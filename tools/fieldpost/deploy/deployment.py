@@ -27,7 +27,7 @@ from fieldpost.deploy.send import WINDOW_UART, WINDOW_USB, send
 from fieldpost.deploy.survey import COMMIT, COMPLETE, FOLDER, Survey, survey
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadConfig, CommandError
 from fieldpost.file_names import CONFIG, SETTINGS, on_board
 from fieldpost.node_start.watch import READY, watch
 from fieldpost.paths import ROOT
@@ -80,7 +80,8 @@ class Outcome:
     """What became of one board. sent: bytes sent by path, less than a file where the board had
     some of it. was, now: versions of
     Fieldpost. ready: the node's own line, None if it was not waited for or did not come.
-    parts: how many it took, 0 if nothing was to be done. modules: of the pack, that changed."""
+    parts: how many it took, 0 if nothing was to be done. modules: of the pack, that changed.
+    code: that of the error, as fieldpost/result.py lists them."""
 
     port: str
     ok: bool
@@ -97,6 +98,7 @@ class Outcome:
     seconds: float = 0.0
     parts: int = 0
     modules: int = 0
+    code: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Every field."""
@@ -109,7 +111,7 @@ def deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
     try:
         outcome = _deploy(port, wish, screen)
     except CommandError as error:
-        outcome = Outcome(port, False, str(error))
+        outcome = Outcome(port, False, str(error), code=error.code)
     return replace(outcome, seconds=round(time.monotonic() - begin, 1))
 
 
@@ -194,7 +196,7 @@ def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:
     if wish.drivers:
         drivers = own_drivers.find(wish.drivers, wish.root)
         if errors := named.errors(_config_on(link).get("sensors"), drivers):
-            raise CommandError("\n".join(["its configuration does not fit the drivers:", *errors]))
+            raise BadConfig("\n".join(["its configuration does not fit the drivers:", *errors]))
         wanted = replace(wanted, files=wanted.files | drivers.files())
     hashes = board_files.hash_files(link, to_hash(found, wanted))
     texts = {path: board_files.read_file(link, path) for path in to_read(found)}
@@ -325,6 +327,7 @@ def _start(link: BoardLink, wish: Wish, screen: Screen, outcome: Outcome) -> Out
     return replace(
         outcome,
         ok=False,
+        code="not_measuring",
         text=f"{outcome.text}, but the node {node.why} within {wish.ready_s:g} s. What it said:",
         console=node.lines or ["nothing: see what it does with `fieldpost monitor`"],
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.options import DriversOption
 
@@ -67,7 +67,7 @@ def run(
     from fieldpost.desk.run import Options, run_command
 
     if folder is not None and not folder.exists():
-        raise CommandError(f"there is no folder {folder}")
+        raise BadFile(f"there is no folder {folder}")
     raise typer.Exit(
         run_command(
             Options(

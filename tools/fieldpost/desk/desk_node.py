@@ -10,7 +10,7 @@ from fieldpost.config import files as config_files
 from fieldpost.desk.values import Emulated
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadConfig, BadFile
 from fieldpost.file_names import CONFIG, config_at
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.provision import node_files
@@ -58,7 +58,7 @@ def make(source: Source, broker: str, tls: ClientFiles) -> DeskNode:
     given = _given(source.folder)
     settings, errors = schema.check(given, _secrets())
     if settings is None:
-        raise CommandError("\n".join(config_files.advised(errors)))
+        raise BadConfig("\n".join(config_files.advised(errors)))
     drivers = _drivers(source, given, settings)
     emulated = Emulated(settings["sensors"])
     told = emulated.told(source.settings)
@@ -98,12 +98,12 @@ def _given(folder: Path | None) -> dict[str, Any]:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise CommandError(
+            raise BadFile(
                 f"cannot read {path}: {error.strerror}. `fieldpost run` alone runs an example"
             ) from None
         parsed, errors = config_files.parse(data, CONFIG)
         if errors or not isinstance(parsed, dict):
-            raise CommandError("\n".join(errors) or f"{path} is no JSON object")
+            raise BadConfig("\n".join(errors) or f"{path} is no JSON object")
         found = parsed
     found.setdefault("node", "desk")
     mqtt = found.get("mqtt", {})
@@ -145,5 +145,5 @@ def _drivers(source: Source, given: dict[str, Any], settings: dict[str, Any]) ->
         if not error.endswith("is not Python")
     ]
     if errors:
-        raise CommandError("\n".join(errors))
+        raise BadConfig("\n".join(errors))
     return folder

@@ -12,7 +12,7 @@ from fieldpost import umqtt
 from fieldpost.desk import desk_node
 from fieldpost.desk.desk_node import PLAN, DeskNode, Source
 from fieldpost.desk.screen import Line, Published, Screen
-from fieldpost.errors import CommandError
+from fieldpost.errors import CommandError, Ended
 from fieldpost.file_names import FIRMWARE, STARTED
 from fieldpost.file_watch import FileWatch
 from fieldpost.mqtt import url as mqtt_url
@@ -106,7 +106,7 @@ class _Desk:
             if status in CAUSES:
                 self._start(node, CAUSES[status])
             elif not self._options.watches:
-                raise CommandError(f"the node has ended with status {status}")
+                raise Ended(f"the node has ended with status {status}")
             else:
                 self._screen.say("The node has ended. It starts again when a file changes.", "dim")
                 while not (changed := watch.changed()):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, CommandError, Usage
 
 Value = float | str
 Values = dict[str, dict[str, Value]]
@@ -65,7 +65,7 @@ class Emulated:
         for text in assignments:
             key, equals, value = text.partition("=")
             if not equals:
-                raise CommandError(f"{text!r} sets nothing: it looks like temperature=21.5")
+                raise Usage(f"{text!r} sets nothing: it looks like temperature=21.5")
             self._tell(found, key.strip(), value.strip())
         return found
 
@@ -77,9 +77,9 @@ class Emulated:
                 rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no CSV in UTF-8"
-            raise CommandError(f"cannot read {path}: {why}") from None
+            raise BadFile(f"cannot read {path}: {why}") from None
         if not rows or rows[0][0].strip() != _TIME:
-            raise CommandError(
+            raise BadFile(
                 f"{path}: its first line names its columns, and the first of them is {_TIME}"
             )
         keys = [cell.strip() for cell in rows[0][1:]]
@@ -92,7 +92,7 @@ class Emulated:
                     if cell.strip():
                         self._tell(values, key, cell.strip())
             except CommandError as error:
-                raise CommandError(f"{path}, line {number}: {error}") from None
+                raise BadFile(f"{path}, line {number}: {error}") from None
             changes.append((int(seconds * 1000), values))
         return sorted(changes, key=lambda change: change[0])
 
@@ -102,7 +102,7 @@ class Emulated:
             return
         hits = self._meant_by(key)
         if not hits:
-            raise CommandError(self._unknown(key))
+            raise Usage(self._unknown(key))
         for name, field in hits:
             found.setdefault(name, {})[field] = self._value(name, field, value)
 
@@ -126,7 +126,7 @@ class Emulated:
         if one["type"] == "driver" and field.isdigit():
             digits = _HEX.fullmatch(text)
             if not digits:
-                raise CommandError(
+                raise Usage(
                     f"{name}, register {int(field):#04x}: {text!r} is not its bytes, two hex "
                     "digits each, as in 0x0C80"
                 )
@@ -134,7 +134,7 @@ class Emulated:
         value = _number(text, field)
         low, high = _limits(one).get(field, (None, None))
         if (low is not None and value < low) or (high is not None and value > high):
-            raise CommandError(
+            raise Usage(
                 f"{field}={text}: {one['type']} measures {low:g} to "
                 f"{'any' if high is None else f'{high:g}'}"
             )
@@ -187,7 +187,7 @@ def _number(text: str, what: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise CommandError(f"{what}: {text!r} is no number") from None
+        raise Usage(f"{what}: {text!r} is no number") from None
     if not math.isfinite(value):
-        raise CommandError(f"{what}: {text} is no number that can be measured")
+        raise Usage(f"{what}: {text} is no number that can be measured")
     return value

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fieldpost.bytecode import compiled
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile
 from fieldpost.file_names import FIRMWARE, STARTED
 from fieldpost.paths import ROOT
 
@@ -40,10 +40,10 @@ def find(folder: Path, root: Path = ROOT) -> Drivers:
     """
     try:
         if not folder.is_dir():
-            raise CommandError(f"there is no folder {folder}")
+            raise BadFile(f"there is no folder {folder}")
         modules = sorted(folder.rglob("*.py"))
     except OSError as error:
-        raise CommandError(f"cannot read {folder}: {error.strerror}") from None
+        raise BadFile(f"cannot read {folder}: {error.strerror}") from None
     sources = {}
     taken = names_taken(root)
     for path in modules:
@@ -52,12 +52,12 @@ def find(folder: Path, root: Path = ROOT) -> Drivers:
         if any(part.startswith(".") for part in parts) or not path.is_file():
             continue
         if wrong := [part for part in parts if not part.isidentifier()]:
-            raise CommandError(
+            raise BadFile(
                 f"{path}: no import can name {wrong[0]!r}; the names of a module and of its "
                 "folders have letters, digits and _ alone, no digit first"
             )
         if parts[0] in taken:
-            raise CommandError(
+            raise BadFile(
                 f"{path}: on a board it would take the place of {parts[0]!r}, which the firmware "
                 "needs; give it another name, or put it into a folder of your own name"
             )
@@ -65,9 +65,9 @@ def find(folder: Path, root: Path = ROOT) -> Drivers:
             # Editors on Windows put the mark in front, and a board's compiler does not know it.
             sources[name] = path.read_bytes().removeprefix(BOM_UTF8)
         except OSError as error:
-            raise CommandError(f"cannot read {path}: {error.strerror}") from None
+            raise BadFile(f"cannot read {path}: {error.strerror}") from None
     if not sources:
-        raise CommandError(f"there is no Python file in {folder}")
+        raise BadFile(f"there is no Python file in {folder}")
     return Drivers(folder, sources)
 
 

@@ -14,7 +14,7 @@ from fieldpost.board_json import for_board
 from fieldpost.deploy.build import for_pico_w
 from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator, find_image, require_package
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadConfig, CommandError, Usage
 from fieldpost.file_names import CONFIG, SECRETS, config_at, secrets_beside
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
@@ -140,7 +140,7 @@ def _drivers(folder: Path | None, config: dict[str, Any]) -> dict[str, bytes]:
 
     found = own_drivers.find(folder) if folder else None
     if errors := named.errors(config.get("sensors"), found):
-        raise CommandError("\n".join(errors))
+        raise BadConfig("\n".join(errors))
     return found.files() if found else {}
 
 
@@ -152,7 +152,7 @@ def _read(config: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     # A configuration that is to be tried out may well have no secrets yet.
     errors = [error for error in errors if not error.startswith(SECRETS)]
     if errors:
-        raise CommandError("\n".join(errors))
+        raise BadConfig("\n".join(errors))
     return json.loads(path.read_bytes()), _json_or_nothing(secrets_beside(path))
 
 
@@ -162,7 +162,7 @@ def _json_or_nothing(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError:
-        raise CommandError(f"{path} is not JSON (fieldpost config check shows where)") from None
+        raise BadConfig(f"{path} is not JSON (fieldpost config check shows where)") from None
 
 
 def _port_of(files: dict[str, bytes]) -> int:
@@ -175,7 +175,7 @@ def _broker(url: str | None, open_network: bool) -> Iterator[tuple[int | None, s
     if url is not None:
         address = mqtt_url.parse(url)
         if address.host not in _LOOPBACK:
-            raise CommandError(
+            raise Usage(
                 f"{address} is not on this machine. Name it in the configuration, and allow the "
                 "board to reach it with --open-network."
             )

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from fieldpost.board.lines import Lines
-from fieldpost.errors import CommandError
+from fieldpost.errors import TimedOut
 
 _SLICE_S = 0.02
 _CTRL_C = b"\x03"
@@ -69,9 +69,7 @@ class Console:
                 left_s = end - time.monotonic()
                 if left_s <= 0:
                     last = "\n".join(self.lines[-15:])
-                    raise CommandError(
-                        f"no '{text}' within {limit_s:g} s. The last lines:\n{last}"
-                    )
+                    raise TimedOut(f"no '{text}' within {limit_s:g} s. The last lines:\n{last}")
                 self._changed.wait(left_s)
 
     def send(self, data: bytes) -> None:

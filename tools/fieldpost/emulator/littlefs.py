@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, Ended, MissingTool, TimedOut
 from fieldpost.node_process import find_micropython
 
 # A Pico W's file system since MicroPython 1.21: the last 848 KiB of its flash.
@@ -102,7 +102,7 @@ def build_image(files: Mapping[str, bytes]) -> bytes:
 def read_image(image: bytes) -> dict[str, bytes]:
     """The files of a littlefs image, by absolute path. Raises CommandError if it is none."""
     if not image or len(image) % _BLOCK_BYTES:
-        raise CommandError("this is not an image of a file system: its size is not whole blocks")
+        raise BadFile("this is not an image of a file system: its size is not whole blocks")
     with tempfile.TemporaryDirectory(prefix="fieldpost-littlefs-") as folder:
         (Path(folder) / "image").write_bytes(image)
         paths = json.loads(_micropython(_DEVICE + _READ, {}, folder))
@@ -112,7 +112,7 @@ def read_image(image: bytes) -> dict[str, bytes]:
 def _micropython(script: str, task: dict[str, Any], folder: str) -> str:
     micropython = find_micropython()
     if not micropython:
-        raise CommandError(
+        raise MissingTool(
             "a board's file system is made with MicroPython's unix port, which nobody packages "
             "for this platform: write to the running board with `fieldpost deploy` instead"
         )
@@ -127,8 +127,8 @@ def _micropython(script: str, task: dict[str, Any], folder: str) -> str:
             timeout=_LIMIT_S,
         )
     except subprocess.TimeoutExpired:
-        raise CommandError(f"the file system's image took longer than {_LIMIT_S} s") from None
+        raise TimedOut(f"the file system's image took longer than {_LIMIT_S} s") from None
     if done.returncode:
         last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["no reason given"]
-        raise CommandError(f"the file system's image: {last[0]}")
+        raise Ended(f"the file system's image: {last[0]}")
     return done.stdout

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldpost.board import names
-from fieldpost.errors import CommandError
+from fieldpost.errors import UnfitBoard, Usage
 
 FILE = Path(__file__).with_name("catalogue.toml")
 _UNKNOWN = "unknown"
@@ -67,7 +67,7 @@ def choose(
     board = board and (names.same(board, [entry.board for entry in known]) or board)
     if not of_chip:
         chips = ", ".join(dict.fromkeys(entry.chip for entry in known))
-        raise CommandError(
+        raise UnfitBoard(
             f"there is no image for {chip} in the catalogue, which has {chips}. Download the "
             "right file from micropython.org and give it with --image FILE."
         )
@@ -75,16 +75,16 @@ def choose(
     fitting = [entry for entry in of_chip if entry.runs_on(room, cores_there)]
     if not fitting:
         least = min(entry.flash_mb for entry in of_chip)
-        raise CommandError(
+        raise UnfitBoard(
             f"no image of the catalogue runs on this {chip}, which has {room:g} MB of flash and "
             f"{_counted(cores_there)}: {least} MB are the least. Give a file that was built for "
             "it with --image FILE."
         )
     named = [entry for entry in of_chip if entry.board == board]
     if board and not named and any(entry.board == board for entry in known):
-        raise CommandError(f"{board} has another chip than the board here, which is {chip}")
+        raise UnfitBoard(f"{board} has another chip than the board here, which is {chip}")
     if named and not any(entry in fitting for entry in named):
-        raise CommandError(
+        raise UnfitBoard(
             f"{board} needs {named[0].flash_mb} MB of flash and {_counted(named[0].cores)}; the "
             f"{chip} here has {room:g} MB and {_counted(cores_there)}. Leave out --board to get "
             f"{max(fitting, key=_fullest).board}."
@@ -98,7 +98,7 @@ def choose(
         of_version = [entry for entry in candidates if entry.version == wanted]
         if not of_version:
             have = ", ".join(sorted({entry.version for entry in candidates}))
-            raise CommandError(
+            raise Usage(
                 f"the catalogue has no MicroPython {wanted} for {candidates[0].board}, only "
                 f"{have}. Give a file with --image FILE."
             )

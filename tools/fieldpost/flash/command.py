@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.board.choose import complete_ports
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, NoBoard, Usage
 from fieldpost.options import JsonOption
 from fieldpost.result import all_of
 from fieldpost.wrapping import fit
@@ -62,13 +62,13 @@ def flash(
     from fieldpost.flash.flashing import Wish, targets
 
     if image and version:
-        raise CommandError("give either --image or --version: a file has its version in it")
+        raise Usage("give either --image or --version: a file has its version in it")
     if image and not image.is_file():
-        raise CommandError(f"there is no file {image}")
+        raise BadFile(f"there is no file {image}")
     wish = Wish(image, version, board, erase, baud, reset, volume)
     wanted = targets(port or (), every, volume)
     if not wanted and (every or not sys.stdin.isatty()):
-        raise CommandError(_NO_BOARD)
+        raise NoBoard(_NO_BOARD)
     outcomes = _flash_all(wanted, wish)
     if as_json:
         typer.echo(all_of("boards", [outcome.as_json() for outcome in outcomes], "flashing"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import NotFetched, NotWritten
 from fieldpost.flash import images
 from fieldpost.flash.catalogue import Entry
 from fieldpost.flash.images import Image, ImageRefused
@@ -68,7 +68,7 @@ def obtain(
             _download(entry, partial, on_progress or (lambda *_: None), pause_s)
             _vouch(entry, images.examine(partial), cache, tell)
         except OSError as error:
-            raise CommandError(f"cannot write to the cache {cache}: {error.strerror}") from None
+            raise NotWritten(f"cannot write to the cache {cache}: {error.strerror}") from None
         except ImageRefused:
             _forget(partial)
             raise
@@ -119,7 +119,7 @@ def _download(entry: Entry, partial: Path, on_progress: Progress, pause_s: float
                 last = str(error) or type(error).__name__
                 break
             time.sleep(pause_s * 2**attempt)
-    raise CommandError(
+    raise NotFetched(
         f"cannot download {entry.url}: {last}. What has come is kept, and the next try goes on "
         "from there. Without a network: download that file elsewhere, and give it with --image."
     )
@@ -141,7 +141,7 @@ def _transfer(
         if response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
             raise _TryAgain(f"the server answered {response.status_code}")
         if response.status_code not in (httpx2.codes.OK, httpx2.codes.PARTIAL_CONTENT):
-            raise CommandError(
+            raise NotFetched(
                 f"{entry.url} is not there: the server answered {response.status_code}. Has this "
                 "version been withdrawn? Give another with --version, or a file with --image."
             )
@@ -158,7 +158,7 @@ def _transfer(
 def _check_answer(response: httpx2.Response, entry: Entry) -> None:
     for step in (*response.history, response):
         if step.url.scheme != "https" and step.url.host not in _LOOPBACK:
-            raise CommandError(f"{entry.url} leads to {step.url}, which is not https: refused")
+            raise NotFetched(f"{entry.url} leads to {step.url}, which is not https: refused")
     kind = response.headers.get("content-type", "").lower()
     if kind.startswith(_PAGE_TYPES):
         raise ImageRefused(
@@ -196,7 +196,7 @@ def _receive(
             file.write(chunk)
             on_progress(have, total)
             if time.monotonic() > end:
-                raise CommandError(
+                raise NotFetched(
                     f"{entry.url} is so slow that {_WHOLE_S:g} s were not enough. What has come "
                     "is kept: run the command again to go on."
                 )

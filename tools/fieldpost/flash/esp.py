@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fieldpost.advice import install_command
-from fieldpost.errors import CommandError
+from fieldpost.errors import MissingTool, NotFlashed, UnfitBoard
 
 FASTEST_BAUD = 460_800
 _SLOWER_BAUDS = (230_400, 115_200)
@@ -45,7 +45,7 @@ Progress = Callable[[int, int], None]
 Say = Callable[[str], None]
 
 
-class EspError(CommandError):
+class EspError(NotFlashed):
     """esptool could not do it; the text has its reason and what to do."""
 
 
@@ -81,7 +81,7 @@ def chip_table() -> dict[str, tuple[str, int, int | None]]:
     except subprocess.TimeoutExpired:
         raise EspError(f"esptool did not start within {_TABLE_S:g} s") from None
     if done.returncode:
-        raise EspError(
+        raise MissingTool(
             "esptool is missing, which writes to the ESP32 family. Install it beside fieldpost: "
             f"{install_command('esptool')}"
         )
@@ -96,10 +96,10 @@ def identify(port: str, *, reset: bool = True) -> EspChip:
     status, text = _run([*_connection(port, None, reset), "flash-id"], _ASK_S)
     found = re.search(r"Connected to (\S+) on ", text)
     if status or not found:
-        raise EspError(_explain(port, _reason(text) or _last_line(text), reset))
+        raise EspError(*_explain(port, _reason(text) or _last_line(text), reset))
     name = found[1]
     if name not in chip_table():
-        raise EspError(f"the chip on {port} is {name}, which this esptool has no table for")
+        raise UnfitBoard(f"the chip on {port} is {name}, which this esptool has no table for")
     key, base, _ = chip_table()[name]
     mac = re.search(r"MAC:\s+([0-9a-f:]{17})", text)
     flash = re.search(r"Detected flash size:\s+(\d+)([KM]B)", text)
@@ -148,7 +148,7 @@ def write(
                 "and repeat the command."
             )
         if last or not _worth_another_try(reason):
-            raise EspError(_explain(port, reason, reset, tried=rates[: number + 1]))
+            raise EspError(*_explain(port, reason, reset, tried=rates[: number + 1]))
         tell(f"Writing at {rate} baud failed ({reason}); trying {rates[number + 1]} baud.")
     raise AssertionError("unreachable: the last rate returns or raises")
 
@@ -219,7 +219,10 @@ def _last_line(text: str) -> str:
     return (text.strip().splitlines() or ["it said nothing"])[-1]
 
 
-def _explain(port: str, reason: str, reset: bool, tried: list[int] | None = None) -> str:
+def _explain(
+    port: str, reason: str, reset: bool, tried: list[int] | None = None
+) -> tuple[str, str | None]:
+    """What to say, and its code where it is not that of EspError."""
     lowered = reason.lower()
     head = f"esptool on {port}: {reason}"
     if tried:
@@ -227,14 +230,15 @@ def _explain(port: str, reason: str, reset: bool, tried: list[int] | None = None
     if "could not open" in lowered or "busy" in lowered:
         from fieldpost.board.ports import why_unavailable
 
-        return f"{head}. {why_unavailable(port)}"
+        why, code = why_unavailable(port)
+        return f"{head}. {why}", code
     if "failed to connect" in lowered or "no serial data" in lowered:
         by_hand = (
             "Hold the board's BOOT button, press and release its RESET (EN) button, let go of "
             "BOOT, and repeat the command"
         )
-        return f"{head}. {by_hand}{' with --no-reset' if reset else ''}."
-    return f"{head}. Check the cable and repeat the command; a lower --baud may help."
+        return f"{head}. {by_hand}{' with --no-reset' if reset else ''}.", "board_silent"
+    return f"{head}. Check the cable and repeat the command; a lower --baud may help.", None
 
 
 def _still_there(port: str) -> bool:

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from fieldpost.board import find as boards
 from fieldpost.board import uf2_volume
 from fieldpost.board.find import Board
-from fieldpost.board.link import BoardError, open_link
+from fieldpost.board.link import BoardError, PortUnavailable, open_link
 from fieldpost.board.ports import RASPBERRY_PI, Port, all_ports, port_named
-from fieldpost.errors import CommandError
+from fieldpost.errors import CommandError, NoBoard, NotFlashed, SeveralBoards, UnfitBoard, Usage
 from fieldpost.flash import catalogue, download, esp, images
 from fieldpost.flash.images import Image
 
@@ -55,7 +55,8 @@ class Wish:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went with one board. micropython: the version that answered afterwards."""
+    """How it went with one board. micropython: the version that answered afterwards. code: that of
+    the error, as fieldpost/result.py lists them."""
 
     port: str
     ok: bool
@@ -64,6 +65,7 @@ class Outcome:
     image: str | None = None
     micropython: str | None = None
     seconds: float = 0.0
+    code: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Every field, null where it is not known."""
@@ -92,7 +94,7 @@ def targets(named: Iterable[str], every: bool, volume: Path | None = None) -> li
         return []
     if len(found) > 1 and not every:
         listed = "\n".join(f"  {board.port}  {board.usb}" for board in found)
-        raise CommandError(
+        raise SeveralBoards(
             f"several boards are connected:\n{listed}\nChoose with --port, or take all: --all"
         )
     return [board.port for board in found]
@@ -110,7 +112,7 @@ def flash(target: str, wish: Wish, screen: Screen) -> Outcome:
         else:
             outcome = _flash_port(port_named(target), wish, screen)
     except CommandError as error:
-        outcome = Outcome(target, False, str(error))
+        outcome = Outcome(target, False, str(error), code=error.code)
     return replace(outcome, seconds=round(time.monotonic() - begin, 1))
 
 
@@ -127,7 +129,7 @@ def flash_by_hand(wish: Wish, screen: Screen) -> Outcome:
         volume = _wait_for_hand("BOOTSEL", wish, screen)
         outcome = _flash_volume(volume.folder, wish, screen)
     except CommandError as error:
-        outcome = Outcome("BOOTSEL", False, str(error))
+        outcome = Outcome("BOOTSEL", False, str(error), code=error.code)
     return replace(outcome, seconds=round(time.monotonic() - begin, 1))
 
 
@@ -142,12 +144,12 @@ def _flash_port(port: Port, wish: Wish, screen: Screen) -> Outcome:
         return _flash_esp(port, None, wish, screen)
     known = boards.ask(port, _ASK_S)
     if known.state == "unavailable":
-        raise CommandError(known.detail)
+        raise PortUnavailable(known.detail, known.code)
     by_usb = (port.usb_id or "").startswith(_PICO_USB)
     if known.platform == "rp2" or (by_usb and known.platform is None):
         return _flash_rp2(port, known, wish, screen)
     if known.platform not in ("esp32", None):
-        raise CommandError(
+        raise UnfitBoard(
             f"the board on {port.device} is {known.machine}, which Fieldpost does not support"
         )
     return _flash_esp(port, known, wish, screen)
@@ -160,7 +162,7 @@ def _flash_esp(port: Port, known: Board | None, wish: Wish, screen: Screen) -> O
     size = "flash of unknown size" if chip.flash_mb is None else f"{chip.flash_mb:g} MB of flash"
     screen.say(where, f"{chip.name}, {size}, MAC {chip.mac or '?'}")
     if chip.is_octal and not wish.image:
-        raise CommandError(
+        raise UnfitBoard(
             f"the flash of the board on {where} has eight data lines, and no image of the "
             "catalogue starts from such. Give a file that was built for it with --image FILE."
         )
@@ -190,13 +192,13 @@ def _check_room(image: Image, chip: esp.EspChip, where: str) -> None:
     """Refuse an image that would be written, verified, and then not start or have no files."""
     wanted = max(image.flash or 0, chip.base + image.size)
     if chip.flash and wanted > chip.flash:
-        raise CommandError(
+        raise UnfitBoard(
             f"{image.path.name} needs {_in_mb(wanted)} of flash, and the board on {where} has "
             f"{_in_mb(chip.flash)}: it would not start, or have no file system. Nothing was "
             "written. Leave out --image to get one that fits by itself."
         )
     if chip.cores == 1 and _RUNS_ON_TWO_CORES.match(image.machine or ""):
-        raise CommandError(
+        raise UnfitBoard(
             f"{image.path.name} is for two cores, and the {chip.name} on {where} has one: it "
             "would not start. Nothing was written. Leave out --image to get the right one by "
             "itself."
@@ -232,7 +234,7 @@ def _flash_rp2(port: Port, known: Board, wish: Wish, screen: Screen) -> Outcome:
 def _supported(known: Board, wish: Wish) -> str | None:
     if wish.image or any(entry.board == known.build for entry in catalogue.load()):
         return known.build
-    raise CommandError(
+    raise UnfitBoard(
         f"the board on {known.port} says that it is {known.build or known.machine}, for which "
         "there is no image here: Fieldpost needs Wi-Fi. If it is a Pico W that was given another "
         "board's image, say so with --board RPI_PICO_W (or RPI_PICO2_W)."
@@ -244,7 +246,7 @@ def _flash_volume(folder: Path, wish: Wish, screen: Screen) -> Outcome:
     _no_erase(wish, where)
     volume = uf2_volume.read(folder)
     if volume is None:
-        raise CommandError(f"{folder} is no UF2 volume: there is no INFO_UF2.TXT in it")
+        raise NoBoard(f"{folder} is no UF2 volume: there is no INFO_UF2.TXT in it")
     ports_before = {port.device for port in all_ports()}
     image = _copy(volume, None, wish, where, screen)
     done = Outcome(where, True, "copied", volume.chip, image.path.name)
@@ -255,7 +257,7 @@ def _copy(
     volume: uf2_volume.Volume, image: Image | None, wish: Wish, where: str, screen: Screen
 ) -> Image:
     if volume.chip is None:
-        raise CommandError(
+        raise UnfitBoard(
             f"the bootloader at {volume.folder} is that of a {volume.model} ({volume.board_id}), "
             "which Fieldpost does not support. Nothing was written."
         )
@@ -268,7 +270,7 @@ def _copy(
     screen.progress(where, f"copying to {volume.folder}", 0, None)
     uf2_volume.copy(image.path, volume)
     if not uf2_volume.wait_until_gone(volume, wish.limits.gone_s):
-        raise CommandError(
+        raise NotFlashed(
             f"the board at {volume.folder} has not taken the image within "
             f"{wish.limits.gone_s:g} s. Unplug it, hold BOOTSEL while plugging it in, and repeat."
         )
@@ -341,7 +343,7 @@ def _wait_for_hand(
     screen.progress(where, "waiting for a hand on BOOTSEL", 0, None)
     volume = uf2_volume.wait_for(limit_s, besides=before, folders=_places(wish))
     if volume is None:
-        raise CommandError(
+        raise NoBoard(
             f"no UF2 volume appeared within {limit_s:g} s. If the drive did appear, name its "
             "folder with --volume; if it did not, try another cable, for many carry power only."
         )
@@ -354,7 +356,7 @@ def _places(wish: Wish) -> list[Path] | None:
 
 def _no_erase(wish: Wish, where: str) -> None:
     if wish.erase:
-        raise CommandError(
+        raise Usage(
             f"{where}: --erase is for the ESP32 family. A Pico's files survive a new image; to "
             "remove them, flash it without --erase and then: fieldpost erase"
         )
@@ -373,7 +375,7 @@ def _check_answer(
             if answer.state == "micropython" and answer.micropython:
                 return _compare(done, image, answer)
         time.sleep(_POLL_S)
-    raise CommandError(
+    raise NotFlashed(
         f"{done.image} was written, but no MicroPython answered within {limit_s:g} s. Press the "
         "board's reset button, or plug it in again, and see: fieldpost boards"
     )
@@ -393,7 +395,7 @@ def _candidates(port: Port | None, before: set[str]) -> Iterator[Port]:
 def _compare(done: Outcome, image: Image, answer: Board) -> Outcome:
     found = answer.micropython or ""
     if image.version and found.split("-")[0] != image.version.split("-")[0]:
-        raise CommandError(
+        raise NotFlashed(
             f"{done.image} was written, but the board on {answer.port} answers as MicroPython "
             f"{found}, not {image.version}. Unplug it, plug it in again, and repeat the command."
         )

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile
 from fieldpost.flash import esp_image, uf2
 from fieldpost.flash.catalogue import Entry
 
@@ -16,7 +16,7 @@ _MACHINE = re.compile(rb"; ([ -~]{2,60}? with (?:RP2040|RP2350|ESP32[\w-]*))")
 _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head", b"{", b"<!--")
 
 
-class ImageRefused(CommandError):
+class ImageRefused(BadFile):
     """The file is not an image that a board can be given. Nothing was written to a board."""
 
 

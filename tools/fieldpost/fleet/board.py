@@ -13,7 +13,7 @@ from fieldpost.config import pins
 from fieldpost.deploy import build as deploy_build
 from fieldpost.deploy import deployment
 from fieldpost.deploy import survey as deploy_survey
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadConfig, CommandError
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.fleet.file import Node
 from fieldpost.paths import ROOT
@@ -70,7 +70,7 @@ def bring(port: str, node: Node, source: Source, screen: Screen) -> tuple[list[s
     for text in (*outcome.warnings, *outcome.console):
         screen.say(port, text)
     if not outcome.ok:
-        raise CommandError(outcome.text)
+        raise CommandError(outcome.text, outcome.code)
     screen.say(port, outcome.text)
     ready = outcome.ready or ""
     return found.changes, ready[max(ready.find("ready:"), 0) :].strip()
@@ -80,7 +80,7 @@ def _difference(link: BoardLink, node: Node, source: Source) -> Difference:
     found = deploy_survey.survey(link)
     errors, _ = pins.of_config(node.config, pins.chip_on(link))
     if errors:
-        raise CommandError("\n".join(["its configuration does not fit the board:", *errors]))
+        raise BadConfig("\n".join(["its configuration does not fit the board:", *errors]))
     changes: list[str] = []
     if todo := _firmware(link, found, source):
         changes.append(todo)

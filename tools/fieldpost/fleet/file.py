@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadConfig, BadFile
 from fieldpost.file_names import DEPLOYMENT, FIRMWARE, OUTBOX, SETTINGS, STARTED
 from firmware.config import check as schema
 
@@ -67,13 +67,13 @@ def load(path: Path) -> list[Node]:
     try:
         told = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+        raise BadFile(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise CommandError(f"{path}: byte {error.start + 1} is not UTF-8") from None
+        raise BadFile(f"{path}: byte {error.start + 1} is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise CommandError(f"{path} is not TOML: {error}") from None
+        raise BadFile(f"{path} is not TOML: {error}") from None
     except (ValueError, RecursionError):
-        raise CommandError(
+        raise BadFile(
             f"{path} is no file of a fleet: nested too deep, or a number has too many digits"
         ) from None
     reader = _Reader(path.parent)
@@ -81,7 +81,7 @@ def load(path: Path) -> list[Node]:
     if reader.errors:
         count = "1 error" if len(reader.errors) == 1 else f"{len(reader.errors)} errors"
         listed = "\n".join(f"  {error}" for error in reader.errors)
-        raise CommandError(f"{path}: {count}, and no board was touched.\n{listed}")
+        raise BadConfig(f"{path}: {count}, and no board was touched.\n{listed}")
     return nodes
 
 

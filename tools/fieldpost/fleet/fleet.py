@@ -14,8 +14,9 @@ from typing import Any, Literal, Protocol
 
 from fieldpost.board import find as boards
 from fieldpost.board.find import Board
+from fieldpost.board.link import BoardError
 from fieldpost.board.ports import port_named
-from fieldpost.errors import CommandError
+from fieldpost.errors import CommandError, NotWritten
 from fieldpost.flash import esp, flashing, images
 from fieldpost.fleet import board as fleet_board
 from fieldpost.fleet.board import Source
@@ -45,7 +46,8 @@ class Screen(flashing.Screen, Protocol):
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one node. changes: what was done, or is to do, in words. log: its file."""
+    """What became of one node. changes: what was done, or is to do, in words. log: its file.
+    code: that of the error, as fieldpost/result.py lists them."""
 
     name: str
     id: str
@@ -56,6 +58,7 @@ class Result:
     changes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     log: str | None = None
+    code: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Every field."""
@@ -89,7 +92,7 @@ class NodeLog:
                 self.path = folder / f"{node}.log"
                 self._write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')}")
             except OSError as error:
-                raise CommandError(f"cannot write to {folder}: {error.strerror}") from None
+                raise NotWritten(f"cannot write to {folder}: {error.strerror}") from None
 
     def say(self, where: str, text: str) -> None:
         """Into the log alone."""
@@ -178,7 +181,11 @@ class Fleet:
             one_each[name] = several[0]
             if len(several) > 1:
                 ports = ", ".join(board.port for board in several)
-                self._fail(name, f"{ports} have this id, as bridges of one make do: use the uid")
+                self._fail(
+                    name,
+                    f"{ports} have this id, as bridges of one make do: use the uid",
+                    "several_boards",
+                )
                 del one_each[name]
         return one_each, others
 
@@ -226,9 +233,9 @@ class Fleet:
                 self._update(name, port=board.port, log=str(log.path) if log.path else None)
                 work(by_name[name], board, log)
             except CommandError as error:
-                self._fail(name, str(error))
+                self._fail(name, str(error), error.code)
             except Exception as error:  # a fault of ours must not stop the other boards
-                self._fail(name, f"a fault in fieldpost: {type(error).__name__}: {error}")
+                self._fail(name, f"a fault in fieldpost: {type(error).__name__}: {error}", "fault")
             seconds = self._results[name].seconds + time.monotonic() - begin
             self._update(name, seconds=round(seconds, 1))
             self._screen.finished(name)
@@ -273,7 +280,7 @@ class Fleet:
         else:
             outcome = flashing.flash(board.port, wish, log)
         if not outcome.ok:
-            raise CommandError(outcome.text)
+            raise CommandError(outcome.text, outcome.code)
         self._update(node.name, changes=changes, micropython=outcome.micropython)
 
     def _bring_one(self, node: Node, board: Board, log: NodeLog) -> None:
@@ -298,14 +305,14 @@ class Fleet:
     def _update(self, name: str, **values: Any) -> None:
         self._results[name] = replace(self._results[name], **values)
 
-    def _fail(self, name: str, text: str) -> None:
-        self._update(name, state="failed", text=text)
+    def _fail(self, name: str, text: str, code: str) -> None:
+        self._update(name, state="failed", text=text, code=code)
 
 
 def _image_change(node: Node, board: Board) -> list[str]:
     """What is to be done about the board's MicroPython; [] if nothing. Raises CommandError."""
     if board.state in ("unavailable", "chatty"):
-        raise CommandError(board.detail)
+        raise BoardError(board.detail, board.code)
     wanted = node.micropython
     version = wanted.version.removeprefix("v") if wanted.version else None
     if wanted.image:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, Usage
 from fieldpost.home_assistant import report
 from fieldpost.home_assistant.hours import hours_of
 from fieldpost.home_assistant.readings import Reading, Readings, read_lines
@@ -39,7 +39,7 @@ def time_of(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError):
-        raise CommandError(
+        raise Usage(
             f"{text} is no time: write 2026-11-27, 2026-11-27T14:00 or 2026-11-27T14:00Z"
         ) from None
 
@@ -54,9 +54,9 @@ def import_file(file: Path | None, options: Options) -> int:
             with file.open(encoding="utf-8", errors="replace") as lines:
                 read_lines(lines, readings, options.node)
     except OSError as error:
-        raise CommandError(f"cannot read {file}: {error.strerror}") from None
+        raise BadFile(f"cannot read {file}: {error.strerror}") from None
     if not len(readings):
-        raise CommandError(
+        raise BadFile(
             "there is no reading in it: it takes what 'fieldpost listen --json' or 'fieldpost "
             "monitor --log' wrote"
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile
 from fieldpost.messages import payload
 
 # What a reading says beside its fields.
@@ -82,7 +82,7 @@ class Readings:
             self.repeated += 1
             return False
         if len(self._kept) >= self.limit:
-            raise CommandError(
+            raise BadFile(
                 f"more than {self.limit} readings: take them a part at a time, "
                 "with --node, --from and --to, or several files"
             )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import HomeAway, HomeRefused
 from fieldpost.home_assistant.entities import Entity, NoStatistics, look_up
 from fieldpost.home_assistant.hours import HOUR_S, Hour
 from fieldpost.home_assistant.units import convert
@@ -148,7 +148,7 @@ def _rows(home: HomeAssistant, entity: Entity, first_s: int, last_s: int) -> dic
             if one.get("mean") is not None
         }
     except (TypeError, ValueError, KeyError, AttributeError):
-        raise CommandError("Home Assistant's statistics cannot be read: is it too old?") from None
+        raise HomeAway("Home Assistant's statistics cannot be read: is it too old?") from None
 
 
 def _send(home: HomeAssistant, entity: Entity, rows: list[Row]) -> None:
@@ -170,7 +170,7 @@ def _send(home: HomeAssistant, entity: Entity, rows: list[Row]) -> None:
         try:
             home.ask("recorder/import_statistics", metadata=newer, stats=stats)
         except Refused as error:
-            if error.code != "invalid_format":
+            if error.reason != "invalid_format":
                 raise
             home.ask("recorder/import_statistics", metadata=metadata, stats=stats)
 
@@ -184,7 +184,7 @@ def _wait_until_shown(home: HomeAssistant, entity: Entity, rows: list[Row]) -> N
         if not missing:
             return
         if time.monotonic() > end:
-            raise CommandError(
+            raise HomeRefused(
                 f"Home Assistant took {len(rows)} hours of {entity.statistic_id}, and does not "
                 f"show {len(missing)} of them after {_SHOWN_WITHIN_S:g} s: its log says why"
             )

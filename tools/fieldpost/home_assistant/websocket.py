@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import ClientConnection, connect
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, HomeAway, HomeRefused, Usage
 
 DEFAULT_URL = "http://homeassistant.local:8123"
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
@@ -21,12 +21,12 @@ _TOKEN_MAX = 4096
 _TIMEOUT_S = 30.0
 
 
-class Refused(CommandError):
-    """Home Assistant does not do what it was asked. code: its own word for why."""
+class Refused(HomeRefused):
+    """Home Assistant does not do what it was asked. reason: its own word for why."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
-        self.code = code
+        self.reason = reason
 
 
 def websocket_url(url: str) -> str:
@@ -36,11 +36,11 @@ def websocket_url(url: str) -> str:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
     except ValueError:
-        raise CommandError(f"{form}: the port must be a number from 1 to 65535") from None
+        raise Usage(f"{form}: the port must be a number from 1 to 65535") from None
     if parts.scheme not in _SCHEMES or not parts.hostname:
-        raise CommandError(form)
+        raise Usage(form)
     if parts.username is not None or parts.query or parts.fragment:
-        raise CommandError(f"{form}: no login stands in it, the token comes by itself")
+        raise Usage(f"{form}: no login stands in it, the token comes by itself")
     where = parts.netloc
     if port is None and "://" not in url:
         where = f"{where}:{_PORT}"
@@ -56,17 +56,17 @@ def read_token(variable: str | None, file: Path | None) -> str:
                 token = opened.read(_TOKEN_MAX + 1)
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise CommandError(f"cannot read the token from {file}: {why}") from None
+            raise BadFile(f"cannot read the token from {file}: {why}") from None
     else:
         token = variable or ""
     token = token.strip()
     if not token:
-        raise CommandError(
+        raise Usage(
             "a long-lived access token is needed: make one in Home Assistant (your profile, "
             "Security), and give it in FIELDPOST_HA_TOKEN or in a file with --token-file"
         )
     if len(token) > _TOKEN_MAX or not token.isascii() or not token.isprintable():
-        raise CommandError("that is no token: it is one line of letters, digits, dots and -_")
+        raise Usage("that is no token: it is one line of letters, digits, dots and -_")
     return token
 
 
@@ -119,7 +119,7 @@ class HomeAssistant:
         try:
             context = ssl.create_default_context(cafile=ca) if secure else None
         except (OSError, ssl.SSLError) as error:
-            raise CommandError(f"cannot use the certificate {ca}: {error}") from None
+            raise BadFile(f"cannot use the certificate {ca}: {error}") from None
         try:
             # No proxy: it is on this network, and what http_proxy names may not see the token.
             return connect(
@@ -132,26 +132,26 @@ class HomeAssistant:
             )
         except ssl.SSLError as error:
             why = error.reason or "no TLS"
-            raise CommandError(f"{self.address} is not to be trusted: {why}") from None
+            raise HomeAway(f"{self.address} is not to be trusted: {why}") from None
         except TimeoutError:
-            raise CommandError(f"{self.address} does not answer") from None
+            raise HomeAway(f"{self.address} does not answer") from None
         except InvalidURI:
-            raise CommandError(f"{self.address} is no address") from None
+            raise Usage(f"{self.address} is no address") from None
         except InvalidHandshake as error:
-            raise CommandError(
+            raise HomeAway(
                 f"{self.address} answers, but not as Home Assistant does ({error})"
             ) from None
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            raise CommandError(f"{self.address} cannot be reached: {why}") from None
+            raise HomeAway(f"{self.address} cannot be reached: {why}") from None
 
     def _log_in(self, token: str) -> str:
         first = self._receive()
         if first.get("type") != "auth_required":
-            raise CommandError(f"{self.address} is no Home Assistant: it asks for no token")
+            raise HomeAway(f"{self.address} is no Home Assistant: it asks for no token")
         answer = self._exchange({"type": "auth", "access_token": token})
         if answer.get("type") != "auth_ok":
-            raise CommandError(
+            raise HomeRefused(
                 f"{self.address} refuses the token: it was deleted, is not complete, or belongs "
                 "to another Home Assistant"
             )
@@ -168,16 +168,16 @@ class HomeAssistant:
         except (ValueError, RecursionError):
             told = None
         if not isinstance(told, dict):
-            raise CommandError(f"{self.address} answers, but not as Home Assistant does")
+            raise HomeAway(f"{self.address} answers, but not as Home Assistant does")
         return told
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
         except TimeoutError:
-            raise CommandError(f"{self.address} no longer answers") from None
+            raise HomeAway(f"{self.address} no longer answers") from None
         except ConnectionClosed:
-            raise CommandError(f"{self.address} closed the connection") from None
+            raise HomeAway(f"{self.address} closed the connection") from None
 
 
 def _refusal(kind: str, code: str, message: str) -> Refused:

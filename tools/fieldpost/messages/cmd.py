@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import Usage
 from fieldpost.messages.dialogue import Dialogue, Question
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.tls import ClientFiles
@@ -21,9 +21,9 @@ def parse_arguments(words: list[str]) -> dict[str, Any]:
     for word in words:
         name, equals, text = word.partition("=")
         if not equals or not name.isidentifier():
-            raise CommandError(f"{word!r}: an argument is NAME=VALUE, such as minutes=10")
+            raise Usage(f"{word!r}: an argument is NAME=VALUE, such as minutes=10")
         if name in ("id", "do"):
-            raise CommandError(f"{name} is not an argument: it is made here")
+            raise Usage(f"{name} is not an argument: it is made here")
         found[name] = _value(text)
     return found
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from paho.mqtt.client import MQTTMessage
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import CommandError, NoNode, Usage
 from fieldpost.messages import payload
 from fieldpost.messages.arrivals import Arrivals
 from fieldpost.mqtt import url as mqtt_url
@@ -50,6 +50,12 @@ class Unanswered(CommandError):
     code = "node_silent"
 
 
+class Senseless(CommandError):
+    """What the node says makes no sense."""
+
+    code = "node_senseless"
+
+
 @dataclass
 class Question:
     """One command, and what the node has answered; `name` is its id."""
@@ -66,9 +72,9 @@ class Question:
             # The characters themselves: the board does not join a pair of \\u escapes to one.
             asked = json.dumps(told, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise CommandError("the command has a character that is no text in UTF-8") from None
+            raise Usage("the command has a character that is no text in UTF-8") from None
         if len(asked) > BYTES_MAX:
-            raise CommandError(
+            raise Usage(
                 f"the command has {len(asked)} bytes, and a node takes {BYTES_MAX}: a longer "
                 "setting goes to it in parts, by fieldpost config push --node"
             )
@@ -92,7 +98,7 @@ class Question:
         try:
             value: Any = payload.read(text)
         except payload.Unreadable as error:
-            raise CommandError(f"what the node has told of itself is {error}") from None
+            raise Senseless(f"what the node has told of itself is {error}") from None
         about = {key: one for key, one in first.items() if key not in ("at", "size", "text")}
         return {**about, "value": value}
 
@@ -232,12 +238,10 @@ class Dialogue:
         for one in self._topics:
             self._connection.resubscribe(one, 1)
 
-    def _unanswered(self, patience: "_Patience") -> Unanswered:
+    def _unanswered(self, patience: "_Patience") -> CommandError:
         node = self.node
         if not self._is_known:
-            return Unanswered(
-                f"no node {node} has ever reported to this broker: is the name right?"
-            )
+            return NoNode(f"no node {node} has ever reported to this broker: is the name right?")
         count = self._unreadable
         noise = f" ({count} messages in its name could not be read)" if count else ""
         if patience.wakes >= _WAKES_MAX:

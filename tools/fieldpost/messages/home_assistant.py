@@ -8,7 +8,7 @@ abbreviations) and of its sensor, binary_sensor, button, number and select integ
 import time
 from typing import Any
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import NoNode
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import Connection, Denied, check_topic
 from fieldpost.mqtt.tls import ClientFiles
@@ -177,7 +177,7 @@ def remove(
                 may_look = False
         time.sleep(_KEPT_S)
         if may_look and not there:
-            raise CommandError(
+            raise NoNode(
                 f"the broker keeps nothing of a node {node}, so nothing was removed: is the name "
                 "right?"
             )

@@ -7,7 +7,7 @@ import time
 
 from paho.mqtt.client import MQTTMessage
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import TimedOut
 from fieldpost.messages.arrivals import Arrivals
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection, check_filter
@@ -63,7 +63,7 @@ def listen_command(
         if connection.unnamed:
             _say(f"{connection.unnamed} messages were left out: their topics are no text in UTF-8")
     if count is not None and printed < count:
-        raise CommandError(f"{printed} of {count} messages came within {timeout_s:g} s")
+        raise TimedOut(f"{printed} of {count} messages came within {timeout_s:g} s")
 
 
 def _print_messages(

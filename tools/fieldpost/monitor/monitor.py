@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fieldpost.board.ports import all_ports
-from fieldpost.errors import CommandError
+from fieldpost.errors import NoBoard, SeveralBoards
 from fieldpost.monitor.events import Event, Events
 from fieldpost.monitor.screen import JsonLines, LogFile, Screen
 from fieldpost.monitor.sources import ConsoleSource, MqttSource
@@ -95,10 +95,10 @@ def _only_board(optional: bool) -> str | None:
         return found[0].device
     if len(found) > 1:
         listed = "\n".join(f"  {one.device}  {one.description}" for one in found)
-        raise CommandError(f"several boards are connected:\n{listed}\nChoose with --port.")
+        raise SeveralBoards(f"several boards are connected:\n{listed}\nChoose with --port.")
     if optional:
         return None
-    raise CommandError(
+    raise NoBoard(
         "no board was found, and no broker was given. Plug the board in with a cable that carries "
         "data, name its --port, or watch the nodes' messages with --broker mqtt://HOST"
     )

@@ -15,7 +15,7 @@ from typing import TextIO
 from rich.text import Text
 
 from fieldpost.console import Console
-from fieldpost.errors import CommandError
+from fieldpost.errors import NotWritten
 from fieldpost.monitor.events import Event
 from fieldpost.monitor.messages import Short, shorten
 from fieldpost.terminal import neutral, to_json
@@ -151,7 +151,7 @@ class LogFile:
         try:
             self._file = path.open("a", encoding="utf-8", buffering=1)
         except OSError as error:
-            raise CommandError(f"cannot write the log {path}: {error.strerror}") from None
+            raise NotWritten(f"cannot write the log {path}: {error.strerror}") from None
 
     def write(self, event: Event) -> None:
         """Raises OSError, as on a full disk."""

@@ -60,7 +60,7 @@ class ConsoleSource:
                     raise FileNotFoundError
                 port = _open(device)
             except (OSError, ValueError) as error:  # SerialException is an OSError
-                why = why_unavailable(device or self._port, str(error))
+                why, _ = why_unavailable(device or self._port, str(error))
                 if device is None:
                     why = f"{self._port} is not there: waiting for it to be plugged in"
                 # Once, not at each try.

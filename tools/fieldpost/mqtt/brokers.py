@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from fieldpost import programs
-from fieldpost.errors import CommandError
+from fieldpost.errors import Ended, MissingTool
 from fieldpost.started import Started
 
 Program = Literal["mosquitto", "amqtt"]
@@ -99,12 +99,12 @@ class Broker(Started):
     ) -> None:
         self._mosquitto = None if program == "amqtt" else find_mosquitto()
         if program == "mosquitto" and not self._mosquitto:
-            raise CommandError("mosquitto is not installed: apt install mosquitto, or use amqtt")
+            raise MissingTool("mosquitto is not installed: apt install mosquitto, or use amqtt")
         self.program: Program = "mosquitto" if self._mosquitto else "amqtt"
         if persistence and self.program == "amqtt":
-            raise CommandError("amqtt keeps nothing across a restart: persistence needs mosquitto")
+            raise MissingTool("amqtt keeps nothing across a restart: persistence needs mosquitto")
         if tls and tls.acl is not None and self.program == "amqtt":
-            raise CommandError("amqtt knows nobody by a certificate: that needs mosquitto")
+            raise MissingTool("amqtt knows nobody by a certificate: that needs mosquitto")
         self.name = _name_of(self._mosquitto)
         self._fixed_port = port is not None
         self.port = port or free_port()
@@ -154,7 +154,7 @@ class Broker(Started):
             if self._fixed_port or attempt == _PORT_TRIES - 1:
                 break
             self.port = free_port()
-        raise CommandError(
+        raise Ended(
             f"{self.name} did not start on port {self.port}. Its last words: {self.last_words()}"
         )
 

@@ -11,7 +11,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import CommandError, Usage
 from fieldpost.mqtt import tls as certs_client
 from fieldpost.mqtt.bounded import BoundedClient
 from fieldpost.mqtt.url import BrokerAddress
@@ -34,6 +34,18 @@ class Away(CommandError):
     """There is no connection with the broker."""
 
     code = "broker_away"
+
+
+class Refused(Away):
+    """The broker does not let us in: another login or client id is needed."""
+
+    code = "broker_refused"
+
+
+class Untrusted(Away):
+    """There is no TLS with the broker, or its certificate is not to be trusted."""
+
+    code = "broker_untrusted"
 
 
 class Lost(CommandError):
@@ -127,13 +139,14 @@ class Connection:
             return
         self.close()
         if answer is not None:
-            raise Away(
+            raise Refused(
                 f"the broker at {self.address} refused us: {_refusal(str(answer), self.address)}"
             )
         if lost:
             tls = self.address.tls
             doubt = certs_client.closed(tls) if tls else "is it an MQTT broker?"
-            raise Away(f"{self.address} closed the connection at once: {doubt}")
+            kind = Untrusted if tls else Away
+            raise kind(f"{self.address} closed the connection at once: {doubt}")
         raise Away(
             f"{self.address} accepted the connection but did not answer within {timeout_s:g} s: "
             "is it an MQTT broker?"
@@ -155,7 +168,7 @@ class Connection:
         timeout_s = timeout_s or self._timeout_s
         info = self._client.publish(topic, message, qos, retain)
         if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
-            raise CommandError(f"cannot publish: {paho.error_string(info.rc)}")
+            raise Usage(f"cannot publish: {paho.error_string(info.rc)}")
         with self._changed:
             self._changed.wait_for(lambda: info.mid in self._delivered or self._lost, timeout_s)
             if info.mid in self._delivered:
@@ -169,7 +182,7 @@ class Connection:
         timeout_s = timeout_s or self._timeout_s
         code, mid = self._client.subscribe(topic, qos)
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
-            raise CommandError(f"cannot subscribe to {topic}: {paho.error_string(code)}")
+            raise Usage(f"cannot subscribe to {topic}: {paho.error_string(code)}")
         with self._changed:
             self._changed.wait_for(lambda: mid in self._granted or self._lost, timeout_s)
             granted = self._granted.get(mid)
@@ -229,7 +242,8 @@ class Connection:
         if thread.is_alive():
             failure.append(TimeoutError())
         if failure:
-            raise Away(_explain(failure[0], self.address, timeout_s))
+            kind = Untrusted if isinstance(failure[0], ssl.SSLError) else Away
+            raise kind(_explain(failure[0], self.address, timeout_s))
 
     def _connected(self, *given: Any) -> None:
         answer: ReasonCode = given[3]
@@ -278,7 +292,7 @@ def check_topic(topic: str) -> None:
     """Raise CommandError unless one can publish to `topic` (MQTT 3.1.1, section 4.7)."""
     _check_length(topic)
     if "+" in topic or "#" in topic:
-        raise CommandError(
+        raise Usage(
             f"one publishes to one topic, and {topic} is a pattern: + and # are for listen"
         )
 
@@ -292,7 +306,7 @@ def check_filter(topic: str) -> None:
         for place, level in enumerate(levels)
     )
     if misplaced:
-        raise CommandError(
+        raise Usage(
             f"{topic} is no topic filter: + stands for one whole level, "
             "and # for all the rest, as the last level"
         )
@@ -300,7 +314,7 @@ def check_filter(topic: str) -> None:
 
 def _check_length(topic: str) -> None:
     if not 1 <= len(topic.encode()) <= 65535 or "\0" in topic:
-        raise CommandError("a topic has 1 to 65535 bytes of UTF-8, none of them zero")
+        raise Usage("a topic has 1 to 65535 bytes of UTF-8, none of them zero")
 
 
 def _refusal(reason: str, address: BrokerAddress) -> str:

@@ -5,7 +5,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadFile, Usage
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class ClientFiles:
     def context(self) -> ssl.SSLContext:
         """Verifies the broker, its name included. Raises CommandError naming the bad file."""
         if bool(self.cert) != bool(self.key):
-            raise CommandError("--cert and --key need each other")
+            raise Usage("--cert and --key need each other")
         for path in (self.ca, self.cert, self.key):
             if path and not _is_file(path):
-                raise CommandError(f"there is no file {path}")
+                raise BadFile(f"there is no file {path}")
         try:
             context = ssl.create_default_context(cafile=self.ca)
         except (OSError, ValueError):  # SSLError is an OSError
-            raise CommandError(f"{self.ca} is no certificate in PEM") from None
+            raise BadFile(f"{self.ca} is no certificate in PEM") from None
         if self.cert and self.key:
             try:
                 # A key with a password would ask for it on the terminal.
                 context.load_cert_chain(self.cert, self.key, password="")
             except (OSError, ValueError):
-                raise CommandError(
+                raise BadFile(
                     f"{self.cert} and {self.key} are not a certificate in PEM and its key, "
                     "without a password"
                 ) from None

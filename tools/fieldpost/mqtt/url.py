@@ -6,7 +6,7 @@ No message here repeats a password, nor anything that may turn out to be one.
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import Usage
 from fieldpost.mqtt.tls import ClientFiles
 
 DEFAULT_URL = "mqtt://127.0.0.1:1883"
@@ -42,26 +42,26 @@ def parse(url: str, files: ClientFiles | None = None) -> BrokerAddress:
     """
     if "://" not in url and "@" in url:
         # What stands before an @ stays unprinted.
-        raise CommandError(f"{_FORM}: this one has no mqtt:// or mqtts:// in front")
+        raise Usage(f"{_FORM}: this one has no mqtt:// or mqtts:// in front")
     if "://" not in url:
         # A host, or host:port; an IPv6 address has colons of its own.
         is_ipv6 = url.count(":") > 1 and "[" not in url
         url = f"mqtt://[{url}]" if is_ipv6 else f"mqtt://{url}"
     login, at, _ = url.partition("://")[2].rpartition("@")
     if at and set(login) & set("/?#"):
-        raise CommandError(f"{_FORM}: {_FOLLOWS}")
+        raise Usage(f"{_FORM}: {_FOLLOWS}")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise CommandError(f"{_FORM}: the port must be a number from 1 to 65535") from None
+        raise Usage(f"{_FORM}: the port must be a number from 1 to 65535") from None
     _check(parts)
     if port == 0:
-        raise CommandError(f"{_FORM}: the port must be a number from 1 to 65535")
+        raise Usage(f"{_FORM}: the port must be a number from 1 to 65535")
     assert parts.hostname  # _check saw to it
     is_given = files is not None and files.given()
     if parts.scheme == "mqtt" and is_given:
-        raise CommandError("--ca, --cert and --key are for TLS: write mqtts:// in the address")
+        raise Usage("--ca, --cert and --key are for TLS: write mqtts:// in the address")
     tls = None
     if parts.scheme == "mqtts":
         tls = (files or ClientFiles()).or_environment()
@@ -78,7 +78,7 @@ def _decoded(text: str) -> str:
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
-        raise CommandError(
+        raise Usage(
             f"{_FORM}: in user or password, percent signs do not make UTF-8. A percent sign "
             "itself is %25, an é is %C3%A9"
         ) from None
@@ -86,14 +86,14 @@ def _decoded(text: str) -> str:
 
 def _check(parts: SplitResult) -> None:
     if parts.scheme not in _PORTS:
-        raise CommandError(f"{_FORM}: this one begins with {parts.scheme}://")
+        raise Usage(f"{_FORM}: this one begins with {parts.scheme}://")
     if not parts.hostname:
-        raise CommandError(f"{_FORM}: this one names no host")
+        raise Usage(f"{_FORM}: this one names no host")
     try:
         parts.hostname.encode("idna")
     except UnicodeError:
-        raise CommandError(f"{_FORM}: no host can have the name in this one") from None
+        raise Usage(f"{_FORM}: no host can have the name in this one") from None
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise CommandError(f"{_FORM}: {_FOLLOWS}")
+        raise Usage(f"{_FORM}: {_FOLLOWS}")
     if parts.password and not parts.username:
-        raise CommandError(f"{_FORM}: there is a password but no user; MQTT 3.1.1 needs both")
+        raise Usage(f"{_FORM}: there is a password but no user; MQTT 3.1.1 needs both")

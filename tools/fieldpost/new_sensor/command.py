@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import FileKept, Usage
 from fieldpost.new_sensor import templates
 from fieldpost.pages import require_checkout
 from fieldpost.paths import ROOT
@@ -21,9 +21,7 @@ _BEFORE = "## simulated\n"
 def parts(name: str, root: Path = ROOT) -> dict[Path, str]:
     """The new files of a type, by path, and docs/sensors.md with its section."""
     if not re.fullmatch(r"[a-z][a-z0-9]{1,15}", name):
-        raise CommandError(
-            f"{name!r} is no name of a type: 2 to 16 of a-z and 0-9, a letter first"
-        )
+        raise Usage(f"{name!r} is no name of a type: 2 to 16 of a-z and 0-9, a letter first")
     page = root / "docs" / "sensors.md"
 
     def filled(template: str) -> str:
@@ -36,7 +34,7 @@ def parts(name: str, root: Path = ROOT) -> dict[Path, str]:
     }
     for path in found:
         if path.exists():
-            raise CommandError(f"there is a {path.relative_to(root)} already")
+            raise FileKept(f"there is a {path.relative_to(root)} already")
     before, mark, after = page.read_text(encoding="utf-8").partition(_BEFORE)
     return {**found, page: before + filled(templates.SECTION) + mark + after}
 

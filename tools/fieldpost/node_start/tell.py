@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from fieldpost.errors import CommandError
+from fieldpost.errors import NotMeasuring
 from fieldpost.node_start.watch import READY, Start
 from fieldpost.terminal import neutral, to_json
 from fieldpost.wrapping import fit
@@ -14,11 +14,11 @@ from fieldpost.wrapping import fit
 def show(node: Start, ready_s: float, is_written: bool = True) -> None:
     """Print how it went. Raises CommandError if the node does not measure with all its sensors."""
     if node.set_up:
-        raise CommandError(f"written, but the node takes itself for new:{node.set_up}")
+        raise NotMeasuring(f"written, but the node takes itself for new:{node.set_up}")
     if not node.ready:
         for line in node.lines:
             typer.echo("    " + line)
-        raise CommandError(f"written, but the node {node.why} within {ready_s:g} s")
+        raise NotMeasuring(f"written, but the node {node.why} within {ready_s:g} s")
     _say(
         ("written" if is_written else "restarted")
         + "; the node is "
@@ -27,14 +27,14 @@ def show(node: Start, ready_s: float, is_written: bool = True) -> None:
     if node.reading is None:
         for line in node.lines:
             typer.echo("    " + line)
-        raise CommandError("no reading came within a minute: the lines above are the node's last")
+        raise NotMeasuring("no reading came within a minute: the lines above are the node's last")
     fields = [f"{name} {_value(one)}" for name, one in node.reading.items() if name != "failed"]
     _say("first reading: " + (", ".join(fields) or "no field at all"))
     for line in node.lines:
         if any(f"sensor {name}: " in line for name in _failed(node)):
             _say(f"  {line.partition(' ')[2].strip()}")
     if failed := _failed(node):
-        raise CommandError(f"no values from {', '.join(failed)}: look at its wiring and its pins")
+        raise NotMeasuring(f"no values from {', '.join(failed)}: look at its wiring and its pins")
     _say(
         "it was delivered to the broker"
         if node.is_delivered

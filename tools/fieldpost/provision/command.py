@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports, the_board
-from fieldpost.errors import CommandError
+from fieldpost.errors import Cancelled, CommandError, Usage
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.options import JsonOption
 from fieldpost.result import result
@@ -82,7 +82,7 @@ def provision(
     from fieldpost.provision import node_files as provisioning
 
     if port and to:
-        raise CommandError("give either --port or --to")
+        raise Usage("give either --port or --to")
     given = provisioning.merged(
         *([provisioning.read_answers(source)] if source else []), provisioning.from_environment()
     )
@@ -186,7 +186,7 @@ def _confirm(
     for text in cautions:
         _say(f"  note: {text}")
     if may_ask and not typer.confirm("Write this?", default=True):
-        raise CommandError("nothing was written")
+        raise Cancelled("nothing was written")
 
 
 def _told(where: str, files: "NodeFiles", cautions: list[str]) -> dict[str, Any]:
@@ -214,7 +214,7 @@ def _ask(
     found = {name: getattr(given, name) for name in VARIABLES}
     for name in given.missing() if wanted is None else wanted:
         if not may_ask:
-            raise CommandError(
+            raise Usage(
                 f"the {name} is missing: give it with --from FILE, or in the variable "
                 f"{VARIABLES[name]}"
             )

@@ -19,7 +19,7 @@ from fieldpost.board_json import for_board
 from fieldpost.config import files as config_files
 from fieldpost.config import pins
 from fieldpost.config.checked import with_checked
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadConfig, BadFile, NotWritten, Usage
 from fieldpost.file_names import (
     CONFIG,
     PENDING,
@@ -85,23 +85,23 @@ def read_answers(path: Path) -> Answers:
         text = path.read_text(encoding="utf-8-sig")
         found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+        raise BadFile(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError):  # JSON's, TOML's and Unicode's may quote a secret
         kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise CommandError(
+        raise BadFile(
             f'{path} is not {kind}. Lines such as ssid = "my network", and password, broker and '
             "node, are what it should have"
         ) from None
     if not isinstance(found, dict):
-        raise CommandError(f"{path} is no object with {', '.join(VARIABLES)}")
+        raise BadFile(f"{path} is no object with {', '.join(VARIABLES)}")
     if unknown := sorted(set(found) - set(VARIABLES)):
         told = ", ".join(map(_told_key, unknown[:_TOLD_MAX]))
         if len(unknown) > _TOLD_MAX:
             told += f" and {len(unknown) - _TOLD_MAX} more"
-        raise CommandError(f"{path} has {told}, none of: {', '.join(VARIABLES)}")
+        raise BadFile(f"{path} has {told}, none of: {', '.join(VARIABLES)}")
     for name, value in found.items():
         if not isinstance(value, str):
-            raise CommandError(f'{path}: {name} must be a text in "quotes"')
+            raise BadFile(f'{path}: {name} must be a text in "quotes"')
     return Answers(**found)
 
 
@@ -141,7 +141,7 @@ def make(
     """
     new, hidden = dict(config or {}), dict(secrets or {})
     for name in unanswered(answers, new, hidden):
-        raise CommandError(f"the {name} is missing: give it with --from FILE or {VARIABLES[name]}")
+        raise Usage(f"the {name} is missing: give it with --from FILE or {VARIABLES[name]}")
     others: dict[str, bytes] = {}
     if answers.node is not None:
         new["node"] = answers.node
@@ -164,7 +164,7 @@ def make(
     _, errors = schema_check.check(new, hidden)
     errors = errors or pins.of_config(new, chip)[0]
     if errors:
-        raise CommandError("\n".join(["the answers make no configuration:", *errors]))
+        raise BadConfig("\n".join(["the answers make no configuration:", *errors]))
     return NodeFiles(new, hidden, others)
 
 
@@ -275,11 +275,11 @@ def _strictly(path: Path, name: str) -> dict[str, Any]:
     try:
         found, errors = config_files.parse(path.read_bytes(), name)
     except FileNotFoundError:
-        raise CommandError(f"there is no {path}") from None
+        raise BadFile(f"there is no {path}") from None
     except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+        raise BadFile(f"cannot read {path}: {error.strerror}") from None
     if errors or not isinstance(found, dict):
-        raise CommandError(f"{path}: {(errors or ['not a JSON object'])[0]}")
+        raise BadConfig(f"{path}: {(errors or ['not a JSON object'])[0]}")
     return found
 
 
@@ -296,7 +296,7 @@ def parse(name: str, data: bytes, where: str) -> dict[str, Any]:
     """A JSON object. Its text is never in the error."""
     value = json_or_none(data)
     if not isinstance(value, dict):
-        raise CommandError(
+        raise BadConfig(
             f"{name} in {where} is not a JSON object, so nothing can be kept of it. Repair it, or "
             "replace it with --fresh"
         )
@@ -321,13 +321,13 @@ def put_in_folder(folder: Path, files: NodeFiles) -> list[Path]:
             partial.replace(path)
             written.append(path)
     except OSError as error:
-        raise CommandError(f"cannot write to {folder}: {error.strerror}") from None
+        raise NotWritten(f"cannot write to {folder}: {error.strerror}") from None
     return written
 
 
 def _tls(given: ClientFiles, others: dict[str, bytes]) -> dict[str, Any]:
     if given.ca is None:
-        raise CommandError(
+        raise Usage(
             "mqtts:// needs the certificate of the authority that signed the broker's: give it "
             "with --ca FILE (fieldpost certs makes one)"
         )
@@ -339,7 +339,7 @@ def _tls(given: ClientFiles, others: dict[str, bytes]) -> dict[str, Any]:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise CommandError(f"cannot read {path}: {error.strerror}") from None
+            raise BadFile(f"cannot read {path}: {error.strerror}") from None
         name = option + (".pem" if b"-----BEGIN" in data else ".der")
         others[name] = data
         found[key] = name

@@ -11,7 +11,7 @@ from fieldpost.config import files, masked, pins, report
 from fieldpost.config.checked import with_checked
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadConfig, FileKept, NoNode, NotWritten
 from fieldpost.file_names import CONFIG, SECRETS, config_at, on_board
 from fieldpost.provision import node_files
 
@@ -47,7 +47,7 @@ def keep(target: Path | None, config: dict[str, Any], force: bool) -> tuple[Path
     (the file, whether it said something else). target: file or folder; None: by the node's name.
     Raises CommandError, without `force` also for a file that would be lost."""
     if not config:
-        raise CommandError("there is no config.json that can be read: the node was never set up")
+        raise NoNode("there is no config.json that can be read: the node was never set up")
     if target is None:
         name = str(config.get("node", ""))
         target = Path(name if name and all(c.isalnum() or c in "-_" for c in name) else "node")
@@ -57,16 +57,14 @@ def keep(target: Path | None, config: dict[str, Any], force: bool) -> tuple[Path
         old = path.read_bytes() if path.exists() else None
         if old is not None and (_same(old, data) or not force):
             if not _same(old, data):
-                raise CommandError(
-                    f"{path} says something else: choose another folder, or --force"
-                )
+                raise FileKept(f"{path} says something else: choose another folder, or --force")
             return path, False
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
-        raise CommandError(f"cannot write {path}: {error.strerror}") from None
+        raise NotWritten(f"cannot write {path}: {error.strerror}") from None
     return path, True
 
 
@@ -92,7 +90,7 @@ def fit(
     if local.secrets is not None:
         secrets = for_board(local.secrets)
     if secrets is None:
-        raise CommandError(
+        raise BadConfig(
             f"neither the board nor the folder of {local.path} has a {SECRETS}, so the node could "
             "not join: put one there, or let `fieldpost provision` ask for it"
         )
@@ -115,7 +113,7 @@ def fit(
             if name not in others and on_board(name.lstrip("/")) not in there
         ]
     if errors:
-        raise CommandError("\n".join([f"{local.path} is not for this board:", *errors]))
+        raise BadConfig("\n".join([f"{local.path} is not for this board:", *errors]))
     contents = with_checked({**others, SECRETS: secrets, CONFIG: config})
     return Fitting(contents, sorted(others), cautions)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board
-from fieldpost.errors import CommandError
+from fieldpost.errors import Usage
 from fieldpost.file_names import CONFIG
 from fieldpost.options import JsonOption
 from fieldpost.result import result
@@ -56,9 +56,9 @@ def scan(
     from fieldpost.scan.save import add
 
     if (scl is None) != (sda is None):
-        raise CommandError("give both pins of the I2C bus: --scl and --sda")
+        raise Usage("give both pins of the I2C bus: --scl and --sda")
     if file and not save:
-        raise CommandError("a file is for --save, which adds to it what is found")
+        raise Usage("a file is for --save, which adds to it what is found")
     pair = None if scl is None or sda is None else (scl, sda)
     with FlashScreen(steps=False) as screen, the_board(port, screen, wait) as link:
         screen.progress(link.port, "scanning", 0, None)

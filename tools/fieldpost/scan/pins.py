@@ -1,7 +1,7 @@
 """Which pins of a chip a scan may touch: by itself, and when a person names them."""
 
 from fieldpost.config import pins
-from fieldpost.errors import CommandError
+from fieldpost.errors import Usage
 
 # Pairs (SCL, SDA) to look at unasked; first what is on the board's edge as its bus, by
 # MicroPython's own default or the maker's.
@@ -34,14 +34,14 @@ def check(chip: str | None, pin: int) -> None:
     if not found:
         return
     if pin not in found.gpios:
-        raise CommandError(f"the {chip} has no pin {pin}")
+        raise Usage(f"the {chip} has no pin {pin}")
     why = found.taken.get(pin) or found.cautions.get(pin, "")
     if pin in found.input_only:
         why = "is an input only, not to be driven"
     # A caution is for what is wired there for good; but we must not cut our own line.
     elif pin not in found.taken and "console" not in why and "USB" not in why:
         return
-    raise CommandError(f"pin {pin} of the {chip} {why}: it is not touched")
+    raise Usage(f"pin {pin} of the {chip} {why}: it is not touched")
 
 
 def bus_of(chip: str | None, scl: int, sda: int) -> int:
@@ -52,7 +52,7 @@ def bus_of(chip: str | None, scl: int, sda: int) -> int:
     for bus in range(found.buses):
         if found.may_be_scl(bus, scl) and found.may_be_sda(bus, sda):
             return bus
-    raise CommandError(
+    raise Usage(
         f"pins {scl} and {sda} are no clock and data of one I2C bus on the {chip}. SDA has an "
         "even number and SCL an odd one, such as --sda 4 --scl 5."
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from fieldpost.board_json import for_board
 from fieldpost.config import files
-from fieldpost.errors import CommandError
+from fieldpost.errors import BadConfig, BadFile, NotWritten
 from fieldpost.file_names import CONFIG, config_at
 from fieldpost.scan.scan import named
 
@@ -22,7 +22,7 @@ def add(path: Path, found: Iterable[Mapping[str, Any]]) -> tuple[Path, list[dict
     config = _read(path)
     sensors = config.get("sensors", [])
     if not isinstance(sensors, list) or not all(isinstance(one, dict) for one in sensors):
-        raise CommandError(f"{path}: its sensors are no list of objects")
+        raise BadConfig(f"{path}: its sensors are no list of objects")
     there = {_place(one) for one in sensors}
     new = [
         {key: value for key, value in one.items() if key not in ("name", "prefix")}
@@ -39,7 +39,7 @@ def add(path: Path, found: Iterable[Mapping[str, Any]]) -> tuple[Path, list[dict
             partial.write_bytes(for_board(config))
             partial.replace(path)
         except OSError as error:
-            raise CommandError(f"cannot write {path}: {error.strerror}") from None
+            raise NotWritten(f"cannot write {path}: {error.strerror}") from None
     return path, added
 
 
@@ -49,9 +49,9 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}") from None
+        raise BadFile(f"cannot read {path}: {error.strerror}") from None
     if errors or not isinstance(config, dict):
-        raise CommandError(f"{path}: {(errors or ['not a JSON object'])[0]}")
+        raise BadConfig(f"{path}: {(errors or ['not a JSON object'])[0]}")
     return config
 
 

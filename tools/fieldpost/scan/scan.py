@@ -14,7 +14,7 @@ from fieldpost.board import said
 from fieldpost.board.find import chip_of
 from fieldpost.board.link import BoardError
 from fieldpost.board.said import TEXT_OR_NONE
-from fieldpost.errors import CommandError
+from fieldpost.errors import Usage
 from fieldpost.scan import pins as scan_pins
 from fieldpost.scan.sensors import FAMILIES, QUESTIONS, candidates, judge
 
@@ -134,7 +134,7 @@ def scan(
 def _unasked(link: "BoardLink", chip: str | None) -> Found:
     pairs, free = scan_pins.pairs(chip), scan_pins.free(chip)
     if not pairs:
-        raise CommandError(
+        raise Usage(
             f"no usual pins are known for {chip or 'this chip'}: say where to look, such as "
             "--scl 22 --sda 21, or --onewire 4"
         )

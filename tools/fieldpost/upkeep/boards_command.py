@@ -42,10 +42,13 @@ def boards(
     from fieldpost.board import find as survey
 
     found = survey.find(port or (), limit_s=timeout, ask=ask)
-    silent = [b.port for b in found if b.state not in ("micropython", "bootloader")]
+    silent = [b for b in found if b.state not in ("micropython", "bootloader")]
     failure = None
     if port and ask and silent:
-        failure = ("board_silent", f"no MicroPython or bootloader at {', '.join(silent)}")
+        where = ", ".join(board.port for board in silent)
+        codes = {board.code or "board_silent" for board in silent}
+        code = codes.pop() if len(codes) == 1 else "board_silent"
+        failure = (code, f"no MicroPython or bootloader at {where}")
     if as_json:
         typer.echo(result({"boards": [board.as_json() for board in found]}, failure))
     else:

@@ -11,7 +11,7 @@ import typer
 
 from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_port
 from fieldpost.config.masked import without_secrets
-from fieldpost.errors import CommandError
+from fieldpost.errors import Cancelled, CommandError, FileKept, NoNode, NotWritten
 from fieldpost.file_names import CONFIG, DEPLOYMENT, OUTBOX, RECORDS, TRIAL
 from fieldpost.options import JsonOption
 from fieldpost.result import result
@@ -81,7 +81,7 @@ def erase(
             return
         question = f"Remove {what}, {len(doomed)} files, from the board on {where}?"
         if not yes and not (sys.stdin.isatty() and typer.confirm(question)):
-            raise CommandError("nothing was removed. To remove without being asked: --yes")
+            raise Cancelled("nothing was removed. To remove without being asked: --yes")
         # main.py first: half a program is never started. The record of what is ours last.
         order = sorted(doomed, key=lambda path: (path != "/main.py", path == INSTALLED, path))
         for path in order:
@@ -125,7 +125,7 @@ def pull(
             if (path.startswith(_READINGS) and path[-1] != "/") or path.lstrip("/") in _DATA
         ]
         if not wanted:
-            raise CommandError(f"no node has left anything on the board on {where}")
+            raise NoNode(f"no node has left anything on the board on {where}")
         # What a board lists is a stranger's word: it may name any place on this machine.
         refused = [path for path in wanted if board_files.below(Path(), path) is None]
         files = {
@@ -148,14 +148,14 @@ def pull(
     failure = ("names_refused", why) if refused else None
     _tell(as_json, shown, f"{where}: {len(files)} files copied to {target}", failure)
     if refused:
-        raise CommandError(why)
+        raise CommandError(why, "names_refused")
 
 
 def _save(target: Path, files: dict[str, bytes]) -> None:
     try:
         taken = [name for name in files if (target / name).exists()]
         if taken:
-            raise CommandError(
+            raise FileKept(
                 f"{target} has {taken[0]} already, and nothing is overwritten: choose another "
                 "folder"
             )
@@ -165,7 +165,7 @@ def _save(target: Path, files: dict[str, bytes]) -> None:
             with path.open("xb") as file:
                 file.write(data)
     except OSError as error:
-        raise CommandError(f"cannot write to {target}: {error.strerror}") from None
+        raise NotWritten(f"cannot write to {target}: {error.strerror}") from None
 
 
 def _node_name(config: bytes) -> str:
