@@ -20,7 +20,8 @@ from fieldpost.board import files as board_files
 from fieldpost.board.link import open_link
 from fieldpost.deploy import build as deploy_build
 from fieldpost.deploy.deployment import Outcome, Wish, deploy
-from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator
+from fieldpost.emulator.emulator import GATEWAY, Emulator
+from fieldpost.emulator.pico_w import SSID
 from fieldpost.mqtt.brokers import Broker, find_mosquitto
 from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.url import parse

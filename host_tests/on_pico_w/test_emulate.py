@@ -12,8 +12,9 @@ import pytest
 from rigs.pico_w import image
 
 from fieldpost.emulator import command as emulate_command
-from fieldpost.emulator.emulator import Emulator, find_image
-from fieldpost.emulator.littlefs import build_image, read_image
+from fieldpost.emulator.emulator import Emulator
+from fieldpost.emulator.littlefs import Geometry, build_image, read_image
+from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.node_process import find_micropython
 from fieldpost.paths import ROOT
@@ -87,16 +88,16 @@ def test_a_missing_image_is_named_with_what_to_do(
 ) -> None:
     monkeypatch.setenv("FIELDPOST_CACHE", str(tmp_path))
     with pytest.raises(CommandError, match="Download RPI_PICO_W"):
-        find_image()
+        PICO_W.find_image()
     (tmp_path / "images").mkdir()
     for name in ("20250415-v1.25.0", "20260406-v1.28.0", "20240602-v1.9.0"):
         (tmp_path / "images" / f"RPI_PICO_W-{name}.uf2").touch()
-    assert find_image().name.endswith("v1.28.0.uf2")
-    assert find_image("1.25").name.endswith("v1.25.0.uf2")
+    assert PICO_W.find_image().name.endswith("v1.28.0.uf2")
+    assert PICO_W.find_image("1.25").name.endswith("v1.25.0.uf2")
     with pytest.raises(CommandError, match=r"no Pico W image of MicroPython 1\.2 in"):
-        find_image("1.2")
+        PICO_W.find_image("1.2")
     with pytest.raises(CommandError, match="neither"):
-        find_image("latest")
+        PICO_W.find_image("latest")
 
 
 def test_a_broker_elsewhere_is_refused_unless_the_network_is_open() -> None:
@@ -109,15 +110,16 @@ def test_a_file_system_comes_back_as_it_was_put_in() -> None:
     if not find_micropython():
         pytest.skip("MicroPython's unix port is not installed for this platform")
     files = {"/main.py": b"", "/lib/deep/er/x.mpy": bytes(range(256)) * 300, "/a": b"1"}
-    assert read_image(build_image(files)) == files
+    for geometry in (Geometry(212, 256), Geometry(512, 32)):
+        assert read_image(build_image(files, geometry), geometry) == files
     with pytest.raises(CommandError):
-        read_image(b"\0" * 4096 * 8)
+        read_image(b"\0" * 4096 * 8, Geometry(8, 32))
 
 
 @pytest.mark.board
-def test_an_image_that_cannot_boot_ends_in_a_clear_error(tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_refused_before_anything_starts(tmp_path: Path) -> None:
     image()
     wrong = tmp_path / "wrong.uf2"
     wrong.write_bytes(b"not an image" * 100)
-    with pytest.raises(CommandError, match="has stopped"), Emulator(wrong):
+    with pytest.raises(CommandError, match="not an image for a board"), Emulator(wrong):
         pass

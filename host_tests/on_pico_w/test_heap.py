@@ -14,7 +14,8 @@ from rigs.pico_w import PORT, board_files, configuration, image
 
 from fieldpost.board.files import read_file, remove_file, write_file
 from fieldpost.board.link import BoardLink, open_link
-from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator
+from fieldpost.emulator.emulator import GATEWAY, Emulator
+from fieldpost.emulator.pico_w import SSID
 from fieldpost.mqtt.brokers import Broker, find_mosquitto
 
 pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(90)]

@@ -15,7 +15,8 @@ from rigs.pico_w import board_files as node_files
 from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink, NoAnswer, open_link
 from fieldpost.emulator.console import Console
-from fieldpost.emulator.emulator import SSID, Emulator
+from fieldpost.emulator.emulator import Emulator
+from fieldpost.emulator.pico_w import SSID
 from fieldpost.errors import CommandError
 
 pytestmark = [pytest.mark.board, pytest.mark.timeout(240)]

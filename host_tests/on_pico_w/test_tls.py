@@ -20,7 +20,8 @@ from fieldpost.board.link import BoardLink, open_link
 from fieldpost.certs.authority import Authority
 from fieldpost.deploy.compile import compile_module
 from fieldpost.emulator.console import Console
-from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator
+from fieldpost.emulator.emulator import GATEWAY, Emulator
+from fieldpost.emulator.pico_w import SSID
 
 pytestmark = [pytest.mark.board, pytest.mark.timeout(240)]
 

@@ -13,7 +13,8 @@ import pytest
 from fieldpost.deploy.build import for_pico_w
 from fieldpost.deploy.compile import compile_module
 from fieldpost.emulator.console import Console
-from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator, find_image, require_package
+from fieldpost.emulator.emulator import GATEWAY, Emulator
+from fieldpost.emulator.pico_w import PICO_W, SSID
 from fieldpost.errors import CommandError
 from fieldpost.messages.account import Account, Key
 from fieldpost.mqtt import url as mqtt_url
@@ -32,8 +33,8 @@ _SUBSCRIBER = "test-subscriber"
 def image() -> Path:
     """The genuine image; skips, with the reason, where a part is missing."""
     try:
-        require_package()
-        found = find_image()
+        PICO_W.require()
+        found = PICO_W.find_image()
     except CommandError as missing:
         pytest.skip(str(missing))
     if not find_micropython():

@@ -21,7 +21,7 @@ from benchmarks import (
     throughput,
     wake,
 )
-from fieldpost.emulator.emulator import find_image, require_package
+from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker, find_mosquitto
 from fieldpost.paths import ROOT
@@ -94,8 +94,8 @@ def _footprint(
 
 def _image(results: dict[str, Any], options: argparse.Namespace, what: str) -> Path | None:
     try:
-        require_package()
-        return find_image(options.image)
+        PICO_W.require()
+        return PICO_W.find_image(options.image)
     except CommandError:
         results["not_run"][what] = "no emulator, or no image for it"
         return None

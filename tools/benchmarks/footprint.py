@@ -11,7 +11,8 @@ from fieldpost.board.link import BoardLink, open_link
 from fieldpost.config.checked import with_checked
 from fieldpost.deploy.build import for_pico_w
 from fieldpost.deploy.compile import compile_module
-from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator
+from fieldpost.emulator.emulator import GATEWAY, Emulator
+from fieldpost.emulator.pico_w import SSID
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.paths import ROOT

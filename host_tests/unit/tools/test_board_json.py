@@ -9,6 +9,7 @@ from rigs.port import micropython
 
 from fieldpost.board_json import for_board
 from fieldpost.emulator import command as emulate_command
+from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.node_process import NodeProcess
 from fieldpost.paths import PACKAGE
@@ -26,7 +27,7 @@ def test_an_emulated_boards_files_have_them_too(tmp_path: Path) -> None:
     config = {"node": "n", "mqtt": {"host": "h", "base": SSID}}
     (tmp_path / "config.json").write_bytes(for_board(config))
     (tmp_path / "secrets.json").write_bytes(for_board(SECRETS))
-    made = emulate_command._files(tmp_path / "config.json", False, None)
+    made = emulate_command._files(PICO_W, tmp_path / "config.json", None, False)
     assert SSID.encode() in made["config.json"]
 
 

@@ -87,6 +87,11 @@ def for_pico_w(root: Path = ROOT, without: tuple[str, ...] = ()) -> Build:
     return replace(whole, files=whole.files | {pack.PATH: pack.make(modules)}, modules=modules)
 
 
+def for_emulator(platform: str) -> Build:
+    """All that a board with an image of that platform needs: a Pico W's has no umqtt.simple."""
+    return for_pico_w() if platform == "rp2" else build(platform)
+
+
 def find_umqtt(root: Path, given: Path | None) -> Path:
     """The umqtt.simple to install. Raises CommandError if there is none to be had."""
     if given:

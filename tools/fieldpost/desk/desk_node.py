@@ -5,16 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fieldpost import node_source
 from fieldpost.board_json import for_board
-from fieldpost.config import files as config_files
 from fieldpost.desk.values import Emulated
-from fieldpost.drivers import folder as own_drivers
-from fieldpost.drivers import named
-from fieldpost.errors import BadConfig, BadFile
-from fieldpost.file_names import CONFIG, config_at
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.provision import node_files
-from firmware.config import check as schema
 
 # Beside config.json: what is wired to the desk besides the built-in sensors.
 WIRING = "desk.py"
@@ -55,18 +50,18 @@ class DeskNode:
 
 def make(source: Source, broker: str, tls: ClientFiles) -> DeskNode:
     """Raises CommandError with all that is wrong with the configuration, or with what was told."""
-    given = _given(source.folder)
-    settings, errors = schema.check(given, _secrets())
-    if settings is None:
-        raise BadConfig("\n".join(config_files.advised(errors)))
-    drivers = _drivers(source, given, settings)
+    # What is no Python yet the node itself tells, with the line.
+    node = node_source.read(
+        source.folder, source.drivers, _EXAMPLE, name="desk", host="desk", unfinished=True
+    )
+    settings = node.settings
     emulated = Emulated(settings["sensors"])
     told = emulated.told(source.settings)
     values = emulated.ordinary()
     for name, new in told.items():
         values.setdefault(name, {}).update(new)
     changes = emulated.table(source.table) if source.table else []
-    config = _for_desk(given, source.sample_s)
+    config = _for_desk(node.config, source.sample_s)
     answers = node_files.Answers(_SSID, _PASSWORD, broker, settings["node"])
     files = node_files.make(answers, tls, config)
     plan = {
@@ -79,6 +74,7 @@ def make(source: Source, broker: str, tls: ClientFiles) -> DeskNode:
     contents[PLAN] = for_board(plan, None)
     beside = source.folder if source.folder and source.folder.is_dir() else None
     is_wired = beside is not None and (beside / WIRING).is_file()
+    drivers = node.drivers.folder if node.drivers else None
     path = [one for one in (drivers, beside if is_wired else None) if one]
     return DeskNode(
         name=settings["node"],
@@ -90,60 +86,16 @@ def make(source: Source, broker: str, tls: ClientFiles) -> DeskNode:
     )
 
 
-def _given(folder: Path | None) -> dict[str, Any]:
-    """The configuration, with what a node on the desk need not be told."""
-    found: dict[str, Any] = dict(_EXAMPLE)
-    if folder is not None:
-        path = config_at(folder)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise BadFile(
-                f"cannot read {path}: {error.strerror}. `fieldpost run` alone runs an example"
-            ) from None
-        parsed, errors = config_files.parse(data, CONFIG)
-        if errors or not isinstance(parsed, dict):
-            raise BadConfig("\n".join(errors) or f"{path} is no JSON object")
-        found = parsed
-    found.setdefault("node", "desk")
-    mqtt = found.get("mqtt", {})
-    if isinstance(mqtt, dict):
-        found["mqtt"] = {"host": "desk", **mqtt}
-    return found
-
-
-def _secrets() -> dict[str, Any]:
-    return {"wifi": [{"ssid": _SSID, "password": _PASSWORD}]}
-
-
 def _for_desk(given: dict[str, Any], sample_s: int | None) -> dict[str, Any]:
     """With what is another on a desk: the network, the time, and that nobody interrupts it."""
-    config = {
-        **given,
-        "wifi": {k: v for k, v in given.get("wifi", {}).items() if k != "static"},
-        "ntp": {"host": None},
-        "boot_window_s": 0,
-        "setup_pin": None,
+    config = node_source.moved(
+        given,
+        ntp={"host": None},
+        boot_window_s=0,
+        setup_pin=None,
         # Where in a driver a sensor failed is told at this level alone.
-        "log_level": given.get("log_level", "debug"),
-    }
+        log_level=given.get("log_level", "debug"),
+    )
     if sample_s is not None:
         config["sample_s"] = sample_s
     return config
-
-
-def _drivers(source: Source, given: dict[str, Any], settings: dict[str, Any]) -> Path | None:
-    """The folder of the drivers that the configuration names, if it names any of one's own."""
-    folder = source.drivers
-    if folder is None and source.folder is not None and named.elsewhere(settings["sensors"]):
-        folder = source.folder if source.folder.is_dir() else source.folder.parent
-    found = own_drivers.find(folder) if folder else None
-    # What is no Python yet the node itself tells, with the line.
-    errors = [
-        error
-        for error in named.errors(given.get("sensors"), found)
-        if not error.endswith("is not Python")
-    ]
-    if errors:
-        raise BadConfig("\n".join(errors))
-    return folder

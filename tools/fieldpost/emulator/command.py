@@ -1,4 +1,4 @@
-"""`fieldpost emulate`: a node on an emulated Pico W, its console in front of the user."""
+"""`fieldpost emulate`: a node on an emulated board, its console in front of the user."""
 
 import json
 import threading
@@ -10,12 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
+from fieldpost import node_source
 from fieldpost.board_json import for_board
-from fieldpost.deploy.build import for_pico_w
+from fieldpost.config.checked import with_checked
+from fieldpost.deploy.build import for_emulator
+from fieldpost.emulator import engines
+from fieldpost.emulator.addresses import GATEWAY
 from fieldpost.emulator.console import Console
-from fieldpost.emulator.emulator import GATEWAY, SSID, Emulator, find_image, require_package
-from fieldpost.errors import BadConfig, CommandError, Usage
-from fieldpost.file_names import CONFIG, SECRETS, config_at, secrets_beside
+from fieldpost.emulator.emulator import Emulator
+from fieldpost.emulator.engine import Engine
+from fieldpost.emulator.esp32_c3 import VARIABLE
+from fieldpost.errors import CommandError, Usage
+from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.options import DriversOption, JsonOption
@@ -23,9 +29,8 @@ from fieldpost.result import result
 
 _GOODBYE_S = 5.0
 _TICK_S = 0.2
-_PASSWORD = "eight characters"
 _LOOPBACK = ("localhost", "::1", HOST)
-_EXAMPLE = {"node": "emulated", "mqtt": {"host": GATEWAY}, "sample_s": 5}
+_EXAMPLE = {"sample_s": 5, "sensors": [{"type": "simulated"}]}
 
 
 def emulate(
@@ -33,9 +38,23 @@ def emulate(
         Path | None, typer.Option(help="A node's config.json, or its folder; else an example.")
     ] = None,
     drivers: DriversOption = None,
+    board: Annotated[
+        str, typer.Option(help="pico-w or esp32-c3, or as the maker spells it.", metavar="NAME")
+    ] = "pico-w",
     image: Annotated[
         str | None,
-        typer.Option(help="Pico W image: a file, or a version (1.25.0); else the newest there."),
+        typer.Option(
+            help="MicroPython for it: a file, or a version (1.25.0); else the newest there."
+        ),
+    ] = None,
+    qemu: Annotated[
+        str | None,
+        typer.Option(
+            help="For an ESP32-C3: a qemu-system-riscv32 that knows its Wi-Fi; else that on the "
+            "PATH.",
+            envvar=VARIABLE,
+            metavar="PROGRAM",
+        ),
     ] = None,
     broker: Annotated[
         str | None,
@@ -51,32 +70,39 @@ def emulate(
     seconds: Annotated[float | None, typer.Option(min=1, help="End after so long.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run this firmware on an emulated Pico W that boots the genuine image, until Ctrl-C.
+    """Run this firmware on an emulated board that boots the genuine image, until Ctrl-C.
 
     It joins an emulated access point and reaches nothing but the broker on this machine, where
     the host and the networks of the configuration lead, too. Status 1 if it delivered nothing.
     """
-    require_package()
-    path = find_image(image)
-    files = {} if bare else _files(config, drivers, open_network)
+    engine = engines.of_board(board)
+    engine.require(qemu)
+    path = engine.find_image(image)
+    files = {} if bare else _files(engine, config, drivers, open_network)
     tell = _tell_nobody if as_json else typer.echo
     with _broker(broker, open_network) as (port, url):
         ports = {} if port is None else {_port_of(files): port}
         with Emulator(
-            path, files=files, ports=ports, open_network=open_network, real_time=True
-        ) as board:
-            tell(f"Pico W with {path.name}; its console is {board.console}")
+            path,
+            files=files,
+            ports=ports,
+            open_network=open_network,
+            real_time=True,
+            engine=engine,
+            program=qemu,
+        ) as emulated:
+            tell(f"{engine.title} with {path.name}; its console is {emulated.console}")
             if bare:
-                tell(f"Put a node on it: fieldpost provision --port {board.console}")
-                tell("Its network: RP2040PY-GUEST, any password of 8 characters")
+                tell(f"Put a node on it: fieldpost provision --port {emulated.console}")
+                tell(f"Its network: {engine.ssid}, {engine.password_note}")
                 for seen in ports:
-                    tell(f"Its broker: mqtt://10.0.0.1:{seen}, which is {url} on this machine")
+                    tell(f"Its broker: mqtt://{GATEWAY}:{seen}, which is {url} on this machine")
                 _rest(seconds)
-                figures = board.stats()
+                figures = emulated.stats()
             else:
                 if url:
                     tell(f"What it publishes: fieldpost listen 'fieldpost/#' --broker {url}")
-                figures = _run(board, tell, seconds)
+                figures = _run(emulated, tell, seconds)
     sent = sum(one["sent"]["data_segments"] for one in figures["connections"])
     received = sum(one["received"]["bytes"] for one in figures["connections"])
     tell(f"Its radio sent {sent} TCP segments with payload and received {received} bytes.")
@@ -110,59 +136,25 @@ def _rest(seconds: float | None) -> None:
         pass  # that is how it ends
 
 
-def _files(config: Path | None, drivers: Path | None, open_network: bool) -> dict[str, bytes]:
+def _files(
+    engine: Engine, config: Path | None, drivers: Path | None, open_network: bool
+) -> dict[str, bytes]:
     """The board's files: the firmware, the drivers of one's own, and the configuration led to
     where it can work here."""
-    from fieldpost.config.checked import with_checked
-
-    given, secrets = _EXAMPLE, {}
-    if config is not None:
-        given, secrets = _read(config)
-    own = _drivers(drivers, given)
-    secrets = {**secrets, "wifi": [{"ssid": SSID, "password": _PASSWORD}]}
-    wifi = {k: v for k, v in given.get("wifi", {}).items() if k != "static"}
-    changed = {**given, "wifi": wifi}
+    host = None if open_network else GATEWAY
+    node = node_source.read(config, drivers, _EXAMPLE, name="emulated", host=host)
+    changed = node_source.moved(node.config)
     if not open_network:
-        mqtt = {k: v for k, v in given["mqtt"].items() if k != "tls"}
+        mqtt = {key: value for key, value in changed["mqtt"].items() if key != "tls"}
         changed["mqtt"] = {**mqtt, "host": GATEWAY}
-        if given.get("ntp", {}).get("host", "") is not None:
-            changed["ntp"] = {**given.get("ntp", {}), "host": GATEWAY}
-    files = dict(for_pico_w().files)
+        if node.settings["ntp"]["host"] is not None:
+            changed["ntp"] = {**changed.get("ntp", {}), "host": GATEWAY}
+    networks = [{"ssid": engine.ssid, "password": engine.password}]
+    files = dict(for_emulator(engine.platform).files)
     files[CONFIG] = for_board(changed)
-    files[SECRETS] = for_board(secrets)
+    files[SECRETS] = for_board({**node_source.login(config), "wifi": networks})
+    own = node.drivers.files() if node.drivers else {}
     return with_checked({**files, **own})
-
-
-def _drivers(folder: Path | None, config: dict[str, Any]) -> dict[str, bytes]:
-    """Those of the folder, for the board."""
-    from fieldpost.drivers import folder as own_drivers
-    from fieldpost.drivers import named
-
-    found = own_drivers.find(folder) if folder else None
-    if errors := named.errors(config.get("sensors"), found):
-        raise BadConfig("\n".join(errors))
-    return found.files() if found else {}
-
-
-def _read(config: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    from fieldpost.config import files as config_files
-
-    path = config_at(config)
-    _, errors = config_files.load(path)
-    # A configuration that is to be tried out may well have no secrets yet.
-    errors = [error for error in errors if not error.startswith(SECRETS)]
-    if errors:
-        raise BadConfig("\n".join(errors))
-    return json.loads(path.read_bytes()), _json_or_nothing(secrets_beside(path))
-
-
-def _json_or_nothing(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        raise BadConfig(f"{path} is not JSON (fieldpost config check shows where)") from None
 
 
 def _port_of(files: dict[str, bytes]) -> int:

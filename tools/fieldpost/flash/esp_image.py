@@ -31,6 +31,7 @@ _TABLE_BYTES = 0xC00
 _PARTITION_MAGIC = b"\xaa\x50"
 _TABLE_MD5 = b"\xeb\xeb" + b"\xff" * 14
 _APPLICATION = 0
+_FILE_SYSTEM = b"vfs"
 _CHECKSUM_SEED = 0xEF
 _MIB = 1024 * 1024
 _MOST_SEGMENTS = 16
@@ -55,10 +56,19 @@ class Facts:
     flash: int
 
 
+@dataclass(frozen=True)
+class _Partition:
+    kind: int
+    address: int
+    size: int
+    name: bytes
+
+
 def examine(data: bytes) -> Facts:
     """Check every part of the image. Raises Broken."""
     chip, _ = _check_part(data, 0, "bootloader")
-    base, applications, table_end = _find_table(data)
+    base, rows, table_end = _find_table(data)
+    applications = [(row.address, row.size) for row in rows if row.kind == _APPLICATION]
     if not applications:
         raise Broken("without an application in its partition table")
     for address, size in applications:
@@ -75,6 +85,19 @@ def examine(data: bytes) -> Facts:
             raise Broken("not consistent: its application is larger than its partition")
     # The upper half of the header's byte 3: 0 is 1 MB, and each step doubles it.
     return Facts(chip, base, max(_MIB << (data[3] >> 4), table_end))
+
+
+def file_system(data: bytes, flash_bytes: int) -> tuple[int, int]:
+    """Address and size of MicroPython's file system on a flash that large, for a whole image.
+
+    It is the partition `vfs`. An image without one takes what lies behind the last partition
+    (ports/esp32/main.c, since MicroPython 1.26).
+    """
+    _, rows, end = _find_table(data)
+    for row in rows:
+        if row.name == _FILE_SYSTEM:
+            return row.address, row.size
+    return end, flash_bytes - end
 
 
 def _check_part(data: bytes, start: int, name: str) -> tuple[str, int]:
@@ -112,9 +135,8 @@ def _check_part(data: bytes, start: int, name: str) -> tuple[str, int]:
     return chip, at
 
 
-def _find_table(data: bytes) -> tuple[int, list[tuple[int, int]], int]:
-    """The base address, address and size of every partition for an application, and where the
-    last partition ends."""
+def _find_table(data: bytes) -> tuple[int, list[_Partition], int]:
+    """The base address, every partition, and where the last one ends."""
     for base in _BASES:
         table = data[_TABLE_ADDRESS - base :][:_TABLE_BYTES]
         if table.startswith(_PARTITION_MAGIC):
@@ -125,21 +147,20 @@ def _find_table(data: bytes) -> tuple[int, list[tuple[int, int]], int]:
     )
 
 
-def _read_table(table: bytes) -> tuple[list[tuple[int, int]], int]:
-    applications, end = [], 0
+def _read_table(table: bytes) -> tuple[list[_Partition], int]:
+    found, end = [], 0
     for at in range(0, len(table) - _PARTITION.size + 1, _PARTITION.size):
         row = table[at : at + _PARTITION.size]
         if row.startswith(_TABLE_MD5):
             if row[16:] != hashlib.md5(table[:at]).digest():
                 raise Broken("damaged: the checksum of its partition table is wrong")
             break
-        magic, kind, _, address, size, _, _ = _PARTITION.unpack(row)
+        magic, kind, _, address, size, name, _ = _PARTITION.unpack(row)
         if magic != _PARTITION_MAGIC:
             break
-        if kind == _APPLICATION:
-            applications.append((address, size))
+        found.append(_Partition(kind, address, size, name.rstrip(b"\0")))
         end = max(end, address + size)
-    return applications, end
+    return found, end
 
 
 def _exclusive_or(data: bytes) -> int:

@@ -11,10 +11,10 @@ import pytest
 from rigs.port import micropython, run_port
 from typer.testing import CliRunner
 
+from fieldpost import node_source
 from fieldpost.cli import app
 from fieldpost.deploy import tree
 from fieldpost.drivers import folder, named
-from fieldpost.emulator import command as emulate_command
 from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT
 
@@ -64,7 +64,9 @@ def test_the_pages_example_passes_the_check_and_becomes_a_file_for_the_board(
     status, said = config_check(tmp_path, [example], "--drivers", str(own))
     assert status == 0, said
     assert "--drivers" not in said  # nothing is left to be told
-    files = emulate_command._drivers(own, {"sensors": [example]})
+    found = node_source.read(tmp_path, own, {}, name="n", host="h").drivers
+    assert found
+    files = found.files()
     assert list(files) == ["lib/greenhouse/tmp117.mpy"]
     assert files["lib/greenhouse/tmp117.mpy"][:1] == b"M"
 

@@ -1,0 +1,5 @@
+"""Where things are on an emulated network."""
+
+# This machine's loopback, as far as a port of it is let through (network.py).
+GATEWAY = "10.0.0.1"
+LOOPBACK = "127.0.0.1"

@@ -1,0 +1,7 @@
+"""What QEMU calls the parts of an ESP32-C3, and the flash that it is given."""
+
+MACHINE = "esp32c3-picsimlab"
+# As a network card, and as the device that stands behind it.
+RADIO = "esp32c3_wifi"
+RADIO_DEVICE = "esp32_wifi"
+FLASH_BYTES = 4 * 1024 * 1024

