@@ -167,10 +167,12 @@ def test_a_reset_by_the_chip_is_counted(board: Emulator, console: Console) -> No
 
 
 def test_a_chip_that_spins_is_told_from_one_that_waits(board: Emulator, console: Console) -> None:
-    assert board.load()["busy"] < 0.3
+    waiting = board.load()
     console.send(b"s")
     spinning = board.load()
-    assert spinning["busy"] > 0.5 and spinning["silent_s"] >= 1
+    # Others may have most of this machine.
+    assert waiting["busy"] < 0.1 and spinning["busy"] > 0.2
+    assert spinning["silent_s"] >= 1
 
 
 def test_an_emulator_that_ends_says_why(board: Emulator, console: Console) -> None:
