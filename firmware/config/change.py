@@ -8,11 +8,10 @@ one atomic write, so a power cut leaves the old settings, a trial, or the new on
 
 import json
 
-from micropython import const
-
 from firmware import files as _files
 
-_AGAIN_MS = const(60000)
+# Not of `const`, which the host has not: the tools use this module, too.
+_AGAIN_MS = 60000
 # What decides where the node's login goes, and how well it is guarded on the way.
 _LOGIN_GOES = ("mqtt.host", "mqtt.port", "mqtt.tls", "ntp.host", "wifi.static")
 

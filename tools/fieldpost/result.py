@@ -42,6 +42,7 @@ CODES = {
     "bus_stuck": "a bus can't be scanned: its lines are held low, or there is noise",
     "not_measuring": "all is written, but the node does not start or does not measure with it",
     "no_node": "the broker knows no node of this name, or the board was never set up as one",
+    "went_back": "the node has taken its configuration of before back",
     "node_silent": "the node did not answer in time",
     "node_senseless": "what the node says makes no sense",
     "node_refused": "the node has refused the command; the message is its own",

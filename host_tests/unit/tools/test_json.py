@@ -31,6 +31,7 @@ FAILING = {
     "config check {}": "bad_config",
     "config push {} --port /dev/nowhere --wait 0": "bad_file",
     "config pull {} --port /dev/nowhere --wait 0": "board_port",
+    f"config pull {{}} --node n --timeout 0.2 --broker {NOWHERE}": "broker_away",
     "config show nosuchkey": "usage",
     "demo --nonsense": "usage",
     "deploy --port /dev/nowhere --wait 0": "board_port",

@@ -9,7 +9,6 @@ import collections
 import json
 import queue
 import secrets
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,19 +20,11 @@ from paho.mqtt.client import MQTTMessage
 from fieldpost.errors import CommandError, NoNode, Usage
 from fieldpost.messages import payload
 from fieldpost.messages.arrivals import Arrivals
+from fieldpost.messages.patience import WAKES_MAX, Patience
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection
 from fieldpost.mqtt.tls import ClientFiles
-from fieldpost.wrapping import fit
 
-# Beyond the time that a sleeping node has announced: it may have had to try again.
-_OVERDUE_S = 60.0
-# A sleeper that goes back to sleep so often without an answer has not got the command. Not once:
-# it may have been awake, and done with listening, when the command was sent; and the verdict on a
-# setting on trial comes one wake later.
-_WAKES_MAX = 3
-# No node sleeps longer: sample_s and deliver_every at their largest.
-_SLEEP_MAX_S = 86_400 * 1000
 # States of a node that begins each session afresh.
 _FRESH = ("online", "safe_mode")
 # What a node takes; of more it keeps nothing, and its refusal cannot say which command it was.
@@ -56,21 +47,29 @@ class Senseless(CommandError):
     code = "node_senseless"
 
 
+class Refused(CommandError):
+    """The node has refused a command, in its own words."""
+
+    code = "node_refused"
+
+
 @dataclass
 class Question:
-    """One command, and what the node has answered; `name` is its id."""
+    """One command, and what the node has answered; `name` is its id. `is_sent`: perhaps not yet
+    taken by the broker."""
 
     do: str
     arguments: dict[str, Any]
     name: str = field(default_factory=lambda: secrets.token_hex(4))
     answers: list[dict[str, Any]] = field(default_factory=list)
+    is_sent: bool = False
 
     def payload(self) -> bytes:
         """As it is sent. Raises CommandError if no node can take it."""
         told = {"id": self.name, "do": self.do, **self.arguments}
         try:
             # The characters themselves: the board does not join a pair of \\u escapes to one.
-            asked = json.dumps(told, ensure_ascii=False).encode()
+            asked = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
         except UnicodeEncodeError:
             raise Usage("the command has a character that is no text in UTF-8") from None
         if len(asked) > BYTES_MAX:
@@ -112,7 +111,7 @@ class Dialogue:
     """A connection for the commands to `node`, to be used in a `with`.
 
     timeout_s: for each call of `ask`. None waits 10 s for a node that is awake; for one that
-    sleeps, until it has woken _WAKES_MAX times without an answer, or is _OVERDUE_S late.
+    sleeps, until it has woken WAKES_MAX times without an answer, or is _OVERDUE_S late.
     also: more topics of the node's to hear. `status`, `health`: the last that it said, None: not
     heard. `readings`: the last that came, oldest first, if `also` has "telemetry".
     """
@@ -133,7 +132,7 @@ class Dialogue:
         self.readings: collections.deque[dict[str, Any]] = collections.deque(maxlen=_READINGS_MAX)
         self._root = f"{base}/{node}/"
         self._topics = [self._root + name for name in ("status", "cmd/result", *also)]
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._arrived = Arrivals()
         self._unreadable = 0
         self._is_known = self._has_kept = False
@@ -180,21 +179,22 @@ class Dialogue:
             one.payload()  # What no node can take is said before anything is sent.
             self._asked[one.name] = one
         self._sent = []
-        patience = _Patience(self.node, self._timeout_s)
+        patience = Patience(self.node, self.timeout_s)
         if self.status:
-            patience.hear(self.status, True)
+            patience.goes_on(self.status)
         while True:
             self._sent = [one for one in self._sent if not one.is_answered()]
             while waiting and len(self._sent) < _SENT_MAX:
                 self._sent.append(waiting.pop(0))
                 self._publish(self._sent[-1])
-            left_s = patience.end - time.monotonic()
             if not self._sent:
                 return [one.answer() or {} for one in questions]
-            if left_s <= 0 or not self._hear(left_s, patience):
+            left_s = patience.left_s()
+            if not left_s:
                 raise self._unanswered(patience)
+            self._hear(left_s, patience)
 
-    def _hear(self, limit_s: float, patience: "_Patience | None") -> bool:
+    def _hear(self, limit_s: float, patience: Patience | None) -> bool:
         """Take one message; False if none came."""
         try:
             message = self._arrived.get(timeout=limit_s)
@@ -205,7 +205,7 @@ class Dialogue:
             self._take(message, message.topic.removeprefix(self._root), patience)
         return True
 
-    def _take(self, message: MQTTMessage, name: str, patience: "_Patience | None") -> None:
+    def _take(self, message: MQTTMessage, name: str, patience: Patience | None) -> None:
         self._is_known = self._is_known or name == "status"
         try:
             told = payload.read(message.payload)
@@ -231,20 +231,25 @@ class Dialogue:
         elif isinstance(told.get("id"), str) and told["id"] in self._asked:
             self._asked[told["id"]].answers.append(told)
 
+    def tell(self, question: Question) -> None:
+        """Send it, and wait for no answer."""
+        self._publish(question)
+
     def _publish(self, question: Question) -> None:
+        question.is_sent = True
         self._connection.publish(self._root + "cmd", question.payload(), qos=1, retain=False)
 
     def _resubscribe(self) -> None:
         for one in self._topics:
             self._connection.resubscribe(one, 1)
 
-    def _unanswered(self, patience: "_Patience") -> CommandError:
+    def _unanswered(self, patience: Patience) -> CommandError:
         node = self.node
         if not self._is_known:
             return NoNode(f"no node {node} has ever reported to this broker: is the name right?")
         count = self._unreadable
         noise = f" ({count} messages in its name could not be read)" if count else ""
-        if patience.wakes >= _WAKES_MAX:
+        if patience.wakes >= WAKES_MAX:
             return Unanswered(
                 f"{node} woke {patience.wakes} times without an answer{noise}: this broker may "
                 "keep nothing for a node that is away, or the node takes no commands. Send the "
@@ -253,59 +258,3 @@ class Dialogue:
         return Unanswered(
             f"{node} did not answer{noise}; it may do so yet, on {self._root}cmd/result"
         )
-
-
-class _Patience:
-    """How long one `ask` still waits: until `end`, by time.monotonic(). `wakes`: those in vain."""
-
-    def __init__(self, node: str, timeout_s: float | None) -> None:
-        self.end = time.monotonic() + (timeout_s or TIMEOUT_S)
-        self.wakes = 0
-        self._node = node
-        self._timeout_s = timeout_s
-
-    def hear(self, status: dict[str, Any], is_retained: bool) -> None:
-        """The node has said, or the broker has kept, that status."""
-        if self._timeout_s is not None:
-            return
-        if status.get("state") == "asleep" and not is_retained:
-            self.wakes += 1
-        if self.wakes >= _WAKES_MAX:
-            # An answer of this wake is on its way by now.
-            self.end = min(self.end, time.monotonic() + TIMEOUT_S)
-        else:
-            patience_s = _patience_s(self._node, status, self.wakes)
-            self.end = max(self.end, time.monotonic() + patience_s)
-
-
-def sleep_s(status: dict[str, Any]) -> float | None:
-    """For how long the node that said this sleeps on; None: it names no time that can be."""
-    now = time.time()
-    if status.get("until") is None:
-        return payload.number(status.get("for_s", 0), 0, _SLEEP_MAX_S)
-    until = payload.number(status["until"], 0, now + _SLEEP_MAX_S)
-    return None if until is None else max(until - now, 0.0)
-
-
-def _patience_s(node: str, status: dict[str, Any], wakes: int) -> float:
-    """How long to wait for a node in this state, and say so."""
-    if status.get("state") == "offline":
-        _say(f"{node} is offline: a command waits only for a node that sleeps")
-        return 0.0
-    if status.get("state") != "asleep":
-        return 0.0
-    left_s = sleep_s(status)
-    if left_s is None:
-        _say(f"{node} is asleep, and names no time to wake that can be")
-        return _OVERDUE_S
-    due = "now" if left_s <= 0 else f"in {left_s:.0f} s"
-    left = "1 wake" if wakes + 1 == _WAKES_MAX else f"{_WAKES_MAX - wakes} wakes"
-    _say(
-        f"{node} is asleep, and due {due}: waiting for {left} of it at most, and for each until "
-        f"it is {_OVERDUE_S:.0f} s late (Ctrl-C ends)"
-    )
-    return left_s + _OVERDUE_S
-
-
-def _say(text: str) -> None:
-    print(fit(text, sys.stderr), file=sys.stderr)

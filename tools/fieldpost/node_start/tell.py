@@ -11,6 +11,11 @@ from fieldpost.terminal import neutral, to_json
 from fieldpost.wrapping import fit
 
 
+def say(text: str) -> None:
+    """A sentence on standard output."""
+    typer.echo(fit(neutral(text), sys.stdout))
+
+
 def show(node: Start, ready_s: float, is_written: bool = True) -> None:
     """Print how it went. Raises CommandError if the node does not measure with all its sensors."""
     if node.set_up:
@@ -19,7 +24,7 @@ def show(node: Start, ready_s: float, is_written: bool = True) -> None:
         for line in node.lines:
             typer.echo("    " + line)
         raise NotMeasuring(f"written, but the node {node.why} within {ready_s:g} s")
-    _say(
+    say(
         ("written" if is_written else "restarted")
         + "; the node is "
         + node.ready[node.ready.index(READY) :]
@@ -28,18 +33,25 @@ def show(node: Start, ready_s: float, is_written: bool = True) -> None:
         for line in node.lines:
             typer.echo("    " + line)
         raise NotMeasuring("no reading came within a minute: the lines above are the node's last")
-    fields = [f"{name} {_value(one)}" for name, one in node.reading.items() if name != "failed"]
-    _say("first reading: " + (", ".join(fields) or "no field at all"))
-    for line in node.lines:
-        if any(f"sensor {name}: " in line for name in _failed(node)):
-            _say(f"  {line.partition(' ')[2].strip()}")
-    if failed := _failed(node):
-        raise NotMeasuring(f"no values from {', '.join(failed)}: look at its wiring and its pins")
-    _say(
+    reading(node)
+    say(
         "it was delivered to the broker"
         if node.is_delivered
         else "it waits on the node: no broker has taken it yet; `fieldpost monitor` shows why"
     )
+
+
+def reading(node: Start) -> None:
+    """Print its first reading. Raises CommandError if there is none, or not of all sensors."""
+    if node.reading is None:
+        raise NotMeasuring("no reading of it came: `fieldpost monitor` shows what does")
+    fields = [f"{name} {_value(one)}" for name, one in node.reading.items() if name != "failed"]
+    say("first reading: " + (", ".join(fields) or "no field at all"))
+    for line in node.lines:
+        if any(f"sensor {name}: " in line for name in _failed(node)):
+            say(f"  {line.partition(' ')[2].strip()}")
+    if failed := _failed(node):
+        raise NotMeasuring(f"no values from {', '.join(failed)}: look at its wiring and its pins")
 
 
 def measures(node: Start | None) -> bool:
@@ -66,7 +78,3 @@ def as_json(node: Start | None) -> dict[str, Any]:
         "delivered": node.is_delivered,
         "console": node.lines,
     }
-
-
-def _say(text: str) -> None:
-    typer.echo(fit(neutral(text), sys.stdout))

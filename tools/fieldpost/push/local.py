@@ -11,7 +11,7 @@ from fieldpost.config import files, masked, pins, report
 from fieldpost.config.checked import with_checked
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
-from fieldpost.errors import BadConfig, FileKept, NoNode, NotWritten
+from fieldpost.errors import BadConfig, CommandError, FileKept, NoNode, NotWritten
 from fieldpost.file_names import CONFIG, SECRETS, config_at, on_board
 from fieldpost.provision import node_files
 
@@ -94,17 +94,9 @@ def fit(
             f"neither the board nor the folder of {local.path} has a {SECRETS}, so the node could "
             "not join: put one there, or let `fieldpost provision` ask for it"
         )
-    config = for_board(local.config)
-    settings, errors = files.check_bytes(config, secrets)
-    cautions: list[str] = []
+    settings, errors, cautions = checked(local.config, secrets, chip, drivers)
     others: dict[str, bytes] = {}
     if settings:
-        cautions = report.cautions(settings)
-        if chip:
-            errors, of_pins = pins.check(settings, chip)
-            cautions += of_pins
-        found = own_drivers.find(drivers) if drivers else None
-        errors += named.errors(settings["sensors"], found)
         cautions += _drivers_missing(settings, there)
         others = node_files.certificates_beside(local.path, local.config)
         errors += [
@@ -112,10 +104,43 @@ def fit(
             for key, name in node_files.certificates(local.config)
             if name not in others and on_board(name.lstrip("/")) not in there
         ]
-    if errors:
-        raise BadConfig("\n".join([f"{local.path} is not for this board:", *errors]))
+    refuse(local, errors)
+    config = for_board(local.config)
     contents = with_checked({**others, SECRETS: secrets, CONFIG: config})
     return Fitting(contents, sorted(others), cautions)
+
+
+def checked(
+    config: dict[str, Any], secrets: bytes, chip: pins.Chip | None, drivers: Path | None
+) -> tuple[dict[str, Any] | None, list[str], list[str]]:
+    """(settings, errors, cautions) by the schema, for the pins of the chip, with the drivers in
+    that folder."""
+    settings, errors = files.check_bytes(for_board(config), secrets)
+    cautions: list[str] = []
+    if settings:
+        cautions = report.cautions(settings)
+        meant = _meant(settings["board"])
+        if chip and meant and meant is not chip:
+            errors.append(f"board: it is for {settings['board']}, and this one has {chip.name}")
+        elif chip or meant:
+            errors, of_pins = pins.check(settings, chip or meant)
+            cautions += of_pins
+        found = own_drivers.find(drivers) if drivers else None
+        errors += named.errors(settings["sensors"], found)
+    return settings, errors, cautions
+
+
+def _meant(board: str | None) -> pins.Chip | None:
+    try:
+        return pins.chip_named(board) if board else None
+    except CommandError:
+        return None  # One of somebody's own.
+
+
+def refuse(local: Local, errors: list[str]) -> None:
+    """Raises CommandError with all that is wrong, if anything is."""
+    if errors:
+        raise BadConfig("\n".join([f"{local.path} is not for this board:", *errors]))
 
 
 def _drivers_missing(settings: Mapping[str, Any], there: Container[str]) -> list[str]:

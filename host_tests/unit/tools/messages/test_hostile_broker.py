@@ -11,7 +11,7 @@ from rigs.hostile_broker import Answer, Endless, Hostile, answers_commands, endl
 from fakes import mqtt_packets as mqtt
 from fieldpost.doctor import as_node, watcher
 from fieldpost.doctor import broker as doctor_broker
-from fieldpost.messages import dialogue
+from fieldpost.messages import patience
 from fieldpost.mqtt.bounded import BoundedClient
 
 SEED = 20261127
@@ -127,8 +127,8 @@ def test_a_topic_that_is_no_utf_8_is_left_out_and_the_next_message_is_heard() ->
 def test_a_node_that_keeps_saying_how_long_it_sleeps_is_believed_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dialogue, "_OVERDUE_S", 0.2)
-    monkeypatch.setattr(dialogue, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(patience, "_OVERDUE_S", 0.2)
+    monkeypatch.setattr(patience, "TIMEOUT_S", 0.5)
 
     def answer(broker: Hostile, kind: int, body: bytes) -> bytes | Endless:
         first = polite(broker, kind, body)

@@ -15,7 +15,7 @@ from paho.mqtt.client import MQTTMessage
 
 from fieldpost.demo.state import DemoState
 from fieldpost.errors import CommandError
-from fieldpost.messages import cmd, dialogue, payload, verify
+from fieldpost.messages import cmd, dialogue, patience, payload, verify
 from fieldpost.messages.arrivals import Arrivals
 from fieldpost.messages.telemetry import Verifier
 from fieldpost.monitor.events import TEXT_MAX, Event, Events
@@ -96,7 +96,7 @@ def test_any_payload_is_shown_or_counted_by_every_command(
             status = payload.read(data)
         except payload.Unreadable:
             continue
-        assert 0 <= dialogue._patience_s("n", status, 0) < 1e8
+        assert 0 <= patience.of_status("n", status, 0)[0] < 1e8
     verify._account(verifier, as_json=False)
     assert sum(verifier.totals.values()) == 60
     shown = file.getvalue() + capsys.readouterr().out
@@ -137,8 +137,8 @@ def test_cmd_ends_in_words_for_a_status_that_cannot_be(
     status: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialogue, "Connection", Broker)
-    monkeypatch.setattr(dialogue, "TIMEOUT_S", 0.05)
-    monkeypatch.setattr(dialogue, "_OVERDUE_S", 0.1)
+    monkeypatch.setattr(patience, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(patience, "_OVERDUE_S", 0.1)
     monkeypatch.setattr(Broker, "script", [("status", status, True)])
     with pytest.raises(CommandError, match="did not answer"):
         cmd.send("n", "log", {})
@@ -148,7 +148,7 @@ def test_cmd_takes_what_a_broker_sends_unasked_of_another_node_for_no_word_of_it
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(dialogue, "Connection", Broker)
-    monkeypatch.setattr(dialogue, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(patience, "TIMEOUT_S", 0.05)
     monkeypatch.setattr(Broker, "script", [("status", asleep(5000), True)])
     with pytest.raises(CommandError, match="no node m has ever reported"):
         cmd.send("m", "log", {})
@@ -159,7 +159,7 @@ def test_cmd_to_a_sleeper_that_never_got_it_ends_after_the_wakes_that_it_named(
 ) -> None:
     wakes = [("status", asleep(5000), False)] * 3
     monkeypatch.setattr(dialogue, "Connection", Broker)
-    monkeypatch.setattr(dialogue, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(patience, "TIMEOUT_S", 0.2)
     monkeypatch.setattr(Broker, "script", [("status", asleep(5000), True), *wakes])
     began = time.monotonic()
     with pytest.raises(CommandError, match="woke 3 times without an answer"):
@@ -173,7 +173,7 @@ def test_cmd_sends_the_characters_themselves_for_a_board_joins_no_escapes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(dialogue, "Connection", Broker)
-    monkeypatch.setattr(dialogue, "TIMEOUT_S", 0.05)
+    monkeypatch.setattr(patience, "TIMEOUT_S", 0.05)
     monkeypatch.setattr(Broker, "sent", [])
     place = "K\u00fcche \U0001f600"
     with pytest.raises(CommandError, match="no node"):
