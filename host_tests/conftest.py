@@ -23,6 +23,7 @@ _LONG = {
 }
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Twice as many as cores: the default run waits for brokers and processes half of its time.
     The longer proofs compute all of theirs, so they keep to one for each core."""

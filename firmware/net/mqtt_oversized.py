@@ -14,13 +14,13 @@ def pass_over(wire, flags, size):
     """Read past the `size` bytes of a PUBLISH after its length. flags: its first byte."""
     length = wire.read(2)
     length = length[0] << 8 | length[1]
-    wire.skip(length)
-    size -= 2 + length
-    if flags & _QOS1:
-        pid = wire.read(2)
-        size -= 2
+    has_pid = flags & _QOS1
+    size -= length + (4 if has_pid else 2)
     if size < 0:
         raise OSError(_EPROTO)
+    wire.skip(length)
+    if has_pid:
+        pid = wire.read(2)
     wire.skip(size)
-    if flags & _QOS1:
+    if has_pid:
         wire.write(b"\x40\2" + pid)

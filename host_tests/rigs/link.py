@@ -92,11 +92,12 @@ class StubSession:
 
 
 class LinkUser:
-    """Whose link it is: `downs` counts the sessions that ended or could not be had."""
+    """Whose link it is: `downs` counts the sessions that ended or could not be had, `ups` those
+    that were opened."""
 
     def __init__(self, time: FakeTime) -> None:
         self._time = time
-        self.downs = 0
+        self.downs = self.ups = 0
         self.work_ms = 5000
         self.restarts_ms: list[int] = []
 
@@ -104,7 +105,7 @@ class LinkUser:
         """It publishes nothing."""
 
     def opened(self) -> None:
-        """Nor does it care."""
+        self.ups += 1
 
     def work(self) -> int:
         return self.work_ms

@@ -304,6 +304,21 @@ def test_the_next_step_is_due_when_work_or_the_session_needs_it() -> None:
     assert 0 < bench.step() <= 200  # a join of 2 s is noticed a tenth of that late at most
 
 
+def test_whose_link_it_is_is_told_of_each_session_once() -> None:
+    bench = LinkBench()
+    bench.session.error = OSError(ETIMEDOUT)
+    bench.run_s(1)
+    assert bench.user.ups == 0
+    bench.session.error = None
+    bench.run_s(10)
+    assert bench.user.ups == 1
+    bench.session.broken = OSError(ECONNRESET)
+    bench.step()
+    bench.session.broken = None
+    bench.run_s(10)
+    assert bench.user.ups == 2
+
+
 def test_close_ends_the_session_in_order_and_leaves_the_network() -> None:
     bench = LinkBench()
     bench.run_s(10)

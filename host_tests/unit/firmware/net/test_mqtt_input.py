@@ -233,6 +233,18 @@ def test_a_message_too_large_for_the_deadline_ends_the_connection(version: str) 
     assert bench.stack.open_sockets == []
 
 
+@pytest.mark.parametrize(("first", "topic"), [(0x30, 4999), (0x32, 4997), (0x32, 65535)])
+def test_a_message_too_large_to_keep_that_is_shorter_than_its_topic_is_none(
+    version: str, first: int, topic: int
+) -> None:
+    bench = SessionBench(version)
+    bench.open()
+    bench.broker.inject(b"%c\x88\x27" % first + topic.to_bytes(2, "big"))  # of 5,000 bytes
+    with fails_with(EPROTO):
+        bench.run_ms(1000)
+    assert bench.stack.open_sockets == []
+
+
 # Malformed input --------------------------------------------------------------------------------
 
 MALFORMED = {
