@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+import firmware
 from fakes.clock import FakeTime
 from firmware import ConfigError, app, files
 from firmware.board import unix
@@ -156,6 +158,27 @@ def test_what_escapes_is_kept_and_the_board_restarts(monkeypatch: pytest.MonkeyP
     app.run()
     assert "a bug" in life.said[0]
     assert life.board.asked == ["restart"]
+
+
+def test_on_a_board_what_only_builds_a_node_leaves_its_heap_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compose, load = ModuleType("firmware.compose"), ModuleType("firmware.config.load")
+    compose.build = lambda *parts: parts  # type: ignore[attr-defined]
+    compose.connection = compose.stop = None  # type: ignore[attr-defined]
+    config = firmware.config
+    for folder, name, module in ((firmware, "compose", compose), (config, "load", load)):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(folder, name, module, raising=False)
+    assert app.build(1, 2) == (1, 2)
+    assert firmware.compose is compose and compose.connection is None, "a host keeps all"
+    here = SimpleNamespace(implementation=SimpleNamespace(name="micropython"), modules=sys.modules)
+    monkeypatch.setattr(app, "sys", here)
+    assert app.build(1, 2) == (1, 2)
+    assert not {"firmware.compose", "firmware.config.load"} & set(sys.modules)
+    assert not hasattr(firmware, "compose") and not hasattr(config, "load")
+    assert not hasattr(compose, "build") and not hasattr(compose, "connection")
+    assert hasattr(compose, "stop"), "whoever ends the node needs it"
 
 
 def test_the_log_has_the_level_of_the_configuration(

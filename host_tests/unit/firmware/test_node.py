@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from rigs.field import Field
 
+from fakes.clock import FakeTime
 from fakes.conditions import Conditions
+from firmware.clock import Clock
+from firmware.node import AlwaysOn
 
 _SENSORS = [{"type": "simulated"}]
 _QUICK = {"timeout_s": 4, "keepalive_s": 60, "host": "broker.example"}
@@ -41,3 +47,30 @@ def test_readings_keep_their_grid_while_the_broker_is_waited_for(port: str, how:
     for point_s in range(70, 358):
         assert any(-0.1 <= at - point_s < 0.7 for at in times), point_s
     assert len([at for at in times if 70 <= at < 358]) == 358 - 70
+
+
+def test_the_next_health_report_is_due_when_its_interval_is_over() -> None:
+    time = FakeTime()
+    reports_ms: list[int] = []
+    uplink: Any = SimpleNamespace(
+        outbox=None,
+        is_safe=None,
+        closed=None,
+        catching_up=False,
+        step=lambda _: False,
+        opened=lambda: None,
+        publish_health=lambda _: reports_ms.append(time.elapsed_ms),
+    )
+    parts: list[Any] = [None] * 12
+    parts[0], parts[1], parts[5] = Clock(time), {"health_s": 60}, uplink
+    node = AlwaysOn(*parts)
+    node.opened()
+    assert node.work() == 60_000
+    time.advance_ms(45_000)
+    assert node.work() == 15_000
+    time.advance_ms(15_000)
+    assert node.work() == 60_000
+    assert reports_ms == [0, 60_000]
+    uplink.catching_up = True
+    time.advance_ms(60_000)
+    assert node.work() == 60_000 and len(reports_ms) == 2, "not before the backlog"

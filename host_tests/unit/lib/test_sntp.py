@@ -166,6 +166,7 @@ class SlowPath:
         (1100, 0, 1, 1100),
         (3000, 0, 2, 3000),
         (3000, 2.5, 0, 500),
+        (2000, 2, 0, 0),  # All of the time was the server's.
         (500, 7, 0, 500),  # A server that says it kept the question longer than we waited.
     ],
 )
@@ -182,6 +183,15 @@ def test_half_the_way_there_and_back_is_added(
         time.sleep_ms(10)
     assert unix_s == UNIX_S + later_s
     assert sntp.round_trip_ms == round_trip_ms
+
+
+def test_nothing_is_waited_for_at_its_socket() -> None:
+    bench = Bench()
+    with server(lambda _: None) as port:
+        bench.sntp.start("127.0.0.1", port)
+        assert not bench.sockets.made[0].getblocking()
+        assert bench.sntp.poll() is None
+        bench.sntp.close()
 
 
 def test_silence_ends_at_the_deadline() -> None:

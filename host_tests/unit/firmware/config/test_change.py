@@ -20,6 +20,14 @@ def told() -> Told:
     return Told()
 
 
+def test_a_power_cut_before_the_new_settings_were_in_place_leaves_no_trial(told: Told) -> None:
+    note = {"id": "1", "key": "mqtt.host", "old": told.flash.files["config.json"].decode()}
+    settings._files.write_atomic("trial.json", json.dumps(note).encode(), told.flash)
+    told.start()
+    assert not told.trial.is_open and told.trial.verdict is None
+    assert "trial.json" not in told.flash.files
+
+
 def test_a_setting_that_is_as_it_was_restarts_nothing_and_tries_nothing(told: Told) -> None:
     answer = told.set("1", "mqtt.host", "broker.example")
     assert answer == {"id": "1", "ok": True, "key": "mqtt.host"}

@@ -69,6 +69,17 @@ def test_an_address_that_no_host_can_have_is_an_error(change: dict[str, str], ke
     assert errors and errors[0].startswith(f"wifi.static.{key}: ")
 
 
+@pytest.mark.parametrize("first", [0, 127, 224, 239, 255])
+def test_an_address_of_no_network_of_hosts_is_told_as_that(first: int) -> None:
+    change = {"address": f"{first}.9.9.5", "gateway": f"{first}.9.9.1"}
+    errors = errors_of(wifi={"static": change})
+    assert errors == [
+        f'wifi.static.{key}: found "{value}", must be the address of one host on a network'
+        for key, value in change.items()
+    ]
+    assert errors_of(wifi={"static": {"address": "223.9.9.5", "gateway": "223.9.9.1"}}) == []
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -55,6 +55,11 @@ def test_a_pico_w_and_a_node_that_does_not_sleep_may_use_any_pin() -> None:
     assert errors_of(_CLASSIC, rain(5), mode="always_on") == []
 
 
+@pytest.mark.parametrize("chip", ["ESP32P4", "ESP32-H2FH4S"])
+def test_nothing_is_said_of_the_pins_of_a_chip_that_nobody_has_tried(chip: str) -> None:
+    assert errors_of(f"A board with {chip}", rain(56)) == []
+
+
 @pytest.mark.parametrize(("machine", "most"), [(_CLASSIC, 2), ("x with ESP32C3", 1)])
 def test_more_pins_than_the_chip_can_mind_are_refused(machine: str, most: int) -> None:
     sensors = [door(4), rain(0), rain(2)]

@@ -14,6 +14,7 @@ from rigs.link import LinkBench
 from fieldpost.certs.authority import Authority
 from fieldpost.config import report
 from firmware.config import check as config
+from firmware.log import ERROR
 from firmware.net.tls import Tls, check_files
 
 ENOMEM, EPIPE, ECONNRESET, ETIMEDOUT = 12, 32, 104, 110
@@ -306,6 +307,15 @@ def test_another_nodes_certificate_is_noticed(folder: Path) -> None:
     (notice,) = Tls(StubBoard(), Clock(), other).notices
     assert 'the certificate of "kitchen", not of this node' in notice
     assert make(folder).notices == []
+
+
+def test_what_is_not_as_secure_as_it_could_be_is_told_however_little_is_logged(
+    folder: Path,
+) -> None:
+    lines: list[tuple[str, int]] = []
+    tls = make(folder, insecure_skip_verify=True)
+    tls.log_notices(lambda text, level: lines.append((text, level)))
+    assert lines == [("TLS: " + notice, ERROR) for notice in tls.notices] and lines
 
 
 # Configuration ----------------------------------------------------------------------------------

@@ -307,6 +307,23 @@ def test_a_static_address_is_set_before_the_join(model: str) -> None:
     assert bench.board.radio.address() == "10.1.2.3"
 
 
+def test_an_address_that_is_kept_is_that_of_its_own_network(model: str) -> None:
+    lease = ("10.1.2.3", "255.255.255.0", "10.1.2.1", "10.1.2.1")
+    for ssid, keeps, static in (
+        ("home", True, lease),
+        ("home", False, None),
+        ("barn", True, None),
+    ):
+        bench = Bench(model)
+        bench.station.lease, bench.station.keeps_lease = (ssid, lease), keeps
+        bench.join()
+        assert bench.network.static == static
+    bench = Bench(model, static=(own := ("10.9.9.9", *lease[1:])))
+    bench.station.lease, bench.station.keeps_lease = ("home", lease), True
+    bench.join()
+    assert bench.network.static == own, "what is configured comes first"
+
+
 def test_a_power_cycle_switches_the_radio_off_and_start_on(model: str) -> None:
     bench = Bench(model)
     bench.join()

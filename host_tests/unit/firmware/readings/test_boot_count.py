@@ -40,6 +40,18 @@ def test_a_spoilt_count_gives_a_number_far_above_any_that_was_given(spoilt: byte
     with flash.open("boot.count", "wb") as file:
         file.write(spoilt)
     assert Identity(flash, lambda: 5).boot > 1_000_000
+    with flash.open("boot.count", "wb") as file:
+        file.write(spoilt)
+    highest = Identity(flash, lambda: 0xFFFFFFFF).boot
+    assert 1_000_000 < highest < 1 << 31, "no number that a database of 32 bits can't hold"
+
+
+def test_a_start_whose_count_was_spoilt_counts_as_one_that_failed() -> None:
+    flash = FakeFlash()
+    with flash.open("boot.count", "wb") as file:
+        file.write(b"spoilt")
+    Identity(flash, lambda: 5)
+    assert Identity(flash).failed_starts == 1
 
 
 def test_a_wake_goes_on_in_its_boot_and_writes_nothing() -> None:

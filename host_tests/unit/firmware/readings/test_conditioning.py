@@ -117,6 +117,12 @@ def test_a_measurement_that_fails_is_left_out_while_the_others_are_the_majority(
     assert take(layer)[:2] == ({"temperature": 22, "humidity": 41}, [])
 
 
+def test_half_of_the_measurements_are_no_majority(bench):
+    script = [(21, 40), (22, 41), OSError(110), OSError(110)]
+    fields, errors, _ = take(bench(script, median=4))
+    assert (fields, errors) == ({}, [("one", "OSError 110 timed out")])
+
+
 def test_a_sensor_that_is_gone_costs_no_more_measurements_than_prove_it(bench):
     script = [OSError(19)] * 9
     fields, errors, _ = take(bench(script, median=5))

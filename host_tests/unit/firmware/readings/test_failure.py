@@ -1,0 +1,38 @@
+"""Where a sensor failed is told in full, with what the port has for that."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from firmware.log import DEBUG
+from firmware.readings import failure
+
+
+def _failed() -> Exception:
+    try:
+        raise OSError(110)
+    except OSError as error:
+        return error
+
+
+def test_the_traceback_goes_to_the_log_line_by_line_and_only_for_who_looks_for_it() -> None:
+    lines: list[tuple[str, int]] = []
+    text = failure.explain("roof", _failed(), lambda line, level: lines.append((line, level)))
+    assert text == "OSError 110 timed out"
+    assert all(line.startswith("sensor roof: ") and level == DEBUG for line, level in lines)
+    told = "\n".join(line for line, _ in lines)
+    assert "test_failure.py" in told and "in _failed" in told
+    assert failure.explain("roof", _failed(), None) == text
+
+
+def test_a_port_that_prints_exceptions_itself_is_asked_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def print_exception(error: Exception, out: Any) -> None:
+        out.write(f"as the port has it: {error}")
+
+    monkeypatch.setattr(sys, "print_exception", print_exception, raising=False)
+    assert failure.traceback_of(ValueError("x")) == "as the port has it: x"
