@@ -1,139 +1,39 @@
-"""An emulated Pico W on the bench: its files, its console, and a broker that keeps the account."""
+"""An emulated Pico W on the bench (emulated.py)."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
+from rigs import emulated
+from rigs.emulated import PORT as PORT
+from rigs.emulated import SCRIPTS as SCRIPTS
 
-from fieldpost.deploy.build import for_pico_w
-from fieldpost.deploy.compile import compile_module
-from fieldpost.emulator.console import Console
-from fieldpost.emulator.emulator import GATEWAY, Emulator
-from fieldpost.emulator.pico_w import PICO_W, SSID
-from fieldpost.errors import CommandError
-from fieldpost.messages.account import Account, Key
-from fieldpost.mqtt import url as mqtt_url
-from fieldpost.mqtt.brokers import Broker
-from fieldpost.mqtt.client import Connection
-from fieldpost.node_process import find_micropython
+from fieldpost.emulator.emulator import Emulator
+from fieldpost.emulator.pico_w import PICO_W
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "board"
 NODE = "pico"
 BASE = f"fieldpost/{NODE}"
-PORT = 1883
-SECRETS = {"wifi": [{"ssid": SSID, "password": "eight characters"}]}
-_SUBSCRIBER = "test-subscriber"
+SECRETS = emulated.secrets(PICO_W)
 
 
 def image() -> Path:
     """The genuine image; skips, with the reason, where a part is missing."""
-    try:
-        PICO_W.require()
-        found = PICO_W.find_image()
-    except CommandError as missing:
-        pytest.skip(str(missing))
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port, which makes the file system, is not installed")
-    return found
+    return emulated.image(PICO_W)
 
 
 def configuration(**changes: Any) -> dict[str, Any]:
     """A node that samples each second and publishes to the gateway."""
-    return {
-        "node": NODE,
-        "boot_window_s": 0,
-        "mqtt": {"host": GATEWAY, "port": PORT, "timeout_s": 5},
-        "sample_s": 1,
-        "ntp": {"host": None},
-        "retry": {"base_s": 1, "cap_s": 1},
-        "sensors": [{"type": "simulated", "period_s": 120}],
-        **changes,
-    }
+    return emulated.configuration(NODE, **changes)
 
 
 def board_files(config: dict[str, Any], **scripts: str) -> dict[str, bytes]:
     """The firmware and a configuration. scripts: name on the board -> file of host_tests/board."""
-    files = dict(for_pico_w().files)
-    for name, script in scripts.items():
-        if name == "main":
-            files["main.py"] = (SCRIPTS / script).read_bytes()
-        else:
-            files[name + ".mpy"] = compile_module(SCRIPTS / script, script)
-    files["config.json"] = json.dumps(config).encode()
-    files["secrets.json"] = json.dumps(SECRETS).encode()
-    return files
+    return emulated.board_files(PICO_W, config, **scripts)
 
 
-class Desk:
+class Desk(emulated.Bench):
     """A board that runs its main.py, and a subscriber whose session outlasts the broker."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
-        self.account = Account()
-        self.status: list[str] = []
-        self.health: dict[str, Any] = {}
-        self.broker = Broker("mosquitto", subscriber=(_SUBSCRIBER, f"{BASE}/#"))
-        self.board = Emulator(image(), files=files, ports={})
-        self._subscriber: Connection | None = None
-        self._console: Console | None = None
-
-    def __enter__(self) -> Desk:
-        self.broker.__enter__()
-        self._subscriber = Connection(
-            mqtt_url.parse(self.broker.url),
-            client_id=_SUBSCRIBER,
-            clean=False,
-            retry_s=0.2,
-            on_message=lambda message: self._arrived(message.topic, bytes(message.payload)),
-        )
-        self._subscriber.open()
-        self._subscriber.subscribe(f"{BASE}/#", 1)
-        self.board.__enter__()
-        self.board.set_network(ports={PORT: self.broker.port})
-        self._console = Console(self.board.console)
-        self._console.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._console:
-            self._console.__exit__(None, None, None)
-        self.board.close()
-        if self._subscriber:
-            self._subscriber.close()
-        self.broker.close()
-
-    @property
-    def console(self) -> Console:
-        assert self._console
-        return self._console
-
-    def taken(self) -> list[Key]:
-        """(boot, seq) of every reading that the node said it had stored, in order."""
-        found, boot = [], 0
-        for line in list(self.console.lines):
-            if ", boot " in line:
-                boot = int(line.rpartition(" ")[2])
-            elif " sample " in line and " stored" in line:
-                found.append((boot, int(line.partition(" sample ")[2].split()[0])))
-        return found
-
-    def wait(self, reached: Callable[[], bool], limit_s: float, what: str) -> None:
-        """Until it is so, or the test fails with the console's last lines."""
-        end = time.monotonic() + limit_s
-        while not reached():
-            if time.monotonic() > end:
-                last = "\n".join(self.console.lines[-25:])
-                pytest.fail(f"not within {limit_s:g} s: {what}. Console:\n{last}")
-            time.sleep(0.05)
-
-    def _arrived(self, topic: str, payload: bytes) -> None:
-        if topic == f"{BASE}/telemetry":
-            self.account.deliver(json.loads(payload))
-        elif topic == f"{BASE}/status":
-            self.status.append(json.loads(payload)["state"])
-        elif topic == f"{BASE}/health":
-            self.health = json.loads(payload)
+        super().__init__(Emulator(image(), files=files, ports={}), NODE)

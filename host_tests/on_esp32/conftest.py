@@ -1,0 +1,53 @@
+"""Each test here runs on every genuine ESP32-C3 image that is in the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rigs import emulated
+from rigs.esp32_c3 import at_prompt
+
+from fieldpost.emulator.esp32_c3 import ESP32_C3
+from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import find_mosquitto
+from fieldpost.paths import cache_folder
+
+_JOIN = (
+    "import network, time\n"
+    "w = network.WLAN(network.STA_IF)\n"
+    "w.active(True)\n"
+    f"w.connect({ESP32_C3.ssid!r}, {ESP32_C3.password!r})\n"
+    "for _ in range(100):\n"
+    " if w.isconnected(): break\n"
+    " time.sleep_ms(100)\n"
+    "print(w.isconnected())\n"
+)
+_JOIN_S = 20.0
+_found = sorted((cache_folder() / "images").glob(f"{ESP32_C3.board}-*{ESP32_C3.suffix}"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of them boot a board."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.board)
+
+
+@pytest.fixture(scope="session", params=_found or [None], ids=lambda one: one and one.stem)
+def genuine(request: pytest.FixtureRequest) -> Path:
+    """An image that boots and joins here; skips, saying why, where there is none."""
+    image = emulated.image(ESP32_C3, request.param and str(request.param))
+    if not find_mosquitto():
+        pytest.skip("mosquitto is not installed")
+    for _ in range(2):
+        try:
+            with at_prompt(image, {}) as (_, link):
+                joined = link.exec(_JOIN, _JOIN_S)
+        except CommandError as error:
+            joined = str(error).encode()
+        if b"True" in joined:
+            return image
+    pytest.skip(f"this QEMU's Wi-Fi is not what {image.name} needs: it does not join ({joined!r})")
