@@ -1,4 +1,4 @@
-"""The small servers of set-up, for names and for HTTP: bounded, and deaf to garbage."""
+"""The small server of the page: bounded in size and time, and deaf to garbage."""
 
 from __future__ import annotations
 
@@ -11,49 +11,12 @@ from urllib.parse import urlencode
 
 import pytest
 from port_modules import SelectModule, SocketModule
-from rigs.portal import GOOD, HOST, dns_query, everything, post, take
+from rigs.portal import GOOD, HOST, everything, post, take
 
 from firmware.board import Board
 from firmware.clock import Clock
-from firmware.portal.dns import answer
 from firmware.portal.form import decode
 from firmware.portal.http import Server
-
-# Names ------------------------------------------------------------------------------------------
-
-
-def test_every_name_leads_to_the_board() -> None:
-    for name in ("captive.apple.com", "connectivitycheck.gstatic.com", "a"):
-        asked = dns_query(name)
-        got = answer(asked, b"\xc0\xa8\x04\x01")
-        assert got and got[:2] == asked[:2]
-        assert got[2] & 0x81 == 0x81 and got[3] & 0x0F == 0  # an answer, recursion, no error
-        assert got[4:12] == b"\0\1\0\1\0\0\0\0"
-        assert got[12 : len(asked)] == asked[12:]
-        assert got[-4:] == b"\xc0\xa8\x04\x01"
-
-
-def test_another_type_than_an_address_is_there_and_empty() -> None:
-    asked = dns_query("captive.apple.com", 28)
-    got = answer(asked, b"\1\2\3\4")
-    assert got and got[3] & 0x0F == 0 and got[6:8] == b"\0\0" and got[12:] == asked[12:]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_garbage_gets_no_answer_and_raises_nothing(seed: int) -> None:
-    rng = random.Random(seed)
-    whole = dns_query("captive.apple.com")
-    for end in range(len(whole)):
-        assert answer(whole[:end], bytes(4)) is None
-    assert answer(dns_query("x", flags=b"\x81\x00"), bytes(4)) is None  # an answer is no question
-    for _ in range(2000):
-        data = bytearray(rng.choice([whole, rng.randbytes(rng.randrange(64))]))
-        for _ in range(rng.randrange(4)):
-            if data:
-                data[rng.randrange(len(data))] = rng.randrange(256)
-        got = answer(bytes(data), bytes(4))
-        assert got is None or len(got) <= len(data) + 16
-
 
 # Requests ---------------------------------------------------------------------------------------
 
