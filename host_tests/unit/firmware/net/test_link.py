@@ -90,6 +90,20 @@ def test_the_means_grow_from_rejoin_to_radio_to_restart() -> None:
             assert station.calls[index + 1] in ("start", "power_cycle")
 
 
+def test_the_radio_is_switched_off_and_on_at_its_time_and_not_a_step_later() -> None:
+    security = SimpleNamespace(waits=lambda: "the time is not known", explain=None)
+    bench = LinkBench(security=security, radio_s=900, reset_s=10_000)
+    cycled_s = []
+    for second in range(2800):
+        before = bench.station.calls.count("power_cycle")
+        bench.step()
+        bench.step()
+        if bench.station.calls.count("power_cycle") > before:
+            cycled_s.append(second)
+        bench.time.advance_ms(1000)
+    assert cycled_s == [900, 1800, 2700]
+
+
 def test_a_join_that_fails_escalates_the_same_way() -> None:
     """Complaint 7: no reconnect after a router outage."""
     bench = LinkBench(cap_s=20)

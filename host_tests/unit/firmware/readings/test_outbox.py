@@ -49,6 +49,20 @@ def test_what_goes_in_comes_out_in_order_across_ram_and_flash() -> None:
     assert outbox.depth == 0 and outbox.dropped == outbox.corrupt == 0
 
 
+def test_however_it_is_read_one_segment_is_open_for_it() -> None:
+    """An open file is a kilobyte of heap, and a board has few of them."""
+    flash = FakeFlash()
+    outbox = opened(flash)
+    for n in range(400):
+        outbox.put(record(n))
+    assert len(flash.files) > 3
+    rng = random.Random(1)
+    for _ in range(100):
+        number = rng.randrange(outbox.first, outbox.end)
+        assert outbox.peek(number) is not None
+        assert len(flash.open_files) <= 2, "one that is read, one that is written"
+
+
 def test_while_the_link_is_up_nothing_touches_flash() -> None:
     flash = FakeFlash()
     outbox = Outbox(flash, "outbox", 8, SEGMENTS)

@@ -119,3 +119,22 @@ def test_the_first_reading_of_a_boot_is_told_whole_and_no_other() -> None:
     assert len(kept.records) == 2
     said = [line for line in told if line.startswith("first reading: ")]
     assert [json.loads(line[15:]) for line in said] == [{"temperature": 21.5, "failed": ["soil"]}]
+
+
+def test_how_much_waits_is_told_when_it_is_more_than_the_reading_itself() -> None:
+    told: list[str] = []
+    sensors = SimpleNamespace(
+        errors={}, start=lambda _seq: 0, again=lambda: 0, collect=lambda: ([], [])
+    )
+    kept, clock = Counted(), Clock()
+    kept.seq = 5
+    sampler = Sampler(sensors, kept, kept, clock, 60000, told.append)
+    for kept.depth in (0, 1, 2, 30):
+        sampler.step()
+        clock.now_ms += 60000
+    assert told == [
+        "sample 5 stored",
+        "sample 6 stored",
+        "sample 7 stored, 2 waiting",
+        "sample 8 stored, 30 waiting",
+    ]

@@ -22,6 +22,7 @@ from fieldpost.mqtt import brokers
 from fieldpost.paths import ROOT
 from firmware.config import check as config
 from firmware.config import keys_sensors
+from firmware.remote import home_assistant
 from firmware.remote.home_assistant import Discovery, payload, quantity
 
 SECRETS: dict[str, Any] = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
@@ -94,6 +95,27 @@ def test_quantities_are_told_by_the_end_of_a_name() -> None:
     assert quantity("value") == (None, None)
     # What another's driver calls by a word that begins as ours do is something else.
     assert quantity("power_on_hours") == quantity("pressure_raw") == (None, None)
+
+
+def test_a_field_that_is_not_in_every_reading_keeps_its_value_until_something_fails() -> None:
+    for every, missing in ((1, "none"), (2, "none if value_json.failed is defined else ''")):
+        sensors = [{"type": "simulated", "every": every}]
+        found = document(settings_of(sensors=sensors), ["temperature"])
+        template = found["cmps"]["temperature"]["val_tpl"]
+        assert template == "{{ value_json['temperature'] | default(" + missing + ") }}"
+
+
+def test_the_message_lies_on_the_heap_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    class Counted(bytearray):
+        def __init__(self, size: int) -> None:
+            super().__init__(size)
+            sizes.append(size)
+
+    monkeypatch.setattr(home_assistant, "bytearray", Counted, raising=False)
+    made = payload(settings_of(), ["temperature"], "x")
+    assert sizes == [len(made)], "no buffer that has to grow while there is hardly room"
 
 
 def test_two_sensors_of_one_kind_are_told_apart_by_their_prefixes() -> None:
