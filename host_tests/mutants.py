@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 
 from covering import FILE, Covering
 
@@ -52,6 +53,7 @@ _UNIT = Path("host_tests", "unit")
 _PLACES = (
     _UNIT / "firmware",
     _UNIT / "lib",
+    _UNIT / "tools" / "config",
     _UNIT / "tools" / "deploy",
     Path("host_tests", "whole"),
     Path("host_tests", "on_port"),
@@ -62,6 +64,8 @@ _WORLDS = f"{_SEEDS}::test_no_seed_breaks_an_invariant"
 # Those that ask nothing of what the firmware does, or go by its text, which a mutant changes.
 _NOT_ASKED = {"test_mutants.py", "test_footprint.py", "test_installed.py", "test_sabotage.py"}
 _LIMIT_S = 300
+# The tests next to a file take some ten seconds; what takes so long has no end.
+_NEAR_LIMIT_S = 120
 # Of the tests that run a line, so many seconds' worth are asked first, the quickest first.
 _QUICK_S = 30.0
 # Compiled tests are kept: each mutant starts a new Python, and would compile them all again.
@@ -187,11 +191,11 @@ def files() -> list[str]:
 @cache
 def stages(file: str) -> list[list[str]]:
     """The tests that concern a file, whether they run the line or not: its own, those of its
-    package, those that speak of it, and whole nodes. The first failure ends a mutant."""
+    package, those that speak of it, and whole nodes: four lists, of which any may be empty."""
     path = Path(file)
     folder = _UNIT / path.parent
     own = sorted((ROOT / folder).glob(f"test_{path.stem}*.py"))
-    package = [] if file in _MODULES else sorted((ROOT / folder).glob("test_*.py"))
+    package = [] if path.parent.as_posix() in ("lib", ".") else _tests_of_package(path.parent)
     word = re.compile(rf"\b{path.stem}\b")
     speaking = [
         test
@@ -205,7 +209,13 @@ def stages(file: str) -> list[list[str]]:
         new = [test for test in tests if test not in seen and test.name not in _NOT_ASKED]
         seen.update(new)
         found.append([test.relative_to(ROOT).as_posix() for test in new])
-    return [tests for tests in (*found, [_SEEDS]) if tests]
+    return [*found, [_SEEDS]]
+
+
+def _tests_of_package(package: Path) -> list[Path]:
+    """Of a board's package, and of what the tools have of the same name."""
+    folders = (ROOT / _UNIT / package, ROOT / _UNIT / "tools" / package.name)
+    return [test for folder in folders for test in sorted(folder.glob("test_*.py"))]
 
 
 def _on_port(tests: list[str]) -> list[str]:
@@ -235,31 +245,36 @@ class Copy:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
 
-    def survives(self, mutant: Mutant, covering: Covering) -> bool:
-        """Whether all tests that concern it pass with it."""
+    def survives(self, mutant: Mutant, covering: Callable[[], Covering]) -> bool:
+        """Whether all tests that concern it pass with it: those next to it, which take seconds,
+        and only then those that run its line wherever they stand."""
         path = self._folder / mutant.file
         source = path.read_bytes()
         path.write_bytes(mutant.applied_to(source))
         # Python knows a change by its time in whole seconds, and by the file's size.
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             compiled.unlink()
-        quick = covering.tests(mutant.file, mutant.line, _QUICK_S)
-        # Those that do not run the line can't see it, unless nobody knows which do: what stands in
-        # no function runs once, when it is imported, and what MicroPython runs is not seen.
-        others = stages(mutant.file)
-        if quick:
-            others = [_on_port(tests) for tests in others[:-1]] + [[_WORLDS]]
+        *near, speaking, seeds = stages(mutant.file)
         try:
+            if not all(self.passes(tests, _NEAR_LIMIT_S) for tests in near if tests):
+                return False
+            quick = covering().tests(mutant.file, mutant.line, _QUICK_S)
+            # Those that do not run the line can't see it, unless nobody knows which do: what
+            # stands in no function runs once, when it is imported, and what MicroPython runs is
+            # not seen.
+            others = (_on_port(speaking), [_WORLDS]) if quick else (speaking, seeds)
             return all(self.passes(tests) for tests in (quick, *others) if tests)
         finally:
             path.write_bytes(source)
 
-    def covering(self) -> Covering | None:
-        """What runs which line, measured. None if a test fails without any mutant."""
+    def covering(self) -> Covering:
+        """What runs which line, measured."""
         target = self._folder / "covering.json"
         tests = [place.as_posix() for place in _PLACES if place.name != "on_port"]
         with_plugin = ["-p", "covering", *tests]
-        return Covering(target) if self.passes(with_plugin, None, {FILE: str(target)}) else None
+        if not self.passes(with_plugin, None, {FILE: str(target)}):
+            raise TestsFail("the tests fail without any mutant")
+        return Covering(target)
 
     def passes(
         self,
@@ -282,6 +297,26 @@ class Copy:
             process.kill()
             process.wait()
             return False
+
+
+class TestsFail(Exception):
+    """They do so without any mutant."""
+
+
+class Measured:
+    """Which tests run which line: measured once, when somebody asks first."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._covering: Covering | None = None
+
+    def __call__(self) -> Covering:
+        with self._lock:
+            if self._covering is None:
+                print("Asking which tests run which line (some minutes) …", flush=True)
+                with tempfile.TemporaryDirectory(prefix="fieldpost-mutants-") as folder:
+                    self._covering = Copy(Path(folder)).covering()
+            return self._covering
 
 
 class Found:
@@ -314,7 +349,9 @@ def equivalents() -> dict[tuple[str, str, str, str], str]:
     return {(one["file"], one["text"], one["old"], one["new"]): one["why"] for one in listed}
 
 
-def try_all(mutants: list[Mutant], covering: Covering, found: Found, jobs: int) -> list[Mutant]:
+def try_all(
+    mutants: list[Mutant], covering: Callable[[], Covering], found: Found, jobs: int
+) -> list[Mutant]:
     """Those of them that no test catches. Each job has a copy of the tree."""
     with ExitStack() as stack:
         copies: SimpleQueue[Copy] = SimpleQueue()
@@ -375,14 +412,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at a time")
     options = parser.parse_args()
     chosen_files = options.file or files()
-    with tempfile.TemporaryDirectory(prefix="fieldpost-mutants-") as folder:
-        print("Asking which tests run which line (some minutes) …", flush=True)
-        covering = Copy(Path(folder)).covering()
-    if covering is None:
-        print("the tests fail without any mutant", file=sys.stderr)
-        return 1
     chosen = [one for file in chosen_files for one in choose(file, options.each, options.seed)]
-    left = try_all(chosen, covering, Found(FOUND), options.jobs)
+    try:
+        left = try_all(chosen, Measured(), Found(FOUND), options.jobs)
+    except TestsFail as error:
+        print(error, file=sys.stderr)
+        return 1
     known = equivalents()
     same = [mutant for mutant in left if mutant.told in known]
     rows = table(chosen, left, same)

@@ -88,6 +88,18 @@ def test_a_connection_that_is_closed_leaves_neither_socket_open() -> None:
     assert bench.stack.open_sockets == []
 
 
+def test_what_is_waited_at_is_tls_and_not_the_socket_below_it() -> None:
+    """Bytes of a record that is not whole would end each wait, and the node would spin."""
+    bench = Bench("broker.lan")
+    poll = bench.stack.select.poll()
+    bench.stack.select.poll = lambda: poll
+    bench.wire = TlsWire(
+        bench.stack.socket, bench.stack.select, NodeTime(bench.tls.world), None, bench.tls
+    )
+    bench.connect()
+    assert list(poll._masks) == bench.tls.made
+
+
 @pytest.mark.parametrize("where", ["write", "readinto"])
 def test_a_certificate_that_is_not_believed_is_an_error_of_the_protocol_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, where: str

@@ -127,6 +127,7 @@ def test_a_trial_whose_end_flash_refuses_ends_a_minute_later(told: Told) -> None
     assert told.trial.is_open and told.config()["mqtt"]["host"] == "mistyped.example"
     assert told.step_trial(False, late_ms + 60_000)
     assert told.config() == CONFIG
+    assert not told.trial.is_open, "nobody takes back what is back"
 
 
 @pytest.mark.parametrize("port", ["esp32", "rp2"])

@@ -217,6 +217,26 @@ def test_keys_that_contradict_each_other_are_an_error(
     assert only_error(change).startswith(expected)
 
 
+def test_what_a_type_needs_counts_by_how_often_it_is_measured() -> None:
+    slow = {"type": "dht", "pin": 4}  # once in two seconds
+    for keys, least_s in (
+        ({}, 2),
+        ({"every": 2}, 1),
+        ({"median": 3}, 6),
+        ({"median": 3, "every": 4}, 2),
+        ({"median": 3, "every": 5}, 2),
+    ):
+        assert errors_of({"sample_s": least_s} | sensors(slow | keys)) == []
+        if least_s > 1:
+            error = only_error({"sample_s": least_s - 1} | sensors(slow | keys))
+            assert error.startswith(f"sample_s: found {least_s - 1}, must be at least {least_s} ")
+
+
+def test_what_counts_is_measured_once_for_a_reading() -> None:
+    error = only_error(sensors({"type": "pulses", "pin": 4, "median": 2}))
+    assert error.startswith("sensors[0].median: found 2, must be 1: each measurement would")
+
+
 def test_what_fits_in_the_limits_is_taken() -> None:
     good = {
         "boot_window_s": 5.0,

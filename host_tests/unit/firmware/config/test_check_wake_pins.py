@@ -60,12 +60,20 @@ def test_nothing_is_said_of_the_pins_of_a_chip_that_nobody_has_tried(chip: str) 
     assert errors_of(f"A board with {chip}", rain(56)) == []
 
 
-@pytest.mark.parametrize(("machine", "most"), [(_CLASSIC, 2), ("x with ESP32C3", 1)])
+@pytest.mark.parametrize(
+    ("machine", "most"), [(_CLASSIC, 2), ("x with ESP32C3", 1), ("x with ESP32-C3FH4", 1)]
+)
 def test_more_pins_than_the_chip_can_mind_are_refused(machine: str, most: int) -> None:
     sensors = [door(4), rain(0), rain(2)]
     errors = errors_of(machine, *sensors)
     assert len(errors) == len(sensors) - most
     assert errors[0].startswith(f"sensors[{most}].pin") and "no more pins" in errors[0]
+    chip = "ESP32" if machine == _CLASSIC else "ESP32C3"
+    assert f"but an {chip} in deep sleep" in errors[0]
+
+
+def test_a_package_of_a_chip_that_can_mind_two_pins_can_mind_two_pins() -> None:
+    assert errors_of("x with ESP32-S3R8", door(4), rain(0)) == []
 
 
 def test_an_esp32_that_is_to_save_its_battery_must_measure_it() -> None:

@@ -183,6 +183,12 @@ def test_items_of_a_list_come_at_its_end_and_go_from_its_end(told: Told) -> None
         told.acknowledge()
     assert change(told, "2", [["sensors.2"], ["sensors.2"], ["sensors.9"]])["ok"]
     assert [one["pin"] for one in told.config()["sensors"]] == [20, 1]
+    told.start()
+    told.step_trial(True, 1)
+    for _ in range(3):
+        told.acknowledge()
+    assert change(told, "3", [["sensors.0"]])["ok"]
+    assert told.config()["sensors"] == [], "from the first on"
 
 
 def test_what_is_put_together_of_parts_is_bounded(told: Told) -> None:
