@@ -36,6 +36,8 @@ _ORDINARY: dict[str, float] = {
 }
 # Where the field has the user's own name.
 _BY_TYPE = {"analog": 1.0, "digital": 0, "hx711": 12.5, "pulses": 0, "soil": 40.0}
+# What can be told of the pin of a driver of one's own, and its limits.
+_AT_PIN: dict[str, tuple[float, float]] = {"mv": (0, 5000), "level": (0, 1)}
 _HEX = re.compile(r"0x((?:[0-9a-fA-F]{2})+)")
 
 
@@ -113,8 +115,7 @@ class Emulated:
         if dot and name in self._sensors:
             one = self._sensors[name]
             if one["type"] == "driver":
-                register = _register(field)
-                return [(name, field if register is None else str(register))]
+                return [(name, told) for told in _told_of_a_driver(one, field)]
             bare = field.removeprefix(one["prefix"])
             return [(name, each) for each in (field, bare) if each in self._fields[name]][:1]
         pairs = [(name, field) for name, fields in self._fields.items() for field in fields]
@@ -132,7 +133,7 @@ class Emulated:
                 )
             return digits[1]
         value = _number(text, field)
-        low, high = _limits(one).get(field, (None, None))
+        low, high = _limits(one).get(field, _AT_PIN.get(field, (None, None)))
         if (low is not None and value < low) or (high is not None and value > high):
             raise Usage(
                 f"{field}={text}: {one['type']} measures {low:g} to "
@@ -145,11 +146,26 @@ class Emulated:
         if one and one["type"] == "simulated":
             return f"{key}: a simulated sensor makes its values up by itself"
         known = [f"{name}.{field}" for name, fields in self._fields.items() for field in fields]
-        known += [f"{n}.0x00" for n, one in self._sensors.items() if one["type"] == "driver"]
+        for name, one in self._sensors.items():
+            if one["type"] == "driver":
+                some = _AT_PIN if _at_pin(one) else ("0x00",)
+                known += [f"{name}.{what}" for what in some]
         near = difflib.get_close_matches(key, [*known, *(k.partition(".")[2] for k in known)], 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         there = ", ".join(known) or "nothing"
         return f"no sensor has {key!r}{hint} (there is {there})"
+
+
+def _at_pin(one: Mapping[str, Any]) -> bool:
+    return one["pin"] is not None
+
+
+def _told_of_a_driver(one: Mapping[str, Any], field: str) -> list[str]:
+    """The key under which its stand-in knows what is meant; none, if there is no such thing."""
+    if _at_pin(one):
+        return [field] if field in _AT_PIN else []
+    register = _register(field)
+    return [] if register is None else [str(register)]
 
 
 def _fields(one: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ of somebody's own: its `wire(desk)` puts devices where the configuration's senso
 import json
 import os
 
-from emulated import frozen
+from emulated import frozen, machine
 from emulated.desk import Desk
 from firmware import app, board
 
@@ -17,6 +17,7 @@ _desktop = board.Board
 def _wired():
     with open(os.getenv("FIELDPOST_DESK") or "") as file:
         desk = Desk(_desktop(), json.load(file))
+    machine.install(desk)
     module = os.getenv("FIELDPOST_DESK_WIRING")
     if module:
         __import__(module).wire(desk)

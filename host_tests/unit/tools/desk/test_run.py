@@ -197,6 +197,110 @@ def test_devices_of_ones_own_are_wired_by_a_module_beside_the_configuration(
     assert reading(capsys, folder)["temperature"] == 511
 
 
+_COMMANDED = """\
+class Sgp30:
+    FIELDS = ("co2",)
+
+    def __init__(self, i2c):
+        self._i2c = i2c
+
+    def start(self):
+        self._i2c.writeto(0x58, b"\\x20\\x08")
+        return 12
+
+    def read(self):
+        high, low = self._i2c.readfrom(0x58, 2)
+        return (high << 8 | low,)
+"""
+_CHIP = """\
+class Chip:
+    def write(self, data):
+        self.told = data
+
+    def read(self, count):
+        return b"\\x02\\x80"[:count] if self.told == b"\\x20\\x08" else b"\\xff" * count
+
+
+def wire(desk):
+    desk.bus(0).devices[0x58] = Chip()
+"""
+
+
+def test_a_chip_of_ones_own_that_takes_commands_answers_a_plain_read(
+    interpreter: Interpreter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = folder_with(tmp_path, [{"type": "driver", "driver": "sgp30:Sgp30", **_BUS}])
+    (folder / "sgp30.py").write_text(_COMMANDED)
+    (folder / "desk.py").write_text(_CHIP)
+    assert reading(capsys, folder, interpreter=interpreter)["co2"] == 640
+
+
+_MACHINE = """\
+from machine import ADC, SoftI2C, Pin
+
+
+class Guva:
+    FIELDS = ("mv", "level", "share", "bits", "raw")
+
+    def __init__(self, pin):
+        self._pin = pin
+        self._given = ADC(pin)
+        self._named = ADC(Pin(26, Pin.IN), atten=ADC.ATTN_11DB)
+        self._channel = ADC(0)
+        Pin(22, Pin.OUT).value(1)
+        self._i2c = SoftI2C(scl=Pin(5), sda=Pin(4))
+
+    def start(self):
+        return 0
+
+    def read(self):
+        share = self._named.read_u16()
+        return self._given.read_uv() / 1000, self._pin(), share, self._channel.read(), self._raw()
+
+    def _raw(self):
+        return self._i2c.readfrom_mem(0x20, 1, 1)[0]
+"""
+_AT_PIN = {"type": "driver", "name": "uv", "driver": "guva:Guva", "pin": 26}
+
+
+def test_a_driver_finds_pins_buses_and_the_adc_of_a_board_in_machine(
+    interpreter: Interpreter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = folder_with(tmp_path, [_AT_PIN])
+    (folder / "guva.py").write_text(_MACHINE)
+    (folder / "desk.py").write_text(
+        "from emulated.registers import Registers\n"
+        "def wire(desk):\n"
+        "    desk.bus(0).devices[0x20] = Registers({1: b'\\x07'})\n"
+    )
+    got = reading(capsys, folder, "uv.mv=1650", "uv.level=1", interpreter=interpreter)
+    assert "failed" not in got
+    assert [got[field] for field in ("mv", "level", "raw")] == [1650, 1, 7]
+    assert (got["share"], got["bits"]) == (32767, 2047)
+
+
+def test_what_the_desk_does_not_have_is_an_error_at_the_drivers_own_line(
+    interpreter: Interpreter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = folder_with(tmp_path, [_AT_PIN], log_level="info")
+    (folder / "guva.py").write_text(_MACHINE.replace("Pin\n", "PWM\n", 1))
+    options = Options(source=Source(folder), count=1, seconds=60, interpreter=interpreter)
+    assert run_command(options) == 0
+    assert "(guva.py, line 1)" in capsys.readouterr().out
+
+
+def test_the_pages_driver_at_a_pin_measures_what_the_page_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "desk.md").read_text(encoding="utf-8")
+    part = page.partition('A driver with `"pin"`')[2]
+    config, source, said = (one.partition("\n")[2] for one in part.split("```")[1:6:2])
+    (tmp_path / "config.json").write_text(config)
+    (tmp_path / "guva.py").write_text(source)
+    told = json.loads(said.splitlines()[1].partition(" ")[2])
+    assert reading(capsys, tmp_path, "uv.mv=650")["uv_mv"] == told["uv_mv"] == 650
+
+
 def test_the_folder_that_fieldpost_drivers_names_may_be_another(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

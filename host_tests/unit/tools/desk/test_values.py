@@ -43,6 +43,23 @@ def test_a_driver_of_ones_own_is_told_its_chips_registers() -> None:
     assert told == {"driver": {"15": "0117", "2": "FF"}}
 
 
+def test_a_driver_at_a_pin_is_told_its_voltage_or_its_level() -> None:
+    uv = emulated({"type": "driver", "driver": "a:B", "pin": 26, "name": "uv"})
+    assert uv.told(["uv.mv=650.5", "uv.level=1"]) == {"uv": {"mv": 650.5, "level": 1}}
+    for key, why in (
+        ("uv.0x00=0x01", r"\(there is uv.mv, uv.level\)"),
+        ("uv.mw=5", "did you mean uv.mv"),
+        ("uv.level=2", "0 to 1"),
+    ):
+        with pytest.raises(CommandError, match=why):
+            uv.told([key])
+
+
+def test_what_is_no_register_cannot_be_told_of_a_chip() -> None:
+    with pytest.raises(CommandError, match=r"no sensor has 'driver\.temperature'"):
+        emulated().told(["driver.temperature=21"])
+
+
 def test_a_device_can_be_unplugged() -> None:
     assert emulated().told(["indoor=absent"]) == {"indoor": {"": "absent"}}
 

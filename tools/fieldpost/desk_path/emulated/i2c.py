@@ -1,5 +1,7 @@
 """A fake I2C bus with register devices, and a BME280 on it. Runs in CPython and MicroPython.
 
+The bus has what `machine.I2C` has for whole transfers, with the same arguments.
+
 Honest where drivers go wrong: an absent device and a stuck bus raise what `machine.I2C` raises, a
 BME280 forgets its settings with its power, shows nothing before the measuring time is over, and
 applies the humidity setting only with the next write to its control register.
@@ -30,18 +32,18 @@ class FakeI2C:
     def scan(self):
         return [] if self.stuck else sorted(self.devices)
 
-    def readfrom_mem_into(self, address, register, buffer):
+    def readfrom_mem_into(self, address, register, buffer, addrsize=8):
         buffer[:] = self._device(address).read_registers(register, len(buffer))
 
-    def readfrom_mem(self, address, register, count):
+    def readfrom_mem(self, address, register, count, addrsize=8):
         buffer = bytearray(count)
-        self.readfrom_mem_into(address, register, buffer)
+        self.readfrom_mem_into(address, register, buffer, addrsize=addrsize)
         return bytes(buffer)
 
-    def writeto_mem(self, address, register, data):
+    def writeto_mem(self, address, register, data, addrsize=8):
         self._device(address).write_registers(register, bytes(data))
 
-    def writeto(self, address, data):
+    def writeto(self, address, data, stop=True):
         device = self._device(address)
         if data:
             self._pointer[address] = data[0]
@@ -49,8 +51,17 @@ class FakeI2C:
             device.write_registers(data[0], bytes(data[1:]))
         return len(data) + 1
 
-    def readfrom(self, address, count):
-        return bytes(self._device(address).read_registers(self._pointer.get(address, 0), count))
+    def writevto(self, address, pieces, stop=True):
+        return self.writeto(address, b"".join([bytes(one) for one in pieces]), stop)
+
+    def readfrom_into(self, address, buffer, stop=True):
+        at = self._pointer.get(address, 0)
+        buffer[:] = self._device(address).read_registers(at, len(buffer))
+
+    def readfrom(self, address, count, stop=True):
+        buffer = bytearray(count)
+        self.readfrom_into(address, buffer, stop)
+        return bytes(buffer)
 
 
 class FakeBme280:

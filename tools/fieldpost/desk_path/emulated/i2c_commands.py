@@ -10,27 +10,40 @@ from emulated.i2c import FakeI2C
 
 class CommandI2C(FakeI2C):
     """As FakeI2C, for devices with `write(data)` and `read(count)` too, which may raise
-    NoAnswer."""
+    NoAnswer. To those a register is what it is on the wire: the first bytes of what is written."""
 
-    def writeto(self, address, data):
+    def writeto(self, address, data, stop=True):
         device = self._device(address)
         if not hasattr(device, "write"):
-            return super().writeto(address, data)
+            return super().writeto(address, data, stop)
         try:
             device.write(bytes(data))
         except NoAnswer:
             raise OSError(self.absent_errno)
         return len(data) + 1
 
-    def readfrom_into(self, address, buffer):
+    def readfrom_into(self, address, buffer, stop=True):
         device = self._device(address)
         if not hasattr(device, "read"):
-            buffer[:] = self.readfrom(address, len(buffer))
+            super().readfrom_into(address, buffer, stop)
             return
         try:
             buffer[:] = device.read(len(buffer))
         except NoAnswer:
             raise OSError(self.absent_errno)
+
+    def readfrom_mem_into(self, address, register, buffer, addrsize=8):
+        if hasattr(self._device(address), "read_registers"):
+            super().readfrom_mem_into(address, register, buffer, addrsize)
+        else:
+            self.writeto(address, register.to_bytes(addrsize // 8, "big"), False)
+            self.readfrom_into(address, buffer)
+
+    def writeto_mem(self, address, register, data, addrsize=8):
+        if hasattr(self._device(address), "write_registers"):
+            super().writeto_mem(address, register, data, addrsize)
+        else:
+            self.writeto(address, register.to_bytes(addrsize // 8, "big") + bytes(data))
 
 
 class NoAnswer(Exception):

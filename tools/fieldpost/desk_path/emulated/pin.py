@@ -4,6 +4,9 @@
 class FakePin:
     """`level` is what the outside drives it to."""
 
+    # As `machine.Pin` has them; what is driven from outside wins over any pull.
+    IN, OUT, OPEN_DRAIN = 0, 1, 2
+    PULL_UP, PULL_DOWN = 1, 2
     IRQ_FALLING = 2
     IRQ_RISING = 1
 
@@ -17,6 +20,19 @@ class FakePin:
             return self.level
         self.level = level
         return None
+
+    def init(self, mode=-1, pull=-1, value=None, **options):
+        if value is not None:
+            self.level = value
+
+    def on(self):
+        self.level = 1
+
+    def off(self):
+        self.level = 0
+
+    def __call__(self, level=None):
+        return self.value(level)
 
     def irq(self, handler=None, trigger=3):
         self._handler = handler

@@ -293,12 +293,15 @@ def _pms5003(desk, one):
 
 
 def _driver(desk, one):
-    """A chip whose registers are told by their numbers, or a pin whose `level` is."""
+    """A chip whose registers are told by their numbers, or a pin: its `level`, and the `mv` that
+    an ADC there measures."""
     if one["pin"] is not None:
         pin = desk.pins[one["pin"]] = FakePin()
+        adc = desk.adcs[one["pin"]] = FakeAdc(0)
 
         def tell_pin(values):
             pin.drive(int(values.get("level", 0)))
+            adc.microvolts = _round(values.get("mv", 0) * 1000)
 
         return tell_pin, _always
     chip = Registers()
@@ -307,10 +310,8 @@ def _driver(desk, one):
         for register, text in values.items():
             chip.memory[int(register)] = bytes.fromhex(text)
 
-    if one["scl"] is None:
-        return tell, _always
     if one["address"] is None:
-        # The driver alone knows where it looks for its chip.
+        # The driver alone knows where it looks for its chip, and maybe at which pins.
         bus = desk.bus(one["bus"])
 
         def present(is_there):
