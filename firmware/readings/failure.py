@@ -35,8 +35,19 @@ def traceback_of(error):
 
 
 def explain(name, error, log):
-    """The same of the sensor `name`; where in which file it failed goes to the log at `debug`."""
+    """The same of the sensor `name`, with the line of a mistake in its driver, such as a name that
+    is nowhere. The way there goes to the log at `debug`."""
+    text = describe(error)
     if log:
-        for line in traceback_of(error).strip().split("\n"):
+        lines = traceback_of(error).strip().split("\n")
+        place = ""
+        # The last line says what `text` says.
+        for line in lines[:-1]:
             log("sensor %s: %s" % (name, line), _DEBUG)
-    return describe(error)
+            if line.strip().startswith('File "'):
+                place = line
+        # What a device does ends in one of these two.
+        if place and not isinstance(error, (OSError, ValueError)):
+            path, rest = place.split('"')[1:3]
+            text += " (%s,%s)" % (path.split("/")[-1], rest.split(",")[1])
+    return text

@@ -18,7 +18,6 @@ from firmware.config import check as schema
 
 # What is to be tried out may well have no secrets yet, and needs none of the field's.
 _SECRETS = {"wifi": [{"ssid": "bench", "password": "no-password"}]}
-_IS_NO_PYTHON = "is not Python"
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,7 @@ def read(
     if drivers is None and at is not None and named.elsewhere(settings["sensors"]):
         drivers = config_at(at).parent
     found = own_drivers.find(drivers) if drivers else None
-    wrong = named.errors(config.get("sensors"), found)
-    if unfinished:
-        wrong = [error for error in wrong if not error.endswith(_IS_NO_PYTHON)]
-    if wrong:
+    if wrong := named.errors(config.get("sensors"), found, unfinished=unfinished):
         raise BadConfig("\n".join(wrong))
     return NodeSource(config, settings, found)
 

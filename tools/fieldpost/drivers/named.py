@@ -15,17 +15,18 @@ _METHODS = ("start", "read")
 _DEFAULTS = {row[0]: row[2] for row in declaration.KEYS}
 
 
-def errors(sensors: Any, drivers: Drivers | None) -> list[str]:
+def errors(sensors: Any, drivers: Drivers | None, *, unfinished: bool = False) -> list[str]:
     """What is wrong with the `driver` of each sensor in the list of a config.json, by its key.
 
-    Without `drivers` only what can be said without the folder. What is no sensor of type driver
+    Without `drivers` only what can be said without the folder. unfinished: one that is no Python
+    yet is taken, for whoever runs it tells that. What is no sensor of type driver
     is none of ours, nor is what `firmware.config.check` refuses.
     """
     found = []
     for number, one in enumerate(sensors if isinstance(sensors, list) else []):
         if not isinstance(one, Mapping) or one.get("type") != "driver":
             continue
-        if isinstance(one.get("driver"), str) and (wrong := _wrong(one, drivers)):
+        if isinstance(one.get("driver"), str) and (wrong := _wrong(one, drivers, unfinished)):
             found.append(f"sensors[{number}].driver: {wrong}")
     return found
 
@@ -36,7 +37,7 @@ def elsewhere(sensors: Iterable[Mapping[str, Any]]) -> list[str]:
     return [name for name in dict.fromkeys(named) if not _library(name)]
 
 
-def _wrong(sensor: Mapping[str, Any], drivers: Drivers | None) -> str | None:
+def _wrong(sensor: Mapping[str, Any], drivers: Drivers | None, unfinished: bool) -> str | None:
     module, colon, name = sensor["driver"].partition(":")
     if not colon or not all(part.isidentifier() for part in (*module.split("."), name)):
         return (
@@ -59,8 +60,9 @@ def _wrong(sensor: Mapping[str, Any], drivers: Drivers | None) -> str | None:
         source = drivers.sources[path]
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return f"{path} is not Python"  # what a board says of it, its compiler tells better
+    except SyntaxError as error:
+        line = "" if error.lineno is None else f", line {error.lineno}"
+        return None if unfinished else f"{path}{line} is not Python: {error.msg}"
     return _class_is_none(tree, path, name, sensor)
 
 

@@ -25,6 +25,7 @@ def test_the_traceback_goes_to_the_log_line_by_line_and_only_for_who_looks_for_i
     assert all(line.startswith("sensor roof: ") and level == DEBUG for line, level in lines)
     told = "\n".join(line for line, _ in lines)
     assert "test_failure.py" in told and "in _failed" in told
+    assert "OSError: " not in told, "what is said anyway is said twice"
     assert failure.explain("roof", _failed(), None) == text
 
 
@@ -36,3 +37,18 @@ def test_a_port_that_prints_exceptions_itself_is_asked_to(
 
     monkeypatch.setattr(sys, "print_exception", print_exception, raising=False)
     assert failure.traceback_of(ValueError("x")) == "as the port has it: x"
+
+
+def test_a_mistake_in_a_driver_is_told_with_its_line_at_every_level() -> None:
+    def silent(line: str, level: int) -> None:
+        pass
+
+    try:
+        {}["voltz"]
+    except KeyError as error:
+        mistake = error
+    line = mistake.__traceback__.tb_lineno if mistake.__traceback__ else 0
+    assert failure.explain("uv", mistake, silent).endswith(f" (test_failure.py, line {line})")
+    # What a device does is no mistake.
+    for error in (_failed(), ValueError("bad checksum")):
+        assert "line" not in failure.explain("uv", error, silent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -96,6 +97,20 @@ def test_what_does_not_compile_leaves_the_board_as_it_is_until_it_is_mended(
     finally:
         following.close()
     assert following.is_good
+
+
+def test_a_driver_that_is_no_python_is_told_with_its_line(bench: Bench, tmp_path: Path) -> None:
+    root = project(tmp_path / "one", "one")
+    drivers = tmp_path / "drivers"
+    drivers.mkdir()
+    (drivers / "guva.py").write_text("class Guva:\n    FIELDS = ('uv'\n")
+    own = {"type": "driver", "driver": "guva:Guva", "pin": 26}
+    (bench.folder / "config.json").write_text(json.dumps({"node": "tester", "sensors": [own]}))
+    following = Following(bench, Wish(root, drivers=drivers))
+    try:
+        assert "guva.py, line 2 is not Python: " in following.tells("sensors[0].driver: ")
+    finally:
+        following.close()
 
 
 def test_a_board_that_went_away_is_waited_for(bench: Bench, tmp_path: Path) -> None:
