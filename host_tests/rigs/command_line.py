@@ -1,15 +1,18 @@
 """`fieldpost WORDS…` as a user runs it, within this process: its status, and all that it wrote."""
 
 import io
+import os
 import re
 import sys
 import threading
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from fieldpost import cli
+from fieldpost import start
 
 # What a terminal of its own type would be sent; with TERM=dumb nothing of ours is.
 ENVIRONMENT = {"TERM": "dumb", "NO_COLOR": "1"}
@@ -18,11 +21,20 @@ _MESSAGE = re.compile(r"[A-Za-z]{3}")
 
 
 class _Stream(io.TextIOWrapper):
-    """Keeps what is written; `is_terminal` is what it says of itself."""
+    """Keeps what is written; `is_terminal` is what it says of itself. on_write: called then."""
 
-    def __init__(self, is_terminal: bool, encoding: str) -> None:
+    def __init__(
+        self, is_terminal: bool, encoding: str, on_write: Callable[[], object] | None = None
+    ) -> None:
         super().__init__(io.BytesIO(), encoding=encoding, newline="\n", write_through=True)
         self._is_terminal = is_terminal
+        self._on_write = on_write
+
+    def write(self, text: str) -> int:
+        count = super().write(text)
+        if self._on_write:
+            self._on_write()
+        return count
 
     def isatty(self) -> bool:
         return self._is_terminal
@@ -57,14 +69,31 @@ class Ran:
             assert _MESSAGE.search(said), (self.words, self.status, said)
 
 
+@contextmanager
+def _no_input() -> Iterator[None]:
+    """As an interpreter is that was started so; of this process, which cannot be without for long,
+    the descriptor comes back."""
+    kept = os.dup(0)
+    os.close(0)
+    try:
+        with mock.patch.object(sys, "stdin", None):
+            yield
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
 def fieldpost(
     *words: str,
     environment: dict[str, str] | None = None,
     is_terminal: bool = True,
     encoding: str = "utf-8",
+    on_out: Callable[[], object] | None = None,
+    has_input: bool = True,
 ) -> Ran:
-    """Run it with standard input closed."""
-    out, err = _Stream(is_terminal, encoding), _Stream(is_terminal, encoding)
+    """Run it with standard input at its end; without `has_input` there is none, as after `<&-`.
+    on_out: called when it writes to standard output."""
+    out, err = _Stream(is_terminal, encoding, on_out), _Stream(is_terminal, encoding)
     thrown: list[BaseException] = []
     status: object = 0
 
@@ -74,14 +103,16 @@ def fieldpost(
 
     with (
         mock.patch.object(sys, "argv", ["fieldpost", *words]),
-        mock.patch.object(sys, "stdin", io.StringIO()),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        if has_input
+        else _no_input(),
         mock.patch.object(sys, "stdout", out),
         mock.patch.object(sys, "stderr", err),
         mock.patch.object(threading, "excepthook", note),
         mock.patch.dict("os.environ", {**ENVIRONMENT, **(environment or {})}),
     ):
         try:
-            cli.main()
+            start.main()
         except SystemExit as ended:
             status = 0 if ended.code is None else ended.code
         except BaseException as error:

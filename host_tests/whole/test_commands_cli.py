@@ -166,7 +166,7 @@ def test_what_no_node_can_take_is_not_sent(run: Run) -> None:
         (("set", "key=node", "value=" + "x" * 500), "a node takes 512"),
     ):
         status, output, error = run("nobody", *words)
-        assert (status, output) == (1, "") and why in error and "Traceback" not in error
+        assert (status, output) == (2, "") and why in error and "Traceback" not in error
     assert dialogue.BYTES_MAX == 512
     source = (ROOT / "firmware" / "remote" / "inbox.py").read_text()
     assert f"_BYTES_MAX = const({dialogue.BYTES_MAX})" in source

@@ -24,6 +24,7 @@ from fieldpost.fleet import command as fleet_command
 from fieldpost.home_assistant import command as home_assistant_command
 from fieldpost.messages import command as message_commands
 from fieldpost.monitor import command as monitor_command
+from fieldpost.narrow_help import use_where_it_is_narrow
 from fieldpost.new_sensor import command as new_sensor_command
 from fieldpost.provision import command as provision_command
 from fieldpost.push import command as push_command
@@ -64,6 +65,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option(
@@ -74,6 +76,7 @@ def _common(
         ),
     ] = False,
 ) -> None:
+    use_where_it_is_narrow(context.command)
     if text := version.notice():
         typer.echo(fit(f"fieldpost: {text}", sys.stderr), err=True)
 
@@ -128,7 +131,7 @@ def main() -> None:
         except CommandError as error:
             _fail(output, error.code, str(error))
         except SystemExit as ended:
-            if ended.code not in (0, None) and not output.is_used:
+            if ended.code not in (0, None):
                 code, message = _ENDS.get(ended.code, _ENDS[1])
                 _tell_script(output, code, message)
             raise
@@ -169,6 +172,6 @@ def _write_no_more() -> None:
 
 
 def _tell_script(output: TamedStream, code: str, message: str) -> None:
-    """With --json, an error is told on standard output, too, unless a result is there."""
-    if "--json" in sys.argv and not output.is_used:
+    """With --json, an error is told on standard output, too, unless a result says so."""
+    if "--json" in sys.argv and not output.tells_failure:
         print(result({}, (code, message), None))

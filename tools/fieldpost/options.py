@@ -1,7 +1,7 @@
 """Options that mean the same in every subcommand that has them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +23,17 @@ BrokerOption = Annotated[
         metavar="URL",
     ),
 ]
+
+
+def optional_broker(purpose: str) -> Any:
+    """The same where a command can do without one; `purpose` begins its help."""
+    return typer.Option(
+        help=f"{purpose}: mqtt[s]://\\[user:password@]host\\[:port].",
+        envvar="FIELDPOST_BROKER",
+        metavar="URL",
+    )
+
+
 # Not typer's own variables: for mqtt:// these files are no error as long as they are not given by
 # hand, and a certificate from one place does not go with a key from another (ClientFiles).
 CaOption = Annotated[

@@ -34,6 +34,8 @@ _PLAIN = {
     "\u03a9": "ohm",
     "\xb1": "+-",
 }
+# How a result of fieldpost/result.py begins that is none.
+_FAILURE = re.compile(r'\{\s*"ok": false')
 _HANDLER = "fieldpost.plain"
 
 
@@ -71,18 +73,18 @@ def to_json(value: Any, indent: int | None = None) -> str:
 class TamedStream:
     """A stream that writes to `stream` what cannot drive a terminal; all else is that stream's.
 
-    What would is shown as JSON writes it, so that JSON stays JSON. `is_used`: whether anything was
-    written. `rich_proxied_file` is what rich looks for: its own colours pass, and the text of our
-    consoles is tamed before it is coloured.
+    What would is shown as JSON writes it, so that JSON stays JSON. `tells_failure`: whether a
+    result was written that says so. `rich_proxied_file` is what rich looks for: its own colours
+    pass, and the text of our consoles is tamed before it is coloured.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.rich_proxied_file = stream
-        self.is_used = False
+        self.tells_failure = False
 
     def write(self, text: str) -> int:
         """As a text stream does."""
-        self.is_used = True
+        self.tells_failure |= _FAILURE.match(text) is not None
         self.rich_proxied_file.write(_NOT_PLAIN.sub(_tamed, text))
         return len(text)
 

@@ -30,6 +30,7 @@ from fieldpost.console import Console
 from fieldpost.errors import CommandError
 from fieldpost.flash.flashing import Outcome
 from fieldpost.messages import cmd
+from fieldpost.result import result
 
 EVIL = "\x1b]0;title\x07\x1b[2J\x9b31m\r\x08\u202e\ud800"
 COMMANDS = [
@@ -180,18 +181,34 @@ def test_a_command_that_prints_what_others_wrote_is_tame_and_with_json_says_why_
             }
 
 
-def test_what_a_command_has_told_as_json_is_not_told_twice(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def told_before(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails() -> None:
-        print("{}")
+        print(text)
         raise CommandError("no")
 
     monkeypatch.setattr(cli, "app", fails)
     monkeypatch.setattr(sys, "argv", ["fieldpost", "listen", "--json"])
     with pytest.raises(SystemExit):
         cli.main()
-    assert capsys.readouterr().out == "{}\n"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_failure_that_a_command_has_told_as_json_is_not_told_twice(
+    indent: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = result({"a": 1}, ("failed", "no"), indent)
+    told_before(text, monkeypatch)
+    assert capsys.readouterr().out == text + "\n"
+
+
+@pytest.mark.parametrize("text", ['{"topic": "a"}', '{"ok": true}'])
+def test_what_goes_wrong_after_the_first_objects_is_the_last_of_them(
+    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told_before(text, monkeypatch)
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == text
+    assert json.loads(last) == {"ok": False, "error": {"code": "failed", "message": "no"}}
 
 
 def test_what_is_seen_of_boards_and_flashing_is_tame(

@@ -84,24 +84,32 @@ def present_name(port: Port) -> str | None:
 
 def why_unavailable(port: str, error: str = "") -> tuple[str, str]:
     """Why a port can't be opened, what to do about it on this platform, and the error's code."""
-    path = Path(port)
     if "://" in port:
         return f"cannot reach {port} ({error})", "board_port"
-    if os.name != "nt" and not path.exists():
+    return why_unusable(port) or (
+        f"cannot open {port}. Another program has it open, or it has just gone: close serial "
+        "monitors and editors that are connected to the board, and try again.",
+        "board_busy",
+    )
+
+
+def why_unusable(port: str) -> tuple[str, str] | None:
+    """The same as far as it shows without opening the port; None if nothing does."""
+    path = Path(port)
+    if "://" in port or os.name == "nt":
+        return None
+    if not path.exists():
         return f"there is no port {port}. `fieldpost boards` lists those there are.", "board_port"
-    if os.name != "nt" and not path.is_char_device():
-        return f"{port} is no serial port. `fieldpost boards` lists those there are.", "board_port"
-    if os.name != "nt" and not os.access(path, os.R_OK | os.W_OK):
+    if not path.is_char_device():
+        text = f"{port} is no serial port. `fieldpost boards` lists those there are."
+        return text, "board_port"
+    if not os.access(path, os.R_OK | os.W_OK):
         fix = "see who may with: ls -l " + port
         if sys.platform == "linux":
             group = _group_of(path)
             fix = f"run `sudo usermod -aG {group} $USER`, then log out and in again"
         return f"this user may not use {port}: {fix}.", "board_denied"
-    return (
-        f"cannot open {port}. Another program has it open, or it has just gone: close serial "
-        "monitors and editors that are connected to the board, and try again.",
-        "board_busy",
-    )
+    return None
 
 
 def _port(info: ListPortInfo) -> Port:

@@ -38,6 +38,7 @@ def ca_command(
     force: Annotated[
         bool, typer.Option("--force", help="Replace one that exists: all it signed is void.")
     ] = False,
+    as_json: JsonOption = False,
     folder: Folder = _FOLDER,
 ) -> None:
     """Make a certificate authority."""
@@ -46,6 +47,9 @@ def ca_command(
     if not 1 <= len(name) <= 64:
         raise Usage("--name must have 1 to 64 characters")
     made = Authority(folder).create(name, days or CA_DAYS, force=force)
+    if as_json:
+        _tell([made])
+        return
     typer.echo(f"{made.path}: {_term(made)}")
     typer.echo(f"Keep {folder}/ca.key to yourself: whoever has it can be any node of yours.")
     typer.echo(f"Next: fieldpost certs server HOST{_given(folder)}")
@@ -58,12 +62,16 @@ def server_command(
         typer.Argument(help="Host names and addresses that nodes may use.", metavar="HOST..."),
     ],
     days: Days = None,
+    as_json: JsonOption = False,
     folder: Folder = _FOLDER,
 ) -> None:
     """Make the broker's certificate."""
     from fieldpost.certs.authority import SERVER_DAYS, Authority
 
     made = Authority(folder).issue_server(names, days or SERVER_DAYS)
+    if as_json:
+        _tell([made])
+        return
     typer.echo(f"{made.path}, for {', '.join(made.names)}: {_term(made)}")
     typer.echo(f"Next: fieldpost certs node NAME{_given(folder)}")
 
@@ -72,13 +80,17 @@ def server_command(
 def node_command(
     names: Annotated[list[str], typer.Argument(help="As in config.json.", metavar="NODE...")],
     days: Days = None,
+    as_json: JsonOption = False,
     folder: Folder = _FOLDER,
 ) -> None:
     """Make a certificate for each node, and say what to put into its config.json."""
     from fieldpost.certs.authority import NODE_DAYS, Authority
 
-    for name in names:
-        made = Authority(folder).issue_node(name, days or NODE_DAYS)
+    done = [Authority(folder).issue_node(name, days or NODE_DAYS) for name in names]
+    if as_json:
+        _tell(done)
+        return
+    for made in done:
         typer.echo(f"{made.path.parent}/: ca.der, cert.der, key.der: {_term(made)}")
     typer.echo("The three files go into the folder certs/ on the board; in config.json:")
     files = {f"{one}_file": f"certs/{one}.der" for one in ("ca", "cert", "key")}
@@ -90,6 +102,7 @@ def node_command(
 def person_command(
     names: Annotated[list[str], typer.Argument(metavar="NAME...")],
     days: Days = None,
+    as_json: JsonOption = False,
     folder: Folder = _FOLDER,
 ) -> None:
     """Make a certificate for somebody, or a program, that reads and commands all nodes.
@@ -98,8 +111,11 @@ def person_command(
     """
     from fieldpost.certs.authority import PERSON_DAYS, Authority
 
-    for name in names:
-        made = Authority(folder).issue_person(name, days or PERSON_DAYS)
+    done = [Authority(folder).issue_person(name, days or PERSON_DAYS) for name in names]
+    if as_json:
+        _tell(done)
+        return
+    for made in done:
         place = made.path.parent
         typer.echo(f"{place}/: ca.crt, client.crt, client.key: {_term(made)}")
         typer.echo(
@@ -125,6 +141,7 @@ def mosquitto_command(
             metavar="FOLDER",
         ),
     ] = None,
+    as_json: JsonOption = False,
     folder: Folder = _FOLDER,
 ) -> None:
     """Write the configuration of Mosquitto: TLS, nobody anonymous, each node its own topic."""
@@ -139,6 +156,9 @@ def mosquitto_command(
         home_assistant=home_assistant,
         at=at,
     )
+    if as_json:
+        typer.echo(result({"files": [str(path), str(path.parent / "acl")]}))
+        return
     if at is None:
         typer.echo(f"{path} and acl. To try it here: mosquitto -c {path}")
     else:
@@ -185,6 +205,7 @@ def renew_command(
     ] = None,
     within: Annotated[int, typer.Option(help="Days that count as soon.", min=0)] = _SOON_DAYS,
     days: Days = None,
+    as_json: JsonOption = False,
     folder: Folder = _FOLDER,
 ) -> None:
     """Make certificates anew, with new keys, for the same names."""
@@ -199,8 +220,11 @@ def renew_command(
         chosen = [one for one in found if one.name in names]
     else:
         chosen = [one for one in found if one.days_left() < within]
-    for one in chosen:
-        made = authority.renew(one, days)
+    done = [authority.renew(one, days) for one in chosen]
+    if as_json:
+        _tell(done)
+        return
+    for made in done:
         typer.echo(f"{made.kind} {made.name}: {_term(made)}")
     if not chosen:
         typer.echo(f"nothing expires within {within} days")
@@ -208,6 +232,10 @@ def renew_command(
         typer.echo("Give Mosquitto its new files and restart it.")
     if any(one.kind == "node" for one in chosen):
         typer.echo("Put the new files onto the boards: the old ones hold until they expire.")
+
+
+def _tell(made: "list[Certificate]") -> None:
+    typer.echo(result({"certificates": [_as_json(one) for one in made]}))
 
 
 def _term(made: "Certificate") -> str:

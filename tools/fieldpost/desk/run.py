@@ -12,7 +12,7 @@ from fieldpost import umqtt
 from fieldpost.desk import desk_node
 from fieldpost.desk.desk_node import PLAN, DeskNode, Source
 from fieldpost.desk.screen import Line, Published, Screen
-from fieldpost.errors import CommandError, Ended
+from fieldpost.errors import CommandError, Ended, TimedOut
 from fieldpost.file_names import FIRMWARE, STARTED
 from fieldpost.file_watch import FileWatch
 from fieldpost.mqtt import url as mqtt_url
@@ -113,7 +113,10 @@ class _Desk:
                     time.sleep(_LOOK_S)
                 node = self._renew(node, changed)
         wanted = self._options.count
-        return 0 if wanted is None or self._readings >= wanted else 1
+        if wanted is not None and self._readings < wanted:
+            limit_s = self._options.seconds
+            raise TimedOut(f"{self._readings} of {wanted} readings came within {limit_s:g} s")
+        return 0
 
     def _first(self, watch: FileWatch) -> DeskNode:
         """Of files that are being written: with --watch what is wrong with them may be mended."""

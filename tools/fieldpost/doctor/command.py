@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.mqtt import nodes
-from fieldpost.options import CaOption, CertOption, JsonOption, KeyOption
+from fieldpost.options import CaOption, CertOption, JsonOption, KeyOption, optional_broker
 from fieldpost.result import result
 
 if TYPE_CHECKING:
@@ -27,11 +27,7 @@ _MARKS = {
 def doctor(
     broker: Annotated[
         str | None,
-        typer.Option(
-            help="Look at this broker too: mqtt[s]://\\[user:password@]host\\[:port].",
-            envvar="FIELDPOST_BROKER",
-            metavar="URL",
-        ),
+        optional_broker("Look at this broker too"),
     ] = None,
     ca: CaOption = None,
     cert: CertOption = None,

@@ -10,7 +10,15 @@ from fieldpost.mqtt import nodes
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
-from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption
+from fieldpost.options import (
+    BrokerOption,
+    CaOption,
+    CertOption,
+    JsonOption,
+    KeyOption,
+    optional_broker,
+)
+from fieldpost.result import result
 
 app = typer.Typer(help="Home Assistant.", no_args_is_help=True)
 
@@ -19,6 +27,7 @@ app = typer.Typer(help="Home Assistant.", no_args_is_help=True)
 def remove(
     node: Annotated[str, typer.Argument(help="Name of the node.", autocompletion=nodes.complete)],
     prefix: Annotated[str, typer.Option(help="Where Home Assistant looks.")] = "homeassistant",
+    as_json: JsonOption = False,
     broker: BrokerOption = DEFAULT_URL,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -28,7 +37,8 @@ def remove(
     from fieldpost.messages import home_assistant
 
     tls = ClientFiles(ca, cert, key)
-    typer.echo(home_assistant.remove(node, broker=broker, prefix=prefix, tls=tls))
+    done = home_assistant.remove(node, broker=broker, prefix=prefix, tls=tls)
+    typer.echo(result({"node": node}) if as_json else done)
 
 
 @app.command(name="import")
@@ -54,11 +64,7 @@ def import_(
     ] = None,
     broker: Annotated[
         str | None,
-        typer.Option(
-            help="Without FILE: import what arrives there, until Ctrl-C.",
-            envvar="FIELDPOST_BROKER",
-            metavar="URL",
-        ),
+        optional_broker("Without FILE, import what arrives there, until Ctrl-C"),
     ] = None,
     base: Annotated[str, typer.Option(help="mqtt.base of the nodes.")] = "fieldpost",
     every: Annotated[

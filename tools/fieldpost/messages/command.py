@@ -44,6 +44,7 @@ def publish(
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds for each answer of the broker.")
     ] = TIMEOUT_S,
+    as_json: JsonOption = False,
     broker: BrokerOption = DEFAULT_URL,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -54,7 +55,14 @@ def publish(
 
     tls = ClientFiles(ca, cert, key)
     publish_command(
-        topic, message, broker=broker, qos=qos, retain=retain, timeout_s=timeout, tls=tls
+        topic,
+        message,
+        broker=broker,
+        qos=qos,
+        retain=retain,
+        timeout_s=timeout,
+        as_json=as_json,
+        tls=tls,
     )
 
 

@@ -5,6 +5,7 @@ import sys
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, Connection, check_topic
 from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.result import result
 from fieldpost.terminal import neutral
 
 DEFAULT_MESSAGE = "Hello from Fieldpost"
@@ -18,6 +19,7 @@ def publish_command(
     qos: int = 0,
     retain: bool = False,
     timeout_s: float = TIMEOUT_S,
+    as_json: bool = False,
     tls: ClientFiles | None = None,
 ) -> None:
     """Publish and print each step. Raises CommandError unless it was delivered.
@@ -30,10 +32,14 @@ def publish_command(
     connection = Connection(address, on_lost=_report_lost, timeout_s=timeout_s)
     connection.open()
     try:
-        print(f"connected to {address}")
-        print(f"publishing to {topic}")
+        steps = sys.stderr if as_json else sys.stdout
+        print(f"connected to {address}", file=steps)
+        print(f"publishing to {topic}", file=steps)
         connection.publish(topic, data, qos=qos, retain=retain)
-        print("delivery complete")
+        if as_json:
+            print(result({"topic": topic, "bytes": len(data), "qos": qos, "retain": retain}))
+        else:
+            print("delivery complete")
     finally:
         connection.close()
 

@@ -76,7 +76,7 @@ def verify_command(
     if arrived.missed:
         text = f"{arrived.missed} messages came faster than they could be read: not in the account"
         print(text, file=sys.stderr)
-    return _account(verifier, as_json) or (1 if arrived.missed else 0)
+    return _account(verifier, as_json, arrived.missed)
 
 
 def _print(verdict: Verdict, payload: bytes, as_json: bool) -> None:
@@ -97,7 +97,7 @@ def _print(verdict: Verdict, payload: bytes, as_json: bool) -> None:
     Console(soft_wrap=True, highlight=False).print(Text(line, style))
 
 
-def _account(verifier: Verifier, as_json: bool) -> int:
+def _account(verifier: Verifier, as_json: bool, unread: int = 0) -> int:
     totals = verifier.totals
     missing = list(verifier.missing())
     stored = sum(totals[kind] for kind in (Kind.NEW, Kind.BOOT, Kind.GAP, Kind.LATE))
@@ -121,8 +121,9 @@ def _account(verifier: Verifier, as_json: bool) -> int:
             },
         }
         failure = None
-        if lost or totals[Kind.CONFLICT]:
-            failure = ("readings_missing", f"{lost} missing, {totals[Kind.CONFLICT]} conflicting")
+        if lost or totals[Kind.CONFLICT] or unread:
+            why = f"{lost} missing, {totals[Kind.CONFLICT]} conflicting, {unread} unread"
+            failure = ("readings_missing", why)
         print(result(report, failure, None), flush=True)
     else:
         for node, boot, numbers in missing[:_LISTED_MAX]:
@@ -132,7 +133,7 @@ def _account(verifier: Verifier, as_json: bool) -> int:
             f"out of order {totals[Kind.LATE]}, conflicting {totals[Kind.CONFLICT]}"
             + (f", unreadable {totals[Kind.MALFORMED]}" if totals[Kind.MALFORMED] else "")
         )
-    return 1 if lost or totals[Kind.CONFLICT] else 0
+    return 1 if lost or totals[Kind.CONFLICT] or unread else 0
 
 
 def _each(numbers: Ranges) -> Iterator[int]:

@@ -7,7 +7,7 @@ import typer
 
 from fieldpost.board.choose import complete_ports
 from fieldpost.mqtt import nodes
-from fieldpost.options import CaOption, CertOption, KeyOption
+from fieldpost.options import CaOption, CertOption, KeyOption, optional_broker
 
 
 def monitor(
@@ -20,11 +20,7 @@ def monitor(
     ] = None,
     broker: Annotated[
         str | None,
-        typer.Option(
-            help="Show the nodes' messages too: mqtt[s]://\\[user:password@]host\\[:port].",
-            envvar="FIELDPOST_BROKER",
-            metavar="URL",
-        ),
+        optional_broker("Show the nodes' messages too"),
     ] = None,
     node: Annotated[
         str | None, typer.Option(help="Only this node's messages.", autocompletion=nodes.complete)

@@ -11,8 +11,10 @@ import typer
 
 from fieldpost.errors import FileKept, Usage
 from fieldpost.new_sensor import templates
+from fieldpost.options import JsonOption
 from fieldpost.pages import require_checkout
 from fieldpost.paths import ROOT
+from fieldpost.result import result
 
 # New sections go before this one, which is no device.
 _BEFORE = "## simulated\n"
@@ -41,6 +43,7 @@ def parts(name: str, root: Path = ROOT) -> dict[Path, str]:
 
 def new_sensor(
     name: Annotated[str, typer.Argument(help="The type, as config.json is to name it: tmp117.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Write what a new sensor type begins with; docs in CONTRIBUTING.md."""
     require_checkout()
@@ -48,11 +51,15 @@ def new_sensor(
     for path, text in parts(name).items():
         path.write_text(text, encoding="utf-8")
         written.append(path.relative_to(ROOT).as_posix())
-        typer.echo(f"wrote {written[-1]}")
+        if not as_json:
+            typer.echo(f"wrote {written[-1]}")
     # In a process of its own: this one has loaded the list of types as it was.
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
     made = [sys.executable, "-m", "fieldpost.generate"]
     subprocess.run(made, cwd=ROOT, env=environment, check=True, timeout=120)
+    if as_json:
+        typer.echo(result({"files": written}))
+        return
     typer.echo(
         "\nThe tests pass, and the type reads registers that no such chip has. Only\n"
         "these four are written by hand. Go through what says FILL IN in them:\n"

@@ -31,15 +31,21 @@ def shell(port: PortOption = None) -> None:
 
     What runs there goes on until Ctrl-C, and starts again with Ctrl-D.
     """
-    command = [sys.executable, "-m", "mpremote", "connect", the_port(port), "repl"]
+    from fieldpost.board.link import PortUnavailable
+    from fieldpost.board.ports import why_unusable
+
+    where = the_port(port)
+    if why := why_unusable(where):
+        raise PortUnavailable(*why)
+    command = [sys.executable, "-m", "mpremote", "connect", where, "repl"]
     raise typer.Exit(subprocess.run(command).returncode)
 
 
-def reset(port: PortOption = None, wait: WaitOption = WAIT_S) -> None:
+def reset(port: PortOption = None, wait: WaitOption = WAIT_S, as_json: JsonOption = False) -> None:
     """Restart the board, as its reset button does. A node first writes to flash what it holds."""
     with _open(port, wait) as link:
         link.hard_reset()
-    typer.echo(f"{link.port}: restarted")
+    _tell(as_json, {"port": link.port}, f"{link.port}: restarted")
 
 
 def erase(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +12,13 @@ import pytest
 import typer
 from rigs.pico_w import image
 from rigs.port import micropython
+from rigs.wired_board import wire
 from typer.testing import CliRunner
 
 from fakes.raw_repl import RawReplBoard
 from fieldpost.board.link import open_link
 from fieldpost.emulator.emulator import Emulator
 from fieldpost.errors import CommandError
-from fieldpost.paths import DESK_PATH, ROOT
 from fieldpost.scan import command as scan_command
 from fieldpost.scan import pins as scan_pins
 from fieldpost.scan import scan
@@ -28,16 +27,6 @@ from firmware.config import check as config
 from firmware.config import keys_sensors
 
 Make = Callable[..., RawReplBoard]
-BENCH = """
-import time
-from emulated.i2c import FakeBme280
-from emulated.i2c_commands import *
-from emulated.onewire import FakeThermometer, FakeWire
-from fakes.wired_pins import Bench, Hanging, LOW
-bench, now = Bench(), time.ticks_ms
-{wiring}
-bench.install()
-"""
 MANY = """
 bus = CommandI2C({0x76: FakeBme280(now), 0x77: FakeBme280(now, chip_id=0x58)})
 bus.devices.update({0x44: FakeSht3x(now), 0x46: FakeSht4x(now), 0x62: FakeScd4x(now)})
@@ -57,9 +46,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     def one(wiring: str = "", main: str = "", **options: Any) -> RawReplBoard:
         folder = tmp_path / "board"
-        shutil.copytree(ROOT / "host_tests" / "fakes", folder / "lib" / "fakes")
-        shutil.copytree(DESK_PATH / "emulated", folder / "lib" / "emulated")
-        (folder / "boot.py").write_text(BENCH.format(wiring=wiring))
+        wire(folder, wiring)
         if main:
             (folder / "main.py").write_text(main)
         board = RawReplBoard(folder, tmp_path / "tty", micropython(), **options)
