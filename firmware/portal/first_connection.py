@@ -62,7 +62,6 @@ class Pending:
 
     def __init__(self, files=_files):
         self._files = files
-        self.is_open = False
         self.why = None
         try:
             found = json.loads(_files.read(PATH, files) or b"{}")

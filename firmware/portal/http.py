@@ -80,7 +80,7 @@ class Request:
         if len(parts) < 2 or not parts[0].isalpha() or len(parts[0]) > 7:
             return 400
         self.method = parts[0]
-        self.path = parts[1].split(b"?", 1)[0]
+        self.path = parts[1].split(b"?")[0]
         return None
 
     def _header(self, line):
@@ -93,7 +93,7 @@ class Request:
         elif name == b"transfer-encoding":
             return 411
         elif name == b"content-length":
-            if not value.isdigit() or len(value) > 9:
+            if not value.isdigit():
                 return 400
             self._length = int(value)
             if self._length > _BODY_READ_MAX:
@@ -149,7 +149,6 @@ class Server:
         for client in list(self._clients):
             self._drop(client)
         for sock, _ in self._watched:
-            self._poll.unregister(sock)
             sock.close()
         self._watched = []
 
@@ -196,8 +195,8 @@ class Server:
         count = client.sock.readinto(self._buffer)
         if count is None:
             return
-        if count == 0:
-            raise OSError(104)
+        if not count:
+            raise OSError  # That was all, and no request.
         status = client.take(bytes(memoryview(self._buffer)[:count]))
         if status is None:
             return

@@ -17,13 +17,12 @@ from firmware.portal.http import Server
 # Three times as long with a visitor: a phone may stay there, and ask again and again.
 _VISITED = const(3)
 _SAY_MS = const(30000)
-_STEP_MS = const(500)
 _FAREWELL_MS = const(2000)  # after the last answer, for what of it has to be sent again
 _FAREWELL_MAX_MS = const(15000)
 _REST_MS = const(3600000)
 _SLEEP_MS = const(0x3FFFFFFF)
 _SALT = "setup.key"
-_SALT_BYTES = const(8)
+_SALT_NUMBERS = const(2)  # of four bytes
 # 32 letters and digits that nobody takes for another.
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _HTML = (
@@ -37,7 +36,7 @@ def passphrase(uid, salt):
     """The access point's password: of the chip's id, and of what only this board knows. An
     ESP32's id is its MAC address, which everybody in range hears."""
     digest = hashlib.sha256(b"fieldpost set-up " + uid.encode() + salt).digest()
-    letters = [_ALPHABET[byte & 31] for byte in digest[:12]]
+    letters = [_ALPHABET[byte & 31] for byte in digest]
     return "-".join(["".join(letters[at : at + 4]) for at in (0, 4, 8)])
 
 
@@ -148,7 +147,7 @@ def _read_dict(path):
 def _salt(board):
     salt = _files.read(_SALT)
     if not salt:
-        salt = b"".join([board.random_u32().to_bytes(4, "big") for _ in range(_SALT_BYTES // 4)])
+        salt = b"".join([board.random_u32().to_bytes(4, "big") for _ in range(_SALT_NUMBERS)])
         try:
             _files.write_atomic(_SALT, salt)
         except OSError:
@@ -156,10 +155,10 @@ def _salt(board):
     return salt
 
 
-def run(board, clock, log, failed=None, has_led=True):
+def run(board, clock, log, failed, has_led):
     """Open the page until somebody has stored settings (True), or nobody has come (False).
 
-    failed: the `Pending` of settings that did not connect.
+    failed: the `Pending` of settings that did not connect, or None.
     """
     config, secrets = _read_dict(_files.CONFIG), _read_dict(_files.SECRETS)
     tail = board.uid()[-4:]
@@ -207,7 +206,7 @@ def _serve(clock, log, server, portal, signals, text, open_ms):
     log.tell(text)
     visits = saved_ms = 0
     while True:
-        server.step(min(signals.step("set-up"), _STEP_MS))
+        server.step(signals.step("set-up"))
         now_ms = clock.uptime_ms()
         if portal.visits != visits or not server.is_idle():
             visits, seen_ms = portal.visits, now_ms

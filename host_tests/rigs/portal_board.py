@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import port_modules
@@ -27,10 +27,20 @@ GET = f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 class PromptSocket(port_modules.Socket):
     """One that never waits for its peer: all the rest of the board would wait with it."""
 
+    port = 0  # that it is bound to
+    made: list[PromptSocket]  # all of this board's: one that is not closed stays open there
+
+    def bind(self, address: Any) -> None:
+        super().bind(address)
+        self.port = self.getsockname()[1]
+
     def accept(self) -> tuple[PromptSocket, Any]:
         self._check()
         plain, address = socket.socket.accept(self)
-        return PromptSocket(fileno=plain.detach()), address
+        accepted = PromptSocket(fileno=plain.detach())
+        accepted.made = self.made
+        self.made.append(accepted)
+        return accepted, address
 
     def recvfrom(self, *args: Any) -> Any:
         self._check()
@@ -67,6 +77,7 @@ class Sockets:
         if self._send_bytes:
             # Those that a listener accepts have its size.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._send_bytes)
+        made.made = self.made
         self.made.append(made)
         return made
 
@@ -75,22 +86,31 @@ class Sockets:
 
     def port(self, port: int) -> int:
         """Where the board's port is on this machine, now and when it is opened again."""
-        kind = socket.SOCK_DGRAM if port == DNS_PORT else socket.SOCK_STREAM
+        kind = self.SOCK_DGRAM if port == DNS_PORT else port_modules.SocketModule.SOCK_STREAM
         if port not in self._ports:
-            self._ports[port] = next(o for o in self.made if o.type == kind).getsockname()[1]
+            self._ports[port] = next(one.port for one in self.made if one.type == kind)
         return self._ports[port]
 
 
-class Select:
-    """MicroPython's `select`, of which a poll takes the time of `clock` alone.
+class World(Protocol):
+    """What else happens while the board waits."""
 
-    world: what else happens. Its `go_on` does what is due, and says when the next is (None: no
-    more); its `is_busy`, whether something is on its way.
-    """
+    @property
+    def is_busy(self) -> bool:
+        """Whether something may be on its way over the loopback."""
+        ...
+
+    def go_on(self, now_ms: int) -> int | None:
+        """Do what is due; when the next is, or None."""
+        ...
+
+
+class Select:
+    """MicroPython's `select`, whose polls take none but the time of `time`."""
 
     POLLIN, POLLOUT = port_modules.SelectModule.POLLIN, port_modules.SelectModule.POLLOUT
 
-    def __init__(self, time: FakeTime, world: Phones) -> None:
+    def __init__(self, time: FakeTime, world: World) -> None:
         self._time = time
         self._world = world
 
@@ -99,7 +119,7 @@ class Select:
 
 
 class Poll(port_modules.Poll):
-    def __init__(self, time: FakeTime, world: Phones) -> None:
+    def __init__(self, time: FakeTime, world: World) -> None:
         super().__init__()
         self._time = time
         self._world = world

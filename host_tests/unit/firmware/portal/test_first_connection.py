@@ -71,6 +71,41 @@ def test_a_flash_that_is_full_keeps_what_there_was() -> None:
     assert (on_flash(flash, "config"), on_flash(flash, "secrets")) == OLD
 
 
+class Refusing:
+    """A flash that is full once `path` is to get its new bytes."""
+
+    def __init__(self, flash: FakeFlash, path: str) -> None:
+        self._flash = flash
+        self._path = path
+        self.open = flash.open
+        self.remove = flash.remove
+
+    def rename(self, old: str, new: str) -> None:
+        if new == self._path:
+            raise OSError(28, "no space")
+        self._flash.rename(old, new)
+
+
+def test_a_flash_that_is_full_at_last_has_no_password_in_a_file_half_written() -> None:
+    flash = FakeFlash()
+    with pytest.raises(OSError):
+        first_connection.store(*NEW, "x", Refusing(flash, "setup.json"))
+    assert flash.listdir() == []
+
+
+@pytest.mark.parametrize("path", ["secrets.json", "config.json", "setup.json"])
+def test_a_start_that_cannot_put_the_files_in_place_says_so_on_the_page(path: str) -> None:
+    flash = FakeFlash()
+    with pytest.raises(OSError):
+        first_connection.store(*NEW, "fieldpost-2f35", Refusing(flash, "config.json"))
+    found = first_connection.Pending(Refusing(flash, path))
+    assert not found.is_open and found.title == "fieldpost-2f35"
+    assert found.why == "the settings could not be stored ([Errno 28] no space): try again"
+    # What is asked for again is done at the next start, once there is room.
+    assert first_connection.Pending(flash).is_open
+    assert (on_flash(flash, "config"), on_flash(flash, "secrets")) == NEW
+
+
 def watched(failure: str | None = None, **link: Any) -> tuple[Any, Any]:
     """The trial of settings that were stored, and the node on which it is."""
     first_connection.store(*NEW, "fieldpost-2f35")
@@ -82,6 +117,7 @@ def watched(failure: str | None = None, **link: Any) -> tuple[Any, Any]:
     node.identity = SimpleNamespace(proven=lambda: setattr(node, "proven", 1))
     found = first_connection.Pending()
     assert found.is_open and found.awake_s == 60
+    assert found.wakes == 0  # Whoever waits for the page hears of the first wake that fails.
     return found, node
 
 
@@ -102,6 +138,7 @@ def test_what_fails_at_first_is_told_on_the_page_of_the_next_start(
     node.link.is_up, node.link.failure = False, happens.get("failure", "bad user")
     node.clock = SimpleNamespace(uptime_ms=lambda: uptime_ms)
     assert trial.step(node) is bool(told)
+    assert trial.is_open == (told is None)
     assert node.proven == bool(told), "a typing error counts as a failed start"
     again = first_connection.Pending()
     assert again.title == "fieldpost-2f35"
@@ -112,6 +149,17 @@ def test_what_fails_at_first_is_told_on_the_page_of_the_next_start(
         text = respond(portal(why=again.why), b"GET / HTTP/1.1\r\n\r\n")[2]
         assert told in text
         assert told not in send(portal(why=again.why), node="!")[1]  # It is another matter now.
+
+
+def test_a_node_whose_flash_cannot_keep_why_goes_on_trying(
+    board_files: Path,
+) -> None:
+    trial, node = watched(failure="wrong password")
+    node.link.is_up, node.link.failure = False, "wrong password"
+    node.clock = SimpleNamespace(uptime_ms=lambda: 9000)
+    (board_files / "setup.json.new").mkdir()  # so that nothing can be written there
+    assert trial.step(node) is False, "it restarts, to open a page that knows nothing"
+    assert node.proven == 0
 
 
 def test_once_connected_nothing_is_left_of_it() -> None:
