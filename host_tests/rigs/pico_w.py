@@ -35,5 +35,5 @@ def board_files(config: dict[str, Any], **scripts: str) -> dict[str, bytes]:
 class Desk(emulated.Bench):
     """A board that runs its main.py, and a subscriber whose session outlasts the broker."""
 
-    def __init__(self, files: dict[str, bytes]) -> None:
-        super().__init__(Emulator(image(), files=files, ports={}), NODE)
+    def __init__(self, files: dict[str, bytes], wired: dict[str, Any] | None = None) -> None:
+        super().__init__(Emulator(image(), files=files, ports={}, wired=wired), NODE)

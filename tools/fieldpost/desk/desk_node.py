@@ -7,9 +7,9 @@ from typing import Any
 
 from fieldpost import node_source
 from fieldpost.board_json import for_board
-from fieldpost.desk.values import Emulated
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.provision import node_files
+from fieldpost.wired.plan import plan
 
 # Beside config.json: what is wired to the desk besides the built-in sensors.
 WIRING = "desk.py"
@@ -55,23 +55,13 @@ def make(source: Source, broker: str, tls: ClientFiles) -> DeskNode:
         source.folder, source.drivers, _EXAMPLE, name="desk", host="desk", unfinished=True
     )
     settings = node.settings
-    emulated = Emulated(settings["sensors"])
-    told = emulated.told(source.settings)
-    values = emulated.ordinary()
-    for name, new in told.items():
-        values.setdefault(name, {}).update(new)
-    changes = emulated.table(source.table) if source.table else []
+    sample_s = node.config.get("sample_s", settings["sample_s"])
+    wired = plan(settings["sensors"], source.sample_s or sample_s, source.settings, source.table)
     config = _for_desk(node.config, source.sample_s)
     answers = node_files.Answers(_SSID, _PASSWORD, broker, settings["node"])
     files = node_files.make(answers, tls, config)
-    plan = {
-        "sensors": settings["sensors"],
-        "values": values,
-        "changes": changes,
-        "sample_ms": int(config.get("sample_s", settings["sample_s"]) * 1000),
-    }
     contents = {name: data for name, data in files.contents().items() if name != PLAN}
-    contents[PLAN] = for_board(plan, None)
+    contents[PLAN] = for_board(wired, None)
     beside = source.folder if source.folder and source.folder.is_dir() else None
     is_wired = beside is not None and (beside / WIRING).is_file()
     drivers = node.drivers.folder if node.drivers else None

@@ -20,17 +20,20 @@ from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import Emulator
 from fieldpost.emulator.engine import Engine
 from fieldpost.emulator.esp32_c3 import VARIABLE
+from fieldpost.emulator.sensors import Told, Wired, wire
 from fieldpost.errors import CommandError, Usage
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
+from fieldpost.node_source import NodeSource
 from fieldpost.options import DriversOption, JsonOption
 from fieldpost.result import result
 
 _GOODBYE_S = 5.0
 _TICK_S = 0.2
 _LOOPBACK = ("localhost", "::1", HOST)
-_EXAMPLE = {"sample_s": 5, "sensors": [{"type": "simulated"}]}
+_EXAMPLE = {"sample_s": 5}
+_SIMULATED = {"type": "simulated"}
 
 
 def emulate(
@@ -67,18 +70,42 @@ def emulate(
     bare: Annotated[
         bool, typer.Option(help="Start no node: a board for mpremote, or fieldpost deploy.")
     ] = False,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TYPE[@ADDRESS]",
+            help="A sensor to wire besides the configuration's: bme280, sht3x@0x45,scl=7,sda=6. "
+            "May be given several times.",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="WHAT=VALUE",
+            help="What is measured: temperature=21.5, indoor.humidity=40, indoor=absent. May be "
+            "given several times.",
+        ),
+    ] = None,
+    values: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="What is measured when: columns seconds, temperature, …"),
+    ] = None,
     seconds: Annotated[float | None, typer.Option(min=1, help="End after so long.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run this firmware on an emulated board that boots the genuine image, until Ctrl-C.
 
     It joins an emulated access point and reaches nothing but the broker on this machine, where
-    the host and the networks of the configuration lead, too. Status 1 if it delivered nothing.
+    the host and the networks of the configuration lead, too. The sensors of the configuration are
+    emulated. Status 1 if it delivered nothing.
     """
     engine = engines.of_board(board)
     engine.require(qemu)
     path = engine.find_image(image)
-    files = {} if bare else _files(engine, config, drivers, open_network)
+    node = _node(engine, config, drivers, open_network)
+    files = {} if bare else _files(engine, node, config, open_network)
+    wired = _wired(engine, node, config, bare, Told(device or (), settings or (), values))
     tell = _tell_nobody if as_json else typer.echo
     with _broker(broker, open_network) as (port, url):
         ports = {} if port is None else {_port_of(files): port}
@@ -90,9 +117,14 @@ def emulate(
             real_time=True,
             engine=engine,
             program=qemu,
+            wired=wired.plan,
         ) as emulated:
             tell(f"{engine.title} with {path.name}; its console is {emulated.console}")
+            for line in wired.lines:
+                tell(line)
             if bare:
+                if engine.wires and not wired.plan:
+                    tell("No sensor is wired to it: --device bme280 would do that.")
                 tell(f"Put a node on it: fieldpost provision --port {emulated.console}")
                 tell(f"Its network: {engine.ssid}, {engine.password_note}")
                 for seen in ports:
@@ -136,13 +168,29 @@ def _rest(seconds: float | None) -> None:
         pass  # that is how it ends
 
 
-def _files(
+def _node(
     engine: Engine, config: Path | None, drivers: Path | None, open_network: bool
+) -> NodeSource:
+    """The configuration, or an example with a sensor that there is."""
+    kind = {"type": "bme280", "scl": 5, "sda": 4} if "bme280" in engine.wires else _SIMULATED
+    host = None if open_network else GATEWAY
+    example = {**_EXAMPLE, "sensors": [kind]}
+    return node_source.read(config, drivers, example, name="emulated", host=host)
+
+
+def _wired(engine: Engine, node: NodeSource, config: Path | None, bare: bool, told: Told) -> Wired:
+    """A bare board has the example's sensor only where it is asked for."""
+    if bare and config is None:
+        return wire(engine, (), (), _EXAMPLE["sample_s"], told)
+    given, checked = node.config.get("sensors", []), node.settings["sensors"]
+    return wire(engine, given, checked, node.settings["sample_s"], told)
+
+
+def _files(
+    engine: Engine, node: NodeSource, config: Path | None, open_network: bool
 ) -> dict[str, bytes]:
     """The board's files: the firmware, the drivers of one's own, and the configuration led to
     where it can work here."""
-    host = None if open_network else GATEWAY
-    node = node_source.read(config, drivers, _EXAMPLE, name="emulated", host=host)
     changed = node_source.moved(node.config)
     if not open_network:
         mqtt = {key: value for key, value in changed["mqtt"].items() if key != "tls"}

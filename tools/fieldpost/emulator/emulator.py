@@ -26,7 +26,7 @@ from fieldpost.emulator.littlefs import build_image, read_image
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.emulator.setup import Setup
 from fieldpost.errors import Ended
-from fieldpost.paths import PACKAGE
+from fieldpost.paths import DESK_PATH, PACKAGE
 from fieldpost.started import Started
 
 _BOOT_S = 40.0
@@ -45,7 +45,7 @@ class Emulator(Started):
     board's file system; None leaves it to the board to make an empty one. littlefs: an image of a
     whole file system instead. ports: which ports of `GATEWAY` answer, and the loopback port behind
     each.
-    i2c: sensors on the pins of a Pico W, as `i2c.parse` takes them.
+    wired: sensors at the pins of a Pico W, by a plan of `fieldpost.wired.plan`.
     open_network: let the board reach everything that this machine can. real_time: keep a Pico W's
     clock to the wall clock even while no connection is open; else it jumps over its sleeps.
     program, settings: of the engine (`Setup`).
@@ -58,7 +58,7 @@ class Emulator(Started):
         files: Mapping[str, bytes] | None = None,
         littlefs: Path | None = None,
         ports: Mapping[int, int] | None = None,
-        i2c: Sequence[str] = (),
+        wired: dict[str, Any] | None = None,
         open_network: bool = False,
         real_time: bool = False,
         engine: Engine = PICO_W,
@@ -72,7 +72,7 @@ class Emulator(Started):
         self._files = files
         self._littlefs = littlefs
         self._ports = dict(ports or {})
-        self._i2c = tuple(i2c)
+        self._wired = wired
         self._open_network = open_network
         self._real_time = real_time
         self._settings = tuple(settings)
@@ -95,7 +95,7 @@ class Emulator(Started):
             folder=folder,
             littlefs=littlefs and littlefs.resolve(),
             ports=tuple(self._ports.items()),
-            devices=self._i2c,
+            wired=self._wired,
             open_network=self._open_network,
             real_time=self._real_time,
             program=self._program,
@@ -103,7 +103,11 @@ class Emulator(Started):
         )
         command = [sys.executable, "-m", "fieldpost.emulator.process", setup.as_json()]
         # What the emulator would cache stays with us, and it has no reason to dial out.
-        environment = {**os.environ, "HOME": str(folder), "PYTHONPATH": str(PACKAGE.parent)}
+        environment = {
+            **os.environ,
+            "HOME": str(folder),
+            "PYTHONPATH": os.pathsep.join((str(PACKAGE.parent), str(DESK_PATH))),
+        }
         with (folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,

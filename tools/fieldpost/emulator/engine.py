@@ -28,7 +28,8 @@ class Engine(ABC):
 
     board: MicroPython's name of it. title: a person's. platform: `sys.platform` of its firmware.
     suffix: of its images. chip: as images name it. ssid: of an access point there; password: one
-    that it takes, "" if it is open, and password_note: what to say of it.
+    that it takes, "" if it is open, and password_note: what to say of it. wires: the types of
+    sensors that can be wired to it.
     """
 
     board: ClassVar[str]
@@ -39,6 +40,7 @@ class Engine(ABC):
     ssid: ClassVar[str]
     password: ClassVar[str]
     password_note: ClassVar[str]
+    wires: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def file_system(self, image: Path) -> Geometry:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from fieldpost.emulator.machine import Machine
 
 SSID = "RP2040PY-GUEST"
+_I2C = {"aht", "bh1750", "bme280", "ina219", "scd4x", "sgp40", "sht3x", "sht4x"}
+_CONVERTER = {"analog", "internal", "soil", "supply"}
+_WIRES = frozenset(_I2C | _CONVERTER | {"digital", "driver", "pulses"})
 
 
 class _PicoW(Engine):
@@ -24,6 +27,7 @@ class _PicoW(Engine):
     password = "eight characters"
     password_note = "any password of 8 characters"
     chip = "RP2040"
+    wires = _WIRES
 
     def file_system(self, image: Path) -> Geometry:
         """Since MicroPython 1.21 the last 848 KiB; rp2's own _boot.py programs 256 at once."""

@@ -12,9 +12,9 @@ from rp2040py.device.mp_device import MicroPythonDevice
 from rp2040py.external.cyw43 import Cyw43439
 from rp2040py.simulator import Simulator
 
-from fieldpost.emulator import i2c
 from fieldpost.emulator.machine import Machine
 from fieldpost.emulator.network import Network
+from fieldpost.emulator.pico_w_wiring.wiring import Wiring
 from fieldpost.emulator.setup import Setup
 
 _BOOT_S = 30.0
@@ -45,11 +45,10 @@ class PicoW(Machine):
         spec = BOARDS[_BOARD]
         radio = Cyw43439()
         others = tuple(extra for extra in spec.extras if extra is not Cyw43439)
-        devices = [i2c.parse(text) for text in setup.devices]
         # The image is a file, and the layout comes with the package: nothing is looked up.
         spec = dataclasses.replace(
             spec,
-            extras=(*others, lambda: radio, *(lambda one=one: one for one in devices)),
+            extras=(*others, lambda: radio),
             image=setup.image,
             layout=resolve_layout(spec, "micropython"),
             firmware=None,
@@ -61,6 +60,7 @@ class PicoW(Machine):
         levels = self.device.mcu.adc.channel_values
         levels[4] = round(0.706 / 3.3 * 4095)
         levels[3] = round(5 / 3 / 3.3 * 4095)
+        Wiring(setup.wired).attach(self.device.mcu)
         self.network = Network(
             _Chip(simulator),
             radio.bus.queue_rx_ethernet_frame,

@@ -23,6 +23,8 @@ from fieldpost.scan import command as scan_command
 from fieldpost.scan import pins as scan_pins
 from fieldpost.scan import scan
 from fieldpost.scan.sensors import QUESTIONS, candidates, judge
+from fieldpost.wired import devices
+from fieldpost.wired.plan import plan
 from firmware.config import check as config
 from firmware.config import keys_sensors
 
@@ -265,7 +267,7 @@ def test_on_the_genuine_pico_w_image_nothing_and_a_bme280_are_told_apart() -> No
     with Emulator(genuine, files={}) as board:
         status, output = run("--port", board.console)
         assert status == 0 and "RP2040" in output and "Nothing answers" in output
-    with Emulator(genuine, files={}, i2c=("5:4:0x76:0xd0=0x60",)) as board:
+    with Emulator(genuine, files={}, wired=plan(devices.parse(["bme280"]), 1)) as board:
         status, output = run("--port", board.console)
         assert status == 0 and "I2C 0, SCL 5, SDA 4:\n  0x76  BME280\n" in output
         status, output = run("--port", board.console, "--scl", "7", "--sda", "6")

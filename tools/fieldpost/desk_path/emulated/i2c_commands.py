@@ -257,7 +257,6 @@ class FakeIna219:
 
     def read_registers(self, at, count):
         ready = self._due_ms is not None and self.now_ms() >= self._due_ms
-        value = {0: self._config, 1: self.shunt & 0xFFFF, 2: self.bus << 3 | (2 if ready else 0)}[
-            at
-        ]
+        known = {0: self._config, 1: self.shunt & 0xFFFF, 2: self.bus << 3 | (2 if ready else 0)}
+        value = known.get(at, 0)
         return value if at == 0 else bytes((value >> 8, value & 0xFF))

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fieldpost.desk.values import Emulated
 from fieldpost.errors import CommandError
+from fieldpost.wired.values import Emulated
 from firmware.config import check
 
 _SENSORS = [

@@ -1,0 +1,85 @@
+"""Emulated sensors at the pins of an emulated Pico W, read by the genuine image and published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rigs.pico_w import Desk, board_files, configuration
+
+from fieldpost.emulator.pico_w import PICO_W
+from fieldpost.wired.plan import plan
+from firmware.config import check
+
+pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(100)]
+
+_SECRETS = {"wifi": [{"ssid": "x", "password": "no-password"}]}
+_I2C: dict[str, Any] = {"scl": 5, "sda": 4, "bus": 0}
+_I2C_1: dict[str, Any] = {"scl": 7, "sda": 6, "bus": 1}
+_EVERYTHING = [
+    {"type": "bme280", **_I2C},
+    {"type": "aht", **_I2C, "prefix": True},
+    {"type": "bh1750", **_I2C},
+    {"type": "ina219", **_I2C},
+    {"type": "scd4x", **_I2C_1, "prefix": True},
+    {"type": "sgp40", **_I2C_1},
+    {"type": "sht3x", **_I2C_1, "prefix": True},
+    {"type": "sht4x", **_I2C_1, "address": 0x45, "prefix": True},
+    {"type": "analog", "pin": 26, "field": "level"},
+    {"type": "soil", "pin": 27, "dry_mv": 2800, "wet_mv": 1200},
+    {"type": "supply"},
+    {"type": "internal"},
+    {"type": "digital", "pin": 15, "field": "door"},
+    {"type": "pulses", "pin": 14, "field": "litres"},
+]
+_SAID = {
+    "temperature": 30.5,
+    "humidity": 61,
+    "pressure": 987.6,
+    "illuminance": 250,
+    "voltage": 12,
+    "current": 0.2,
+    "co2": 812,
+    "voc_raw": 31000,
+    "level": 1.25,
+    "soil_moisture": 25,
+    "supply_mv": 4200,
+    "die_temperature": 35,
+    "door": 1,
+    "litres": 3,
+}
+
+
+def _desk(sensors: list[dict[str, Any]], said: list[str], sample_s: float) -> Desk:
+    config = configuration(sample_s=sample_s, sensors=sensors)
+    settings, errors = check.check(config, _SECRETS)
+    assert settings, errors
+    return Desk(board_files(config), plan(settings["sensors"], sample_s, said))
+
+
+def test_a_bme280_is_read_as_it_was_told_and_an_absent_one_is_missing_at_once() -> None:
+    sensors = [{"type": "bme280", **_I2C}, {"type": "sht3x", **_I2C, "prefix": True}]
+    said = ["bme280.temperature=-7.25", "humidity=40", "pressure=1001.5", "sht3x=absent"]
+    with _desk(sensors, said, 1) as desk:
+        desk.wait(lambda: (1, 1) in desk.account.delivered, 40, "two readings at the broker")
+        reading = desk.account.delivered[1, 1]
+        assert reading["temperature"] == -7.25
+        assert (reading["humidity"], reading["pressure"]) == (40, 1001.5)
+        assert reading["failed"] == ["sht3x"]
+        assert any("sht3x: OSError" in one and "EIO" in one for one in desk.console.lines)
+
+
+def test_each_type_that_can_be_wired_gives_what_it_was_told() -> None:
+    assert {one["type"] for one in _EVERYTHING} == PICO_W.wires - {"driver"}
+    with _desk(_EVERYTHING, [f"{key}={value}" for key, value in _SAID.items()], 6) as desk:
+        desk.wait(lambda: (1, 2) in desk.account.delivered, 60, "three readings at the broker")
+        reading = desk.account.delivered[1, 2]
+    assert "failed" not in reading, reading
+    wrong = {
+        key: (value, reading[key])
+        for key, value in _SAID.items()
+        if reading[key] != pytest.approx(value, rel=0.02, abs=1 if key == "litres" else 0)
+    }
+    assert not wrong
+    for other in ("aht", "scd4x", "sht3x", "sht4x"):
+        assert reading[f"{other}_temperature"] == pytest.approx(30.5, abs=0.1)

@@ -1,0 +1,1 @@
+"""What is wired to the pins of an emulated Pico W."""
