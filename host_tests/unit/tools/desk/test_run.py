@@ -12,7 +12,7 @@ from emulated.sensors import TYPES
 from fieldpost.desk import run as desk_run
 from fieldpost.desk.desk_node import Source
 from fieldpost.desk.run import Options, run_command
-from fieldpost.errors import CommandError
+from fieldpost.errors import CommandError, TimedOut
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.node_process import Interpreter, find_micropython
 from fieldpost.paths import ROOT
@@ -360,7 +360,8 @@ def test_time_without_enough_readings_is_a_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = Source(folder_with(tmp_path, [{"type": "scd4x", **_BUS}], sample_s=60))
-    assert run_command(Options(source=source, count=1, seconds=0.5)) == 1
+    with pytest.raises(TimedOut, match=r"0 of 1 readings came within 0\.5 s"):
+        run_command(Options(source=source, count=1, seconds=0.5))
     capsys.readouterr()
 
 
