@@ -18,7 +18,7 @@ def check_and_keep():
     """(settings, errors) of config.json and secrets.json; errors is a list of texts."""
     config = files.read(files.CONFIG, None, True)
     secrets = files.read(files.SECRETS, None, True)
-    checked = _check(_parsed(config, files.CONFIG), _parsed(secrets, files.SECRETS))
+    checked = check_settings(_parsed(config, files.CONFIG), _parsed(secrets, files.SECRETS))
     if not checked[1]:
         try:
             files.write_atomic(CHECKED, kept(checked[0], config, secrets))
@@ -36,13 +36,12 @@ def kept(settings, config, secrets):
 
 
 def check_settings(config, secrets=None):
-    """The same for a config.json that is at hand, as a dict, with the secrets of this board."""
+    """The same for a config.json that is at hand, as a dict, with the secrets of this board.
+
+    In place of either, a text that tells what is wrong with the file.
+    """
     if secrets is None:
         secrets = _parsed(files.read(files.SECRETS), files.SECRETS)
-    return _check(config, secrets)
-
-
-def _check(config, secrets):
     errors = [found for found in (config, secrets) if isinstance(found, str)]
     if errors:
         return None, errors

@@ -32,7 +32,7 @@ class Commands:
 
     node: the AlwaysOn or DutyCycle. inbox: firmware/remote/inbox.py. actions: `restart()`,
     `identify(seconds)`, `safe_mode()`, `forget_network()`, `oldest()`, `config_text() -> str`,
-    `check(config) -> settings, errors`. trial: firmware/config/change.py, or None.
+    `checker()(config) -> settings, errors`. trial: firmware/config/change.py, or None.
     """
 
     def __init__(self, node, inbox, actions, trial, log, files):
@@ -292,11 +292,12 @@ class Actions:
             raise ValueError("flash does not give config.json: send it again")
         return text.decode()
 
-    def check(self, config):
-        """(settings, errors) of a changed config.json, by the same schema as at the start."""
+    def checker(self):
+        """What gives (settings, errors) of a changed config.json, by the schema of the start: to
+        be called by whoever wants it, for each call in between takes of a small stack."""
         from firmware.config.verify import check_settings
 
-        return check_settings(config)
+        return check_settings
 
     def identify(self, duration_s):
         """Blink."""

@@ -56,7 +56,7 @@ def set_values(command, node, actions, files, log):
         _files.discard(PARTS, files)
         if command.get("mark", _mark(text)) != _mark(text):
             raise ValueError("config.json was changed by somebody else meanwhile")
-        settings, errors = actions.check(config)
+        settings, errors = actions.checker()(config)
         if errors:
             raise ValueError("; ".join(errors))
         if config == before:

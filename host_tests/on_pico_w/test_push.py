@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from rigs.deploy import Quiet
-from rigs.pico_w import SECRETS, configuration, image
+from rigs.pico_w import NODE, SECRETS, Desk, board_files, configuration, image
 
 from fieldpost.deploy.deployment import Wish, deploy
 from fieldpost.emulator.emulator import Emulator
-from fieldpost.mqtt.brokers import Broker
+from fieldpost.mqtt.brokers import Broker, find_mosquitto
 from fieldpost.paths import ROOT
 
 
@@ -54,3 +54,37 @@ def test_what_was_pulled_changed_and_pushed_is_measured_and_delivered(tmp_path: 
         assert status == 0 and told["delivered"], said
         assert list(told["reading"]) == ["die_temperature"]
         assert "secrets.json" not in told["written"], "the board keeps its own"
+
+
+@pytest.mark.board
+@pytest.mark.slow
+def test_what_is_longer_than_a_command_is_pulled_and_pushed_over_mqtt(tmp_path: Path) -> None:
+    if not find_mosquitto():
+        pytest.skip("mosquitto is not installed")
+    # As deep as a configuration goes: the check needs much of the board's stack.
+    more = {
+        "prefix": True,
+        "alarms": [{"field": "temperature", "above": 30.5}],
+        "calibration": [{"field": "temperature", "offset": -0.25}],
+    }
+    sensors = [{"type": "simulated", "name": f"place_{n}", **more} for n in range(12)]
+    pulled = tmp_path / "pulled"
+    with Desk(board_files(configuration(watchdog_s=8))) as desk:
+        desk.console.wait_for("delivered 1 readings", 60)
+        over = ("--node", NODE, "--broker", desk.broker.url)
+        status, said = _fieldpost("config", "pull", str(pulled), *over)
+        assert status == 0, said
+        config = json.loads((pulled / "config.json").read_text())
+        assert config == configuration(watchdog_s=8)
+        wanted = {**config, "sensors": sensors, "board": "pico-w"}
+        (pulled / "config.json").write_text(json.dumps(wanted))
+        status, said = _fieldpost("config", "push", str(pulled), *over, "--json")
+        told = json.loads(said[said.index("{") : said.rindex("}") + 1])
+        assert status == 0 and told["verdict"] == "kept", said
+        assert {f"place_{n}_temperature" for n in range(12)} <= told["reading"].keys()
+        (pulled / "config.json").write_text(json.dumps({**wanted, "board": "esp32-c3"}))
+        status, said = _fieldpost("config", "push", str(pulled), *over)
+        assert status == 1 and "this one has RP2040" in said, said
+        console = "\n".join(desk.console.lines)
+        assert "MemoryError" not in console and "Traceback" not in console, console[-2000:]
+        assert desk.board.stats()["resets"] == 1, "for the new configuration"

@@ -192,7 +192,10 @@ class Dialogue:
             left_s = patience.left_s()
             if not left_s:
                 raise self._unanswered(patience)
+            before = sum(len(one.answers) for one in self._sent)
             self._hear(left_s, patience)
+            if sum(len(one.answers) for one in self._sent) > before:
+                patience.answered()
 
     def _hear(self, limit_s: float, patience: Patience | None) -> bool:
         """Take one message; False if none came."""

@@ -42,6 +42,10 @@ class Patience:
             self._say()
         return max(min(self._end, self._say_at if self._text else self._end) - now, 0.0)
 
+    def answered(self) -> None:
+        """One of several answers has come: the next has all of its time."""
+        self._end = max(self._end, time.monotonic() + (self._timeout_s or TIMEOUT_S))
+
     def goes_on(self, status: dict[str, Any]) -> None:
         """That status is of a node that has answered just now."""
         self._wait_for(status)

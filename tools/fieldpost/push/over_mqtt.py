@@ -154,7 +154,10 @@ class Bringing:
         dialogue = self._dialogue
         if not self._parts:
             return Outcome()
-        answers = dialogue.ask(*self._parts)
+        try:
+            answers = dialogue.ask(*self._parts)
+        except Unanswered as error:
+            raise Unanswered(f"{error}. {self.state()}") from None
         for answer in answers:
             if not answer.get("ok") and _DONE_ALREADY not in str(answer.get("error")):
                 raise Refused(
