@@ -125,9 +125,10 @@ class Commands:
 
     # Inside ----------------------------------------------------------------------------------
 
-    def _publish(self, answer):
+    def _publish(self, answer, is_logged=True):
         text = json.dumps(answer)
-        self._log("command: %s" % text[:100])
+        if is_logged:
+            self._log("command: %s" % text[:100])
         self._owed.append(text.encode())
         if not self._is_sent:
             self._send()
@@ -213,7 +214,7 @@ class Commands:
         for one in pieces:
             answer = {"id": command["id"], "ok": True}
             answer.update(one)
-            self._publish(answer)
+            self._publish(answer, False)
         return last
 
     def do_set(self, command):

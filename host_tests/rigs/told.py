@@ -64,8 +64,9 @@ class Told:
         actions = Actions(node, self.flash, self._restart)
         actions.checker = lambda: lambda found: schema.check(found, SECRETS)  # type: ignore
         self.inbox = Inbox(TOPIC, self.trial, self.flash, self._restart, lambda _text: None)
+        self.lines: list[str] = []
         self.commands = Commands(
-            node, self.inbox, actions, self.trial, lambda _text: None, self.flash
+            node, self.inbox, actions, self.trial, self.lines.append, self.flash
         )
 
     def _restart(self) -> None:

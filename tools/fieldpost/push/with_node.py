@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from fieldpost.config.changes import changes
+from fieldpost.config.order import in_order
 from fieldpost.errors import CommandError
 from fieldpost.file_names import CONFIG
 from fieldpost.messages.dialogue import Dialogue
@@ -99,7 +100,7 @@ def pull(
     with Dialogue(node, broker=broker, timeout_s=timeout_s, tls=tls, also=_ALSO) as dialogue:
         found = over_mqtt.look(dialogue)
         over_mqtt.release(dialogue)
-    target, is_new = local.keep(folder, found.config, force)
+    target, is_new = local.keep(folder, in_order(found.config), force)
     if as_json:
         told = {"where": str(dialogue.address), "file": str(target), "changed": is_new}
         typer.echo(result(told))

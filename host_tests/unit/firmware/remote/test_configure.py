@@ -56,6 +56,7 @@ def test_the_configuration_is_told_in_pieces_none_longer_than_a_command(told: To
     written(told, large)
     assert len(told.flash.files["config.json"]) > 1200
     assert whole(told) == large
+    assert len(told.lines) == 2, "the log keeps few lines, and each has another use for them"
     (mark,) = {one["mark"] for one in told.session.answers}
     assert mark == f"{crc32(told.flash.files['config.json']):08x}"
 
