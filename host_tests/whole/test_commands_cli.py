@@ -66,10 +66,13 @@ def exercise(node: Node, run: Run) -> set[str]:
         assert output.startswith(f"{node.name}: done\n")
         return output
 
-    assert "  value: 1\n" in told("get", "key=sample_s")
+    assert "  value: 1\n" in told("get", "sample_s")
     assert '"host": "127.0.0.1"' in told("get", "key=mqtt")
-    assert "  key: health_s\n" in told("set", "key=health_s", "value=60")
+    assert "  key: health_s\n" in told("set", "health_s=60")
     assert node.config()["health_s"] == 60
+    told("set", "health_s=61", "log_level=debug")
+    assert "  key: health_s\n" in told("set", "key=health_s", "value=60")
+    assert node.config()["health_s"] == 60 and node.config()["log_level"] == "debug"
     assert "  value: 60\n" in told("get", "key=health_s")
     told("sample")
     assert "  waiting: " in told("deliver")
@@ -82,7 +85,7 @@ def exercise(node: Node, run: Run) -> set[str]:
     outbox = told("outbox")
     assert re.search(r"  depth: \d+\n", outbox) and "  dropped: 0\n" in outbox
     assert " stored" in told("log")
-    assert "  minutes: 0\n" in told("stay_awake", "minutes=0")
+    assert "  minutes: 0\n" in told("stay_awake", "0")
     told("forget_network")
     return {"get", "set", "sample", "deliver", "identify", "outbox", "log"} | {
         "stay_awake",

@@ -114,7 +114,8 @@ def cmd(
         ),
     ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(help="NAME=VALUE, such as key=sample_s value=60.")
+        list[str] | None,
+        typer.Argument(help="What it needs: get sample_s, set sample_s=60, stay_awake 10."),
     ] = None,
     timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
     as_json: JsonOption = False,
