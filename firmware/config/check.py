@@ -48,6 +48,7 @@ _ALLOWED = {
     "type": "one of ",
     "one of": "one of ",
     "address": "",
+    "any address": _WHOLE + ', or the same as "0x42"',
     "int": _WHOLE,
     "bus hz": _WHOLE,
     "pin": _GPIO,
@@ -222,9 +223,11 @@ def _scalar(kind, row, found):
     """Return the value as the firmware wants it, or None if it is not allowed."""
     if kind == "bool" or (kind == "prefix" and isinstance(found, bool)):
         return found if isinstance(found, bool) else None
-    if kind == "address":
+    if kind == "address" or kind == "any address":
         if isinstance(found, str):
             found = _hexadecimal(found)
+        if kind != "address":
+            return _number(found, row[3], row[4], True)
         return found if isinstance(found, int) and found in row[3] else None
     if kind == "ids" or kind == "names":
         fit = _are_ids if kind == "ids" else _are_names

@@ -3,7 +3,7 @@
 `firmware/config/check.py` checks by it; the host tools load this same file. A row is `(key, kind,
 default, ...)`; what follows depends on the kind:
   "bool" "country" "passphrase" "prefix" "ip" "pin" "adc" "scl" "sda" "type" "ids" "names"
-  "int" "float" "bus hz"                                         lowest, highest
+  "int" "float" "bus hz" "any address"                           lowest, highest
   "text" "name" "field" "topic" "host" "hostname"                fewest, most bytes
   "one of" "address"                                             tuple of what is allowed
   "section"                                                      the rows of the object

@@ -24,8 +24,8 @@ KEYS = (
     ("scl", "scl", None),
     # The data pin of its I2C bus. null: it is at a pin.
     ("sda", "sda", None),
-    # Address on the bus, as a number. null: the driver knows it.
-    ("address", "int", None, 8, 119),
+    # Address on the bus, as 66 or as "0x42". null: the driver knows it.
+    ("address", "any address", None, 8, 119),
     # Clock of the bus; the same for every sensor on it.
     ("freq_hz", "bus hz", 100000, 10000, 1000000),
     # Its pin, if it is on no bus.

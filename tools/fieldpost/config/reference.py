@@ -43,6 +43,7 @@ _TYPES = {
     "scl": "integer",
     "sda": "integer",
     "address": "integer or text",
+    "any address": "integer or text",
     "float": "number",
     "prefix": "boolean or text",
     "section": "object",

@@ -376,6 +376,25 @@ def test_a_field_cannot_take_the_place_of_a_later_device_or_of_the_reading_itsel
     assert only_error(reserved).startswith('sensors[0]: publishes "seq", which every reading')
 
 
+@pytest.mark.parametrize(
+    ("given", "address"), [(72, 72), ("0x48", 72), ("0x8", 8), ("0x77", 119), (None, None)]
+)
+def test_the_address_of_a_driver_of_ones_own_is_written_as_any_other(
+    given: Any, address: int | None
+) -> None:
+    one = {"type": "driver", "driver": "mine:Mine", "scl": 5, "sda": 4, "address": given}
+    settings, errors = config.check(CONFIG | sensors(one), SECRETS)
+    assert errors == [] and settings["sensors"][0]["address"] == address
+
+
+@pytest.mark.parametrize("given", ["0x78", "0x07", "72", "0x", "0x048", 7, 120, 72.5, True, ""])
+def test_what_is_no_address_is_refused_with_what_is(given: Any) -> None:
+    one = {"type": "driver", "driver": "mine:Mine", "scl": 5, "sda": 4, "address": given}
+    assert 'a whole number from 8 to 119, or the same as "0x42", or null' in only_error(
+        sensors(one)
+    )
+
+
 BME = {"type": "bme280", "scl": 22, "sda": 21}
 
 
