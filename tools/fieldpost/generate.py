@@ -75,8 +75,25 @@ def quantities() -> str:
 
 
 def generate() -> None:
-    """Write them all."""
+    """Write them all, and name on standard output what is another than it was."""
     require_checkout()
+    before = _made()
+    _write()
+    for path, text in _made().items():
+        if text != before[path]:
+            print(f"made {path.relative_to(ROOT).as_posix()}")
+
+
+def _made() -> dict[Path, bytes | None]:
+    """What is in each file that has a part which is made; None: there is no such file."""
+    pages = [
+        ROOT / "docs" / name for name in ("sensors.md", "configuration.md", "architecture.md")
+    ]
+    others = [TYPES / "names.py", DISCOVERY, ROOT / "package.json", ROOT / "manifest.py"]
+    return {path: path.read_bytes() if path.exists() else None for path in (*others, *pages)}
+
+
+def _write() -> None:
     (TYPES / "names.py").write_text(names_module(), encoding="utf-8")
     # Only now: what follows imports the list.
     from fieldpost.config.reference import update_document
@@ -88,7 +105,13 @@ def generate() -> None:
     (ROOT / "package.json").write_text(package_json(), encoding="utf-8")
     (ROOT / "manifest.py").write_text(manifest(), encoding="utf-8")
     map_writer = Path("tools") / "architecture.py"
-    subprocess.run([sys.executable, str(map_writer)], cwd=ROOT, check=True, timeout=60)
+    subprocess.run(
+        [sys.executable, str(map_writer)],
+        cwd=ROOT,
+        check=True,
+        timeout=60,
+        stdout=subprocess.DEVNULL,  # it says what it writes, changed or not
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What `fieldpost new-sensor` writes works as it is, and what is made from others is current."""
 
+import json
 import os
 import subprocess
 import sys
@@ -55,6 +56,18 @@ def test_a_new_type_has_four_hand_written_parts_and_passes_the_tests_as_it_is_wr
     assert "Sensor type tmp999" in (copy / "docs" / "configuration.md").read_text("utf-8")
     tests = ("host_tests/unit/lib/test_tmp999.py", "host_tests/unit/firmware/sensor_types")
     documents = "host_tests/unit/tools/config/test_sensors_document.py"
+    for path in (copy / "docs").rglob("*.md"):
+        name = path.relative_to(copy).as_posix()
+        if path.read_bytes() != (ROOT / name).read_bytes():
+            assert f" {name}\n" in said, "changed, and not named"
+    for name in ("firmware/sensor_types/names.py", "package.json", "manifest.py"):
+        assert f"made {name}\n" in said
+    assert "make test TESTS=" in said, "`make setup` alone installs no pytest"
+    wired = {"type": "tmp999", "scl": 5, "sda": 4}
+    (tmp_path / "config.json").write_text(json.dumps({"sensors": [wired]}))
+    told = ("--count", "1", "--set", "tmp999.0x00=0x0865", "--json")
+    reading = json.loads(run(copy, "fieldpost", "run", str(tmp_path), *told))
+    assert reading["payload"]["temperature"] == 21.49
     assert "passed" in run(copy, "pytest", "-q", "-p", "no:cacheprovider", *tests, documents)
 
 

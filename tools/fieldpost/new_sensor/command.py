@@ -56,16 +56,23 @@ def new_sensor(
     # In a process of its own: this one has loaded the list of types as it was.
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
     made = [sys.executable, "-m", "fieldpost.generate"]
-    subprocess.run(made, cwd=ROOT, env=environment, check=True, timeout=120)
+    done = subprocess.run(
+        made, cwd=ROOT, env=environment, check=True, timeout=120, stdout=subprocess.PIPE, text=True
+    )
     if as_json:
-        typer.echo(result({"files": written}))
+        changed = [line.removeprefix("made ") for line in done.stdout.splitlines()]
+        typer.echo(result({"files": written, "made": changed}))
         return
+    typer.echo(done.stdout, nl=False)
     typer.echo(
         "\nThe tests pass, and the type reads registers that no such chip has. Only\n"
-        "these four are written by hand. Go through what says FILL IN in them:\n"
+        "what was written is yours; go through what says FILL IN in it:\n"
         f"  grep -n 'FILL IN' {' '.join(written)}\n"
         "then:\n"
         "  make generate\n"
-        f"  .venv/bin/python -m pytest host_tests/unit/lib/test_{name}.py "
-        "host_tests/unit/firmware/sensor_types host_tests/unit/tools/config"
+        f"  make test TESTS='host_tests/unit/lib/test_{name}.py "
+        "host_tests/unit/firmware/sensor_types host_tests/unit/tools/config'\n"
+        f'On the desk, with {{"sensors": [{{"type": "{name}", "scl": 5, "sda": 4}}]}} in '
+        "DIR/config.json:\n"
+        f"  fieldpost run DIR --set {name}.0x00=0x09C4"
     )

@@ -1,7 +1,9 @@
 """What emulated sensors measure: by themselves, as flags say, and as a table says in time."""
 
+import ast
 import csv
 import difflib
+import functools
 import importlib
 import math
 import re
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldpost.errors import BadFile, CommandError, Usage
+from fieldpost.paths import DESK_PATH
 
 Value = float | str
 Values = dict[str, dict[str, Value]]
@@ -114,7 +117,7 @@ class Emulated:
         name, dot, field = key.partition(".")
         if dot and name in self._sensors:
             one = self._sensors[name]
-            if one["type"] == "driver":
+            if _is_own(one):
                 return [(name, told) for told in _told_of_a_driver(one, field)]
             bare = field.removeprefix(one["prefix"])
             return [(name, each) for each in (field, bare) if each in self._fields[name]][:1]
@@ -124,7 +127,7 @@ class Emulated:
 
     def _value(self, name: str, field: str, text: str) -> Value:
         one = self._sensors[name]
-        if one["type"] == "driver" and field.isdigit():
+        if _is_own(one) and field.isdigit():
             digits = _HEX.fullmatch(text)
             if not digits:
                 raise Usage(
@@ -147,7 +150,7 @@ class Emulated:
             return f"{key}: a simulated sensor makes its values up by itself"
         known = [f"{name}.{field}" for name, fields in self._fields.items() for field in fields]
         for name, one in self._sensors.items():
-            if one["type"] == "driver":
+            if _is_own(one):
                 some = _AT_PIN if _at_pin(one) else ("0x00",)
                 known += [f"{name}.{what}" for what in some]
         near = difflib.get_close_matches(key, [*known, *(k.partition(".")[2] for k in known)], 1)
@@ -156,8 +159,26 @@ class Emulated:
         return f"no sensor has {key!r}{hint} (there is {there})"
 
 
+@functools.cache
+def stand_ins() -> frozenset[str]:
+    """The types that have an emulated device, as desk_path/emulated/sensors.py names them: it is
+    for another interpreter, which imports what this one cannot."""
+    path = DESK_PATH / "emulated" / "sensors.py"
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)):
+            continue
+        if ast.unparse(node.targets[0]) == "TYPES":
+            return frozenset(ast.literal_eval(key) for key in node.value.keys if key)
+    raise LookupError(f"{path} has no TYPES")
+
+
+def _is_own(one: Mapping[str, Any]) -> bool:
+    """Whether its chip is known by its registers alone: a driver of one's own, or a new type."""
+    return one["type"] == "driver" or one["type"] not in (*stand_ins(), "simulated")
+
+
 def _at_pin(one: Mapping[str, Any]) -> bool:
-    return one["pin"] is not None
+    return one.get("pin") is not None
 
 
 def _told_of_a_driver(one: Mapping[str, Any], field: str) -> list[str]:
@@ -171,7 +192,7 @@ def _told_of_a_driver(one: Mapping[str, Any], field: str) -> list[str]:
 def _fields(one: Mapping[str, Any]) -> list[str]:
     """The driver's fields that can be told."""
     kind = one["type"]
-    if kind in ("simulated", "driver"):
+    if kind == "simulated" or _is_own(one):
         return []
     if kind == "ds18x20":
         ids = one["devices"] or []

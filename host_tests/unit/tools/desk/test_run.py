@@ -12,6 +12,7 @@ from emulated.sensors import TYPES
 from fieldpost.desk import run as desk_run
 from fieldpost.desk.desk_node import Source
 from fieldpost.desk.run import Options, run_command
+from fieldpost.desk.values import stand_ins
 from fieldpost.errors import CommandError, TimedOut
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.node_process import Interpreter, find_micropython
@@ -118,8 +119,9 @@ def test_each_type_measures_what_it_is_told(
     assert others["temperature"] in (-7.25, -7.3, -3.7, -7)
 
 
-def test_every_type_has_its_stand_in() -> None:
+def test_every_type_that_comes_with_fieldpost_has_its_stand_in() -> None:
     assert {*TYPES, "simulated"} == set(NAMES)
+    assert stand_ins() == set(TYPES)
 
 
 def test_who_has_another_chip_is_told_of_a_driver_of_ones_own(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ The network, the clock and the file system are the desk's own. `plan` says what 
 """
 
 from emulated.registers import DeskI2C
-from emulated.sensors import TYPES
+from emulated.sensors import TYPES, of_ones_own
 
 
 class DeskTime:
@@ -81,8 +81,7 @@ class Desk:
         self._values = {}
         self._wired = {}
         for one in plan["sensors"]:
-            if one["type"] in TYPES:
-                self._wired[one["name"]] = TYPES[one["type"]](self, one)
+            self._wired[one["name"]] = TYPES.get(one["type"], of_ones_own)(self, one)
         self._change(plan["values"])
         self.time.on_tick = self._tick
 

@@ -5,13 +5,20 @@ from emulated.i2c_commands import CommandI2C
 
 class Registers:
     """`memory` maps a register to its bytes, which may be as many as the chip has in one; a read
-    that is longer goes on with the next register. What is not in it is a zero."""
+    that is longer goes on with the next register. What is not in it is a zero. `told`: registers
+    in which the chip has what it measures, whatever a driver writes there."""
 
     def __init__(self, memory=None):
         self.memory = memory if memory is not None else {}
+        self.told = set()
+
+    def tell(self, register, data):
+        self.memory[register] = data
+        self.told.add(register)
 
     def write_registers(self, at, data):
-        self.memory[at] = bytes(data)
+        if at not in self.told:
+            self.memory[at] = bytes(data)
 
     def read_registers(self, at, count):
         found = b""

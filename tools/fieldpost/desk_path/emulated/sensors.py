@@ -2,8 +2,8 @@
 
 `TYPES[type](desk, one)` wires the device of the checked sensor `one` to a Desk, and returns
 `(tell, present)`: `tell(values)` has it measure `values`, a dict by the driver's fields, and
-`present(is_there)` plugs it in and out. The formulae are those of the drivers, solved for the raw
-value.
+`present(is_there)` plugs it in and out. A type that is not in it is `of_ones_own`. The formulae
+are those of the drivers, solved for the raw value.
 """
 
 from emulated.adc import FakeAdc
@@ -292,10 +292,10 @@ def _pms5003(desk, one):
     return tell, _flag(sensor)
 
 
-def _driver(desk, one):
-    """A chip whose registers are told by their numbers, or a pin: its `level`, and the `mv` that
-    an ADC there measures."""
-    if one["pin"] is not None:
+def of_ones_own(desk, one):
+    """For a type `driver`, or one that has no device here: a chip whose registers are told by
+    their numbers, or a pin: its `level`, and the `mv` that an ADC there measures."""
+    if one.get("pin") is not None:
         pin = desk.pins[one["pin"]] = FakePin()
         adc = desk.adcs[one["pin"]] = FakeAdc(0)
 
@@ -308,9 +308,11 @@ def _driver(desk, one):
 
     def tell(values):
         for register, text in values.items():
-            chip.memory[int(register)] = bytes.fromhex(text)
+            chip.tell(int(register), bytes.fromhex(text))
 
-    if one["address"] is None:
+    if "bus" not in one:
+        return tell, _always
+    if one.get("address") is None:
         # The driver alone knows where it looks for its chip, and maybe at which pins.
         bus = desk.bus(one["bus"])
 
@@ -329,7 +331,7 @@ TYPES = {
     "bme280": _bme280,
     "dht": _dht,
     "digital": _digital,
-    "driver": _driver,
+    "driver": of_ones_own,
     "ds18x20": _ds18x20,
     "hcsr04": _hcsr04,
     "hx711": _hx711,
