@@ -169,6 +169,10 @@ _SUCCEEDS_ELSEWHERE = {"emulate"}
 _HAS_NO_JSON = {"shell"}
 
 
+def _makes_nothing(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.CompletedProcess([], 0, stdout="")
+
+
 def commands() -> dict[str, click.Command]:
     """Each command, as one types it."""
     found: dict[str, click.Command] = {}
@@ -300,7 +304,7 @@ class Place:
         made = new_sensor.parts
         self._patch.setattr(new_sensor, "parts", lambda name: made(name, root))
         self._patch.setattr(new_sensor, "ROOT", root)
-        self._patch.setattr(new_sensor.subprocess, "run", lambda *_, **__: None)
+        self._patch.setattr(new_sensor.subprocess, "run", _makes_nothing)
 
     def home_assistant(self) -> None:
         """It knows the node's temperature."""

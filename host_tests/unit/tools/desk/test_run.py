@@ -12,11 +12,11 @@ from emulated.sensors import TYPES
 from fieldpost.desk import run as desk_run
 from fieldpost.desk.desk_node import Source
 from fieldpost.desk.run import Options, run_command
-from fieldpost.desk.values import stand_ins
 from fieldpost.errors import CommandError, TimedOut
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.node_process import Interpreter, find_micropython
 from fieldpost.paths import ROOT
+from fieldpost.wired.values import stand_ins
 from firmware.board import unix
 from firmware.sensor_types.names import NAMES
 
