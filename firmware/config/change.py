@@ -44,8 +44,8 @@ def put(config, key, *value):
                 return
         if value:
             at[last] = value[0]
-        else:
-            at.pop(last, None)
+        elif last in at:
+            del at[last]
     except (ValueError, IndexError, TypeError, AttributeError):
         raise ValueError("no such key: %s" % key)
 

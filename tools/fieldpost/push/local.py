@@ -122,8 +122,8 @@ def checked(
         meant = _meant(settings["board"])
         if chip and meant and meant is not chip:
             errors.append(f"board: it is for {settings['board']}, and this one has {chip.name}")
-        elif chip or meant:
-            errors, of_pins = pins.check(settings, chip or meant)
+        elif known := chip or meant:
+            errors, of_pins = pins.check(settings, known)
             cautions += of_pins
         found = own_drivers.find(drivers) if drivers else None
         errors += named.errors(settings["sensors"], found)

@@ -91,6 +91,7 @@ def test_a_list_too_long_for_one_command_comes_in_parts_and_is_in_force_with_the
     told: Told,
 ) -> None:
     after: dict[str, str] = {}
+    answer: dict[str, Any] = {}
     for number, sensor in enumerate(SENSORS):
         part = [[f"sensors.{number}", sensor]]
         if number == 0:
@@ -194,12 +195,12 @@ def test_items_of_a_list_come_at_its_end_and_go_from_its_end(told: Told) -> None
 
 def test_what_is_put_together_of_parts_is_bounded(told: Told) -> None:
     after: dict[str, str] = {}
-    for number in range(40):
-        answer = change(told, f"p{number}", [[f"x{number}", "y" * 380]], more=True, **after)
-        if not answer["ok"]:
-            break
-        after = {"after": f"p{number}"}
-    assert "more than 8192 bytes" in answer["error"] and 15 < number < 25
+    answers: list[dict[str, Any]] = []
+    while not answers or answers[-1]["ok"]:
+        name = f"p{len(answers)}"
+        answers.append(change(told, name, [[f"x{name}", "y" * 380]], more=True, **after))
+        after = {"after": name}
+    assert "more than 8192 bytes" in answers[-1]["error"] and 15 < len(answers) < 25
     assert len(told.flash.files[configure.PARTS]) <= 8192 and told.config() == CONFIG
 
 

@@ -210,10 +210,46 @@ def test_an_answer_that_came_twice_or_not_at_all_is_no_verdict(node: type[Node])
         assert push()[0].verdict == "kept"
 
 
-def test_a_node_that_never_tells_how_it_ended_goes_back_by_itself(node: type[Node]) -> None:
-    node.answers["set"] = [result(restart=True, on_trial=True)]
-    with pytest.raises(Unanswered, match=r"goes back .* by itself.*config pull --node n"):
+def test_a_verdict_that_was_lost_is_seen_by_what_the_node_has(
+    node: type[Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {"get": pieces(TEXT), "set": [result(restart=True, on_trial=True)]}
+    publish = Node.publish
+
+    def restarted_with(config: dict[str, Any]) -> None:
+        def then(self: Node, topic: str, data: bytes, qos: int, retain: bool) -> None:
+            publish(self, topic, data, qos, retain)
+            if b'"set"' in data:
+                self.answers["get"] = pieces(json.dumps(config))
+
+        monkeypatch.setattr(Node, "publish", then)
+        node.answers = dict(answers)
+
+    restarted_with(LED)
+    assert push()[0].verdict == "kept"
+    restarted_with(CONFIG)
+    with pytest.raises(over_mqtt.WentBack, match="its reason did not come here"):
         push()
+    restarted_with({**CONFIG, "health_s": 5})
+    with pytest.raises(Unanswered, match="has not told within"):
+        push()
+
+
+def test_a_node_that_never_tells_how_it_ended_goes_back_by_itself(
+    node: type[Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.answers["set"] = [result(restart=True, on_trial=True)]
+    publish = Node.publish
+
+    def silent_then(self: Node, topic: str, data: bytes, qos: int, retain: bool) -> None:
+        publish(self, topic, data, qos, retain)
+        if b'"set"' in data:
+            self.answers = {}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Node, "publish", silent_then)
+        with pytest.raises(Unanswered, match=r"goes back .* by itself.*config pull --node n"):
+            push()
     began = time.monotonic()
     outcome, state = push(wait=False)
     assert outcome.verdict == "on trial" and "on trial" in state
