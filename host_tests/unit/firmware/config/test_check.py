@@ -235,6 +235,8 @@ def test_what_a_type_needs_counts_by_how_often_it_is_measured() -> None:
 def test_what_counts_is_measured_once_for_a_reading() -> None:
     error = only_error(sensors({"type": "pulses", "pin": 4, "median": 2}))
     assert error.startswith("sensors[0].median: found 2, must be 1: each measurement would")
+    error = only_error(sensors({"type": "pulses", "pin": 4, "median": "x"}))
+    assert error.startswith('sensors[0].median: found "x"'), "and nothing is made up of it"
 
 
 def test_what_fits_in_the_limits_is_taken() -> None:
