@@ -13,7 +13,8 @@ from rigs.hostile_board import ESCAPES, HostilePort, honest, plug_in, spoils
 from fieldpost.deploy import deployment
 
 SEED = 20261127
-ROUNDS = 25
+# Each round is another board; `make proof` has many.
+ROUNDS = pytest.mark.parametrize("rounds", [4, pytest.param(25, marks=pytest.mark.slow)])
 PORT = "/dev/ttyHOSTILE"
 ANSWERS = {"ssid": "net", "password": "secret12", "broker": "mqtt://192.168.1.10", "node": "n"}
 FLEET = """
@@ -83,14 +84,15 @@ def run(folder: Path, *words: str) -> Ran:
     return ran
 
 
+@ROUNDS
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_anything_that_a_board_says_ends_in_a_result_or_in_words(
-    words: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...], rounds: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = random.Random(SEED)
     plug_in(monkeypatch, lambda clock: HostilePort(clock, rng, spoils, console=console(rng)))
     ended: dict[int, int] = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         ran = run(folder, *words)
         ended[ran.status] = ended.get(ran.status, 0) + 1
     print(ended)
