@@ -82,6 +82,13 @@ def test_each_module_is_found_under_its_name_and_read_from_its_beginning(flash: 
         assert _code(mounted.open(name, "rb")).startswith(code)
 
 
+def test_the_first_module_of_the_index_is_one(flash: Flash) -> None:
+    (flash.root / "firmware.pack").write_bytes(pack.make({"main.mpy": b"M\x06main"}))
+    mounted = flash.mount()
+    assert mounted.stat("/main.mpy")[0] == 0x8000
+    assert _code(mounted.open("/main.mpy", "rb")).startswith(b"M\x06main")
+
+
 @pytest.mark.parametrize("folder", ["/firmware", "/firmware/net"])
 def test_a_folder_is_one_and_cannot_be_opened(flash: Flash, folder: str) -> None:
     mounted = flash.mount()

@@ -28,6 +28,16 @@ def test_a_power_cut_before_the_new_settings_were_in_place_leaves_no_trial(told:
     assert "trial.json" not in told.flash.files
 
 
+def test_that_commands_were_too_many_is_told_once(told: Told) -> None:
+    for number in range(11):
+        told.send(f"c{number}", "sample")
+    for _ in range(30):
+        told.acknowledge()
+    too_many = [one for one in told.session.answers if one["id"] is None]
+    assert [one["error"] for one in too_many] == ["too many commands at once"]
+    assert [one["id"] for one in told.session.answers if one["id"]] == [f"c{n}" for n in range(8)]
+
+
 def test_a_setting_that_is_as_it_was_restarts_nothing_and_tries_nothing(told: Told) -> None:
     answer = told.set("1", "mqtt.host", "broker.example")
     assert answer == {"id": "1", "ok": True, "key": "mqtt.host"}

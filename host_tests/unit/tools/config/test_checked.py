@@ -120,3 +120,10 @@ def test_a_deployment_renews_it_for_the_firmware_that_it_brings(tmp_path: Path) 
         (root / "firmware" / "part.py").write_text("MARK = 2\n")
         assert bench.deploy(root, start=False).ok
         assert mark and not path.exists(), "a configuration that is no good is called checked"
+
+
+@pytest.mark.parametrize("name", ["config.json", "secrets.json"])
+def test_a_file_that_is_no_json_is_named_with_who_shows_where(tmp_path: Path, name: str) -> None:
+    (_provisioned(tmp_path) / name).write_text('{"node": ')
+    (error,) = _load(tmp_path)["errors"]
+    assert error == f"{name}: is not JSON (fieldpost config check shows where)"
