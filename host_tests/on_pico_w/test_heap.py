@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from rigs.emulated import measure
 from rigs.pico_w import PORT, board_files, configuration, image
 
 from fieldpost.board.files import read_file, remove_file, write_file
@@ -51,26 +52,12 @@ def bench() -> Iterator[tuple[Emulator, BoardLink]]:
         yield board, link
 
 
-def _measure(link: BoardLink, call: str, script: str = "measure") -> dict[str, Any]:
-    """What a function of a script on the board printed: stage -> {free, block}, and the like."""
-    link.soft_reset()
-    plain = int(link.exec("import gc\ngc.collect()\nprint(gc.mem_free())"))
-    said = link.exec(f"import {script}\n{script}.{call}", _MEASURE_S).decode()
-    found: dict[str, Any] = {"plain": {"free": plain}}
-    for line in said.splitlines():
-        value = json.loads(line)
-        key = value.pop("stage", None) or value.pop("module", None)
-        found.update({key: value} if key else value)
-    print(call, json.dumps(found))
-    return found
-
-
 @pytest.fixture(scope="module")
 def wake(bench: tuple[Emulator, BoardLink]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The whole node delivers fifty readings at once: what it measured, and its connection."""
     board, link = bench
     board.stats(forget=True)
-    found = _measure(link, f"measure_node({_READINGS})")
+    found = measure(link, f"measure_node({_READINGS})")
     (connection,) = [one for one in board.stats()["connections"] if one["sent"]["bytes"]]
     return found, connection
 
@@ -105,7 +92,7 @@ def test_set_up_without_a_computer_takes_no_more_than_the_node(
     names = ("/config.json", "/secrets.json")
     before = {name: read_file(link, name) for name in names}
     try:
-        found = _measure(link, "measure()", "measure_portal")
+        found = measure(link, "measure()", "measure_portal")
         after = {name: json.loads(read_file(link, name)) for name in names}
     finally:
         for name, data in before.items():
@@ -120,14 +107,14 @@ def test_set_up_without_a_computer_takes_no_more_than_the_node(
 
 
 def test_reading_the_configuration_gives_its_heap_back(bench: tuple[Emulator, BoardLink]) -> None:
-    found = _measure(bench[1], "measure_configuration()")
+    found = measure(bench[1], "measure_configuration()")
     lost = found["app imported"]["free"] - found["configuration read"]["free"]
     assert lost <= 5 * _KB, found
 
 
 def test_the_client_takes_less_than_its_budget(bench: tuple[Emulator, BoardLink]) -> None:
     call = f"measure_client({SSID!r}, {GATEWAY!r}, {PORT})"
-    found = _measure(bench[1], call, "measure_clients")
+    found = measure(bench[1], call, "measure_clients")
     taken = found["start"]["free"] - found["connected"]["free"]
     assert taken <= _CLIENT_MAX, found
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import pytest
 
+from fieldpost.board.link import BoardLink
 from fieldpost.deploy.build import for_emulator
 from fieldpost.deploy.compile import compile_module
 from fieldpost.emulator.console import Console
@@ -24,6 +25,7 @@ from fieldpost.node_process import find_micropython
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "board"
 PORT = 1883
+_MEASURE_S = 60.0
 _SUBSCRIBER = "test-subscriber"
 
 
@@ -69,6 +71,20 @@ def board_files(engine: Engine, config: dict[str, Any], **scripts: str) -> dict[
     files["config.json"] = json.dumps(config).encode()
     files["secrets.json"] = json.dumps(secrets(engine)).encode()
     return files
+
+
+def measure(link: BoardLink, call: str, script: str = "measure") -> dict[str, Any]:
+    """What a function of a script on the board printed: stage -> {free, block}, and the like."""
+    link.soft_reset()
+    plain = int(link.exec("import gc\ngc.collect()\nprint(gc.mem_free())"))
+    said = link.exec(f"import {script}\n{script}.{call}", _MEASURE_S).decode()
+    found: dict[str, Any] = {"plain": {"free": plain}}
+    for line in said.splitlines():
+        value = json.loads(line)
+        key = value.pop("stage", None) or value.pop("module", None)
+        found.update({key: value} if key else value)
+    print(call, json.dumps(found))
+    return found
 
 
 class Bench:

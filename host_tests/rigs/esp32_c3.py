@@ -25,6 +25,8 @@ from fieldpost.emulator.esp32_c3 import ESP32_C3
 NODE = "esp"
 # The emulated chip has its own watchdogs only then: on a machine that is late they bite too soon.
 WATCHDOGS = ("-global", "driver=timer.esp32c3.timg,property=wdt_disable,value=false")
+# Its ROM waits for esptool instead of starting what is in flash, as with the button BOOT held.
+DOWNLOAD_MODE = ("-global", "driver=esp32c3.gpio,property=strap_mode,value=0x02")
 # A chip that waits for something takes a hundredth of a processor; others may have most of it.
 _BUSY = 0.25
 _SILENT_S = 4.0
@@ -77,10 +79,11 @@ def running(genuine: Path, files: dict[str, bytes], **options: Any) -> Iterator[
 
 @contextmanager
 def at_prompt(
-    genuine: Path, files: dict[str, bytes], **options: Any
+    genuine: Path, files: dict[str, bytes] | None, **options: Any
 ) -> Iterator[tuple[Emulator, BoardLink]]:
     """A board that runs nothing by itself, and a link to it."""
-    files = {name: data for name, data in files.items() if name != "main.py"}
+    if files is not None:
+        files = {name: data for name, data in files.items() if name != "main.py"}
     with (
         machine(genuine, files, **options) as board,
         told_apart(board),

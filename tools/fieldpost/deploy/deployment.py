@@ -227,13 +227,14 @@ def _bring(
         link.exec(_COPY.format(copies=copies), _COMPLETE_S)
     # What is committed is completed by the boot.py that belongs to the journal.
     boot = todo.send.get("boot.py")
-    _bring_part(link, todo, part, boot, screen, brought)
+    window = window_of(link.port, found.platform)
+    _bring_part(link, todo, part, boot, window, screen, brought)
     if boot is not None:
         brought.sent["boot.py"] = len(boot)
     while not part.is_last:
         try:
             part = parts.next(board_files.free_bytes(link))
-            _bring_part(link, todo, part, None, screen, brought)
+            _bring_part(link, todo, part, None, window, screen, brought)
         except BoardError as error:
             raise BoardError(
                 f"{error} The old firmware has made room, the new one is not there yet: the board "
@@ -242,16 +243,26 @@ def _bring(
             ) from None
 
 
+def window_of(port: str, platform: str) -> int:
+    """Bytes that a board takes at once. An ESP32 is taken to be at a serial line unless the port
+    is known to be its own: an adapter that nobody has listed, or one in the network, has no flow
+    control either, and a lost byte would have both ends wait for each other."""
+    kind = port_named(port).kind
+    is_its_own = kind in ("espressif", "micropython")
+    is_line = kind == "bridge" or (platform == "esp32" and not is_its_own)
+    return WINDOW_UART if is_line else WINDOW_USB
+
+
 def _bring_part(
     link: BoardLink,
     todo: Plan,
     part: Part,
     boot: bytes | None,
+    window: int,
     screen: Screen,
     brought: _Brought,
 ) -> None:
     port = link.port
-    bridge = port_named(port).kind == "bridge"
     try:
         fresh = {}
         for path, name in part.staged.items():
@@ -267,7 +278,7 @@ def _bring_part(
             link,
             fresh,
             begun=frozenset(part.staged[path] for path in todo.begun if path in part.staged),
-            window=WINDOW_UART if bridge else WINDOW_USB,
+            window=window,
             on_progress=lambda done, total: screen.progress(port, "sending", done, total),
         )
         board_files.write_file(link, COMPLETE, COMPLETING.encode())

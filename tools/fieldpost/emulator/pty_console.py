@@ -25,6 +25,7 @@ class PtyConsole:
         self._ours = self._theirs = -1
         self._line: socket.socket | None = None
         self._kept = bytearray()
+        self._typed = bytearray()
 
     def open(self) -> None:
         self._ours, self._theirs = pty.openpty()
@@ -53,8 +54,11 @@ class PtyConsole:
     def _unplug(self) -> None:
         if self._line:
             asyncio.get_running_loop().remove_reader(self._line)
+            asyncio.get_running_loop().remove_writer(self._line)
             self._line.close()
             self._line = None
+            self._typed.clear()
+            asyncio.get_running_loop().add_reader(self._ours, self._from_person)
 
     def _from_chip(self) -> None:
         assert self._line
@@ -87,5 +91,18 @@ class PtyConsole:
         except OSError:
             return
         if self._line:
-            with contextlib.suppress(OSError):
-                self._line.sendall(data)
+            self._typed += data
+            self._to_chip()
+
+    def _to_chip(self) -> None:
+        assert self._line
+        with contextlib.suppress(OSError):  # It is full, or has gone.
+            del self._typed[: self._line.send(self._typed)]
+        loop = asyncio.get_running_loop()
+        # Nothing more is taken from a person until the chip has had this.
+        if self._typed:
+            loop.remove_reader(self._ours)
+            loop.add_writer(self._line, self._to_chip)
+        else:
+            loop.remove_writer(self._line)
+            loop.add_reader(self._ours, self._from_person)
