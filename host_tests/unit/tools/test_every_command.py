@@ -107,7 +107,7 @@ CASES = {
     "fleet": Case(
         "{dir}/none.toml plan", "bad_file", f"fleet.toml plan --port {PORT}", "honest_board"
     ),
-    "shell": Case("--port /dev/nowhere", "board_port"),
+    "shell": Case(_AWAY, "board_port"),
     "reset": Case(_AWAY, "board_port", f"--port {PORT}", "honest_board"),
     "pull": Case(_AWAY, "board_port", "{dir}/pulled --port {dir}/tty", "board"),
     "erase": Case(_AWAY, "board_port", f"--port {PORT} --yes", "honest_board"),

@@ -26,15 +26,20 @@ _READINGS = f"/{OUTBOX}/"
 _DATA = (*RECORDS, TRIAL, CONFIG)
 
 
-def shell(port: PortOption = None) -> None:
+def shell(port: PortOption = None, wait: WaitOption = WAIT_S) -> None:
     """Open the board's REPL; Ctrl-] leaves it.
 
-    What runs there goes on until Ctrl-C, and starts again with Ctrl-D.
+    What runs there goes on until Ctrl-C, and starts again with Ctrl-D. A board that sleeps, and
+    whose port is away meanwhile, is taken at its next wake, and stopped.
     """
     from fieldpost.board.link import PortUnavailable
-    from fieldpost.board.ports import why_unusable
+    from fieldpost.board.ports import port_named, present_name, why_unusable
 
     where = the_port(port)
+    if wait and present_name(port_named(where)) is None:
+        with _open(where, wait) as link:
+            where = link.port
+            link.was_running = False  # It would sleep again before anybody has typed a word.
     if why := why_unusable(where):
         raise PortUnavailable(*why)
     command = [sys.executable, "-m", "mpremote", "connect", where, "repl"]
