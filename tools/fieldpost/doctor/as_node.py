@@ -8,14 +8,17 @@ the broker is taken away again.
 import contextlib
 import json
 import secrets
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from paho.mqtt.client import MQTTMessage
 
 from fieldpost.doctor.check import Check
 from fieldpost.doctor.watcher import Watcher
 from fieldpost.errors import CommandError
 from fieldpost.messages import payload
-from fieldpost.mqtt.client import Connection, Denied, Lost
+from fieldpost.mqtt.client import Connection, Denied, Lost, OnMessage
 from fieldpost.mqtt.url import BrokerAddress
 
 _LIMIT_S = 5.0
@@ -77,6 +80,8 @@ class _Trial:
         # By topic, what is to be retained there again in the end; nothing: empty.
         self._before: dict[str, bytes] = {}
         self._can_connect = True
+        # Topics that the owner sees nothing of, whoever publishes there.
+        self._unseen: set[str] = set()
 
     def checks(self) -> Iterator[Check]:
         """One after the other, as they are found."""
@@ -84,34 +89,45 @@ class _Trial:
         watching = f"{self._node}-doctor-looks-on"
         with Watcher(account.owner or account.address, watching, _LIMIT_S) as watcher:
             watcher.watch(
-                *(self._status, self._health, self._discovery, self._telemetry, self._result)
+                *(self._status, self._health, self._discovery, self._telemetry, self._result),
+                self._command,
             )
             kept = dict(watcher.latest)
             try:
                 found = list(self._connects(kept))
                 yield from found
                 if self._can_connect:
-                    yield from self._subscribes()
+                    yield from self._commands_come(watcher)
+                    yield from self._hears_of_home_assistant()
                     yield from self._publishes(watcher)
             finally:
                 self._clean_up()
         yield from self._told_by_the_node(kept)
         yield from self._is_clean()
 
-    def _open(self, *, will: bytes | None = None, clean: bool = True) -> Connection:
+    def _open(
+        self,
+        *,
+        will: bytes | None = None,
+        clean: bool = True,
+        on_message: OnMessage | None = None,
+    ) -> Connection:
         connection = Connection(
             self._account.address,
             client_id=f"{self._node}-doctor",
             clean=clean,
             retry_s=None,
+            on_message=on_message,
             will=None if will is None else (self._status, will),
         )
         connection.open(_LIMIT_S)
         return connection
 
     @contextlib.contextmanager
-    def _opened(self, *, clean: bool = True) -> Iterator[Connection]:
-        connection = self._open(clean=clean)
+    def _opened(
+        self, *, clean: bool = True, on_message: OnMessage | None = None
+    ) -> Iterator[Connection]:
+        connection = self._open(clean=clean, on_message=on_message)
         try:
             yield connection
         finally:
@@ -148,25 +164,67 @@ class _Trial:
                 text = "the broker keeps no session: no command reaches a node that sleeps"
                 yield Check("kept session", "optional", text)
 
-    def _subscribes(self) -> Iterator[Check]:
-        for name, topic, without in (
-            ("commands", self._command, "no command reaches the node"),
-            (
-                "Home Assistant's birth",
-                self._birth,
-                "after a restart of Home Assistant the node stays away until it starts again",
-            ),
-        ):
-            try:
-                with self._opened() as connection:
-                    connection.subscribe(topic, 1, _LIMIT_S)
-            except CommandError as error:
-                how = {Denied: "refused", Lost: "answered by closing the connection"}
-                text = f"subscribing to {topic} is {how.get(type(error), 'not answered')}"
-                fix = f"permit it: subscribe to {topic}"
-                yield Check(name, "optional", f"{text}: {without}", fix)
-            else:
-                yield Check(name, "ok", f"{topic} can be subscribed to")
+    def _commands_come(self, watcher: Watcher) -> Iterator[Check]:
+        """One is published, and watched for: a broker may grant the subscription and pass on
+        nothing. To a node that may be there none is sent."""
+        name, topic, without = "commands", self._command, "no command reaches the node"
+        data = json.dumps({"test": f"fieldpost doctor {secrets.token_hex(4)}"}).encode()
+        came = threading.Event()
+
+        def note(message: MQTTMessage) -> None:
+            if bytes(message.payload) == data:
+                came.set()
+
+        try:
+            with self._opened(on_message=note) as connection:
+                connection.subscribe(topic, 1, _LIMIT_S)
+                if self._account.node and (
+                    self._status in watcher.blind or _runs(watcher.latest.get(self._status))
+                ):
+                    text = (
+                        f"{topic} can be subscribed to; whether one comes was not tried, for "
+                        f"{self._node} would get it, too"
+                    )
+                    yield Check(name, "note", text, f"fieldpost cmd {self._node} outbox")
+                    return
+                with contextlib.suppress(CommandError):
+                    # QoS 0 waits for no node that is away.
+                    self._as_owner(topic, data, 0, False)
+                came.wait(_ECHO_S)
+        except CommandError as error:
+            yield _not_subscribed(error, name, topic, without)
+            return
+        if came.is_set():
+            yield Check(name, "ok", f"one came to {topic}")
+        elif watcher.sees(topic, data, 0):
+            text = f"{topic} can be subscribed to, and nothing comes: {without}"
+            yield Check(
+                name, "optional", text, f"permit {_who(self._account.address)}: read {topic}"
+            )
+        elif self._account.owner:
+            owner = _who(self._account.owner)
+            text = f"{topic} can be subscribed to; whether one comes {owner} can't try"
+            yield Check(
+                name, "note", text, f"permit {owner}: read and write {topic}, and look again"
+            )
+        else:
+            text = (
+                f"{topic} can be subscribed to; whether one comes this account can't try, for it "
+                "may not publish one, or not read it"
+            )
+            yield Check(name, "note", text, _OWNER)
+
+    def _hears_of_home_assistant(self) -> Iterator[Check]:
+        name, topic = "Home Assistant's birth", self._birth
+        without = "after a restart of Home Assistant the node stays away until it starts again"
+        try:
+            with self._opened() as connection:
+                connection.subscribe(topic, 1, _LIMIT_S)
+        except CommandError as error:
+            yield _not_subscribed(error, name, topic, without)
+        else:
+            # Others listen there, so nothing is published to see whether it comes.
+            yield Check(name, "ok", f"{topic} can be subscribed to")
 
     def _publishes(self, watcher: Watcher) -> Iterator[Check]:
         if self._account.node and self._status in watcher.blind:
@@ -253,13 +311,21 @@ class _Trial:
             text = f"{what}: {how}. Without it {message.without}"
             fix = f"see the broker's limits of size, QoS and retained messages, or {fix}"
             return Check(message.name, bad, text, fix)
-        sees_all = self._account.owner and message.topic not in watcher.blind
-        if not came and not sees_all:
+        if not came and not self._account.owner:
             text = (
                 f"{what}: taken, and not seen to arrive: this account may not publish it, or not "
                 "read it"
             )
             return Check(message.name, "note", text, _OWNER)
+        if not came and not self._owner_is_seen(message, watcher):
+            self._unseen.add(message.topic)
+            text = (
+                f"{what}: taken, and whether it is passed on the owner's account can't see: what "
+                "it publishes there itself does not come back either"
+            )
+            owner = _who(self._account.owner)
+            fix = f"permit {owner}: read and write {message.topic}, and look again"
+            return Check(message.name, "note", text, fix)
         if not came:
             text = f"{what}: not passed on, though it was taken. Without it {message.without}"
             return Check(message.name, bad, text, fix)
@@ -268,8 +334,28 @@ class _Trial:
             return Check(message.name, bad, text, "let the broker keep retained messages")
         return Check(message.name, "ok", what)
 
+    def _owner_is_seen(self, message: _Message, watcher: Watcher) -> bool:
+        """Whether what the owner publishes there comes to the owner: SUBACK promises nothing."""
+        if message.topic in watcher.blind:
+            return False
+        try:
+            self._as_owner(message.topic, message.data, message.qos, message.retain)
+        except CommandError:
+            return False
+        return watcher.sees(message.topic, message.data, _ECHO_S)
+
+    def _as_owner(self, topic: str, data: bytes, qos: int, retain: bool) -> None:
+        """Publish it as who looks on. Raises CommandError if the broker does not take it."""
+        address = self._account.owner or self._account.address
+        connection = Connection(address, client_id=f"{self._node}-doctor-says", retry_s=None)
+        connection.open(_LIMIT_S)
+        try:
+            connection.publish(topic, data, qos=qos, retain=retain, timeout_s=_LIMIT_S)
+        finally:
+            connection.close()
+
     def _will_comes(self, watcher: Watcher) -> Iterator[Check]:
-        if self._status in watcher.blind:
+        if self._status in watcher.blind or self._status in self._unseen:
             return
         name, data = "will", b'{"state":"offline","by":"the will"}'
         try:
@@ -324,6 +410,16 @@ class _Trial:
             yield Check(name, "optional", f"the broker refuses it: {listed}", "permit it")
         else:
             yield Check(name, "ok", "the broker refuses it nothing")
+
+
+def _not_subscribed(error: CommandError, name: str, topic: str, without: str) -> Check:
+    how = {Denied: "refused", Lost: "answered by closing the connection"}
+    text = f"subscribing to {topic} is {how.get(type(error), 'not answered')}: {without}"
+    return Check(name, "optional", text, f"permit it: subscribe to {topic}")
+
+
+def _who(address: BrokerAddress | None) -> str:
+    return address.user if address and address.user else "the account"
 
 
 def _runs(status: bytes | None) -> bool:

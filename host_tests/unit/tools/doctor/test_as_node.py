@@ -21,7 +21,7 @@ from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.url import BrokerAddress
 
 PASSWORDS = "password_file {folder}/passwords\nallow_anonymous false\n"
-USERS = ("kitchen", "owner")
+USERS = ("kitchen", "owner", "looker")
 DYNAMIC = dynamic_security(
     ("publishClientSend", "fieldpost/+/telemetry"),
     ("publishClientSend", "fieldpost/+/status"),
@@ -150,6 +150,42 @@ def test_readings_that_the_permissions_keep_back_are_what_is_needed(tmp_path: Pa
     assert checks["readings"].state == "missing" and "readings are lost" in checks["readings"].text
 
 
+def test_a_subscription_that_is_granted_and_brings_nothing_is_seen(tmp_path: Path) -> None:
+    """Mosquitto grants every subscription, and asks its ACL when it passes a message on."""
+    acl = "user kitchen\ntopic write fieldpost/kitchen/#\ntopic write homeassistant/#"
+    with restricted(tmp_path, acl) as address:
+        checks = found(url(address, "kitchen"), owner=url(address, "owner"), node="kitchen")
+        alone = found(url(address, "kitchen"), node="kitchen")
+        assert checks["commands"].state == "optional"
+        assert "nothing comes: no command reaches" in checks["commands"].text
+        assert checks["commands"].fix == "permit kitchen: read fieldpost/kitchen/cmd"
+        assert alone["commands"].state == "note" and "--owner" in alone["commands"].fix
+        assert retained(owner_of(address)) == {}
+
+
+def test_an_owner_who_may_not_read_is_told_so_and_no_right_of_the_node_is_doubted(
+    tmp_path: Path,
+) -> None:
+    acl = "user kitchen\ntopic readwrite #\nuser looker\ntopic write #"
+    with restricted(tmp_path, acl) as address:
+        checks = found(url(address, "kitchen"), owner=url(address, "looker"), node="kitchen")
+        for name in ("readings", "status", "health", "discovery", "answers to commands"):
+            assert checks[name].state == "note", checks[name]
+            assert checks[name].fix.startswith("permit looker: read"), checks[name]
+        assert checks["commands"].state == "ok", "it came, whoever may see it"
+        assert "will" not in checks
+        assert retained(owner_of(address)) == {}
+
+
+def test_an_owner_who_may_not_send_a_command_does_not_blame_the_node(tmp_path: Path) -> None:
+    acl = "user kitchen\ntopic readwrite #\nuser looker\ntopic read #"
+    with restricted(tmp_path, acl) as address:
+        checks = found(url(address, "kitchen"), owner=url(address, "looker"), node="kitchen")
+    assert checks["commands"].state == "note"
+    assert checks["commands"].fix.startswith("permit looker: read and write")
+    assert checks["readings"].state == "ok"
+
+
 @pytest.mark.skipif(PLUGIN is None, reason="Mosquitto's dynamic-security plugin is missing")
 def test_a_subscription_that_dynamic_security_refuses_is_named(tmp_path: Path) -> None:
     lines = f"plugin {PLUGIN}\nplugin_opt_config_file {{folder}}/roles.json\n"
@@ -212,6 +248,7 @@ def test_a_node_that_runs_is_not_disturbed_and_its_health_is_read(tmp_path: Path
         assert not node.lost
         own = {**node.state, "fieldpost/kitchen/telemetry": b'{"boot":1,"seq":1}'}
         of_doctor = [one for one in node.heard if own.get(one[0]) != one[1]]
+    assert checks["commands"].state == "note" and "cmd kitchen" in checks["commands"].fix
     assert of_doctor == [("fieldpost/kitchen/cmd/result", b'{"test":"fieldpost doctor"}')]
 
 
