@@ -16,6 +16,9 @@ from fieldpost.file_watch import FileWatch
 _LOOK_S = 0.3
 # What stands without a line's end for so long is a prompt.
 _PROMPT_S = 0.5
+# What was not sent because the board did not answer is sent when it does.
+_NOT_THERE = ("board_port", "board_busy", "board_silent", "board_lost")
+_AGAIN_S = 5.0
 
 
 class Follower:
@@ -30,6 +33,7 @@ class Follower:
         self._port = port_named(port)
         self._tell = tell
         self._changed: list[str] = []
+        self._again_at: float | None = None
         self.end = threading.Event()
         places = [wish.root / name for name in (*STARTED, *FIRMWARE)]
         self._watch = FileWatch([*places, *([wish.drivers] if wish.drivers else [])], (".py",))
@@ -37,13 +41,19 @@ class Follower:
     def run(self) -> bool:
         """Until Ctrl-C or `end`; whether the last deployment succeeded."""
         is_good = False
+        told = ""
         while not self.end.is_set():
             device = present_name(self._port) or self._port.device
-            self._changed = []
+            self._changed, self._again_at = [], None
             outcome = deploy(device, self._wish, _Sentences(self._tell))
             is_good = outcome.ok
-            if not is_good:
-                self._tell(f"{device}: failed: {outcome.text}")
+            failure = "" if is_good else f"{device}: failed: {outcome.text}"
+            if outcome.code in _NOT_THERE:
+                self._again_at = time.monotonic() + _AGAIN_S
+                failure += "\nIt is tried again until it works."
+            if failure and failure != told:
+                self._tell(failure)
+            told = failure
             # What ended it was a change, or else the board runs on with what it has.
             self._watch_console()
         return is_good
@@ -57,7 +67,7 @@ class Follower:
             self._show(link)
 
     def _watch_console(self) -> None:
-        """Until a file changes, whether or not the board is there."""
+        """Until a file changes or another try is due, whether or not the board is there."""
         is_told = False
         while not self._is_over():
             device = present_name(self._port)
@@ -102,7 +112,8 @@ class Follower:
             if self._changed:
                 more = " …" if len(self._changed) > 3 else ""
                 self._tell(f"changed: {', '.join(self._changed[:3])}{more}")
-        return bool(self._changed) or self.end.is_set()
+        is_due = self._again_at is not None and time.monotonic() >= self._again_at
+        return bool(self._changed) or is_due or self.end.is_set()
 
 
 class _Sentences:

@@ -13,6 +13,7 @@ from rigs.deploy import Bench, project
 from typer.testing import CliRunner
 
 from fieldpost.cli import app
+from fieldpost.deploy import follow
 from fieldpost.deploy.deployment import Wish
 from fieldpost.deploy.follow import Follower
 from fieldpost.errors import CommandError
@@ -126,6 +127,28 @@ def test_a_board_that_went_away_is_waited_for(bench: Bench, tmp_path: Path) -> N
         following.tells("ready: tester, boot 1")
     finally:
         following.close()
+
+
+def test_what_changed_while_the_board_was_away_is_sent_when_it_is_back(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "_AGAIN_S", 0.2)
+    root = project(tmp_path / "one", "one")
+    following = Following(bench, Wish(root))
+    try:
+        following.tells("ready: tester, boot 1")
+        bench.board.unplug()
+        following.tells("Waiting for it")
+        (root / "lib" / "helper.py").write_text("MARK = 'another'\n")
+        following.tells("changed: helper.py")
+        following.tells("It is tried again until it works")
+        time.sleep(1)
+        bench.board.plug_in()
+        following.tells("with 1 modules")
+        following.tells("ready: tester, boot 1")
+    finally:
+        following.close()
+    assert sum("tried again" in line for line in following.told) == 1, following.told
 
 
 @pytest.mark.parametrize("option", ["--all", "--json", "--no-start"])
