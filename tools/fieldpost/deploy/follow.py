@@ -19,6 +19,7 @@ _PROMPT_S = 0.5
 # What was not sent because the board did not answer is sent when it does.
 _NOT_THERE = ("board_port", "board_busy", "board_silent", "board_lost")
 _AGAIN_S = 5.0
+_SOON_S = 2.0
 
 
 class Follower:
@@ -34,6 +35,7 @@ class Follower:
         self._tell = tell
         self._changed: list[str] = []
         self._again_at: float | None = None
+        self._is_shown = False
         self.end = threading.Event()
         places = [wish.root / name for name in (*STARTED, *FIRMWARE)]
         self._watch = FileWatch([*places, *([wish.drivers] if wish.drivers else [])], (".py",))
@@ -44,13 +46,15 @@ class Follower:
         told = ""
         while not self.end.is_set():
             device = present_name(self._port) or self._port.device
-            self._changed, self._again_at = [], None
+            self._changed, self._again_at, self._is_shown = [], None, False
             outcome = deploy(device, self._wish, _Sentences(self._tell))
             is_good = outcome.ok
             failure = "" if is_good else f"{device}: failed: {outcome.text}"
             if outcome.code in _NOT_THERE:
                 self._again_at = time.monotonic() + _AGAIN_S
                 failure += "\nIt is tried again until it works."
+            if is_good and not self._is_shown:
+                self._tell_of(outcome)  # It has no settings, say.
             if failure and failure != told:
                 self._tell(failure)
             told = failure
@@ -60,11 +64,15 @@ class Follower:
 
     def _follow(self, link: BoardLink, outcome: Outcome) -> None:
         """Called when the board has been restarted with the files."""
+        self._tell_of(outcome)
+        with suppress(LinkLost):
+            self._show(link)
+
+    def _tell_of(self, outcome: Outcome) -> None:
+        self._is_shown = True
         self._tell(f"{outcome.port}: {outcome.text}")
         for warning in outcome.warnings:
             self._tell(f"{outcome.port}: note: {warning}")
-        with suppress(LinkLost):
-            self._show(link)
 
     def _watch_console(self) -> None:
         """Until a file changes or another try is due, whether or not the board is there."""
@@ -117,17 +125,22 @@ class Follower:
 
 
 class _Sentences:
-    """A screen that shows no bars: the console follows."""
+    """A screen that shows no bars: the console follows. A step is told if it is not soon over."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
+        self._begin = time.monotonic()
+        self._step = ""
 
     def say(self, where: str, text: str) -> None:
         """A sentence about the board."""
         self._tell(f"{where}: {text}")
 
     def progress(self, where: str, what: str, done: int, total: int | None) -> None:
-        """One file or two are sent in no time."""
+        """One file or two are sent in no time; a whole firmware is not."""
+        if what != self._step and time.monotonic() - self._begin > _SOON_S:
+            self._step = what
+            self._tell(f"{where}: {what}")
 
     def count_down(self, where: str, what: str, left_s: float, total_s: float) -> None:
         """What is waited for was said."""

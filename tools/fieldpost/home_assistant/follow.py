@@ -11,7 +11,8 @@ from fieldpost.home_assistant.report import as_json, as_lines
 from fieldpost.home_assistant.statistics import Outcome
 from fieldpost.home_assistant.websocket import HomeAssistant
 from fieldpost.messages.arrivals import Arrivals
-from fieldpost.mqtt.client import Connection, check_filter
+from fieldpost.mqtt.client import check_filter
+from fieldpost.mqtt.kept import KeptSubscription
 from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.terminal import neutral, to_json
 
@@ -30,17 +31,10 @@ def follow(broker: BrokerAddress, options: Options, *, base: str, every_s: float
     topic = f"{base}/{options.node or '+'}/telemetry"
     check_filter(topic)
     arrived = Arrivals()
-    connection = Connection(
-        broker,
-        on_message=arrived.put,
-        on_lost=lambda reason: _say(f"connection lost: {reason}"),
-        on_connected=lambda: connection.resubscribe(topic, 1),
-    )
+    subscription = KeptSubscription(broker, topic, 1, on_message=arrived.put, tell=_say)
     importer = _Importer(options)
-    connection.open()
     try:
-        connection.subscribe(topic, 1)
-        _say(f"connected to {broker}: {topic}")
+        subscription.open()
         due = time.monotonic() + every_s
         while True:
             try:
@@ -58,7 +52,7 @@ def follow(broker: BrokerAddress, options: Options, *, base: str, every_s: float
     except KeyboardInterrupt:
         return 0 if importer.run() else 1
     finally:
-        connection.close()
+        subscription.close()
         if arrived.missed:
             _say(f"{arrived.missed} messages came faster than they could be taken")
 

@@ -3,6 +3,7 @@
 import collections
 import queue
 import threading
+import time
 
 from paho.mqtt.client import MQTTMessage
 
@@ -10,6 +11,8 @@ _WAITING_MAX = 100_000
 _BYTES_MAX = 32 * 1024 * 1024
 _MESSAGE_BYTES = 200
 _WAIT_MAX_S = 3600.0
+# For what waits at the end of the time.
+_REST_S = 1.0
 
 
 class Arrivals:
@@ -45,6 +48,16 @@ class Arrivals:
             message = self._waiting.popleft()
             self._bytes -= _size(message)
             return message
+
+    def get_until(self, end: float | None) -> MQTTMessage:
+        """The oldest that waits. Raises queue.Empty at `end`, a time of time.monotonic(), or soon
+        after it, if messages wait then: those are taken, but not what comes without an end."""
+        if end is None:
+            return self.get()
+        left_s = end - time.monotonic()
+        if left_s < -_REST_S:
+            raise queue.Empty
+        return self.get(timeout=max(0.0, left_s))
 
 
 def _size(message: MQTTMessage) -> int:

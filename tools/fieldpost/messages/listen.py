@@ -10,7 +10,8 @@ from paho.mqtt.client import MQTTMessage
 from fieldpost.errors import TimedOut
 from fieldpost.messages.arrivals import Arrivals
 from fieldpost.mqtt import url as mqtt_url
-from fieldpost.mqtt.client import TIMEOUT_S, Connection, check_filter
+from fieldpost.mqtt.client import TIMEOUT_S, check_filter
+from fieldpost.mqtt.kept import KeptSubscription
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.terminal import as_it_is, neutral, to_json
 
@@ -28,40 +29,33 @@ def listen_command(
     """Print messages until `count` came, `timeout_s` passed, or Ctrl-C.
 
     Raises CommandError if `count` was given and fewer came. Without it, an end by time-out is as
-    good as any. A lost connection is reported and dialled again.
+    good as any. A lost connection is reported and dialled again; with a `qos` the broker is asked
+    to keep what comes meanwhile.
     """
     address = mqtt_url.parse(broker, tls)
     check_filter(topic)
     arrived = Arrivals()
-    first = True
-
-    def connected() -> None:
-        nonlocal first
-        if not first:
-            _say(f"connected to {address}")
-            connection.resubscribe(topic, qos)
-        first = False
-
-    connection = Connection(
+    subscription = KeptSubscription(
         address,
+        topic,
+        qos,
         on_message=arrived.put,
-        on_lost=lambda reason: _say(f"connection lost: {reason}"),
-        on_connected=connected,
+        tell=_say,
         timeout_s=min(timeout_s or TIMEOUT_S, TIMEOUT_S),
     )
-    connection.open()
     try:
-        connection.subscribe(topic, qos)
-        _say(f"connected to {address}")
+        subscription.open()
         printed = _print_messages(arrived, count, timeout_s, as_json)
     except KeyboardInterrupt:
         return
     finally:
-        connection.close()
+        subscription.close()
         if arrived.missed:
             _say(f"{arrived.missed} messages came faster than they could be printed")
-        if connection.unnamed:
-            _say(f"{connection.unnamed} messages were left out: their topics are no text in UTF-8")
+        if subscription.unnamed:
+            _say(
+                f"{subscription.unnamed} messages were left out: their topics are no text in UTF-8"
+            )
     if count is not None and printed < count:
         raise TimedOut(f"{printed} of {count} messages came within {timeout_s:g} s")
 
@@ -75,9 +69,8 @@ def _print_messages(
     end = None if timeout_s is None else time.monotonic() + timeout_s
     printed = 0
     while count is None or printed < count:
-        left_s = None if end is None else max(0.0, end - time.monotonic())
         try:
-            message = arrived.get(timeout=left_s)
+            message = arrived.get_until(end)
         except queue.Empty:
             break
         # What a stranger publishes must not drive this terminal; a program gets it as it is.

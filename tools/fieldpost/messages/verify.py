@@ -13,7 +13,8 @@ from fieldpost.messages.arrivals import Arrivals
 from fieldpost.messages.ranges import Ranges
 from fieldpost.messages.telemetry import Kind, Verdict, Verifier
 from fieldpost.mqtt import url as mqtt_url
-from fieldpost.mqtt.client import TIMEOUT_S, Connection
+from fieldpost.mqtt.client import TIMEOUT_S
+from fieldpost.mqtt.kept import KeptSubscription
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.result import result
 from fieldpost.terminal import neutral, to_json
@@ -46,24 +47,22 @@ def verify_command(
     """
     address = mqtt_url.parse(broker, tls)
     arrived = Arrivals()
-    connection = Connection(
+    subscription = KeptSubscription(
         address,
+        topic,
+        1,
         on_message=arrived.put,
-        on_lost=lambda reason: print(neutral(f"connection lost: {reason}"), file=sys.stderr),
-        on_connected=lambda: connection.resubscribe(topic, 1),
+        tell=lambda text: print(neutral(text), file=sys.stderr, flush=True),
         timeout_s=min(timeout_s or TIMEOUT_S, TIMEOUT_S),
     )
     verifier = Verifier()
-    connection.open()
     end = None if timeout_s is None else time.monotonic() + timeout_s
     try:
-        connection.subscribe(topic, 1)
-        print(f"connected to {address}", file=sys.stderr, flush=True)
+        subscription.open()
         seen = 0
         while count is None or seen < count:
-            left_s = None if end is None else max(0.0, end - time.monotonic())
             try:
-                message = arrived.get(timeout=left_s)
+                message = arrived.get_until(end)
             except queue.Empty:
                 break
             seen += 1
@@ -72,7 +71,7 @@ def verify_command(
     except KeyboardInterrupt:
         pass
     finally:
-        connection.close()
+        subscription.close()
     if arrived.missed:
         text = f"{arrived.missed} messages came faster than they could be read: not in the account"
         print(text, file=sys.stderr)

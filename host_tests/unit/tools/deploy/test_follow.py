@@ -129,6 +129,15 @@ def test_a_board_that_went_away_is_waited_for(bench: Bench, tmp_path: Path) -> N
         following.close()
 
 
+def test_a_board_without_settings_is_told_of_and_what_to_do(bench: Bench, tmp_path: Path) -> None:
+    (bench.folder / "config.json").unlink()
+    following = Following(bench, Wish(project(tmp_path / "one", "one")))
+    try:
+        assert "Next: fieldpost provision --port" in following.tells("It has no config.json yet")
+    finally:
+        following.close()
+
+
 def test_what_changed_while_the_board_was_away_is_sent_when_it_is_back(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
