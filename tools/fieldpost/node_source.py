@@ -52,7 +52,7 @@ def read(
         config["mqtt"] = {"host": host, **mqtt}
     settings, errors = schema.check(config, _SECRETS)
     if settings is None:
-        raise BadConfig("\n".join(config_files.advised(errors)))
+        raise BadConfig("\n".join(config_files.advised(errors, config)))
     if drivers is None and at is not None and named.elsewhere(settings["sensors"]):
         drivers = config_at(at).parent
     found = own_drivers.find(drivers) if drivers else None

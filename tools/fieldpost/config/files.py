@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from fieldpost.config import pins, suggest
 from fieldpost.config.reference import reference
 from fieldpost.file_names import CONFIG, SECRETS, config_at, secrets_beside
 from firmware.config import check as config
@@ -27,9 +28,10 @@ _OWN_DRIVER = (
 _SURROGATE = re.compile(r"(?<!\\)(?:\\\\)*(\\u[dD][89a-fA-F])[0-9a-fA-F]{2}")
 
 
-def load(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
+def load(path: Path, board: str | None = None) -> tuple[dict[str, Any] | None, list[str]]:
     """Return `(settings, errors)` for a config.json, or the folder it is in, and the secrets.json
     beside it. `settings` is as `firmware.config.check` returns it, None if there is any error.
+    board: whose pins are suggested; None: that which the file names.
     """
     path = config_at(path)
     parsed, errors = _read(path, CONFIG, "docs/configuration.md has an example")
@@ -38,12 +40,15 @@ def load(path: Path) -> tuple[dict[str, Any] | None, list[str]]:
     # About a file that could not be read, its own error says all.
     in_secrets = [error for error in wrong if error.startswith(SECRETS)]
     errors = errors or [error for error in wrong if error not in in_secrets]
-    return settings, advised(errors + (secrets_errors or in_secrets))
+    return settings, advised(errors + (secrets_errors or in_secrets), parsed, board)
 
 
-def advised(errors: list[str]) -> list[str]:
-    """The firmware's errors, with what a person without a type for a sensor may do."""
-    return [error + _OWN_DRIVER if _NO_TYPE.match(error) else error for error in errors]
+def advised(errors: list[str], config: Any, board: str | None = None) -> list[str]:
+    """The firmware's errors about a parsed config.json, with what a person without a type for a
+    sensor may do, and with pins for those that are missing."""
+    chip = pins.chip_or_none(board or (isinstance(config, dict) and config.get("board")))
+    errors = [error + _OWN_DRIVER if _NO_TYPE.match(error) else error for error in errors]
+    return suggest.with_pins(errors, config, chip)
 
 
 def check_bytes(

@@ -42,6 +42,9 @@ class Chip:
     input_only: frozenset[int] = frozenset()
     # Neither pull-up nor pull-down.
     without_pull: frozenset[int] = frozenset()
+    # (SCL, SDA): what is on the board's edge as its bus comes first, by MicroPython's own default
+    # or the maker's.
+    i2c_pins: tuple[tuple[int, int], ...] = ()
     buses: int = 2
     uarts: int = 2
     may_be_sda: Callable[[int, int], bool] | None = None
@@ -77,6 +80,7 @@ def _rp2(name: str, tx_step: int) -> Chip:
             25: _RADIO + " (its chip select)",
             29: _RADIO + ' (its clock, and the supply\'s divider: see the type "supply")',
         },
+        i2c_pins=tuple((sda + 1, sda) for sda in (4, 0, 2, 6, 8, 10, 12, 14, 16, 18, 20, 26)),
         may_be_sda=lambda bus, pin: pin & 1 == 0 and pin >> 1 & 1 == bus,
         may_be_scl=lambda bus, pin: pin & 1 == 1 and pin >> 1 & 1 == bus,
         may_be_tx=lambda uart, pin: pin % tx_step == 0 and _of_uart(uart, pin),
@@ -102,6 +106,7 @@ CHIPS = {
             | {20: "is there on the ESP32-PICO-V3 alone"},
             input_only=_pins(range(34, 40)),
             without_pull=_pins(range(34, 40)),
+            i2c_pins=((22, 21), (19, 18), (18, 19), (25, 26)),
             uarts=3,
         ),
         Chip(
@@ -114,6 +119,7 @@ CHIPS = {
             | _each(_pins(19, 20), _USB)
             | {26: _PSRAM, 43: _CONSOLE, 44: _CONSOLE},
             input_only=_pins(46),
+            i2c_pins=((9, 8), (35, 33)),
         ),
         Chip(
             "ESP32-S3",
@@ -125,6 +131,7 @@ CHIPS = {
             | _each(_pins(19, 20), _USB)
             | _each(_pins(26, range(33, 38)), _PSRAM)
             | _each(_pins(43, 44), _CONSOLE),
+            i2c_pins=((9, 8), (6, 5)),
             uarts=3,
         ),
         Chip(
@@ -134,6 +141,7 @@ CHIPS = {
             adc_taken={5: "is measured by a converter (ADC2) whose results are wrong (errata)"},
             taken=_each(_pins(range(11, 18)), _FLASH) | _each(_pins(18, 19), _USB),
             cautions=_each(_pins(2, 8, 9), _STRAPPING) | _each(_pins(20, 21), _CONSOLE),
+            i2c_pins=((7, 6), (5, 4), (9, 8)),
             buses=1,
         ),
         Chip(
@@ -142,6 +150,7 @@ CHIPS = {
             adc=_pins(range(7)),
             taken=_each(_pins(range(24, 31)), _FLASH) | _each(_pins(12, 13), _USB),
             cautions=_each(_pins(4, 5, 8, 9, 15), _STRAPPING) | _each(_pins(16, 17), _CONSOLE),
+            i2c_pins=((7, 6), (23, 22)),
         ),
         _rp2("RP2040", tx_step=4),
         _rp2("RP2350", tx_step=2),
@@ -161,6 +170,14 @@ def chip_named(board: str) -> Chip:
         return chips[name]
     known = ", ".join([*_BOARDS, *(name.lower() for name in CHIPS)])
     raise Usage(f"the pins of {board} are not known. Known: {known}")
+
+
+def chip_or_none(board: Any) -> Chip | None:
+    """The same, and None for whatever names no board that is known."""
+    try:
+        return chip_named(board) if board and isinstance(board, str) else None
+    except Usage:
+        return None
 
 
 def chip_on(link: BoardLink) -> Chip | None:

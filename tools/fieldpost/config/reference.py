@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from rich.padding import Padding
 from rich.text import Text
 
+from fieldpost.config.suggest import usual
 from fieldpost.console import Console
 from fieldpost.errors import Usage
 from fieldpost.file_names import CONFIG, SECRETS
@@ -169,6 +170,8 @@ def show_command(as_json: bool, key: str | None = None) -> int:
             line.append("  " + default, style="default")
             console.print(line)
             console.print(Padding(Text(f"{row.text} Allowed: {row.allowed}."), (0, 0, 0, 6)))
+        if key and any(_last(row) == "scl" for row in section.rows):
+            console.print(Padding(Text(usual()), (0, 0, 0, 2)))
     return 0
 
 

@@ -9,9 +9,14 @@ from fieldpost.console import Console
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import CommandError
+from fieldpost.file_names import SECRETS
 from fieldpost.result import result
 from fieldpost.wrapping import fit
 from firmware.config.check_network import is_loopback
+
+# Errors of a folder that was made for the desk: what only a board needs is not there.
+_OF_A_BOARD = ("node: missing", "mqtt.host: missing", f"{SECRETS}: missing")
+_NO_PIN = ": missing, must be a GPIO number"
 
 
 def check_and_tell(
@@ -22,7 +27,7 @@ def check_and_tell(
     board: whose pins it is to be wired to; None: the one that the file names.
     drivers: a folder of drivers that it may name.
     """
-    settings, errors = files.load(path)
+    settings, errors = files.load(path, board)
     if settings and not board:
         board = settings["board"]
     chip = pins.chip_named(board) if board else None
@@ -50,6 +55,13 @@ def check_and_tell(
     if shown is None:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         say(f"{count}. `fieldpost config show` lists every key and what it may be.")
+        if _lacks_a_board(errors):
+            say(
+                f"`fieldpost provision --config {path}` asks for the name, the network and the "
+                "broker; `fieldpost run` needs none of them."
+            )
+        if not board and any(_NO_PIN in error for error in errors) and not _names_pins(errors):
+            say('With "board": "pico-w" in the file, or --board, pins that fit are named.')
         return 1
     sensors = ", ".join(one["name"] for one in shown["sensors"]) or "none"
     broker = f"{shown['mqtt']['host']}:{shown['mqtt']['port']}"
@@ -67,6 +79,15 @@ def check_and_tell(
     )
     say(f"  pins     {known}")
     return 0
+
+
+def _lacks_a_board(errors: list[str]) -> bool:
+    """Whether all that is wrong with it is that it was never brought to a board."""
+    return all(error.startswith(_OF_A_BOARD) for error in errors)
+
+
+def _names_pins(errors: list[str]) -> bool:
+    return any(error.endswith(", for instance") for error in errors)
 
 
 def _driver_errors(settings: dict[str, Any] | None, folder: Path | None) -> list[str]:

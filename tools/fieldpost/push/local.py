@@ -11,7 +11,7 @@ from fieldpost.config import files, masked, pins, report
 from fieldpost.config.checked import with_checked
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
-from fieldpost.errors import BadConfig, CommandError, FileKept, NoNode, NotWritten
+from fieldpost.errors import BadConfig, FileKept, NoNode, NotWritten
 from fieldpost.file_names import CONFIG, SECRETS, config_at, on_board
 from fieldpost.provision import node_files
 
@@ -119,7 +119,8 @@ def checked(
     cautions: list[str] = []
     if settings:
         cautions = report.cautions(settings)
-        meant = _meant(settings["board"])
+        # None: one of somebody's own.
+        meant = pins.chip_or_none(settings["board"])
         if chip and meant and meant is not chip:
             errors.append(f"board: it is for {settings['board']}, and this one has {chip.name}")
         elif known := chip or meant:
@@ -128,13 +129,6 @@ def checked(
         found = own_drivers.find(drivers) if drivers else None
         errors += named.errors(settings["sensors"], found)
     return settings, errors, cautions
-
-
-def _meant(board: str | None) -> pins.Chip | None:
-    try:
-        return pins.chip_named(board) if board else None
-    except CommandError:
-        return None  # One of somebody's own.
 
 
 def refuse(local: Local, errors: list[str]) -> None:

@@ -3,21 +3,11 @@
 from fieldpost.config import pins
 from fieldpost.errors import Usage
 
-# Pairs (SCL, SDA) to look at unasked; first what is on the board's edge as its bus, by
-# MicroPython's own default or the maker's.
-_PAIRS = {
-    "ESP32": ((22, 21), (19, 18), (18, 19), (25, 26)),
-    "ESP32-S2": ((9, 8), (35, 33)),
-    "ESP32-S3": ((9, 8), (6, 5)),
-    "ESP32-C3": ((7, 6), (5, 4), (9, 8)),
-    "ESP32-C6": ((7, 6), (23, 22)),
-}
-_RP2 = tuple((sda + 1, sda) for sda in (4, 0, 2, 6, 8, 10, 12, 14, 16, 18, 20, 26))
-
 
 def pairs(chip: str | None) -> tuple[tuple[int, int], ...]:
     """Where to look for I2C unasked; nowhere on a chip that is not known."""
-    return _RP2 if (chip or "").startswith("RP2") else _PAIRS.get(chip or "", ())
+    found = pins.CHIPS.get(chip or "")
+    return found.i2c_pins if found else ()
 
 
 def free(chip: str | None) -> list[int]:

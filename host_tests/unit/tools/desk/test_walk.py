@@ -28,7 +28,7 @@ def test_a_driver_comes_from_an_empty_file_to_its_payload_as_the_page_tells(
     if not find_micropython():
         pytest.skip("MicroPython's unix port is not installed for this platform")
     page = (ROOT / "docs" / "desk.md").read_text(encoding="utf-8")
-    walk = page[page.index(_HEADING) :].partition("`fieldpost config check")[0]
+    walk = page[page.index(_HEADING) :].partition("`fieldpost deploy --drivers")[0]
     running: Running | None = None
     done = {"json": 0, "python": 0, "": 0}
     before = 0
