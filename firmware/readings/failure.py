@@ -8,6 +8,8 @@ from micropython import const
 # errno of a bus: ESP32 counts a time-out as 116, and an RP2 has EIO where an ESP32 has ENODEV.
 _BUS_ERRORS = {5: "no answer", 19: "no such device", 110: "timed out", 116: "timed out"}
 _TEXT_LIMIT = 80
+# Builds drivers and calls them, so it is in every traceback, and no place to look at.
+_CALLER = "firmware.readings.sensors"
 _DEBUG = const(0)  # as firmware/log.py has it
 
 
@@ -44,7 +46,8 @@ def explain(name, error, log):
         # The last line says what `text` says.
         for line in lines[:-1]:
             log("sensor %s: %s" % (name, line), _DEBUG)
-            if line.strip().startswith('File "'):
+            # A board has dots where a desk has slashes.
+            if line.strip().startswith('File "') and _CALLER not in line.replace("/", "."):
                 place = line
         # What a device does ends in one of these two.
         if place and not isinstance(error, (OSError, ValueError)):

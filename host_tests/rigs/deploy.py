@@ -28,6 +28,7 @@ def run():
     with open("/ran", "w") as f:
         json.dump([VERSION, MARK, part.MARK, rp2.MARK, helper.MARK], f)
     print("       0.1 ready: tester, boot 1")
+    print('       0.2 first reading: {{"temperature":21.5}}')
     try:
         while True:
             time.sleep_ms(10)
@@ -96,8 +97,11 @@ class Bench:
     def __exit__(self, *_: object) -> None:
         self.board.unplug()
 
-    def deploy(self, root: Path, *, start: bool = True, ready_s: float = 10) -> Outcome:
-        return deploy(str(self.port), Wish(root, start=start, ready_s=ready_s), Quiet())
+    def deploy(
+        self, root: Path, *, start: bool = True, ready_s: float = 10, reading_s: float = 10
+    ) -> Outcome:
+        wish = Wish(root, start=start, ready_s=ready_s, reading_s=reading_s)
+        return deploy(str(self.port), wish, Quiet())
 
     def replug(self) -> None:
         """Pull the cable and put it back in, if it isn't out already."""

@@ -29,7 +29,8 @@ from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import BadConfig, CommandError
 from fieldpost.file_names import CONFIG, SETTINGS, on_board
-from fieldpost.node_start.watch import READY, watch
+from fieldpost.node_start import tell
+from fieldpost.node_start.watch import READING_S, READY, watch
 from fieldpost.paths import ROOT
 
 READY_S = 30.0
@@ -61,7 +62,8 @@ class Wish:
     """What to deploy. umqtt: a copy of umqtt.simple to install. drivers: a folder of one's own.
     start: let the node run then.
 
-    ready_s: how long to wait for it to say that it is ready; 0: not at all. wait_s: the same for a
+    ready_s: how long to wait for it to say that it is ready; 0: not at all. reading_s: the same
+    for its first reading, once it is ready; 0: that is not told. wait_s: the same for a
     board that sleeps. follow: called with the board as soon as it has been restarted, in the place
     of that wait.
     """
@@ -70,6 +72,7 @@ class Wish:
     umqtt: Path | None = None
     start: bool = True
     ready_s: float = READY_S
+    reading_s: float = READING_S
     drivers: Path | None = None
     wait_s: float = 0.0
     follow: "Callable[[BoardLink, Outcome], None] | None" = None
@@ -324,14 +327,20 @@ def _explained(port: str, error: ProgramError) -> BoardError:
 
 
 def _start(link: BoardLink, wish: Wish, screen: Screen, outcome: Outcome) -> Outcome:
-    """Restart the board, and wait until the node says that it is ready."""
+    """Restart the board, and wait until the node says that it is ready, and what it measures."""
     link.restart()
     screen.progress(link.port, "waiting for the node", 0, None)
-    node = watch(link, wish.ready_s)
+    node = watch(link, wish.ready_s, reading_s=wish.reading_s)
     link.close(resume=False)
     if node.ready or not wish.ready_s:
-        what = f". The node is {node.ready[node.ready.index(READY) :]}" if node.ready else ""
-        return replace(outcome, text=outcome.text + what, ready=node.ready)
+        if not node.ready:
+            return outcome
+        text = f"{outcome.text}. The node is {node.ready[node.ready.index(READY) :]}"
+        if node.reading is not None:
+            text += f". Its first reading: {tell.values(node)}"
+        # The files are there and run: a sensor without values is no failure of that.
+        lacks = tell.lacks(node, link.port) if wish.reading_s else []
+        return replace(outcome, text=text, ready=node.ready, warnings=outcome.warnings + lacks)
     if node.set_up:
         text = f"{outcome.text}. It has no settings yet: fieldpost provision, or with a phone,"
         return replace(outcome, text=text + node.set_up)

@@ -1,5 +1,6 @@
 """How a node has started, in words and as JSON."""
 
+import re
 import sys
 from typing import Any
 
@@ -9,6 +10,9 @@ from fieldpost.errors import NotMeasuring
 from fieldpost.node_start.watch import READY, Start
 from fieldpost.terminal import neutral, to_json
 from fieldpost.wrapping import fit
+
+# How a node names the mistake in a driver: firmware/readings/failure.py.
+_PLACE = re.compile(r"\.py, line \d+\)")
 
 
 def say(text: str) -> None:
@@ -45,13 +49,44 @@ def reading(node: Start) -> None:
     """Print its first reading. Raises CommandError if there is none, or not of all sensors."""
     if node.reading is None:
         raise NotMeasuring("no reading of it came: `fieldpost monitor` shows what does")
-    fields = [f"{name} {_value(one)}" for name, one in node.reading.items() if name != "failed"]
-    say("first reading: " + (", ".join(fields) or "no field at all"))
-    for line in node.lines:
-        if any(f"sensor {name}: " in line for name in _failed(node)):
-            say(f"  {line.partition(' ')[2].strip()}")
+    say(f"first reading: {values(node)}")
+    for line in _why(node):
+        say(f"  {line}")
     if failed := _failed(node):
         raise NotMeasuring(f"no values from {', '.join(failed)}: look at its wiring and its pins")
+
+
+def values(node: Start) -> str:
+    """The fields of its first reading with their values, without what failed."""
+    told = (node.reading or {}).items()
+    fields = [f"{name} {_value(one)}" for name, one in told if name != "failed"]
+    return ", ".join(fields) or "no field at all"
+
+
+def lacks(node: Start, port: str) -> list[str]:
+    """What a node that is ready does not measure, each with its error and the next step."""
+    if node.reading is None:
+        return [f"no reading came in time: `fieldpost monitor --port {port}` shows why"]
+    failed = _failed(node)
+    if not failed:
+        return []
+    said = "; ".join(dict.fromkeys(_why(node)))
+    to_do = (
+        "look at what stands at that line"
+        if _PLACE.search(said)
+        else f"look at its wiring and its pins; `fieldpost scan --port {port}` says what answers"
+    )
+    return [f"no values from {', '.join(failed)}{f' ({said})' if said else ''}: {to_do}"]
+
+
+def _why(node: Start) -> list[str]:
+    """What it has said of each sensor that failed."""
+    beginnings = [f"sensor {name}: " for name in _failed(node)]
+    return [
+        line.partition(" ")[2].strip()
+        for line in node.lines
+        if any(beginning in line for beginning in beginnings)
+    ]
 
 
 def measures(node: Start | None) -> bool:

@@ -20,7 +20,7 @@ _LINES_MAX = 20
 # As long as a reading may be.
 _LINE_MAX = 4096
 # For the slowest sensor: particle counters run their fan for half a minute first.
-_READING_S = 60.0
+READING_S = 60.0
 # A node whose broker does not answer is not waited for longer: its reading is told.
 _DELIVERY_S = 15.0
 
@@ -79,7 +79,7 @@ def restart(link: BoardLink, screen: Screen, ready_s: float) -> Start:
     """Restart the board, and see its node to its first reading and delivery. Closes the link."""
     link.restart()
     screen.progress(link.port, "waiting for the first reading", 0, None)
-    node = watch(link, ready_s, reading_s=_READING_S, delivery_s=_DELIVERY_S)
+    node = watch(link, ready_s, reading_s=READING_S, delivery_s=_DELIVERY_S)
     link.close(resume=False)
     return node
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from firmware.log import DEBUG
-from firmware.readings import failure
+from firmware.readings import failure, sensors
 
 
 def _failed() -> Exception:
@@ -52,3 +52,14 @@ def test_a_mistake_in_a_driver_is_told_with_its_line_at_every_level() -> None:
     # What a device does is no mistake.
     for error in (_failed(), ValueError("bad checksum")):
         assert "line" not in failure.explain("uv", error, silent)
+
+
+def test_what_is_wrong_where_a_driver_is_built_names_no_line_of_the_firmware() -> None:
+    error = None
+    try:
+        sensors._build(["there_is_no_such_module:Driver"], None)
+    except ImportError as caught:
+        error = caught.with_traceback(caught.__traceback__ and caught.__traceback__.tb_next)
+    assert error
+    told = failure.explain("uv", error, lambda line, level: None)
+    assert "there_is_no_such_module" in told and "line" not in told

@@ -182,6 +182,32 @@ def test_a_board_without_a_configuration_is_told_what_comes_next(
     assert not (bench.folder / "ran").exists()
 
 
+def test_what_a_node_that_is_ready_measures_and_what_it_does_not_is_said(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root = project(tmp_path / "one", "one")
+    done = bench.deploy(root)
+    assert done.ok and not done.warnings
+    assert done.text.endswith("ready: tester, boot 1. Its first reading: temperature 21.5")
+    app = root / "firmware" / "app.py"
+    good = app.read_text()
+    failed = """print("       0.2 sensor uv: OSError 110 timed out")
+    print('       0.2 first reading: {"failed":["uv"]}')"""
+    line = """print('       0.2 first reading: {"temperature":21.5}')"""
+    assert line in good
+    app.write_text(good.replace(line, failed))
+    done = bench.deploy(root)
+    assert done.ok and done.text.endswith("Its first reading: no field at all")
+    (warning,) = done.warnings
+    assert warning.startswith("no values from uv (sensor uv: OSError 110 timed out): look at")
+    assert f"fieldpost scan --port {bench.port}" in warning
+    app.write_text(good.replace(line, failed.replace("OSError 110", "NameError (uv.py, line 5)")))
+    assert "what stands at that line" in bench.deploy(root).warnings[0]
+    app.write_text(good.replace(line, "pass"))
+    (warning,) = bench.deploy(root, reading_s=1).warnings
+    assert warning.startswith("no reading came in time") and "fieldpost monitor" in warning
+
+
 def test_a_node_that_does_not_get_ready_is_a_failure_that_shows_its_console(
     bench: Bench, tmp_path: Path
 ) -> None:
