@@ -142,12 +142,12 @@ class Bringing:
         node = self._dialogue.node
         if not self._parts or not self._parts[-1].is_sent:
             return unchanged(node)
-        shows = f"`fieldpost config pull --node {node}` tells which it has"
+        shows = f"What it has: `fieldpost cmd {node} get`"
         if self._is_judged:
             return f"{node} has the new configuration"
         if self._is_taken:
-            return f"{node} has the new configuration on trial, {self._way_back()}; {shows}"
-        return f"{node} may have the new configuration, or get it at its next wake; {shows}"
+            return f"{node} has the new configuration on trial: {self._way_back()}. {shows}"
+        return f"{node} may have the new configuration, or get it at its next wake. {shows}"
 
     def run(self, screen: Screen, wait: bool = True) -> Outcome:
         """Send it, and wait for the end of its trial and its first reading."""

@@ -77,12 +77,16 @@ def push(
     if dry_run:
         tell.say("nothing was sent: this was a dry run")
     elif outcome.verdict in ("kept", "in force"):
-        how = "the node is connected, and keeps it" if outcome.verdict == "kept" else "in force"
+        how = (
+            "the node is connected, and keeps it"
+            if outcome.verdict == "kept"
+            else "it is in force"
+        )
         tell.say(how)
         if ready_s:
             tell.reading(start)
     elif outcome.verdict:
-        tell.say(f"on trial: `fieldpost config pull --node {node}` tells which it has")
+        tell.say(f"it is on trial now. What it has then: `fieldpost cmd {node} get`")
     return 0
 
 

@@ -248,7 +248,7 @@ def test_a_node_that_never_tells_how_it_ended_goes_back_by_itself(
 
     with monkeypatch.context() as patched:
         patched.setattr(Node, "publish", silent_then)
-        with pytest.raises(Unanswered, match=r"goes back .* by itself.*config pull --node n"):
+        with pytest.raises(Unanswered, match=r"goes back .* by itself.*cmd n get"):
             push()
     began = time.monotonic()
     outcome, state = push(wait=False)
