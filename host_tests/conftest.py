@@ -42,6 +42,14 @@ def _place(item: pytest.Item) -> str:
     return item.path.relative_to(_HERE).as_posix()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_emulated_board_of_others(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What another test, or a person, emulates on this machine is not found as a board here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("running")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
     """A broker for the tests of one file: Mosquitto where it is installed, else amqtt."""

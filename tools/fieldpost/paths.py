@@ -43,6 +43,12 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "fieldpost"
 
 
+def running_folder() -> Path:
+    """Where programs that run say so to each other. Not created here."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(base) / "fieldpost" if base else cache_folder() / "running"
+
+
 def fetched_lib() -> Path:
     """Where upstream's `umqtt/` is put: into the checkout's lib/, else into the user's cache, as
     what is installed may be read-only."""

@@ -9,9 +9,11 @@ from typing import Literal
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
-# What is at the USB end: an interpreter's own port, a chip's own port, a bridge to somebody's
-# UART, or something that no board of ours uses.
-Kind = Literal["micropython", "espressif", "bridge", "probe", "other"]
+from fieldpost.board import emulated
+
+# What is at the other end: an interpreter's own port, a chip's own port, a bridge to somebody's
+# UART, a board that a program is, or something that no board of ours uses.
+Kind = Literal["micropython", "espressif", "bridge", "emulated", "probe", "other"]
 
 RASPBERRY_PI = 0x2E8A
 ESPRESSIF = 0x303A
@@ -48,13 +50,14 @@ class Port:
     @property
     def may_be_a_board(self) -> bool:
         """Whether to talk to it unasked: a stranger's modem or printer is left alone."""
-        return self.kind in ("micropython", "espressif", "bridge")
+        return self.kind in ("micropython", "espressif", "bridge", "emulated")
 
 
 def all_ports() -> list[Port]:
-    """The USB serial ports, in the order of their names. Opens none."""
+    """The USB serial ports, in the order of their names, then emulated boards. Opens none."""
     found = [_port(info) for info in list_ports.comports() if info.vid is not None]
-    return sorted(found, key=lambda port: port.device)
+    made = [Port(one.console, "emulated", f"emulated {one.title}") for one in emulated.running()]
+    return sorted(found, key=lambda port: port.device) + made
 
 
 def port_named(device: str) -> Port:

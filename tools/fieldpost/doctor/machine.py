@@ -200,8 +200,8 @@ def firmware_parts() -> list[Check]:
         versions = ", ".join(sorted(entry.version for entry in have))
         found.append(Check("Pico W image", "ok", f"{versions}, in {folder}"))
     else:
-        text = "not in the cache: `fieldpost flash` downloads it; the emulator needs it"
-        fix = f"fieldpost flash, or put {entries[0].file_name} into {folder}"
+        text = "not in the cache: `fieldpost flash` and `fieldpost emulate` download it"
+        fix = f"fieldpost emulate, or put {entries[0].file_name} into {folder}"
         found.append(Check("Pico W image", "optional", text, fix))
     return found
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from fieldpost import node_source
+from fieldpost.board.emulated import announced
 from fieldpost.board_json import for_board
 from fieldpost.config.checked import with_checked
 from fieldpost.deploy.build import for_emulator
@@ -20,6 +21,7 @@ from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import Emulator
 from fieldpost.emulator.engine import Engine
 from fieldpost.emulator.esp32_c3 import VARIABLE
+from fieldpost.emulator.image import find_or_fetch
 from fieldpost.emulator.sensors import Told, Wired, wire
 from fieldpost.errors import CommandError, Usage
 from fieldpost.file_names import CONFIG, SECRETS
@@ -47,7 +49,8 @@ def emulate(
     image: Annotated[
         str | None,
         typer.Option(
-            help="MicroPython for it: a file, or a version (1.25.0); else the newest there."
+            help="MicroPython for it: a file, or a version (1.25.0); else the newest there is "
+            "here. One that is not here is fetched."
         ),
     ] = None,
     qemu: Annotated[
@@ -102,7 +105,7 @@ def emulate(
     """
     engine = engines.of_board(board)
     engine.require(qemu)
-    path = engine.find_image(image)
+    path = find_or_fetch(engine, image)
     node = _node(engine, config, drivers, open_network)
     files = {} if bare else _files(engine, node, config, open_network)
     wired = _wired(engine, node, config, bare, Told(device or (), settings or (), values))
@@ -125,11 +128,12 @@ def emulate(
             if bare:
                 if engine.wires and not wired.plan:
                     tell("No sensor is wired to it: --device bme280 would do that.")
-                tell(f"Put a node on it: fieldpost provision --port {emulated.console}")
+                tell("Put a node on it: fieldpost provision")
                 tell(f"Its network: {engine.ssid}, {engine.password_note}")
                 for seen in ports:
                     tell(f"Its broker: mqtt://{GATEWAY}:{seen}, which is {url} on this machine")
-                _rest(seconds)
+                with announced(emulated.console, engine.title):
+                    _rest(seconds)
                 figures = emulated.stats()
             else:
                 if url:

@@ -23,13 +23,18 @@ _VERSION = re.compile(r"v?(\d+(?:\.\d+)*)")
 _VERSION_IN_NAME = re.compile(r"-v(\d+(?:\.\d+)*)\.\w+$")
 
 
+class NoImage(BadFile):
+    """None of those that were asked for is here. The text says where to put one."""
+
+
 class Engine(ABC):
     """What is to be known of a board's emulator before one runs.
 
     board: MicroPython's name of it. title: a person's. platform: `sys.platform` of its firmware.
     suffix: of its images. chip: as images name it. ssid: of an access point there; password: one
     that it takes, "" if it is open, and password_note: what to say of it. wires: the types of
-    sensors that can be wired to it.
+    sensors that can be wired to it. tried_version: of the image to fetch where there is
+    none; None: the newest.
     """
 
     board: ClassVar[str]
@@ -41,6 +46,7 @@ class Engine(ABC):
     password: ClassVar[str]
     password_note: ClassVar[str]
     wires: ClassVar[frozenset[str]] = frozenset()
+    tried_version: ClassVar[str | None] = None
 
     @abstractmethod
     def file_system(self, image: Path) -> Geometry:
@@ -101,7 +107,7 @@ class Engine(ABC):
         if not found:
             what = f"{self.title} image"
             what += f" of MicroPython {wanted}" if wanted else ""
-            raise BadFile(
+            raise NoImage(
                 f"there is no {what} in {folder}. Download {self.board}-…-vX.Y.Z{self.suffix} "
                 f"from https://micropython.org/download/{self.board}/ into that folder, or give "
                 "its path with --image."

@@ -28,6 +28,7 @@ class _PicoW(Engine):
     password_note = "any password of 8 characters"
     chip = "RP2040"
     wires = _WIRES
+    tried_version = "1.25.0"
 
     def file_system(self, image: Path) -> Geometry:
         """Since MicroPython 1.21 the last 848 KiB; rp2's own _boot.py programs 256 at once."""

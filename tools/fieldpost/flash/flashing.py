@@ -136,7 +136,9 @@ def flash_by_hand(wish: Wish, screen: Screen) -> Outcome:
 def _is_candidate(board: Board) -> bool:
     if board.state == "bootloader":
         return True
-    return port_named(board.port).may_be_a_board
+    port = port_named(board.port)
+    # An emulated one boots the image that it was started with.
+    return port.may_be_a_board and port.kind != "emulated"
 
 
 def _flash_port(port: Port, wish: Wish, screen: Screen) -> Outcome:
