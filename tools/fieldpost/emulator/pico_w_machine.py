@@ -12,8 +12,10 @@ from rp2040py.device.mp_device import MicroPythonDevice
 from rp2040py.external.cyw43 import Cyw43439
 from rp2040py.simulator import Simulator
 
+from fieldpost.emulator.access_point import RadioBus
 from fieldpost.emulator.machine import Machine
 from fieldpost.emulator.network import Network
+from fieldpost.emulator.pico_w import SSID
 from fieldpost.emulator.pico_w_wiring.wiring import Wiring
 from fieldpost.emulator.setup import Setup
 
@@ -44,6 +46,7 @@ class PicoW(Machine):
     def __init__(self, setup: Setup) -> None:
         spec = BOARDS[_BOARD]
         radio = Cyw43439()
+        radio.bus = RadioBus(SSID)
         others = tuple(extra for extra in spec.extras if extra is not Cyw43439)
         # The image is a file, and the layout comes with the package: nothing is looked up.
         spec = dataclasses.replace(
