@@ -37,7 +37,14 @@ def running() -> list[Emulated]:
     """Those of programs that run still, in the order of their consoles."""
     if os.name == "nt":
         return []  # There is no emulator, and to ask for a process would end it.
-    found = (_read(file) for file in running_folder().glob("*.json") if _lives(file.stem))
+    found = []
+    for file in running_folder().glob("*.json"):
+        if _lives(file.stem):
+            found.append(_read(file))
+        else:
+            # It was killed; its number and its console may soon be another's.
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
     return sorted((one for one in found if one), key=lambda one: one.console)
 
 

@@ -29,6 +29,7 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.node_source import NodeSource
 from fieldpost.options import DriversOption, JsonOption
+from fieldpost.programs import signals_end_it
 from fieldpost.result import result
 
 _GOODBYE_S = 5.0
@@ -110,7 +111,7 @@ def emulate(
     files = {} if bare else _files(engine, node, config, open_network)
     wired = _wired(engine, node, config, bare, Told(device or (), settings or (), values))
     tell = _tell_nobody if as_json else typer.echo
-    with _broker(broker, open_network) as (port, url):
+    with signals_end_it(), _broker(broker, open_network) as (port, url):
         ports = {} if port is None else {_port_of(files): port}
         with Emulator(
             path,
