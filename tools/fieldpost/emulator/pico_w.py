@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldpost.advice import install_command
+from fieldpost.emulator.addresses import PICO_W_SSID
 from fieldpost.emulator.engine import Engine
 from fieldpost.emulator.littlefs import Geometry
 from fieldpost.emulator.setup import Setup
@@ -12,7 +13,7 @@ from fieldpost.emulator.setup import Setup
 if TYPE_CHECKING:
     from fieldpost.emulator.machine import Machine
 
-SSID = "RP2040PY-GUEST"
+SSID = PICO_W_SSID
 _I2C = {"aht", "bh1750", "bme280", "ina219", "scd4x", "sgp40", "sht3x", "sht4x"}
 _CONVERTER = {"analog", "internal", "soil", "supply"}
 _WIRES = frozenset(_I2C | _CONVERTER | {"digital", "driver", "pulses"})

@@ -13,9 +13,9 @@ from rp2040py.external.cyw43 import Cyw43439
 from rp2040py.simulator import Simulator
 
 from fieldpost.emulator.access_point import RadioBus
+from fieldpost.emulator.addresses import PICO_W_SSID
 from fieldpost.emulator.machine import Machine
 from fieldpost.emulator.network import Network
-from fieldpost.emulator.pico_w import SSID
 from fieldpost.emulator.pico_w_wiring.wiring import Wiring
 from fieldpost.emulator.setup import Setup
 
@@ -46,7 +46,7 @@ class PicoW(Machine):
     def __init__(self, setup: Setup) -> None:
         spec = BOARDS[_BOARD]
         radio = Cyw43439()
-        radio.bus = RadioBus(SSID)
+        radio.bus = RadioBus(PICO_W_SSID)
         others = tuple(extra for extra in spec.extras if extra is not Cyw43439)
         # The image is a file, and the layout comes with the package: nothing is looked up.
         spec = dataclasses.replace(
