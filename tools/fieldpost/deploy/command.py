@@ -77,7 +77,9 @@ def _follow(ports: list[str], wish: "Wish", *, is_plain: bool) -> int:
         raise Usage("--watch follows one board, which runs: no --all, --no-start or --json")
     with signals_end_it():
         follower = Follower(
-            the_port(ports[0] if ports else None), wish, lambda line: print(line, flush=True)
+            the_port(ports[0] if ports else None),
+            wish,
+            lambda line: print(fit(line, sys.stdout), flush=True),
         )
         try:
             return 0 if follower.run() else 1
