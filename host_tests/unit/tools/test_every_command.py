@@ -39,6 +39,7 @@ from fakes.raw_repl import RawReplBoard
 from fakes.uf2_drive import Uf2Drive
 from fieldpost import cli, result
 from fieldpost.board.ports import Port
+from fieldpost.config import reference
 from fieldpost.deploy import deployment
 from fieldpost.flash import flashing
 from fieldpost.mqtt import url as mqtt_url
@@ -397,6 +398,46 @@ def test_a_success_is_one_object_with_the_keys_of_the_page(name: str, place: Pla
     keys = set(re.findall(r"`(\w+)`", rows()[name]))
     if keys:
         assert told.keys() - {"ok", "error"} <= keys, told
+
+
+# What takes long, or succeeds once, was seen above, with --json.
+_BRIEF = [
+    name
+    for name, case in CASES.items()
+    if case.needs not in ("board", "wired_board", "project_and_board", "board_in_its_bootloader")
+    and not case.goes_on
+    and name not in {"demo", "run", "new-sensor", "ha remove", "certs ca"}
+    and name not in _SUCCEEDS_ELSEWHERE | _HAS_NO_JSON
+]
+
+
+@pytest.mark.parametrize("name", _BRIEF)
+def test_a_success_is_told_to_a_person_on_60_columns_and_in_a_pipe(
+    name: str, place: Place
+) -> None:
+    case = prepared(place, name)
+    if case.needs:
+        getattr(place, case.needs)()
+    for is_terminal, encoding in (True, "cp1252"), (False, "ascii"):
+        with mock.patch.object(cli, "app", parser(60)):
+            ran = fieldpost(
+                *place.words(name, case.succeeds),
+                is_terminal=is_terminal,
+                encoding=encoding,
+                environment={"COLUMNS": "60"},
+            )
+        ran.check()
+        assert ran.status == 0 or name == "doctor", ran
+        assert re.search("[A-Za-z]{3}", ran.out), ran
+
+
+def test_ctrl_c_is_told_to_a_script_and_has_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupts(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reference, "show_command", interrupts)
+    ran = fieldpost("config", "show", "--json", is_terminal=False)
+    assert json.loads(ran.out)["error"]["code"] == "interrupted" and ran.status == 130
 
 
 def goes_on(name: str) -> bool:
