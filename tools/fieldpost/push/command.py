@@ -90,6 +90,7 @@ def push(
     from fieldpost.push import cable, local
 
     wanted = local.read(file)
+    local.passes(wanted, drivers)
     start = None
     with FlashScreen(steps=False) as screen:
         with the_board(port, screen, wait) as link:

@@ -15,6 +15,9 @@ from fieldpost.errors import BadConfig, FileKept, NoNode, NotWritten
 from fieldpost.file_names import CONFIG, SECRETS, config_at, on_board
 from fieldpost.provision import node_files
 
+# For a check of all but those that are on the board.
+_ANY_SECRETS = {"wifi": [{"ssid": "any", "password": ""}]}
+
 
 @dataclass(frozen=True)
 class Local:
@@ -75,6 +78,15 @@ def _same(one: bytes, other: bytes) -> bool:
         return False
 
 
+def passes(local: Local, drivers: Path | None) -> None:
+    """Raises CommandError with what is wrong with it for every board: nobody has to be asked, and
+    no node to be stopped, to say that."""
+    secrets = _ANY_SECRETS if local.secrets is None else local.secrets
+    board = local.config.get("board")
+    errors = checked(local.config, for_board(secrets), pins.chip_or_none(board), drivers)[1]
+    refuse(local, files.advised(errors, local.config), "has errors")
+
+
 def fit(
     local: Local,
     secrets: bytes | None,
@@ -131,10 +143,10 @@ def checked(
     return settings, errors, cautions
 
 
-def refuse(local: Local, errors: list[str]) -> None:
+def refuse(local: Local, errors: list[str], what: str = "is not for this board") -> None:
     """Raises CommandError with all that is wrong, if anything is."""
     if errors:
-        raise BadConfig("\n".join([f"{local.path} is not for this board:", *errors]))
+        raise BadConfig("\n".join([f"{local.path} {what}:", *errors]))
 
 
 def _drivers_missing(settings: Mapping[str, Any], there: Container[str]) -> list[str]:

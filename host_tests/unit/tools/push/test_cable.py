@@ -136,6 +136,27 @@ def test_what_that_board_cannot_be_is_refused_before_anything_is_written(
     assert bench.files() == before
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({**_NEW, "sample_seconds": 1}, "sample_seconds: unknown key"),
+        ({**_NEW, "sensors": [{"type": "bme280"}], "board": "pico-w"}, "SCL 5 and SDA 4"),
+        (
+            {**_NEW, "sensors": [{"type": "dht", "pin": 15}, {"type": "ds18x20", "pin": 16}]},
+            'sensors[1]: publishes "temperature" as sensors[0] does',
+        ),
+        ({**_NEW, "board": "pico-w", "sensors": [{"type": "dht", "pin": 23}]}, "the radio"),
+    ],
+)
+def test_what_no_board_could_be_is_said_without_asking_one(
+    tmp_path: Path, config: object, said: str
+) -> None:
+    node = _node(tmp_path / "node", config)
+    status, told = _push(node, "--port", tmp_path / "no-board", "--wait", "0")
+    assert status == 1 and said in told, told
+    assert "config.json has errors:" in told and "this board" not in told
+
+
 def test_a_loopback_broker_and_a_driver_that_is_not_there_are_warned_of(
     bench: Bench, tmp_path: Path
 ) -> None:
