@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -53,12 +53,13 @@ def scan(
     """
     from fieldpost.progress import FlashScreen
     from fieldpost.scan import scan as survey
-    from fieldpost.scan.save import add
+    from fieldpost.scan.save import add, meant
 
     if (scl is None) != (sda is None):
         raise Usage("give both pins of the I2C bus: --scl and --sda")
     if file and not save:
         raise Usage("a file is for --save, which adds to it what is found")
+    target = meant(file or Path(CONFIG)) if save else None
     pair = None if scl is None or sda is None else (scl, sda)
     with FlashScreen(steps=False) as screen, the_board(port, screen, wait) as link:
         screen.progress(link.port, "scanning", 0, None)
@@ -69,23 +70,40 @@ def scan(
     failure = ("bus_stuck", "\n".join(stuck)) if stuck else None
     if not as_json:
         typer.echo(_text(found))
-    if save:
-        path, added = add(file or Path(CONFIG), found.sensors())
+    if target:
+        path, added = add(target, found.sensors())
         told |= {"file": str(path), "added": added}
         if not as_json:
-            typer.echo(fit(_saved(path, len(added)), sys.stdout))
+            _tell_saved(path, added, found)
     if as_json:
         typer.echo(result(told, failure))
     if stuck:
         raise typer.Exit(1)
 
 
-def _saved(path: Path, count: int) -> str:
-    if not count:
-        return f"Nothing was added to {path}: it has all of it."
-    sensors = "1 sensor was" if count == 1 else f"{count} sensors were"
-    push = f"`fieldpost config push {path}`"
-    return f"{sensors} added to {path}. Next: {push}, or `fieldpost provision --config {path}`"
+def _tell_saved(path: Path, added: list[dict[str, Any]], found: "Found") -> None:
+    def say(text: str) -> None:
+        typer.echo(fit(text, sys.stdout))
+
+    if not found.sensors():
+        say(f"Nothing was found, so {path} is as it was.")
+        return
+    if not added:
+        say(f"Nothing was added to {path}: it has all of it.")
+        return
+    say(f"Added to {path}:")
+    for entry in added:
+        typer.echo(f"    {json.dumps(entry)}")
+    if prefixed := [str(one.get("name", one["type"])) for one in added if one.get("prefix")]:
+        say(
+            f'With "prefix": true the fields of {", ".join(prefixed)} carry its name, as in '
+            f"{prefixed[0]}_temperature, for another sensor may publish the same."
+        )
+    port = f"--port {found.port}"
+    say(
+        f"Next: `fieldpost config push {path} {port}`, or "
+        f"`fieldpost provision --config {path} {port}`"
+    )
 
 
 def _text(found: "Found") -> str:

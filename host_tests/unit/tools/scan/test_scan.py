@@ -136,8 +136,15 @@ def test_a_node_that_runs_is_stopped_and_started_again(make: Make) -> None:
 def test_what_is_found_is_saved_where_it_is_wanted(make: Make, tmp_path: Path) -> None:
     board = make(MANY)
     node = tmp_path / "node"
+    node.mkdir()
     status, output = run("--port", board.port, "--save", str(node / "config.json"))
-    assert status == 0 and "9 sensors were added" in output and "config push" in output
+    assert status == 0 and f"Added to {node / 'config.json'}:\n" in output
+    for entry in json.loads((node / "config.json").read_bytes())["sensors"]:
+        assert f"    {json.dumps(entry)}\n" in output.partition("Added to")[2]
+    words = " ".join(output.split())
+    assert "carry its name, as in" in words
+    for command in ("config push", "provision --config"):
+        assert f"fieldpost {command} {node / 'config.json'} --port {board.port}" in words
     assert len(json.loads((node / "config.json").read_bytes())["sensors"]) == 9
     status, output = run("--port", board.port, "--json", "--save", str(node))
     assert status == 0 and json.loads(output)["added"] == []
@@ -155,6 +162,15 @@ def test_named_pins_are_tried_without_resistors_and_no_other_is_touched(make: Ma
     assert status == 0 and "I2C 1, SCL 3, SDA 2:\n  0x76  BME280" in output
     with open_link(board.port) as link:
         assert link.eval("sorted(bench.left)") == [2, 3]
+
+
+def test_nothing_found_adds_nothing_and_says_no_more(make: Make, tmp_path: Path) -> None:
+    board = make()
+    status, output = run("--port", board.port, "--save", str(tmp_path))
+    assert status == 0 and "it has all of it" not in output
+    assert f"Nothing was found, so {tmp_path / 'config.json'} is as it was" in output
+    with pytest.raises(CommandError, match=r"there is no folder .*prch"):
+        run("--port", str(tmp_path / "no-board"), "--save", str(tmp_path / "prch"))
 
 
 def test_a_bare_board_with_nothing_on_it_says_so_and_drives_nothing(make: Make) -> None:
