@@ -79,6 +79,9 @@ def moved(config: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def _config(at: Path) -> dict[str, Any]:
+    if not at.exists():
+        what = "file" if at.suffix == ".json" and at.parent.is_dir() else "folder"
+        raise BadFile(f"there is no {what} {at}. Without one an example runs")
     path = config_at(at)
     found, errors = config_files.parse(_bytes(path), CONFIG)
     if errors or not isinstance(found, dict):

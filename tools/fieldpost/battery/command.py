@@ -9,7 +9,7 @@ import typer
 
 from fieldpost.battery.profiles import BOARDS, CELLS
 from fieldpost.board import names
-from fieldpost.errors import BadConfig, Usage
+from fieldpost.errors import BadConfig, BadFile, Usage
 from fieldpost.file_names import SECRETS, config_at
 from fieldpost.options import JsonOption
 from fieldpost.result import result
@@ -117,6 +117,8 @@ def _settings(path: Path) -> dict[str, Any]:
     from fieldpost.config import files as config_files
     from firmware.config import check as config
 
+    if not path.exists():
+        raise BadFile(f"there is no {path}")
     settings, errors = config_files.load(path)
     if settings is None and all(error.startswith(SECRETS) for error in errors):
         stand_in = {"wifi": [{"ssid": "-", "password": ""}]}

@@ -34,6 +34,8 @@ def load(path: Path, board: str | None = None) -> tuple[dict[str, Any] | None, l
     board: whose pins are suggested; None: that which the file names.
     """
     path = config_at(path)
+    if missing := _folder_missing(path):
+        return None, [missing]
     parsed, errors = _read(path, CONFIG, "docs/configuration.md has an example")
     secrets, secrets_errors = _read(secrets_beside(path), SECRETS, "with " + _SECRETS_TEMPLATE)
     settings, wrong = config.check(parsed, secrets)
@@ -41,6 +43,12 @@ def load(path: Path, board: str | None = None) -> tuple[dict[str, Any] | None, l
     in_secrets = [error for error in wrong if error.startswith(SECRETS)]
     errors = errors or [error for error in wrong if error not in in_secrets]
     return settings, advised(errors + (secrets_errors or in_secrets), parsed, board)
+
+
+def _folder_missing(path: Path) -> str | None:
+    """What is wrong with a path that leads nowhere: it may be mistyped, and no file is missing."""
+    folder = path.parent if path.suffix == ".json" else path
+    return None if path.exists() or folder.is_dir() else f"there is no folder {folder}"
 
 
 def advised(errors: list[str], config: Any, board: str | None = None) -> list[str]:

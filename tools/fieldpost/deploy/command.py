@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
-from fieldpost.errors import Usage
+from fieldpost.errors import BadFile, Usage
 from fieldpost.options import DriversOption, JsonOption
 from fieldpost.result import all_of
 from fieldpost.wrapping import fit
@@ -53,8 +53,14 @@ def deploy(
     """
     from fieldpost.board.choose import targets
     from fieldpost.deploy import deployment as deploying
+    from fieldpost.drivers import folder as own_drivers
     from fieldpost.progress import FlashScreen
 
+    # What is wrong with them is said before a board is looked for, unless they are being written.
+    if drivers and not drivers.is_dir():
+        raise BadFile(f"there is no folder {drivers}")
+    if drivers and not watch:
+        own_drivers.find(drivers).files()
     wish = deploying.Wish(umqtt=umqtt, drivers=drivers, start=start, ready_s=ready, wait_s=wait)
     if watch:
         raise typer.Exit(_follow(port or [], wish, is_plain=not (every or as_json) and start))

@@ -86,6 +86,14 @@ def test_missing_files_are_named_with_what_to_create(tmp_path: Path) -> None:
     assert set(json.loads(template)) == {row[0] for row in schema.SECRETS}
 
 
+@pytest.mark.parametrize("name", ["nope", "nope/config.json"])
+def test_a_folder_that_is_not_there_is_one_error(tmp_path: Path, name: str) -> None:
+    assert config_files.load(tmp_path / name) == (
+        None,
+        [f"there is no folder {tmp_path / 'nope'}"],
+    )
+
+
 def test_a_folder_in_place_of_a_file_is_an_error(tmp_path: Path, write: Write) -> None:
     path = write(GOOD)
     path.with_name("secrets.json").unlink()
