@@ -20,7 +20,8 @@ from fakes.network_module import FakeNetwork
 WATCHDOG_BASES = {"RP2040": 0x40058000, "RP2350": 0x400D8000}
 ARMED = 0x6AB73121  # pico-sdk, hardware_watchdog: watchdog_enable()
 RTC_BYTES = 2048
-# What the port has, by chip; a chip of MicroPython before 1.27 has no "gpio".
+# What the port has, by chip. Before MicroPython 1.27 a C3 has the functions of the other two
+# instead, which take a pin and never wake it.
 WAKE_UNITS = {"ESP32": ("ext0", "ext1"), "ESP32S3": ("ext0", "ext1"), "ESP32C3": ("gpio",)}
 WAKE_PINS = {
     "ESP32": {0, 2, 4, *range(12, 16), *range(25, 28), *range(32, 40)},
@@ -50,6 +51,7 @@ class Chip:
         self.script: list[tuple[int, int, int]] = []  # (ms, pin, level), driven from outside
         self.full_hz = self.frequency_hz = 160_000_000 if self.is_esp32 else 125_000_000
         self.wake_reason = 0
+        self.is_before_1_27 = False
         self.armed: dict[str, tuple[int, int]] = {}  # a unit's (pin, level), for the next sleep
         self.watchdog_ms: int | None = None
         self.fed_at = 0
@@ -154,12 +156,13 @@ class Chip:
         )
         self.on_light_sleep()
 
-    def set_frequency(self, hz: int | None = None) -> int:
+    def set_frequency(self, hz: int | None = None) -> int | None:
         if hz is not None:
             # What was seen to happen on a board: not with the radio on, and never below this.
             assert not self.network.is_active, "the clock was changed while the radio ran"
             assert self.is_esp32 and hz >= 80_000_000
             self.frequency_hz = hz
+            return None
         return self.frequency_hz
 
     def start_radio(self) -> None:
@@ -315,14 +318,17 @@ class Chip:
         def unit(name: str) -> Callable[..., None]:
             def arm(pins: Any, level: bool) -> None:
                 for one in (pins,) if name == "ext0" else pins:
-                    if one.name not in WAKE_PINS[self.model]:
+                    if one.name in WAKE_PINS[self.model]:
+                        if name in WAKE_UNITS[self.model]:
+                            chip.armed[name] = (one.name, int(level))
+                    elif name != "gpio":  # That one takes any pin, and some never wake it.
                         raise ValueError("invalid pin")
-                    chip.armed[name] = (one.name, int(level))
 
             return arm
 
         module.WAKEUP_ALL_LOW, module.WAKEUP_ANY_HIGH = False, True
-        for name in WAKE_UNITS.get(self.model, ()):
+        units = WAKE_UNITS.get(self.model, ())
+        for name in ("ext0", "ext1") if self.is_before_1_27 else units:
             setattr(module, "wake_on_" + name, unit(name))
         return module
 

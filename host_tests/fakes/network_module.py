@@ -2,6 +2,9 @@
 
 `script` holds, for each connect() in turn, [(ms after it, status), …]; the last list serves all
 later ones. Up (1010, 3) brings an address, unless the script says otherwise.
+
+What an ESP32 answers is held against genuine images by host_tests/on_esp32/test_port.py. A second
+connect() is refused here, as it is by some versions.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ class FakeNetwork:
     def __init__(self, chip: Chip) -> None:
         self.chip = chip
         self.is_active = False
+        self.has_mode = False  # ESP32: whether it was active before
         self.powered = False  # RP2: whether the radio chip runs, active or not
         self.settings: dict[str, Any] = {"country": "XX", "hostname": "mpy"}
         self.country_at_start: str | None = None
@@ -77,11 +81,12 @@ class FakeNetwork:
             def __init__(self) -> None:
                 self.settings: dict[str, Any] = {"ssid": "DEFAULT", "key": "default"}
 
-            def active(self, on: bool) -> None:
+            def active(self, on: bool) -> bool | None:
                 network.powered = network.powered or on
                 network.is_open = on
                 if on:
                     network.opened.append(dict(self.settings))
+                return on if chip.is_esp32 else None
 
             def config(self, **values: Any) -> None:
                 if chip.is_esp32 and not network.is_open:
@@ -113,18 +118,21 @@ class FakeNetwork:
                 if on and not network.is_active:
                     network.country_at_start = network.settings["country"]
                 network.is_active = on
+                network.has_mode = True
                 if on and not network.powered and not chip.is_esp32:
                     chip.start_radio()
                 if not on:
                     network._joined_ms = None
                     if chip.is_esp32:
                         network._address = "0.0.0.0"  # esp_netif_down() clears it.
-                return None
+                return on if chip.is_esp32 else None
 
             def config(self, *names: str, **values: Any) -> Any:
                 if names:
                     return network.settings.get(names[0], 6)
-                if not network.is_active:
+                if chip.is_esp32 and not network.has_mode:
+                    raise OSError("Wifi Invalid Mode")
+                if not chip.is_esp32 and not network.is_active:
                     raise OSError("Wifi Not Started")
                 network.settings.update(values)
                 return None
@@ -148,7 +156,8 @@ class FakeNetwork:
                 if network.is_associated():
                     return network.dbm
                 if chip.is_esp32:
-                    raise OSError("Wifi Not Connected")
+                    off = "Wifi Internal Error"
+                    raise OSError("Wifi Not Connected" if network.is_active else off)
                 return 0
 
             def disconnect(self) -> None:
@@ -158,6 +167,8 @@ class FakeNetwork:
                 if network._joined_ms is not None:
                     network._joined_ms = None
                     network._left_ms = chip.time.elapsed_ms
+                    if chip.is_esp32 and not network.static:
+                        network._address = "0.0.0.0"
                 if not chip.is_esp32:
                     network._last = 0  # The address stays: RP2 shows it until the next lease.
                 elif network._last == 1010:
@@ -166,8 +177,12 @@ class FakeNetwork:
         def connect_esp32(
             _: Any, ssid: str, key: str | None, *, bssid: bytes | None = None
         ) -> None:
+            if not network.has_mode:
+                raise OSError("Wifi Invalid Mode")
+            if not network.is_active:
+                raise OSError("Wifi Not Started")
             if network._joined_ms is not None and network.status() in (_ESP32_JOINING, 1010):
-                raise OSError("Wifi Internal Error")
+                raise OSError("Wifi Internal State Error")
             # A reason for a failure stays visible until this attempt has its own.
             if network._last not in _ESP32_REASONS:
                 network._last = _ESP32_JOINING
@@ -212,7 +227,7 @@ class FakeNetwork:
                 if value is None:
                     return network.settings[name]
                 if len(value) > 32:
-                    raise ValueError(name)
+                    raise ValueError
                 network.settings[name] = value
                 return None
 

@@ -186,6 +186,16 @@ def test_a_pin_that_cannot_wake_the_board_is_refused_by_name() -> None:
         Sleeper("ESP32C3", [[0, "up", 1, 10, 0, 0, 0], [1, "up", 1, 10, 0, 0, 0]])
 
 
+def test_before_micropython_1_27_a_c3_is_not_taken_to_wake_though_the_port_takes_its_pin() -> None:
+    """Seen on a genuine image of 1.24: esp32.wake_on_ext1 is there, and nothing comes of it."""
+    chip = Chip("ESP32C3")
+    chip.is_before_1_27 = True
+    waker = load_board(chip).waker()
+    with pytest.raises(ValueError, match="pin 4 cannot wake this board"):
+        waker.arm([(4, 1)])
+    assert not chip.armed
+
+
 def test_a_refused_pin_neither_stops_the_board_nor_the_count_of_the_one_before_it() -> None:
     sleeper = Sleeper("ESP32C3", [rain(), [1, "up", 1, 10, 0, 0, 0]], refused=True)
     for at_ms in (20_000, 40_000, 60_000):
