@@ -142,7 +142,7 @@ def measure():
 
     run.check_settings = watched
     sockets = board.socket = board.select = _Sockets()
-    saved = run.run(board, clock, log)
+    saved = run.run(board, clock, log, None, True)
     print(json.dumps({"saved": saved, "answers": sockets.answers()}))
     for stage in _lowest:
         print(json.dumps({"stage": stage, "free": _lowest[stage]}))

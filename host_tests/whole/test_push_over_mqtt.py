@@ -17,10 +17,12 @@ from rigs.command_line import Ran, fieldpost
 from rigs.commanded_node import RESTART, Node
 from rigs.mosquitto import need_mosquitto
 
+from fieldpost.messages.dialogue import Dialogue
 from fieldpost.mqtt import brokers
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.node_process import send_ctrl_c
 from fieldpost.paths import ROOT
+from fieldpost.push.parts import questions
 
 SENSORS = [
     {"type": "simulated", "name": f"place_{n}", "prefix": True, "period_s": 120 + n}
@@ -161,6 +163,30 @@ def test_a_sleeper_goes_back_by_itself_too(tmp_path: Path, broker: brokers.Broke
         assert ran.status == 1 and told["verdict"] == "went back", told
         assert told["error"]["code"] == "went_back" and not told["written"]
         assert node.config() == before
+
+
+def test_a_power_cut_between_two_parts_loses_none_and_changes_nothing(
+    tmp_path: Path, broker: brokers.Broker
+) -> None:
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    node = Node(folder, "cut", broker)
+    node.start()
+    try:
+        before = node.config()
+        first, last = questions(before, {**before, "sensors": SENSORS[:7]}, "m")
+        del last.arguments["mark"]
+        with Dialogue("cut", broker=broker.url, timeout_s=15) as dialogue:
+            assert dialogue.ask(first)[0]["ok"]
+        node.close()  # SIGKILL: not a word more, not a byte
+        assert node.config() == before
+        node.start()
+        with Dialogue("cut", broker=broker.url, timeout_s=15) as dialogue:
+            assert dialogue.ask(last)[0]["on_trial"]
+        node.wait_for_restart()
+        assert node.config()["sensors"] == SENSORS[:7]
+    finally:
+        node.close()
 
 
 def test_ctrl_c_says_in_which_state_the_node_is(tmp_path: Path, broker: brokers.Broker) -> None:
