@@ -71,9 +71,13 @@ def _health(told: dict[str, Any], at: float) -> tuple[str, ...]:
         words.append(f"up {_duration(uptime_s)}")
     if (reset := told.get("reset")) is not None:
         words.append(f"after {reset}")
-    for name, unit in (("rssi", " dBm"), ("free", " B"), ("outbox", "")):
+    for name, unit in (("rssi", " dBm"), ("free", " B")):
         if told.get(name) is not None:
             words.append(f"{name} {told[name]}{unit}")
+    if (waiting := told.get("outbox")) is not None:
+        # A sleeper's travels in the segment of CONNECT, with the readings that it counts.
+        is_before = told.get("state") == "asleep" and waiting
+        words.append(f"{waiting} waiting as it was written" if is_before else f"outbox {waiting}")
     words += [f"{name} {told[name]}" for name in _HEALTH_COUNTS if told.get(name)]
     bad = []
     for name in ("sensor_errors", "tls"):

@@ -119,6 +119,9 @@ def test_messages_are_shortened_to_what_matters() -> None:
     assert short("cmd/result", {"id": "a1", "ok": False, "error": "no"}) == "a1 refused error no"
     healthy = {"state": "online", "uptime_s": 90, "rssi": -60, "free": 9, "dropped": 0}
     assert short("health", healthy) == "online up 90 s rssi -60 dBm free 9 B"
+    sleeper = {"state": "asleep", "uptime_s": 9, "outbox": 2, "delivered": 0}
+    assert short("health", sleeper) == "asleep up 9 s 2 waiting as it was written"
+    assert short("health", sleeper | {"state": "online"}) == "online up 9 s outbox 2"
     crashed = shorten(message("health", healthy | {"crash": "A\nB", "dropped": 2}), "fieldpost")
     assert crashed.text.endswith("dropped 2") and crashed.below == ("A", "B")
 
