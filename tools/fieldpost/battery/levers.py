@@ -24,14 +24,16 @@ class Lever(NamedTuple):
 def levers(node: Node, cell: Cell, temperature_c: float, count: int = 3) -> list[Lever]:
     """Return the changes with the greatest gain in the middle case, the greatest first.
 
-    A larger cell is not among them, for that helps everyone by the same factor.
+    None of them makes the life shorter in any case. A larger cell is not among them, for that
+    helps everyone by the same factor.
     """
     now = {case: days(node, cell, case, temperature_c) for case in CASES}
     found = []
     for title, changed in _changes(node):
         then = {case: days(changed, cell, case, temperature_c) for case in CASES}
         gain = {case: then[case] / now[case] if now[case] else 1.0 for case in CASES}
-        if gain["middle"] > 1.005:
+        # Nothing helps that may as well do harm.
+        if gain["middle"] > 1.005 and min(gain.values()) > 0.995:
             found.append(Lever(title, then, gain))
     return sorted(found, key=lambda lever: -lever.gain["middle"])[:count]
 

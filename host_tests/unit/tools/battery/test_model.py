@@ -294,6 +294,12 @@ def test_levers_help_and_the_best_comes_first(seed: int) -> None:
             assert lever.gain[case] >= 1 - 1e-9
 
 
+def test_what_may_as_well_do_harm_is_no_lever() -> None:
+    found = node(BOARDS["pico-w"], duty_cycle=False, sample_s=10, has_static_address=False)
+    for lever in levers(found, CELLS["18650"], 20):
+        assert min(lever.gain.values()) > 0.995, lever
+
+
 def test_the_first_lever_of_a_node_that_is_always_on_is_the_duty_cycle() -> None:
     found = node(BOARDS["esp32-c3"], duty_cycle=False)
     assert levers(found, CELLS["18650"], 20)[0].title == '"mode": "duty_cycle"'
