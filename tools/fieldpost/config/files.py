@@ -3,6 +3,7 @@
 The checks are the firmware's own (`firmware/config/check.py`).
 """
 
+import difflib
 import functools
 import json
 import re
@@ -20,6 +21,7 @@ _SECRETS_TEMPLATE = (
 # Far above what a board has the heap for.
 _BYTES_MAX = 65_536
 _NO_TYPE = re.compile(r"sensors\[\d+\]\.type: found \"")
+_UNKNOWN = re.compile(r"([^.: ]+): unknown key; allowed: (.*)")
 _OWN_DRIVER = (
     '. Any other chip is "type": "driver" with a driver of your own, "driver": "module:Class"; '
     "docs/desk.md writes one"
@@ -53,10 +55,18 @@ def _folder_missing(path: Path) -> str | None:
 
 def advised(errors: list[str], config: Any, board: str | None = None) -> list[str]:
     """The firmware's errors about a parsed config.json, with what a person without a type for a
-    sensor may do, and with pins for those that are missing."""
+    sensor may do, the key that is meant, and pins for those that are missing."""
     chip = pins.chip_or_none(board or (isinstance(config, dict) and config.get("board")))
     errors = [error + _OWN_DRIVER if _NO_TYPE.match(error) else error for error in errors]
+    errors = [_UNKNOWN.sub(_nearest, error) for error in errors]
     return suggest.with_pins(errors, config, chip)
+
+
+def _nearest(unknown: re.Match[str]) -> str:
+    """A key that is meant, in the place of all that there are; the board itself looks for a slip
+    of one letter alone."""
+    near = difflib.get_close_matches(unknown[1], unknown[2].split(", "), 1)
+    return f'{unknown[1]}: unknown key; did you mean "{near[0]}"?' if near else unknown[0]
 
 
 def check_bytes(

@@ -86,6 +86,19 @@ def test_missing_files_are_named_with_what_to_create(tmp_path: Path) -> None:
     assert set(json.loads(template)) == {row[0] for row in schema.SECRETS}
 
 
+@pytest.mark.parametrize(
+    ("config", "meant"),
+    [
+        ('{"sample_seconds": 4}', 'sample_seconds: unknown key; did you mean "sample_s"?'),
+        ('{"mqtt": {"hostname": "h"}}', 'mqtt.hostname: unknown key; did you mean "host"?'),
+        ('{"sensors": [{"type": "dht", "pins": 4}]}', 'pins: unknown key; did you mean "pin"?'),
+        ('{"xyzzy": 4}', "xyzzy: unknown key; allowed: node, "),
+    ],
+)
+def test_the_key_that_is_meant_is_named(write: Write, config: str, meant: str) -> None:
+    assert any(meant in error for error in config_files.load(write(config))[1])
+
+
 @pytest.mark.parametrize("name", ["nope", "nope/config.json"])
 def test_a_folder_that_is_not_there_is_one_error(tmp_path: Path, name: str) -> None:
     assert config_files.load(tmp_path / name) == (
