@@ -9,7 +9,7 @@ import pytest
 from rigs.portal import GOOD, TITLE, TOKEN, form
 
 from firmware.portal.form import Form
-from firmware.portal.page import pieces
+from firmware.portal.page import done, pieces
 
 
 class Seen(HTMLParser):
@@ -145,3 +145,39 @@ def test_why_the_page_opened_again_stands_on_it_until_something_is_typed() -> No
     why = "Could not connect to the broker: <no answer>"
     assert "Could not connect to the broker: &lt;no answer&gt;" in Seen(form(), why).html
     assert "role=" not in Seen(form()).html
+
+
+# Saved ------------------------------------------------------------------------------------------
+
+
+def saved(**change: str) -> list[str]:
+    """The texts of the page after that; each name in bold stands alone."""
+    made = form()
+    assert made.submit({**GOOD, **change})
+    seen = Texts()
+    seen.feed("".join(done(made, TITLE)))
+    return seen.found
+
+
+class Texts(HTMLParser):
+    """The texts of a page, one after the other, without those of its style."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        if self.lasttag != "style" and data.strip():
+            self.found.append(data.strip())
+
+
+def test_once_saved_the_page_says_what_happens_now_and_where_the_readings_are() -> None:
+    text = " ".join(saved())
+    assert "Saved This access point closes now, and kitchen joins Home ." in text
+    assert "on fieldpost/kitchen/telemetry at the broker 192.168.1.10 within a minute." in text
+    assert "If it cannot connect, fieldpost-2f35 opens again" in text
+    assert "the board itself" not in text
+
+
+def test_a_broker_that_would_be_the_board_itself_is_warned_of_once_saved() -> None:
+    assert "But that is the board itself" in " ".join(saved(host="localhost"))
