@@ -132,7 +132,8 @@ class Uplink:
             self._clock.uptime_ms() - start_ms,
         )
         self.last_delivery = dict(zip(("readings", "round_trips", "segments", "ms"), took))
-        self._log("delivered %d readings in %d round trips, %d segments, %d ms" % took)
+        if took[0]:
+            self._log("delivered %d readings in %d round trips, %d segments, %d ms" % took)
 
 
 class AlwaysOn:

@@ -11,7 +11,7 @@ from rigs.field import Field
 from fakes.clock import FakeTime
 from fakes.conditions import Conditions
 from firmware.clock import Clock
-from firmware.node import AlwaysOn
+from firmware.node import AlwaysOn, Uplink
 
 _SENSORS = [{"type": "simulated"}]
 _QUICK = {"timeout_s": 4, "keepalive_s": 60, "host": "broker.example"}
@@ -74,3 +74,35 @@ def test_the_next_health_report_is_due_when_its_interval_is_over() -> None:
     uplink.catching_up = True
     time.advance_ms(60_000)
     assert node.work() == 60_000 and len(reports_ms) == 2, "not before the backlog"
+
+
+@pytest.mark.parametrize("delivered", [0, 2])
+def test_a_connection_that_brought_no_reading_is_no_delivery(delivered: int) -> None:
+    said: list[str] = []
+    wire = SimpleNamespace(round_trips=1, segments=0)
+    session: Any = SimpleNamespace(wire=wire, publish=lambda *_: None)
+    delivery: Any = SimpleNamespace(
+        delivered=0, restart=lambda: None, pump_all=lambda: None, pump=lambda: False
+    )
+    outbox: Any = SimpleNamespace(depth=0, write_through=False)
+    commands: Any = SimpleNamespace(restart=lambda: None, step=lambda _: False, queue=[])
+    settings = {"commands": "off", "outbox": {"durability": "outage"}}
+    uplink = Uplink(
+        Clock(FakeTime()),
+        session,
+        outbox,
+        delivery,
+        b"fieldpost/n/",
+        SimpleNamespace(crash=None),
+        commands,
+        None,
+        settings,
+        said.append,
+    )
+    uplink.connect(b"{}")
+    delivery.delivered += delivered
+    uplink.step(None)
+    assert [line.partition(" in ")[0] for line in said] == (
+        ["delivered 2 readings"] if delivered else []
+    )
+    assert not uplink.catching_up

@@ -15,7 +15,8 @@ _REFUSED = "nothing started; Ctrl-C"
 # A node without settings has opened its own access point, and says how to get there.
 _SET_UP = "set-up: join"
 _READING = "first reading: "
-_DELIVERED = re.compile(r"delivered \d+ readings")
+# A node whose first connection came before its first reading has said so of none, until 0.1.0.
+_DELIVERED = re.compile(r"delivered [1-9]\d* readings")
 _LINES_MAX = 20
 # As long as a reading may be.
 _LINE_MAX = 4096
