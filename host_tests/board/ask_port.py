@@ -11,6 +11,8 @@ def ask(machine, network, esp32, time, ssid, say):
     def asked(question, answer):
         try:
             value = answer()
+        except AttributeError:
+            value = "there is none"
         except Exception as error:
             value = [type(error).__name__, str(error)]
         say(json.dumps([question, value]))
@@ -116,7 +118,10 @@ def ask_board(ssid):
     import machine
     import network
 
-    # At the end: what is on its way while the clock changes is lost.
+    # At the end and with pauses: what is on its way while the clock changes is lost, and so is
+    # what an emulated serial line is given faster than it is read.
     said = []
     ask(machine, network, esp32, time, ssid, said.append)
-    print("\n".join(said))
+    for line in said:
+        time.sleep_ms(20)
+        print(line)
