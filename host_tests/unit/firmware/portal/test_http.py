@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import socket
 import struct
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from rigs.garbage import Garbage, no_collection
 from rigs.portal import GOOD, HOST, LOOPBACK, post, take
 from rigs.portal_board import GET, HTTP_PORT, Poll, Select, Sockets
 
@@ -384,24 +384,8 @@ def test_a_client_that_has_gone_before_it_was_taken_holds_nobody_up() -> None:
 # Memory -----------------------------------------------------------------------------------------
 
 
-class Garbage:
-    """Refers to itself, so that a collection alone frees it."""
-
-    def __init__(self) -> None:
-        self.itself = self
-
-
-@pytest.fixture
-def no_collection() -> Iterator[None]:
-    """None but what the firmware asks for."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 def test_where_memory_ends_within_an_answer_it_is_freed_and_the_next_one_asks_again(
-    hosted: Hosted, no_collection: None
+    hosted: Hosted,
 ) -> None:
     left: list[weakref.ref[Garbage]] = []
 
@@ -411,16 +395,15 @@ def test_where_memory_ends_within_an_answer_it_is_freed_and_the_next_one_asks_ag
 
     other = hosted.connect()
     hosted.respond = exhausted
-    assert hosted.ask() == b"" and hosted.is_quiet()
-    assert left[0]() is None, "what the answer took is kept"
+    with no_collection():
+        assert hosted.ask() == b"" and hosted.is_quiet()
+        assert left[0]() is None, "what the answer took is kept"
     assert is_open(other)
     hosted.respond = hello
     assert hosted.ask().endswith(b"world")
 
 
-def test_where_memory_ends_within_a_connection_that_one_alone_is_closed(
-    no_collection: None,
-) -> None:
+def test_where_memory_ends_within_a_connection_that_one_alone_is_closed() -> None:
     left: list[weakref.ref[Garbage]] = []
 
     class Full(Poll):
@@ -440,8 +423,9 @@ def test_where_memory_ends_within_a_connection_that_one_alone_is_closed(
     hosted = Small()
     other = hosted.connect()
     hosted.full.is_full = True
-    assert not is_open(hosted.connect())
-    assert left[0]() is None, "what the connection took is kept"
+    with no_collection():
+        assert not is_open(hosted.connect())
+        assert left[0]() is None, "what the connection took is kept"
     hosted.full.is_full = False
     assert is_open(other) and hosted.is_quiet()
     other.send(GET)

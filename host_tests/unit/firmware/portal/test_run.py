@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import random
 import socket
 import sys
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from rigs.garbage import Garbage, no_collection
 from rigs.portal import (
     GOOD,
     HOST,
@@ -406,26 +405,14 @@ def test_a_port_that_is_taken_is_told_and_ends_it(opening: Opening) -> None:
 # After it ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def no_collection() -> Iterator[None]:
-    """None but what the firmware asks for."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 def test_the_node_that_starts_then_has_the_memory_of_the_page(
-    opening: Opening, no_collection: None
+    opening: Opening,
 ) -> None:
-    class Garbage:
-        def __init__(self) -> None:
-            self.itself = self
-
     left: list[weakref.ref[Garbage]] = []
     opening.phones.at(599_000, lambda: left.append(weakref.ref(Garbage())))
-    opening.run()
-    assert left[0]() is None
+    with no_collection():
+        opening.run()
+        assert left[0]() is None
 
 
 def test_a_board_without_settings_stays_an_hour_at_its_console_and_then_sleeps(
