@@ -334,7 +334,7 @@ def place(kept: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @functools.cache
-def parser(width: int = WIDE) -> click.Command:
+def parser(width: int = WIDE) -> Any:
     """The command line as main() makes it at each start, which is most of what that takes."""
     return get_command(_APP)
 

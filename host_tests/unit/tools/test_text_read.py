@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fieldpost.config import files
+from fieldpost.errors import CommandError
 from fieldpost.fleet import file as fleet_file
 from fieldpost.provision import node_files
 
@@ -26,7 +27,7 @@ def test_a_byte_order_mark_is_no_part_of_answers_or_passwords(tmp_path: Path) ->
     assert reader._read(tmp_path / "password", "x") == "pass word" and not reader.errors
     fleet = tmp_path / "fleet.toml"
     fleet.write_text(BOM + "node = 1\n", encoding="utf-8")
-    with pytest.raises(fleet_file.CommandError) as caught:
+    with pytest.raises(CommandError) as caught:
         fleet_file.load(fleet)
     assert "not TOML" not in str(caught.value)
 

@@ -18,6 +18,7 @@ from fieldpost.options import (
     KeyOption,
     optional_broker,
 )
+from fieldpost.programs import signals_end_it
 from fieldpost.result import result
 
 app = typer.Typer(help="Home Assistant.", no_args_is_help=True)
@@ -104,4 +105,6 @@ def import_(
     from fieldpost.home_assistant.follow import follow
 
     address = mqtt_url.parse(broker, ClientFiles(ca, cert, key))
-    raise typer.Exit(follow(address, options, base=base, every_s=every))
+    with signals_end_it():
+        status = follow(address, options, base=base, every_s=every)
+    raise typer.Exit(status)

@@ -10,6 +10,7 @@ from fieldpost.mqtt.client import TIMEOUT_S
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption
+from fieldpost.programs import signals_end_it
 
 # What a node does: firmware/remote/commands.py. Others are sent all the same, for newer nodes.
 COMMANDS = (
@@ -91,18 +92,19 @@ def listen(
         from fieldpost.messages.verify import verify_command
 
         wanted = topic or "fieldpost/+/telemetry"
-        raise typer.Exit(
-            verify_command(
+        with signals_end_it():
+            status = verify_command(
                 wanted, broker=broker, count=count, timeout_s=timeout, as_json=as_json, tls=tls
             )
-        )
+        raise typer.Exit(status)
     if topic is None:
         raise typer.BadParameter("give a topic, or --telemetry for all nodes' readings")
     from fieldpost.messages.listen import listen_command
 
-    listen_command(
-        topic, broker=broker, qos=qos, count=count, timeout_s=timeout, as_json=as_json, tls=tls
-    )
+    with signals_end_it():
+        listen_command(
+            topic, broker=broker, qos=qos, count=count, timeout_s=timeout, as_json=as_json, tls=tls
+        )
 
 
 def cmd(
