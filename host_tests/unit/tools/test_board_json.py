@@ -27,7 +27,9 @@ def test_an_emulated_boards_files_have_them_too(tmp_path: Path) -> None:
     config = {"node": "n", "mqtt": {"host": "h", "base": SSID}}
     (tmp_path / "config.json").write_bytes(for_board(config))
     (tmp_path / "secrets.json").write_bytes(for_board(SECRETS))
-    made = emulate_command._files(PICO_W, tmp_path / "config.json", None, False)
+    path = tmp_path / "config.json"
+    node = emulate_command._node(PICO_W, path, None, False)
+    made = emulate_command._files(PICO_W, node, path, False)
     assert SSID.encode() in made["config.json"]
 
 

@@ -125,7 +125,7 @@ CASES = {
         f"a {_NOWHERE}", "broker_away", "fieldpost/n/status --count 1 --broker {broker}"
     ),
     "cmd": Case(f"n get {_NOWHERE}", "broker_away", "n get --broker {broker}", "node"),
-    "battery": Case("{dir}/out", "bad_config", "config.json --board esp32"),
+    "battery": Case("{dir}/out", "bad_file", "config.json --board esp32"),
     "new-sensor": Case("X", "usage", "tmp117", "other_checkout"),
     "run": Case("{dir}/none", "bad_file", "--count 1 --every 1 --broker {broker}"),
     "doctor": Case(_NOWHERE, "missing", ""),
