@@ -42,7 +42,6 @@ class TlsWire(Wire):
             self._untrusted(error)
 
     def _fill(self):
-        got = 0
         try:
             got = super()._fill()
         except ValueError as error:

@@ -297,3 +297,18 @@ def test_a_look_up_that_outlasts_the_deadline_serves_the_next_try(port: str) -> 
     assert bench.stack.open_sockets == []
     bench.open_wire()
     assert len(bench.lookups) == 1
+
+
+def test_a_port_that_raises_where_others_say_that_nothing_is_here_has_nothing_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench("esp32")
+    client = PlainClient(bench, "lib")
+    client.sends("connect")
+
+    def nothing_yet(*_: object) -> None:
+        raise OSError(11)  # EAGAIN
+
+    monkeypatch.setattr(bench.wire._sock, "readinto", nothing_yet)
+    assert bench.wire.available() == 0
+    assert bench.wire.is_open()

@@ -76,6 +76,7 @@ def test_the_name_is_what_is_configured_or_else_the_host_and_no_address_where_no
 
 def test_a_connection_that_is_closed_leaves_neither_socket_open() -> None:
     bench = Bench("broker.lan")
+    assert not bench.wire.handshaking, "nobody has asked for a connection yet"
     for _ in range(3):
         bench.connect()
         assert bench.wire.handshaking and bench.wire.is_open()
