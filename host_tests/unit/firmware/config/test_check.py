@@ -232,6 +232,12 @@ def test_what_a_type_needs_counts_by_how_often_it_is_measured() -> None:
             assert error.startswith(f"sample_s: found {least_s - 1}, must be at least {least_s} ")
 
 
+@pytest.mark.parametrize("field", ["temperature2", "temperatur", "temperaturx"])
+def test_a_name_that_is_only_almost_a_field_is_none(field: str) -> None:
+    error = only_error(sensors({"type": "simulated", "alarms": [{"field": field, "above": 1}]}))
+    assert error.startswith(f'sensors[0].alarms[0].field: found "{field}", must be one of')
+
+
 def test_what_counts_is_measured_once_for_a_reading() -> None:
     error = only_error(sensors({"type": "pulses", "pin": 4, "median": 2}))
     assert error.startswith("sensors[0].median: found 2, must be 1: each measurement would")
