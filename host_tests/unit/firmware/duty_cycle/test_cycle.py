@@ -8,6 +8,7 @@ from rigs.field import Field, ports
 
 from fakes.habits import Habits
 from firmware.readings.sensors import Sensors
+from simulation.board import SimulatedBoard
 from simulation.scenario import BROKER, TIME_SERVER
 
 _SENSORS = [{"type": "internal"}]
@@ -158,3 +159,14 @@ def test_a_wake_waits_for_commands_no_longer_than_its_broker_needs(port: str) ->
     # Until the first command has come one delivery in sixteen listens for half a second.
     longest = [span for span in spans[0][:3] if span > quick + 0.4]
     assert len(longest) <= 1
+
+
+def test_the_processor_is_at_its_full_speed_again_when_a_wake_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow: list[bool] = []
+    monkeypatch.setattr(SimulatedBoard, "throttle", lambda _, on: slow.append(on))
+    Field("rp2", [{"type": "simulated"}]).run.play()
+    assert True in slow, "it waits for the network at a slow clock"
+    assert slow[-1] is False or slow[-2] is False
+    assert slow.count(False) >= 11, "in each wake of the hour"

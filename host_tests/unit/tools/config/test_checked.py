@@ -127,3 +127,23 @@ def test_a_file_that_is_no_json_is_named_with_who_shows_where(tmp_path: Path, na
     (_provisioned(tmp_path) / name).write_text('{"node": ')
     (error,) = _load(tmp_path)["errors"]
     assert error == f"{name}: is not JSON (fieldpost config check shows where)"
+
+
+_CHECK = """
+import json, sys
+from firmware.config.verify import check_and_keep, check_settings
+import firmware.config
+settings, errors = check_and_keep()
+again, more = check_settings(json.load(open("config.json")))
+left = [one for one in ("check", "keys", "keys_sensors") if hasattr(firmware.config, one)]
+loaded = [one for one in sys.modules if one.startswith("firmware.config.")]
+print(json.dumps([errors + more, again == settings, left, sorted(loaded)]))
+"""
+
+
+def test_a_board_that_has_checked_gives_the_schemas_memory_back_and_knows_its_secrets(
+    tmp_path: Path,
+) -> None:
+    errors, is_same, left, loaded = json.loads(run_port(_CHECK, cwd=_provisioned(tmp_path)))
+    assert errors == [] and is_same, "a change by command is checked with the board's own secrets"
+    assert left == [] and loaded == ["firmware.config.load", "firmware.config.verify"]
