@@ -9,6 +9,8 @@ from firmware.config import keys_sensors
 
 _MISSING = re.compile(r"sensors\[(\d+)\]\.(\w+): missing, must be a GPIO number")
 _LISTED = 4
+# What is printed on the board, where that is not the chip's name.
+_BOARDS = {"RP2040": "Pico W", "RP2350": "Pico 2 W"}
 
 
 def with_pins(errors: list[str], config: Any, chip: Chip | None) -> list[str]:
@@ -25,7 +27,7 @@ def usual() -> str:
     """The pins of the first I2C bus on each chip, for a person who looks for some."""
     by_pins: dict[tuple[int, int], list[str]] = {}
     for chip in CHIPS.values():
-        by_pins.setdefault(chip.i2c_pins[0], []).append(chip.name)
+        by_pins.setdefault(chip.i2c_pins[0], []).append(_title(chip))
     named = [f"{scl} and {sda} on {', '.join(on)}" for (scl, sda), on in by_pins.items()]
     return "For instance, SCL and SDA: " + "; ".join(named) + "."
 
@@ -45,7 +47,11 @@ def _advice(error: str, config: Any, chip: Chip) -> str:
         taken = _taken(sensors)
         some = [pin for pin in _fitting(wire, key, sensor, chip) if pin not in taken]
         what = ", ".join(map(str, some[:_LISTED]))
-    return f"; on the {chip.name} {what}, for instance" if what else ""
+    return f"; on the {_title(chip)} {what}, for instance" if what else ""
+
+
+def _title(chip: Chip) -> str:
+    return _BOARDS.get(chip.name, chip.name)
 
 
 def _bus(

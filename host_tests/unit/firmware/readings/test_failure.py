@@ -43,10 +43,9 @@ def test_a_mistake_in_a_driver_is_told_with_its_line_at_every_level() -> None:
     def silent(line: str, level: int) -> None:
         pass
 
-    try:
+    with pytest.raises(KeyError) as caught:
         {}["voltz"]
-    except KeyError as error:
-        mistake = error
+    mistake = caught.value
     line = mistake.__traceback__.tb_lineno if mistake.__traceback__ else 0
     assert failure.explain("uv", mistake, silent).endswith(f" (test_failure.py, line {line})")
     # What a device does is no mistake.

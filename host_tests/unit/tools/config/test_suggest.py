@@ -23,16 +23,16 @@ def errors(board: str, *sensors: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("board", "sensors", "key", "said"),
     [
-        ("pico-w", [{"type": "bme280"}], "scl", "; on the RP2040 SCL 5 and SDA 4, for instance"),
-        ("pico-w", [{"type": "bme280"}], "sda", "; on the RP2040 SCL 5 and SDA 4, for instance"),
+        ("pico-w", [{"type": "bme280"}], "scl", "; on the Pico W SCL 5 and SDA 4, for instance"),
+        ("pico-w", [{"type": "bme280"}], "sda", "; on the Pico W SCL 5 and SDA 4, for instance"),
         ("pico-w", [{"type": "bme280", "bus": 1}], "scl", "SCL 3 and SDA 2, for instance"),
         ("esp32", [{"type": "bme280"}], "scl", "; on the ESP32 SCL 22 and SDA 21, for instance"),
         ("esp32-c3", [{"type": "sht3x"}], "scl", "SCL 7 and SDA 6, for instance"),
-        ("pico-w", [{"type": "soil"}], "pin", "; on the RP2040 26, 27, 28, for instance"),
-        ("pico-w", [{"type": "dht"}], "pin", "; on the RP2040 0, 1, 2, 3, for instance"),
+        ("pico-w", [{"type": "soil"}], "pin", "; on the Pico W 26, 27, 28, for instance"),
+        ("pico-w", [{"type": "dht"}], "pin", "; on the Pico W 0, 1, 2, 3, for instance"),
         ("pico-w", [{"type": "dht"}, {"type": "ds18x20", "pin": 0}], "pin", " 1, 2, 3, 6, for "),
         ("esp32", [{"type": "hcsr04"}], "trigger", "; on the ESP32 4, 13, 14, 18, for instance"),
-        ("pico-w", [{"type": "pms5003"}], "tx", "; on the RP2040 8, 20, for instance"),
+        ("pico-w", [{"type": "pms5003"}], "tx", "; on the Pico W 8, 20, for instance"),
         (
             "pico-w",
             [{"type": "bme280"}, {"type": "bh1750", "scl": 9, "sda": 8}],
@@ -102,6 +102,6 @@ def test_a_folder_for_the_desk_is_told_how_it_gets_to_a_board(
 
 def test_the_reference_of_a_sensor_on_i2c_names_pins(capsys: pytest.CaptureFixture[str]) -> None:
     assert reference.show_command(False, "bme280") == 0
-    assert "5 and 4 on RP2040, RP2350" in " ".join(capsys.readouterr().out.split())
+    assert "5 and 4 on Pico W, Pico 2 W" in " ".join(capsys.readouterr().out.split())
     assert reference.show_command(False, "dht") == 0
     assert "For instance" not in capsys.readouterr().out
