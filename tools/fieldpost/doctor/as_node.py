@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from paho.mqtt.client import MQTTMessage
 
 from fieldpost.doctor.check import Check
+from fieldpost.doctor.sessions import LIMIT_S, Account, Sessions, who
 from fieldpost.doctor.watcher import Watcher
 from fieldpost.errors import CommandError
 from fieldpost.messages import payload
-from fieldpost.mqtt.client import Connection, Denied, Lost, OnMessage
-from fieldpost.mqtt.url import BrokerAddress
+from fieldpost.mqtt.client import Connection, Denied, Lost
 
-_LIMIT_S = 5.0
 _ECHO_S = 2.0
 # A node that runs is given so long for a reading of its own.
 _READING_S = 10.0
@@ -35,18 +34,6 @@ _OWNER = (
     "look on with an account that may read and write everything, yours: --owner "
     "mqtt://user:password@HOST"
 )
-
-
-@dataclass(frozen=True)
-class Account:
-    """Whom to be. owner: an account that sees everything, None without. node: None for one that
-    is made up, in whose place nobody can be."""
-
-    address: BrokerAddress
-    owner: BrokerAddress | None = None
-    node: str | None = None
-    base: str = "fieldpost"
-    prefix: str = "homeassistant"
 
 
 @dataclass(frozen=True)
@@ -72,6 +59,7 @@ class _Trial:
         self._account = account
         self._node = account.node or f"doctor-{secrets.token_hex(3)}"
         root = f"{account.base}/{self._node}"
+        self._sessions = Sessions(account, self._node, f"{root}/status")
         self._telemetry, self._status = f"{root}/telemetry", f"{root}/status"
         self._health, self._result = f"{root}/health", f"{root}/cmd/result"
         self._command = f"{root}/cmd"
@@ -87,7 +75,7 @@ class _Trial:
         """One after the other, as they are found."""
         account = self._account
         watching = f"{self._node}-doctor-looks-on"
-        with Watcher(account.owner or account.address, watching, _LIMIT_S) as watcher:
+        with Watcher(account.owner or account.address, watching, LIMIT_S) as watcher:
             watcher.watch(
                 *(self._status, self._health, self._discovery, self._telemetry, self._result),
                 self._command,
@@ -105,42 +93,14 @@ class _Trial:
         yield from self._told_by_the_node(kept)
         yield from self._is_clean()
 
-    def _open(
-        self,
-        *,
-        will: bytes | None = None,
-        clean: bool = True,
-        on_message: OnMessage | None = None,
-    ) -> Connection:
-        connection = Connection(
-            self._account.address,
-            client_id=f"{self._node}-doctor",
-            clean=clean,
-            retry_s=None,
-            on_message=on_message,
-            will=None if will is None else (self._status, will),
-        )
-        connection.open(_LIMIT_S)
-        return connection
-
-    @contextlib.contextmanager
-    def _opened(
-        self, *, clean: bool = True, on_message: OnMessage | None = None
-    ) -> Iterator[Connection]:
-        connection = self._open(clean=clean, on_message=on_message)
-        try:
-            yield connection
-        finally:
-            connection.close()
-
     def _connects(self, kept: dict[str, bytes]) -> Iterator[Check]:
         name = "connecting"
         try:
             # A will as it is told already: if it were published, nothing would change.
-            self._open(will=kept.get(self._status, _OFFLINE)).close()
+            self._sessions.open(will=kept.get(self._status, _OFFLINE)).close()
         except CommandError:
             try:
-                with self._opened():
+                with self._sessions.opened():
                     pass
             except CommandError as error:
                 self._can_connect = False
@@ -152,11 +112,11 @@ class _Trial:
         else:
             yield Check(name, "ok", "with a will, as a node does")
         with contextlib.suppress(CommandError):
-            with self._opened(clean=False):
+            with self._sessions.opened(clean=False):
                 pass
-            with self._opened(clean=False) as again:
+            with self._sessions.opened(clean=False) as again:
                 has_session = again.has_session
-            with self._opened():
+            with self._sessions.opened():
                 pass  # A clean session takes the kept one away.
             if has_session:
                 yield Check("kept session", "ok", "commands wait for a node that sleeps")
@@ -176,8 +136,8 @@ class _Trial:
                 came.set()
 
         try:
-            with self._opened(on_message=note) as connection:
-                connection.subscribe(topic, 1, _LIMIT_S)
+            with self._sessions.opened(on_message=note) as connection:
+                connection.subscribe(topic, 1, LIMIT_S)
                 if self._account.node and (
                     self._status in watcher.blind or _runs(watcher.latest.get(self._status))
                 ):
@@ -189,7 +149,7 @@ class _Trial:
                     return
                 with contextlib.suppress(CommandError):
                     # QoS 0 waits for no node that is away.
-                    self._as_owner(topic, data, 0, False)
+                    self._sessions.as_owner(topic, data, 0, False)
                 came.wait(_ECHO_S)
         except CommandError as error:
             yield _not_subscribed(error, name, topic, without)
@@ -199,10 +159,10 @@ class _Trial:
         elif watcher.sees(topic, data, 0):
             text = f"{topic} can be subscribed to, and nothing comes: {without}"
             yield Check(
-                name, "optional", text, f"permit {_who(self._account.address)}: read {topic}"
+                name, "optional", text, f"permit {who(self._account.address)}: read {topic}"
             )
         elif self._account.owner:
-            owner = _who(self._account.owner)
+            owner = who(self._account.owner)
             text = f"{topic} can be subscribed to; whether one comes {owner} can't try"
             yield Check(
                 name, "note", text, f"permit {owner}: read and write {topic}, and look again"
@@ -218,8 +178,8 @@ class _Trial:
         name, topic = "Home Assistant's birth", self._birth
         without = "after a restart of Home Assistant the node stays away until it starts again"
         try:
-            with self._opened() as connection:
-                connection.subscribe(topic, 1, _LIMIT_S)
+            with self._sessions.opened() as connection:
+                connection.subscribe(topic, 1, LIMIT_S)
         except CommandError as error:
             yield _not_subscribed(error, name, topic, without)
         else:
@@ -294,13 +254,13 @@ class _Trial:
         what = f"{message.topic}, QoS {message.qos}{', retained' * message.retain}{size}"
         fix = f"permit it: publish to {message.topic}"
         try:
-            with self._opened() as connection:
+            with self._sessions.opened() as connection:
                 connection.publish(
                     message.topic,
                     message.data,
                     qos=message.qos,
                     retain=message.retain,
-                    timeout_s=_LIMIT_S,
+                    timeout_s=LIMIT_S,
                 )
                 came = watcher.sees(message.topic, message.data, _ECHO_S)
                 if not came and connection.is_lost():
@@ -323,7 +283,7 @@ class _Trial:
                 f"{what}: taken, and whether it is passed on the owner's account can't see: what "
                 "it publishes there itself does not come back either"
             )
-            owner = _who(self._account.owner)
+            owner = who(self._account.owner)
             fix = f"permit {owner}: read and write {message.topic}, and look again"
             return Check(message.name, "note", text, fix)
         if not came:
@@ -339,27 +299,17 @@ class _Trial:
         if message.topic in watcher.blind:
             return False
         try:
-            self._as_owner(message.topic, message.data, message.qos, message.retain)
+            self._sessions.as_owner(message.topic, message.data, message.qos, message.retain)
         except CommandError:
             return False
         return watcher.sees(message.topic, message.data, _ECHO_S)
-
-    def _as_owner(self, topic: str, data: bytes, qos: int, retain: bool) -> None:
-        """Publish it as who looks on. Raises CommandError if the broker does not take it."""
-        address = self._account.owner or self._account.address
-        connection = Connection(address, client_id=f"{self._node}-doctor-says", retry_s=None)
-        connection.open(_LIMIT_S)
-        try:
-            connection.publish(topic, data, qos=qos, retain=retain, timeout_s=_LIMIT_S)
-        finally:
-            connection.close()
 
     def _will_comes(self, watcher: Watcher) -> Iterator[Check]:
         if self._status in watcher.blind or self._status in self._unseen:
             return
         name, data = "will", b'{"state":"offline","by":"the will"}'
         try:
-            self._open(will=data).vanish()
+            self._sessions.open(will=data).vanish()
         except CommandError:
             return  # told already, by what connecting said
         if watcher.sees(self._status, data, _ECHO_S):
@@ -371,7 +321,7 @@ class _Trial:
     def _kept(self) -> dict[str, bytes]:
         account = self._account
         address = account.owner or account.address
-        with Watcher(address, f"{self._node}-doctor-looks-again", _LIMIT_S) as again:
+        with Watcher(address, f"{self._node}-doctor-looks-again", LIMIT_S) as again:
             again.watch(self._status, self._health, self._discovery)
             return again.latest
 
@@ -383,9 +333,9 @@ class _Trial:
                     address, client_id=f"{self._node}-doctor-cleans", retry_s=None
                 )
                 with contextlib.suppress(CommandError):
-                    connection.open(_LIMIT_S)
+                    connection.open(LIMIT_S)
                     # QoS 0, which every broker takes; whether it arrived is seen afterwards.
-                    connection.publish(topic, data, qos=0, retain=True, timeout_s=_LIMIT_S)
+                    connection.publish(topic, data, qos=0, retain=True, timeout_s=LIMIT_S)
                 connection.close()
 
     def _is_clean(self) -> Iterator[Check]:
@@ -416,10 +366,6 @@ def _not_subscribed(error: CommandError, name: str, topic: str, without: str) ->
     how = {Denied: "refused", Lost: "answered by closing the connection"}
     text = f"subscribing to {topic} is {how.get(type(error), 'not answered')}: {without}"
     return Check(name, "optional", text, f"permit it: subscribe to {topic}")
-
-
-def _who(address: BrokerAddress | None) -> str:
-    return address.user if address and address.user else "the account"
 
 
 def _runs(status: bytes | None) -> bool:

@@ -7,8 +7,9 @@ import time
 
 from cryptography import x509
 
-from fieldpost.doctor.as_node import Account, try_out
+from fieldpost.doctor.as_node import try_out
 from fieldpost.doctor.check import Check
+from fieldpost.doctor.sessions import Account
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.tls import ClientFiles
