@@ -62,6 +62,18 @@ def test_a_users_configuration_runs_on_the_emulated_board_and_reaches_a_local_br
 
 @pytest.mark.board
 @pytest.mark.slow
+def test_a_script_gets_one_object_whether_it_delivered_or_not() -> None:
+    image()
+    for options, status in (("--bare",), 0), ((), 1):
+        done = _emulate(*options, "--seconds", "1", "--json")
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["ok"]) == (status, not status), done
+        assert isinstance(told["connections"], list)
+        assert told.get("error", {}).get("code") == ("nothing_delivered" if status else None)
+
+
+@pytest.mark.board
+@pytest.mark.slow
 def test_a_driver_of_ones_own_comes_from_its_folder_onto_the_emulated_board(
     tmp_path: Path,
 ) -> None:
