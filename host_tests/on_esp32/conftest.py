@@ -42,6 +42,7 @@ def genuine(request: pytest.FixtureRequest) -> Path:
     image = emulated.image(ESP32_C3, request.param and str(request.param))
     if not find_mosquitto():
         pytest.skip("mosquitto is not installed")
+    joined = b""
     for _ in range(2):
         try:
             with at_prompt(image, {}) as (_, link):

@@ -31,11 +31,12 @@ Dialled = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Chip(Protocol):
     """What the network needs of the chip whose radio it is."""
 
-    def schedule_threadsafe(self, work: Coroutine[Any, Any, Any]) -> Any:
+    def schedule_threadsafe(self, work: Coroutine[Any, Any, Any], /) -> Any:
         """Have a coroutine run; called where the frames come in."""
 
     def now_ms(self) -> float:
         """The chip's own clock."""
+        ...
 
     def world_begins(self) -> None:
         """From now on its clock may not outrun the wall clock."""

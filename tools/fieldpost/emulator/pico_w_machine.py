@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +87,12 @@ class PicoW(Machine):
         self._pace(self._starts_in_real_time)
         # The console is there before the board starts: nothing that it prints is lost.
         await self._repl.start()
-        self.console = self._repl.slave_path
+        self.console = self._repl.slave_path or ""
         await self.device.astart(_BOOT_S)
 
     async def ended(self) -> str | None:
         gone = asyncio.create_task(self._gone.wait())
-        watched: set[Coroutine[Any, Any, Any] | asyncio.Future[Any]] = {gone}
+        watched: set[asyncio.Future[Any]] = {gone}
         if executing := self.device.simulator._execute_task:
             watched.add(executing)
         await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
