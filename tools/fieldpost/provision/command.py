@@ -8,7 +8,7 @@ import typer
 
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports, the_board
 from fieldpost.errors import Cancelled, CommandError, Usage
-from fieldpost.file_names import CONFIG, SECRETS
+from fieldpost.file_names import CHECKED, CONFIG, SECRETS
 from fieldpost.options import JsonOption
 from fieldpost.result import result
 from fieldpost.terminal import neutral
@@ -100,6 +100,9 @@ def provision(
             typer.echo(result(_told(str(to), files, cautions)))
         else:
             _say(f"{to}: {_written(files)}")
+            _say(
+                f"{CHECKED} spares a board the check of the other two, and is made anew with them"
+            )
             _say(f"See: fieldpost config check {to}")
         return
     # Before anything is asked: nobody types four answers for a board that is not there.

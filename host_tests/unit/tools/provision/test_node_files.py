@@ -164,7 +164,8 @@ def test_the_environment_answers_and_what_is_missing_is_named(
     status, said = _run("--to", str(tmp_path / "node"))
     assert status == 1 and "FIELDPOST_NODE" in said and "--from" in said
     monkeypatch.setenv("FIELDPOST_NODE", "bench-2")
-    assert _run("--to", str(tmp_path / "node"))[0] == 0
+    status, said = _run("--to", str(tmp_path / "node"))
+    assert status == 0 and "config.checked spares a board the check" in " ".join(said.split())
     # A file comes before the environment.
     status, _ = _run("--from", str(_file(tmp_path)), "--to", str(tmp_path / "node"))
     assert status == 0
