@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ class _Line:
 
     def __init__(self) -> None:
         self.now_ms = 0
-        self.bus = DeskI2C()
+        self.bus: Any = DeskI2C()
         self.target = I2cTarget(self.bus)
 
     def write(self, address: int, data: Iterable[int], ends: bool = True) -> bool:
