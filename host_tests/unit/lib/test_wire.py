@@ -299,16 +299,29 @@ def test_a_look_up_that_outlasts_the_deadline_serves_the_next_try(port: str) -> 
     assert len(bench.lookups) == 1
 
 
-def test_a_port_that_raises_where_others_say_that_nothing_is_here_has_nothing_here(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("says", [None, OSError(11)], ids=["None", "EAGAIN"])
+def test_what_is_not_here_yet_is_waited_for_however_a_port_says_so(
+    monkeypatch: pytest.MonkeyPatch, says: OSError | None
 ) -> None:
     bench = Bench("esp32")
     client = PlainClient(bench, "lib")
     client.sends("connect")
+    sock = bench.wire._sock
+    readinto, asked, waited = sock.readinto, [], []
 
-    def nothing_yet(*_: object) -> None:
-        raise OSError(11)  # EAGAIN
+    def later(buffer: bytearray) -> int | None:
+        asked.append(len(waited))
+        assert len(asked) < 20, "it looks again and again"
+        if len(waited) >= 3:
+            return readinto(buffer)
+        if says:
+            raise says
+        return None
 
-    monkeypatch.setattr(bench.wire._sock, "readinto", nothing_yet)
-    assert bench.wire.available() == 0
-    assert bench.wire.is_open()
+    monkeypatch.setattr(sock, "readinto", later)
+    monkeypatch.setattr(bench.wire, "_wait", lambda _: waited.append(bench.time.sleep_ms(100)))
+    assert bench.wire.available() == 0 and bench.wire.is_open()
+    bench.wire.write(b"\xc0\0")  # PINGREQ
+    bench.wire.setblocking(True)
+    assert bench.wire.read(2) == b"\xd0\0"
+    assert asked == [0, 0, 1, 2, 3], "it waits before it looks again"
