@@ -15,6 +15,7 @@ from firmware.clock import Clock
 from firmware.config import check
 from firmware.node import AlwaysOn
 from firmware.readings.boot_count import FAILED_STARTS_MAX, Identity
+from firmware.readings.sampler import Sampler
 
 SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
 
@@ -54,7 +55,7 @@ def test_the_network_is_joined_as_the_settings_say() -> None:
 
 def test_readings_are_taken_and_kept_as_the_settings_say() -> None:
     node = Built(sample_s=15, outbox={"ram_readings": 9, "flash_kib": 64}).node
-    assert node.sampler.interval_ms == 15_000
+    assert isinstance(node.sampler, Sampler) and node.sampler.interval_ms == 15_000
     assert (node.outbox._ram_max, node.outbox._segments_max) == (9, 16)
     without = Built(outbox={"flash_kib": 0}).node.outbox
     assert without._directory is None

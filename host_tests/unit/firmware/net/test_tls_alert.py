@@ -12,7 +12,7 @@ from firmware.net.tls_alert import Watch
 POLLIN, GET_STATE, CLOSE = 1, 3, 4
 SERVER_HELLO = (b"\x16\x03\x03\x00\x02", b"\x02\x00")
 CERTIFICATE_REQUEST = (b"\x16\x03\x03\x00\x02", b"\x0d\x00")
-UNKNOWN_CA = (b"\x15\x03\x03\x00\x02", b"\x02\x30")
+UNKNOWN_CA: tuple[bytes, ...] = (b"\x15\x03\x03\x00\x02", b"\x02\x30")
 HANDSHAKE_FAILURE = (b"\x15\x03\x03\x00\x02", b"\x02\x28")
 
 
