@@ -168,6 +168,8 @@ def test_on_a_board_what_only_builds_a_node_leaves_its_heap_to_it(
     compose.build = lambda *parts: parts  # type: ignore[attr-defined]
     compose.connection = compose.stop = None  # type: ignore[attr-defined]
     config = importlib.import_module("firmware.config")
+    for name in ("firmware.compose", "firmware.config.load"):
+        importlib.import_module(name)  # So that there is something to be put back afterwards.
     for folder, name, module in ((firmware, "compose", compose), (config, "load", load)):
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setattr(folder, name, module, raising=False)
