@@ -13,7 +13,7 @@ from emulated.pin import FakePin
 from fakes.sensor_board import SensorBoard
 from firmware.clock import Clock
 from firmware.config.check import check
-from firmware.duty_cycle import rtc_memory
+from firmware.duty_cycle import rtc_memory, sleep
 from firmware.duty_cycle.watched_pins import Watch
 from firmware.readings.sensors import Sensors
 from simulation.board import SimulatedBoard
@@ -235,6 +235,30 @@ def test_when_the_clock_is_set_an_inputs_pause_moves_along() -> None:
     fresh = Watch(board, lambda: 80_000, settings["sensors"], print, {})
     fresh.moved(5000)
     assert fresh.keep()[0][5] == 0, "what has no pause gets none"
+
+
+@pytest.mark.parametrize(
+    ("published", "at_the_pin", "kept_level"), [(None, 0, 0), (None, 1, 1), (1, 0, 1), (0, 1, 0)]
+)
+def test_an_input_is_kept_as_it_was_published_last_or_else_as_it_is(
+    published: int | None, at_the_pin: int, kept_level: int
+) -> None:
+    """The wake stub tells of a change against it."""
+    door = {"type": "digital", "pin": 13, "pull": "up", "wake": True}
+    config = {"node": "n", "mode": "duty_cycle", "mqtt": {"host": "h"}, "sensors": [door]}
+    settings, errors = check(config, {"wifi": [{"ssid": "s", "password": "12345678"}]})
+    assert settings, errors
+    board = SensorBoard()
+    board.pins = {13: FakePin(at_the_pin)}
+    kept = {"pins": [[13, "up", published, 50, None, 0, 0]]}
+    watch = Watch(board, lambda: 80_000, settings["sensors"], print, kept)
+    assert watch.keep()[0][2] == kept_level
+
+
+def test_the_brokers_address_is_kept_as_it_was_found_if_the_port_shows_it() -> None:
+    assert sleep._numeric({("b", 1883): [(2, 1, 0, "", ("10.0.0.1", 1883))]}) == "10.0.0.1"
+    assert sleep._numeric({("b", 1883): [(2, 1, 0, "", b"opaque")]}) is None
+    assert sleep._numeric({}) is None
 
 
 @pytest.mark.parametrize("watched", [False, True])

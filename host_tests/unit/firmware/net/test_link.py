@@ -315,7 +315,41 @@ def test_the_next_step_is_due_when_work_or_the_session_needs_it() -> None:
     bench.station.state = "joining"
     bench.step()
     bench.run_s(2)
-    assert 0 < bench.step() <= 200  # a join of 2 s is noticed a tenth of that late at most
+    assert 0 < bench.step() <= 200
+
+
+def test_a_join_is_looked_at_ever_more_seldom_and_noticed_a_tenth_of_its_time_late() -> None:
+    bench = LinkBench()
+    bench.station.state = "joining"
+    assert bench.step() == link._JOIN_POLL_MS
+    for after_ms in (1000, 1000, 500):
+        bench.time.advance_ms(after_ms)
+        assert bench.step() == min(bench.time.elapsed_ms // 10, link._JOIN_POLL_MAX_MS)
+    bench.time.advance_ms(60_000)
+    assert bench.step() == link._JOIN_POLL_MAX_MS
+
+
+def test_sessions_that_failed_before_one_that_did_not_count_no_more() -> None:
+    """The third failure in a row leaves the network, for the access point may be gone."""
+    bench = LinkBench()
+
+    def fail(count: int) -> None:
+        bench.session.error = OSError(ETIMEDOUT)
+        before = len(bench.session.opened_ms)
+        while len(bench.session.opened_ms) < before + count:
+            bench.run_s(0.1)
+
+    fail(2)
+    bench.session.error = None
+    while not bench.link.is_up:
+        bench.run_s(0.1)
+    bench.session.broken = OSError(ETIMEDOUT)
+    bench.step()
+    bench.session.broken = None
+    fail(1)
+    assert "leave" not in bench.station.calls
+    fail(1)
+    assert bench.station.calls.count("leave") == 1
 
 
 def test_whose_link_it_is_is_told_of_each_session_once() -> None:

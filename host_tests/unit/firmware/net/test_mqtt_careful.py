@@ -103,6 +103,16 @@ def test_of_what_is_held_only_the_newest_retained_one_counts_and_there_is_a_boun
     assert extras(bench) == ["health"] + 14 * ["result"]
 
 
+def test_what_was_held_on_a_connection_that_ended_is_held_no_more(bench: SessionBench) -> None:
+    """Whoever wants it sent says so again on the next one."""
+    careful = be_careful(bench)
+    bench.open()
+    bench.session.publish(b"health", b"1", True)
+    assert careful.held
+    careful.ended(ECONNRESET, True, False)
+    assert not careful.held
+
+
 def test_where_readings_never_pause_extras_wait_no_longer_than_half_a_minute(
     bench: SessionBench,
 ) -> None:

@@ -50,6 +50,21 @@ def test_packet_ids_wrap_after_65535_and_skip_0(version: str) -> None:
     assert bench.broker.violations == []
 
 
+def test_there_is_room_for_64_at_first_and_for_twice_as_many_when_that_is_full() -> None:
+    """A packet id takes two bytes of heap, and most nodes never have more than a few."""
+    flight = InFlight(300)
+    sizes = []
+    for pid in range(300):
+        assert flight.room() > 0
+        flight.add(pid)
+        sizes.append(len(flight.ids))
+    assert sorted(set(sizes)) == [64, 128, 256, 300]
+    assert [sizes.index(size) for size in (64, 128, 256, 300)] == [0, 64, 128, 256]
+    full = flight.ids
+    assert flight.room() == 0
+    assert flight.ids is full, "what is as large as it may be is not made anew"
+
+
 def test_the_window_bounds_what_is_in_flight_and_keeps_the_order(version: str) -> None:
     bench = SessionBench(version)
     bench.start(window=8)
