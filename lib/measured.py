@@ -7,12 +7,16 @@ class Measured:
     def __init__(self, field, measure):
         self.FIELDS = (field,)
         self._measure = measure
+        self._value = None
 
     def start(self):
+        # At once: when the slowest sensor is done the radio may be on, and with it a Pico W does
+        # not know its supply.
+        self._value = self._measure()
         return 0
 
     def read(self):
-        value = self._measure()
+        value = self._value
         if value is None:
             raise ValueError("not measured on this board")
         return (round(value, 1),)
