@@ -58,7 +58,7 @@ class Node:
         return json.loads((self.folder / "config.json").read_text())
 
     def start(self, connects: bool = True) -> None:
-        """Start, and wait for its first delivery: from then on it is subscribed."""
+        """Start, and wait for its session: what it subscribes to went ahead of that."""
         self._up.clear()
         self._process = subprocess.Popen(
             [micropython(), "-X", "heapsize=384K", "-c", RUN],
@@ -73,7 +73,7 @@ class Node:
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
         for line in process.stdout:
-            if "delivered" in line:
+            if "link: up" in line or "delivered" in line:
                 self._up.set()
             self.blinks += line == "LED on\n"
 

@@ -9,7 +9,7 @@ from rigs.command_line import Ran, fieldpost
 from rigs.hostile_broker import Answer, Endless, Hostile, answers_commands, endless, polite, spoils
 
 from fakes import mqtt_packets as mqtt
-from fieldpost.doctor import as_node, watcher
+from fieldpost.doctor import as_node, sessions, watcher
 from fieldpost.doctor import broker as doctor_broker
 from fieldpost.messages import patience
 from fieldpost.mqtt.bounded import BoundedClient
@@ -177,8 +177,10 @@ def test_cmd_hears_the_answer_after_a_connection_that_was_lost() -> None:
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in as_node, doctor_broker:
-        monkeypatch.setattr(module, "_LIMIT_S", 0.1)
+    monkeypatch.setattr(doctor_broker, "_LIMIT_S", 0.1)
+    for module in as_node, sessions:
+        monkeypatch.setattr(module, "LIMIT_S", 0.1)
+    monkeypatch.setattr(watcher, "_RETAINED_S", 0.2)
     monkeypatch.setattr(as_node, "_ECHO_S", 0.05)
     monkeypatch.setattr(as_node, "_READING_S", 0.05)
     monkeypatch.setattr(watcher, "_QUIET_S", 0.05)
