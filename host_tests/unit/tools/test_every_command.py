@@ -493,7 +493,8 @@ def test_a_process_that_is_started_without_an_input_gets_an_empty_one() -> None:
 
 
 CONTROLS = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
-FRAME = re.compile("[─━═│┃╭╮╰╯]")
+# Tables and bars; and the wheel that turns while something is waited for.
+FRAME = re.compile("[─━╸╺═│┃╭╮╰╯\u2800-\u28ff]")
 # The clock and the disk go on between two runs.
 CHANGING = re.compile(r"\d\d:\d\d:\d\d|\d+ MiB|\d+ s\b")
 
