@@ -176,4 +176,4 @@ def test_late_readings_stand_at_their_own_hours(tmp_path: Path, units: str) -> N
         real.token = wrong
         with pytest.raises(Refused) as caught:
             home.ask("recorder/import_statistics", metadata={"unheard_of": 1}, stats=[])
-        assert caught.value.code == "invalid_format"
+        assert caught.value.reason == "invalid_format"
