@@ -133,7 +133,9 @@ def main() -> None:
         except SystemExit as ended:
             if ended.code not in (0, None):
                 code, message = _ENDS.get(ended.code, _ENDS[1])
-                _tell_script(output, code, message)
+                # Typer has told people what is wrong with the line, and ended in doing so.
+                typed = getattr(ended.__context__, "format_message", None)
+                _tell_script(output, code, typed() if typed else message)
             raise
         except BrokenPipeError:
             # Whoever read us has gone, as `| head` does.
