@@ -76,33 +76,68 @@ def test_the_next_health_report_is_due_when_its_interval_is_over() -> None:
     assert node.work() == 60_000 and len(reports_ms) == 2, "not before the backlog"
 
 
+class Sent:
+    """What an uplink is made of, on a clock that stands; `published`: (topic, text, retained)."""
+
+    def __init__(self) -> None:
+        self.time = FakeTime()
+        self.said: list[str] = []
+        self.published: list[tuple[bytes, bytes, bool]] = []
+        self.wire = SimpleNamespace(round_trips=5, segments=7)
+        self.delivery: Any = SimpleNamespace(
+            delivered=10, restart=lambda: None, pump_all=lambda: None, pump=lambda: False
+        )
+        session: Any = SimpleNamespace(wire=self.wire, publish=self._publish)
+        outbox: Any = SimpleNamespace(depth=0, write_through=False)
+        commands: Any = SimpleNamespace(restart=lambda: None, step=lambda _: False, queue=[])
+        self.uplink = Uplink(
+            Clock(self.time),
+            session,
+            outbox,
+            self.delivery,
+            b"fieldpost/n/",
+            SimpleNamespace(crash=None),
+            commands,
+            None,
+            {"commands": "off", "outbox": {"durability": "outage"}},
+            self.said.append,
+        )
+
+    def _publish(self, topic: bytes, text: bytes, retained: bool, _qos: int) -> None:
+        self.published.append((topic, text, retained))
+
+
 @pytest.mark.parametrize("delivered", [0, 2])
 def test_a_connection_that_brought_no_reading_is_no_delivery(delivered: int) -> None:
-    said: list[str] = []
-    wire = SimpleNamespace(round_trips=1, segments=0)
-    session: Any = SimpleNamespace(wire=wire, publish=lambda *_: None)
-    delivery: Any = SimpleNamespace(
-        delivered=0, restart=lambda: None, pump_all=lambda: None, pump=lambda: False
-    )
-    outbox: Any = SimpleNamespace(depth=0, write_through=False)
-    commands: Any = SimpleNamespace(restart=lambda: None, step=lambda _: False, queue=[])
-    settings = {"commands": "off", "outbox": {"durability": "outage"}}
-    uplink = Uplink(
-        Clock(FakeTime()),
-        session,
-        outbox,
-        delivery,
-        b"fieldpost/n/",
-        SimpleNamespace(crash=None),
-        commands,
-        None,
-        settings,
-        said.append,
-    )
-    uplink.connect(b"{}")
-    delivery.delivered += delivered
-    uplink.step(None)
-    assert [line.partition(" in ")[0] for line in said] == (
+    sent = Sent()
+    sent.uplink.connect(b"{}")
+    sent.delivery.delivered += delivered
+    sent.uplink.step(None)
+    assert [line.partition(" in ")[0] for line in sent.said] == (
         ["delivered 2 readings"] if delivered else []
     )
-    assert not uplink.catching_up
+    assert not sent.uplink.catching_up
+
+
+def test_what_a_delivery_took_is_counted_from_its_connect() -> None:
+    sent = Sent()
+    sent.uplink.connect(b"{}")
+    sent.delivery.delivered += 3
+    # The round trip of TCP was over, and is one of the delivery all the same.
+    sent.wire.round_trips += 1
+    sent.wire.segments += 4
+    sent.time.advance_ms(120)
+    sent.uplink.step(None)
+    took = {"readings": 3, "round_trips": 2, "segments": 4, "ms": 120}
+    assert sent.uplink.last_delivery == took
+    assert sent.said == ["delivered 3 readings in 2 round trips, 4 segments, 120 ms"]
+
+
+def test_whoever_asks_later_is_told_as_well_that_a_node_came_and_went() -> None:
+    sent = Sent()
+    sent.uplink.connect(b'{"state":"online"}')
+    sent.uplink.say_offline()
+    assert sent.published == [
+        (b"fieldpost/n/status", b'{"state":"online"}', True),
+        (b"fieldpost/n/status", b'{"state":"offline"}', True),
+    ]
