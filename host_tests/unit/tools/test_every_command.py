@@ -496,7 +496,7 @@ CONTROLS = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 # Tables and bars; and the wheel that turns while something is waited for.
 FRAME = re.compile("[─━╸╺═│┃╭╮╰╯\u2800-\u28ff]")
 # The clock and the disk go on between two runs.
-CHANGING = re.compile(r"\d\d:\d\d:\d\d|\d+ MiB|\d+ s\b")
+CHANGING = re.compile(r"\d\d:\d\d:\d\d|\d+\s+MiB|\d+ s\b")
 
 
 def shown(words: list[str], width: int, is_terminal: bool) -> str:

@@ -58,7 +58,7 @@ WIDE = 1000
 CONTROLS = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 PROGRESS = re.compile(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏].*?\d:\d\d:\d\d")
 # Progress and the time go on between two runs.
-CHANGING = re.compile(r"\d\d:\d\d:\d\d|\d+ MiB|\d+(\.\d+)? s\b|\b\d+\.\d\b(?= *$)", re.M)
+CHANGING = re.compile(r"\d\d:\d\d:\d\d|\d+\s+MiB|\d+(\.\d+)? s\b|\b\d+\.\d\b(?= *$)", re.M)
 FRAME = re.compile(r"[─━═┏┓┗┛┡┩┳┻╇┼├┤┬┴╭╮╰╯│┃╷╵╶╴╸╺]")
 
 
