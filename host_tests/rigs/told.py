@@ -62,7 +62,7 @@ class Told:
             identity=SimpleNamespace(boot=7),
         )
         actions = Actions(node, self.flash, self._restart)
-        actions.checker = lambda: lambda found: schema.check(found, SECRETS)  # type: ignore
+        actions.checker = lambda: lambda found: schema.check(found, SECRETS)  # type: ignore[method-assign]
         self.inbox = Inbox(TOPIC, self.trial, self.flash, self._restart, lambda _text: None)
         self.lines: list[str] = []
         self.commands = Commands(

@@ -14,6 +14,19 @@ DriversOption = Annotated[
         metavar="DIR",
     ),
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="WHAT=VALUE",
+        help="What is measured: temperature=21.5, indoor.humidity=40, indoor=absent, or a "
+        "register of a driver's own chip, tmp117.0x00=0x0C80. May be given several times.",
+    ),
+]
+ValuesOption = Annotated[
+    Path | None,
+    typer.Option(metavar="CSV", help="What is measured when: columns seconds, temperature, …"),
+]
 BrokerOption = Annotated[
     str,
     typer.Option(

@@ -7,7 +7,7 @@ import typer
 
 from fieldpost.errors import BadFile
 from fieldpost.mqtt.tls import ClientFiles
-from fieldpost.options import DriversOption
+from fieldpost.options import DriversOption, SetOption, ValuesOption
 
 
 def run(
@@ -18,19 +18,8 @@ def run(
             help="With a config.json, and your drivers; else an example runs.",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="WHAT=VALUE",
-            help="What is measured: temperature=21.5, indoor.humidity=40, indoor=absent, or a "
-            "register of a driver's own chip, tmp117.0x00=0x0C80. May be given several times.",
-        ),
-    ] = None,
-    values: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="What is measured when: columns seconds, temperature, …"),
-    ] = None,
+    settings: SetOption = None,
+    values: ValuesOption = None,
     drivers: DriversOption = None,
     watch: Annotated[
         bool,

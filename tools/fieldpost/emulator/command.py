@@ -28,7 +28,7 @@ from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.node_source import NodeSource
-from fieldpost.options import DriversOption, JsonOption
+from fieldpost.options import DriversOption, JsonOption, SetOption, ValuesOption
 from fieldpost.programs import signals_end_it
 from fieldpost.result import result
 
@@ -82,19 +82,8 @@ def emulate(
             "May be given several times.",
         ),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="WHAT=VALUE",
-            help="What is measured: temperature=21.5, indoor.humidity=40, indoor=absent. May be "
-            "given several times.",
-        ),
-    ] = None,
-    values: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="What is measured when: columns seconds, temperature, …"),
-    ] = None,
+    settings: SetOption = None,
+    values: ValuesOption = None,
     seconds: Annotated[float | None, typer.Option(min=1, help="End after so long.")] = None,
     as_json: JsonOption = False,
 ) -> None:
