@@ -57,6 +57,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             }
             for name, version in results["versions"].items():
                 say(f"{name}: {version}")
+            for name, why in found.missing.items():
+                say(f"{name} does not take part: {why}")
             if "wake" in wanted:
                 results["wake"] = wake.measure(found, broker, options.quick, say)
             if "throughput" in wanted:

@@ -5,29 +5,24 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
-import tarfile
-import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks import packages
 from fieldpost import umqtt
 from fieldpost.errors import CommandError
 from fieldpost.node_process import find_micropython
-from fieldpost.paths import LIB, ROOT, cache_folder
+from fieldpost.paths import LIB, ROOT
 
 CLIENTS = Path(__file__).resolve().parent / "clients"
 STAND_INS = CLIENTS / "stand_ins"
-ROBUST_VERSION = "1.0"
-_ROBUST = "micropython-umqtt.robust"
-_ROBUST_SHA256 = "22a1b8c8e1128281efb13b3020927d07e33c5b747869da2cd77d37983a9ea002"
-_FETCH_S = 120
 
 
 @dataclass
 class Parts:
-    """folder: holds umqtt/simple.py, umqtt/robust.py and mqtt_as.py, those that there are.
+    """folder: holds other clients as a board's would: umqtt/, chumicro_mqtt/, mqtt_as.py and so
+    on, those that there are.
 
     versions: of all that takes part. missing: client -> why it is not measured.
     """
@@ -61,10 +56,18 @@ def gather(
     }
     missing = {}
     try:
-        (package / "robust.py").write_bytes(_robust(robust, offline))
-        versions["umqtt.robust"] = ROBUST_VERSION if robust is None else f"copy, {robust.name}"
+        versions["umqtt.robust"] = _robust(robust, folder, offline)
     except CommandError as error:
-        missing["umqtt.robust"] = str(error)
+        missing["umqtt.robust"] = f"{error}; or give --umqtt-robust FILE"
+    for client, some in (
+        ("umqtt.robust2", packages.ROBUST2),
+        ("chumicro-mqtt", packages.CHUMICRO),
+    ):
+        try:
+            packages.install(some, folder, offline)
+            versions[client] = some[0].version
+        except CommandError as error:
+            missing[client] = str(error)
     if mqtt_as is None:
         missing["mqtt_as"] = "not given: --mqtt-as DIR"
     else:
@@ -123,42 +126,16 @@ def _mqtt_as_version(source: Path) -> str:
     return f"{version}, {commit}"
 
 
-def _robust(given: Path | None, offline: bool) -> bytes:
-    """The source of umqtt.robust: a copy, the cached one, or the registry's archive."""
-    if given is not None:
-        return _unpack(given) if given.name.endswith(".tar.gz") else given.read_bytes()
-    cached = cache_folder() / "umqtt" / f"robust-{ROBUST_VERSION}" / "robust.py"
-    if cached.exists():
-        return cached.read_bytes()
-    if offline:
-        raise CommandError("not fetched")
-    with tempfile.TemporaryDirectory(prefix="fieldpost-") as folder:
-        command = [sys.executable, "-m", "unearth", "--no-binary", "-d", folder]
-        try:
-            subprocess.run(
-                [*command, f"{_ROBUST}=={ROBUST_VERSION}"], capture_output=True, timeout=_FETCH_S
-            )
-        except subprocess.TimeoutExpired:
-            pass  # Nothing is found below.
-        found = sorted(Path(folder).glob("*.tar.gz"))
-        if not found:
-            raise CommandError("the package registry did not send it: --umqtt-robust FILE")
-        source = _unpack(found[0])
-    try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        cached.write_bytes(source)
-    except OSError:
-        pass  # The next run fetches it again.
-    return source
-
-
-def _unpack(archive: Path) -> bytes:
-    if hashlib.sha256(archive.read_bytes()).hexdigest() != _ROBUST_SHA256:
-        raise CommandError(f"{archive.name} is not the published {_ROBUST} {ROBUST_VERSION}")
-    with tarfile.open(archive) as tar:
-        member = tar.extractfile(f"{_ROBUST}-{ROBUST_VERSION}/umqtt/robust.py")
-        assert member is not None  # the hash vouches for what is inside
-        return member.read()
+def _robust(given: Path | None, folder: Path, offline: bool) -> str:
+    """Put umqtt.robust into `folder`, a copy or the published one; its version."""
+    if given is None:
+        packages.install((packages.ROBUST,), folder, offline)
+        return packages.ROBUST.version
+    source = given.read_bytes()
+    if given.name.endswith(".tar.gz"):
+        (source,) = packages.unpack(packages.ROBUST, source).values()
+    (folder / "umqtt" / "robust.py").write_bytes(source)
+    return f"copy, {given.name}"
 
 
 def paths_for(client: str, folder: Path) -> list[Path]:

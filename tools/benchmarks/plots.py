@@ -4,11 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Row, straightness
-from benchmarks.wake import CLIENTS
 
-_COLOURS = dict(zip(CLIENTS, ("#d1495b", "#3a6ea5", "#a9c9ea", "#2a9d5c", "#8fcf9f"), strict=True))
-# Two clients may take the same time: what lies above leaves the other to be seen.
-_LINES = dict(zip(CLIENTS, ("o-", "o-", "s--", "^-", "v-"), strict=True))
+# client -> colour and line. Two clients may take the same time: what lies above leaves the other
+# to be seen.
+_LOOKS = {
+    "Fieldpost": ("#d1495b", "o-"),
+    "umqtt.simple": ("#3a6ea5", "o-"),
+    "umqtt.robust": ("#a9c9ea", "s--"),
+    "umqtt.robust2": ("#7b5ea7", "D-"),
+    "chumicro-mqtt": ("#e08e2b", "s--"),
+    "mqtt_as, one by one": ("#2a9d5c", "^-"),
+    "mqtt_as, gathered": ("#8fcf9f", "v-"),
+}
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -51,13 +58,13 @@ def _wake(path: Path, rows: list[Row]) -> None:
         1, len(delays), figsize=(10.5, 4.4), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, delay in zip(all_axes[0], delays, strict=True):
-        for name, colour in _COLOURS.items():
+        for name, (colour, line) in _LOOKS.items():
             mine = [r for r in rows if r["client"] == name and r["round_trip_ms"] == delay]
             points = sorted((r["readings"], r["ms"]) for r in mine if "not_run" not in r)
             if points:
-                over = {"markersize": 4} if _LINES[name] == "s--" else {"markersize": 6}
+                size = 4 if line == "s--" else 6
                 axes.plot(
-                    *zip(*points, strict=True), _LINES[name], color=colour, label=name, **over
+                    *zip(*points, strict=True), line, color=colour, label=name, markersize=size
                 )
         axes.axhline(2 * delay, color="#555555", linestyle=":", linewidth=1)
         axes.text(1, 1.9 * delay, "two round trips", fontsize=8, color="#555555", va="top")
@@ -69,7 +76,7 @@ def _wake(path: Path, rows: list[Row]) -> None:
     ticks = (30, 100, 300, 1000, 3000, 10_000, 30_000)
     all_axes[0][0].set_yticks(ticks, [f"{tick:,}" for tick in ticks])
     handles, labels = all_axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     _save(figure, path)
 
 

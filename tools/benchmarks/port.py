@@ -10,7 +10,12 @@ from typing import Any
 from benchmarks.parts import CLIENTS, Parts, paths_for
 
 _HEAP = "32M"
-_SCRIPTS = {"fieldpost": "fieldpost_client.py", "mqtt_as": "mqtt_as_client.py"}
+_SCRIPTS = {
+    "fieldpost": "fieldpost_client.py",
+    "mqtt_as": "mqtt_as_client.py",
+    "umqtt.robust2": "robust2_client.py",
+    "chumicro-mqtt": "chumicro_client.py",
+}
 
 
 class ClientFailed(Exception):
@@ -25,7 +30,7 @@ def ask(
     heap: str = _HEAP,
     **asked: Any,
 ) -> dict[str, Any]:
-    """The answer of `client` (umqtt.simple, umqtt.robust, mqtt_as, fieldpost) to `asked`.
+    """The answer of `client` (fieldpost, umqtt.simple, mqtt_as, chumicro-mqtt, …) to `asked`.
 
     prefix: a command that runs the interpreter, such as `ip netns exec`.
     """

@@ -8,6 +8,8 @@ from benchmarks.figures import Row, pick, ratio
 _KB = 1000
 # All the bytecode that the default node loads, at most; host_tests/whole/test_footprint.py checks.
 MPY_MAX = 45 * _KB
+# Three round trips, which a client needs that waits for CONNACK, by two; and what machines differ.
+_FASTER = 1.4
 
 
 def judge(results: dict[str, Any]) -> list[Row]:
@@ -31,14 +33,15 @@ def judge(results: dict[str, Any]) -> list[Row]:
         "the same: at most 2.2 round trips, as time by round trip time",
         *(trips, 2.2, "{:.2f}", False),
     )
-    others = ("umqtt.simple", "umqtt.robust", "mqtt_as, one by one", "mqtt_as, gathered")
-    one = {"round_trip_ms": 50, "readings": 1}
-    found = [row for name in others if (row := pick(wake, client=name, **one))]
-    best = min(found, key=lambda row: row["ms"], default=None)
-    add(
-        "wake to delivered, 50 ms, 1 reading: 1.4 times faster than the best other client",
-        *(ratio("ms", best, pick(wake, client="Fieldpost", **one)), 1.4, "{:.2f} times", True),
-    )
+    for readings in (1, 50):
+        at = {"round_trip_ms": 50, "readings": readings}
+        best = _best_other(wake, **at)
+        times = ratio("ms", best, pick(wake, client="Fieldpost", **at))
+        add(
+            f"wake to delivered, 50 ms, {readings} reading{'s' * (readings > 1)}: "
+            f"{_FASTER} times faster than the best other client",
+            *(times, _FASTER, f"{{:.2f}} times ({best['client']})" if best else "", True),
+        )
     _judge_board(results.get("footprint") or {}, add)
     again = pick(results.get("deployment", []), way=deployment.AGAIN)
     add(
@@ -48,11 +51,19 @@ def judge(results: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def _best_other(wake: list[Row], **at: Any) -> Row | None:
+    """The fastest row there of a client that is not ours."""
+    others = [row for row in wake if row["client"] != "Fieldpost"]
+    names = dict.fromkeys(row["client"] for row in others)
+    found = [row for name in names if (row := pick(others, client=name, **at))]
+    return min(found, key=lambda row: row["ms"], default=None)
+
+
 def _judge_board(board: dict[str, Any], add: Any) -> None:
-    part, count = _segments(board.get("segments", []))
+    part, count, best = _segments(board.get("segments", []))
     add(
         "TCP segments per reading from the Pico W: a fifth of the best other client's",
-        *(part, 0.2, f"{{:.2f}}, at {count} readings", False),
+        *(part, 0.2, f"{{:.2f}}, at {count} readings ({best})", False),
     )
     heap = board.get("heap", {})
     client, mqtt_as = taken(heap, "Fieldpost's client"), taken(heap, "mqtt_as")
@@ -73,14 +84,18 @@ def _judge_board(board: dict[str, Any], add: Any) -> None:
     )
 
 
-def _segments(rows: list[Row]) -> tuple[float | None, int]:
-    """(ours by the best other client's, at how many readings: the most that another one did)."""
+def _segments(rows: list[Row]) -> tuple[float | None, int, str]:
+    """(ours by the best other client's, at how many readings: the most that another one did, whose
+    that is)."""
     figure = "sent_data_segments"
     others = [row for row in rows if row["client"] != "Fieldpost" and figure in row]
     count = max((row["readings"] for row in others), default=0)
     ours = pick(rows, client="Fieldpost", readings=count)
-    best = min((row[figure] for row in others if row["readings"] == count), default=0)
-    return (ours[figure] / best if ours and best else None), count
+    those = [row for row in others if row["readings"] == count]
+    best = min(those, key=lambda row: row[figure], default=None)
+    if not ours or not best:
+        return None, count, ""
+    return ours[figure] / best[figure], count, best["client"]
 
 
 def taken(heap: dict[str, Any], client: str, stage: str = "connected") -> int | None:

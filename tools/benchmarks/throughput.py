@@ -13,6 +13,8 @@ CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "umqtt.simple": ("umqtt.simple", {}),
     "umqtt.simple, Nagle off": ("umqtt.simple", {"no_delay": True}),
     "umqtt.robust": ("umqtt.robust", {}),
+    "umqtt.robust2": ("umqtt.robust2", {}),
+    "chumicro-mqtt": ("chumicro-mqtt", {}),
     "mqtt_as, one by one": ("mqtt_as", {"gathered": False}),
     "mqtt_as, gathered": ("mqtt_as", {"gathered": True}),
 }

@@ -13,6 +13,8 @@ CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "Fieldpost": ("fieldpost", {}),
     "umqtt.simple": ("umqtt.simple", {}),
     "umqtt.robust": ("umqtt.robust", {}),
+    "umqtt.robust2": ("umqtt.robust2", {}),
+    "chumicro-mqtt": ("chumicro-mqtt", {}),
     "mqtt_as, one by one": ("mqtt_as", {"gathered": False}),
     "mqtt_as, gathered": ("mqtt_as", {"gathered": True}),
 }
@@ -30,7 +32,7 @@ _SEEN = ("round_trips", "segments", "sent_bytes", "received_bytes")
 def least_s(client: str, readings: int, round_trip_ms: float) -> float:
     """What a run takes at least, by how the client works."""
     round_trip_s = round_trip_ms / 1000
-    if client.startswith("umqtt"):
+    if client in ("umqtt.simple", "umqtt.robust"):
         return (readings + 2) * round_trip_s
     if client == "mqtt_as, one by one":
         polls = int(round_trip_s / _MQTT_AS_POLL_S) + 1
