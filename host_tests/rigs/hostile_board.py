@@ -22,6 +22,8 @@ from fieldpost.board import serial as board_serial
 
 _BAUD_BYTES_PER_S = 500_000
 _TICK_S = 0.05
+# What the link asks on its way in; a board that spoils that gets no other question.
+_MARK = re.compile(r"print\('(\w+)',end=''\)")
 _PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\u202e\x85\r"
 NAMES = (
@@ -158,7 +160,10 @@ class HostilePort:
         elif self._code.strip():
             code = self._code.decode(errors="replace")
             self._code.clear()
-            said, raised = self._spoils(self._rng, code, answer(code))
+            if mark := _MARK.match(code):
+                said, raised = mark[1].encode(), b""
+            else:
+                said, raised = self._spoils(self._rng, code, answer(code))
             self._out += b"OK" + said + b"\x04" + raised + b"\x04>"
         else:
             self._out += b"OK\r\nMPY: soft reboot\r\n" + _PROMPT

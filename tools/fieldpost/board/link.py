@@ -131,16 +131,13 @@ class BoardLink:
         with self._limited(limit_s, "answer"):
             self._serial.write(b"\r")
             self.was_running = runs or not self._await(_FRIENDLY, _IDLE_S)
-            tries = 0
             try:
                 while True:
                     # mpremote's own way in, but with a deadline, and more than once.
                     self._serial.write(b"\r\x03\r\x01")
-                    tries += 1
                     if self._await(_RAW, _RETRY_S):
                         break
-                if tries > 1:
-                    self._read_past_the_answers()
+                self._read_past_the_answers()
                 self._in_raw = self._transport.in_raw_repl = True
                 return
             except LimitReached:
@@ -317,8 +314,9 @@ class BoardLink:
         self.was_running = ran
 
     def _read_past_the_answers(self) -> None:
-        """Up to the last prompt of a board that was only busy, and yet answers each of our tries:
-        a prompt that came later would be taken for the answer to a command."""
+        """Up to the last prompt of a board that was only busy, and yet answers each try: ours, and
+        those of a command before, which gave it up. A prompt that came later would be taken for
+        the answer to what we ask."""
         mark = secrets.token_hex(4).encode()
         self._serial.write(b"print('%s',end='')\x04" % mark)
         while not self._await(b"OK%s\x04\x04" % mark, _RETRY_S):

@@ -65,6 +65,17 @@ def test_a_board_that_answers_each_try_late_is_not_misunderstood(make: Make) -> 
         assert [link.eval(f"{n} * 7") for n in range(3)] == [0, 7, 14]
 
 
+def test_a_board_that_was_given_up_while_busy_is_not_misunderstood_by_the_next(
+    make: Make,
+) -> None:
+    board = make()
+    board.be_busy(5.0)
+    with pytest.raises(NoAnswer):
+        open_link(board.port, 4)
+    with open_link(board.port, 20) as link:
+        assert [link.eval(f"{n} * 7") for n in range(3)] == [0, 7, 14]
+
+
 def test_tools_1_a_silent_port_ends_at_its_limit() -> None:
     with silent_port() as port:
         begin = time.monotonic()
