@@ -19,6 +19,7 @@ from benchmarks import (
     scaling,
     targets,
     throughput,
+    tls,
     wake,
 )
 from fieldpost.emulator.pico_w import PICO_W
@@ -26,7 +27,16 @@ from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker, find_mosquitto
 from fieldpost.paths import ROOT
 
-NAMES = ("wake", "namespaces", "throughput", "footprint", "scaling", "recovery", "deployment")
+NAMES = (
+    "wake",
+    "tls",
+    "namespaces",
+    "throughput",
+    "footprint",
+    "scaling",
+    "recovery",
+    "deployment",
+)
 DOCS = ROOT / "docs"
 # A quick run, or a part of one, must not take the place of the figures that are published.
 TRIED = ROOT / "build" / "benchmarks"
@@ -47,7 +57,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
 
     with tempfile.TemporaryDirectory(prefix="fieldpost-bench-") as folder:
-        found = parts.gather(Path(folder), options.umqtt_robust, options.mqtt_as)
+        clients, keys = Path(folder) / "clients", Path(folder) / "certificates"
+        clients.mkdir()
+        found = parts.gather(clients, options.umqtt_robust, options.mqtt_as)
         with Broker("mosquitto") as broker:
             results: dict[str, Any] = {
                 "date": time.strftime("%Y-%m-%d"),
@@ -61,6 +73,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 say(f"{name} does not take part: {why}")
             if "wake" in wanted:
                 results["wake"] = wake.measure(found, broker, options.quick, say)
+            if "tls" in wanted:
+                results["tls"] = tls.measure(found, keys, options.quick, say)
             if "throughput" in wanted:
                 results["throughput"] = throughput.measure(found, broker, options.quick, say)
                 results["bursts"] = throughput.bursts(found, broker, say)

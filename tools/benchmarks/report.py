@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import namespaces, throughput, wake
+from benchmarks import namespaces, report_tls, throughput, wake
 from benchmarks.figures import Row, pick, straightness
+from benchmarks.tables import ms, table
 from benchmarks.targets import loaded_bytes, taken
 from fieldpost.pages import write_part
 
@@ -25,6 +26,8 @@ def render(results: dict[str, Any]) -> str:
         parts.append(_wake(results["wake"]))
     if results.get("namespaces"):
         parts.append(_namespaces(results["namespaces"], results.get("apart", ())))
+    if results.get("tls"):
+        parts.append(report_tls.render(results["tls"]))
     if results.get("throughput"):
         parts.append(_throughput(results))
     if results.get("footprint"):
@@ -40,13 +43,6 @@ def render(results: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table; the first column to the left, the others to the right."""
-    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
 def _versions(results: dict[str, Any]) -> str:
     said = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     quick = " A quick run: once each, the short cases only." if results["quick"] else ""
@@ -59,12 +55,6 @@ def _targets(rows: list[Row]) -> str:
     return "### Targets\n\n" + table(("target", "measured", ""), lines)
 
 
-def _ms(row: Row | None) -> str:
-    if row is None or "not_run" in row:
-        return "not run"
-    return f"{row['ms']:,.0f}"
-
-
 def _wake(rows: list[Row]) -> str:
     delays = sorted({row["round_trip_ms"] for row in rows})
     counts = sorted({row["readings"] for row in rows})
@@ -72,7 +62,7 @@ def _wake(rows: list[Row]) -> str:
     for count in counts:
         for name in wake.CLIENTS:
             same = {"client": name, "readings": count}
-            cells = [_ms(pick(rows, round_trip_ms=delay, **same)) for delay in delays]
+            cells = [ms(pick(rows, round_trip_ms=delay, **same)) for delay in delays]
             lines.append((name, count, *cells))
     head = ("client", "readings", *(f"{delay:g} ms" for delay in delays))
     text = "### 1. Wake to delivered\n\nMilliseconds, by round trip time.\n\n" + table(head, lines)
@@ -107,8 +97,8 @@ def _namespaces(rows: list[Row], apart: Sequence[str]) -> str:
     for no_delay in (False, True):
         for name in namespaces.VARIANTS:
             same = {"client": name, "broker_no_delay": no_delay}
-            cells = [_ms(pick(rows, readings=count, **same)) for count in counts]
-            cells.append(_ms(pick([row for row in rows if "burst" in row], **same)))
+            cells = [ms(pick(rows, readings=count, **same)) for count in counts]
+            cells.append(ms(pick([row for row in rows if "burst" in row], **same)))
             lines.append((name, "true" if no_delay else "false, the default", *cells))
     head = (
         "client",

@@ -5,7 +5,7 @@ import time
 from chumicro_mqtt import MQTTClient
 from chumicro_sockets.sockets_factory import fixed_connector_factory
 from chumicro_timing import ticks_ms
-from common import HEAP_PUBLISHES, TOPIC, answer, heap_of, payloads, since_ms, task
+from common import HEAP_PUBLISHES, TOPIC, answer, contents, heap_of, payloads, since_ms, task
 
 # Strings, as its page has them.
 _TOPIC = TOPIC.decode()
@@ -14,7 +14,12 @@ _TOPIC = TOPIC.decode()
 class Bench:
     def __init__(self, asked, queue):
         self.acknowledged = 0
-        connect = fixed_connector_factory(asked["host"], asked["port"])
+        context = None
+        if "ca" in asked:
+            from chumicro_sockets import ssl_context_with_ca
+
+            context = ssl_context_with_ca(contents(asked["ca"]))
+        connect = fixed_connector_factory(asked["host"], asked["port"], ssl_context=context)
         # By default eight messages wait for the connection, and twenty for the socket.
         self.mqtt = MQTTClient(
             transport_factory=connect,

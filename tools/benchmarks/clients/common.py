@@ -22,6 +22,26 @@ def payloads(count):
     ]
 
 
+def tls_parameters(asked):
+    """What `ssl.wrap_socket` takes to verify the broker, {} for a wake without TLS."""
+    if "ca" not in asked:
+        return {}
+    import ssl
+
+    # umqtt.simple 1.3.4 and umqtt.robust2 ask for it by its old name, which is gone.
+    sys.modules["ussl"] = ssl
+    return {
+        "cert_reqs": ssl.CERT_REQUIRED,
+        "cadata": contents(asked["ca"]),
+        "server_hostname": asked["host"],
+    }
+
+
+def contents(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def since_ms(start_us):
     return time.ticks_diff(time.ticks_us(), start_us) / 1000
 

@@ -4,7 +4,7 @@ import select
 import socket
 import time
 
-from common import HEAP_PUBLISHES, TOPIC, answer, heap_of, payloads, since_ms, task
+from common import HEAP_PUBLISHES, TOPIC, answer, contents, heap_of, payloads, since_ms, task
 
 from firmware.net.mqtt_session import Session
 from firmware.readings import record as reading
@@ -26,9 +26,21 @@ def render(record):
     return reading.payload(record, 3, 1000, 1795370000)
 
 
+def wire(asked):
+    """Over TLS where an authority is given, with a certificate of our own if there is one."""
+    if "ca" not in asked:
+        return Wire(socket, select, time)
+    from wire_tls import TlsWire
+
+    from firmware.board.tls_context import context
+
+    own = (contents(asked["cert"]), contents(asked["key"])) if "cert" in asked else None
+    return TlsWire(socket, select, time, None, context(contents(asked["ca"]), own))
+
+
 class Bench:
     def __init__(self, asked, outbox):
-        self.wire = Wire(socket, select, time)
+        self.wire = wire(asked)
         self.session = Session(self.wire, "bench", asked["host"], asked["port"])
         if asked.get("no_nudge"):
             self.session._may_nudge = lambda: False

@@ -5,7 +5,7 @@ import gc
 import time
 
 import mqtt_as
-from common import HEAP_PUBLISHES, TOPIC, answer, payloads, since_ms, task
+from common import HEAP_PUBLISHES, TOPIC, answer, payloads, since_ms, task, tls_parameters
 from mqtt_as import MQTTClient, config
 
 
@@ -21,6 +21,8 @@ def client(asked):
     config["client_id"] = b"bench"
     config["server"], config["port"] = asked["host"], asked["port"]
     config["queue_len"] = 1
+    config["ssl_params"] = tls_parameters(asked)
+    config["ssl"] = bool(config["ssl_params"])
     return Client(config)
 
 

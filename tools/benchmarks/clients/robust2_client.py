@@ -2,12 +2,14 @@
 
 import time
 
-from common import HEAP_PUBLISHES, TOPIC, answer, heap_of, payloads, since_ms, task
+from common import HEAP_PUBLISHES, TOPIC, answer, heap_of, payloads, since_ms, task, tls_parameters
 from umqtt.robust2 import MQTTClient
 
 
 def client(asked):
-    return MQTTClient(b"bench", asked["host"], asked["port"], keepalive=60)
+    tls = tls_parameters(asked)
+    more = {"ssl": True, "ssl_params": tls} if tls else {}
+    return MQTTClient(b"bench", asked["host"], asked["port"], keepalive=60, **more)
 
 
 def connect(mqtt):

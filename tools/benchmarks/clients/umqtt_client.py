@@ -3,7 +3,7 @@
 import socket
 import time
 
-from common import HEAP_PUBLISHES, TOPIC, answer, heap_of, payloads, since_ms, task
+from common import HEAP_PUBLISHES, TOPIC, answer, heap_of, payloads, since_ms, task, tls_parameters
 
 
 class NoDelay:
@@ -27,7 +27,9 @@ def client(asked):
         from umqtt import robust as module
     else:
         module = simple
-    return module.MQTTClient(b"bench", asked["host"], asked["port"], keepalive=60)
+    tls = tls_parameters(asked)
+    more = {"ssl": True, "ssl_params": tls} if tls else {}
+    return module.MQTTClient(b"bench", asked["host"], asked["port"], keepalive=60, **more)
 
 
 def wake(asked):

@@ -11,7 +11,19 @@ import pytest
 from rigs.mosquitto import need_mosquitto
 
 from benchmarks import __main__ as command
-from benchmarks import figures, packages, parts, plots, port, report, scaling, targets, wake
+from benchmarks import (
+    figures,
+    packages,
+    parts,
+    plots,
+    port,
+    report,
+    report_tls,
+    scaling,
+    targets,
+    tls,
+    wake,
+)
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.mqtt.proxy import Proxy
@@ -84,6 +96,37 @@ def test_targets_are_judged_by_the_rows_of_one_run(ms: float, met: bool) -> None
     judged = targets.judge(_results(ms))
     assert [row["met"] for row in judged[:3]] == [met] * 3
     assert {row["met"] for row in judged[4:]} == {None}
+
+
+@pytest.mark.parametrize(("trips", "met"), [(4, True), (5, False)])
+def test_tls_is_judged_by_its_worst_certificate_where_a_round_trip_takes_time(
+    trips: int, met: bool
+) -> None:
+    far = {"client": "Fieldpost", "readings": 1, "round_trip_ms": 50}
+    rows = [
+        {**far, "certificate": "small", "round_trips": 4},
+        {**far, "certificate": "large", "round_trips": trips},
+        # Without a delay the broker's answers come one by one.
+        {**far, "certificate": "small", "round_trip_ms": 0, "round_trips": 9},
+        {**far, "client": "umqtt.simple", "certificate": "small", "round_trips": 54},
+    ]
+    results = _results(104.0) | {"tls": {"clients": rows, "shortened": []}}
+    (row,) = [row for row in targets.judge(results) if "TLS" in row["target"]]
+    assert (row["measured"], row["met"]) == (str(trips), met)
+
+
+def test_a_wake_over_tls_takes_four_round_trips_and_its_tables_say_so(
+    found: parts.Parts, tmp_path: Path
+) -> None:
+    need_mosquitto("only it is measured over TLS")
+    measured = tls.measure(found, tmp_path, True, lambda text: None)
+    (ours,) = [row for row in measured["clients"] if row["client"] == "Fieldpost"]
+    assert ours["round_trips"] == 4
+    text = report_tls.render(measured)
+    assert f"| Fieldpost | 1 | not run | {ours['ms']:,.0f} |" in text
+    assert "mqtt_as, gathered (not given: --mqtt-as DIR)" in text
+    if "not_run" not in measured["shortened"][0]:
+        assert [row["round_trips"] for row in measured["shortened"]] == [4, 3, 4]
 
 
 def test_every_other_client_is_a_rival_and_the_best_one_is_named() -> None:

@@ -1,0 +1,106 @@
+"""Certificates of the kinds that brokers show: our own, and chains as of public authorities."""
+
+import datetime
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from fieldpost.certs.authority import Authority
+from fieldpost.mqtt.brokers import HOST, ServerTls
+
+NODE = "bench"
+OWN = "EC P-256, made by fieldpost certs"
+MUTUAL = "the same, and the node's own"
+_DAYS = datetime.timedelta(days=2)
+_EXPONENT = 65537
+
+
+@dataclass(frozen=True)
+class Chain:
+    """broker: what it is started with. asked: the files of a client, as its script takes them.
+
+    shown_bytes: of the certificates that the broker sends, in DER.
+    """
+
+    name: str
+    broker: ServerTls
+    asked: dict[str, str]
+    shown_bytes: int
+
+
+def make(folder: Path, quick: bool) -> list[Chain]:
+    """All kinds, in folders of their own; the first one alone for a quick run."""
+    own, mutual = _own(folder / "own")
+    if quick:
+        return [own]
+    return [own, mutual, *(_of_rsa(folder / f"rsa{bits}", bits) for bits in (2048, 4096))]
+
+
+def _own(folder: Path) -> tuple[Chain, Chain]:
+    authority = Authority(folder)
+    authority.create("Bench")
+    authority.issue_server([HOST])
+    authority.issue_node(NODE)
+    files = {"ca": authority.broker / "ca.crt", "cert": authority.broker / "server.crt"}
+    key = authority.broker / "server.key"
+    node = folder / "nodes" / NODE
+    ca = {"ca": str(node / "ca.der")}
+    shown = len(
+        x509.load_pem_x509_certificate(files["cert"].read_bytes()).public_bytes(Encoding.DER)
+    )
+    one = Chain(OWN, ServerTls(**files, key=key), ca, shown)
+    theirs = ServerTls(**files, key=key, acl="topic readwrite #\n")
+    own = {"cert": str(node / "cert.der"), "key": str(node / "key.der")}
+    return one, Chain(MUTUAL, theirs, ca | own, shown)
+
+
+def _of_rsa(folder: Path, bits: int) -> Chain:
+    """The client has the root; the broker shows the authority below it with its own."""
+    folder.mkdir(parents=True)
+    keys = [rsa.generate_private_key(_EXPONENT, bits) for _ in range(3)]
+    names = [_name(one) for one in ("Bench root", "Bench authority", HOST)]
+    root = _certificate(names[0], keys[0], names[0], keys[0], ca=True)
+    authority = _certificate(names[1], keys[1], names[0], keys[0], ca=True)
+    server = _certificate(names[2], keys[2], names[1], keys[1], ca=False)
+    ca, cert, key = (folder / name for name in ("ca.crt", "server.crt", "server.key"))
+    ca.write_bytes(root.public_bytes(Encoding.PEM))
+    cert.write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in (server, authority)))
+    key.write_bytes(keys[2].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    der = folder / "ca.der"
+    der.write_bytes(root.public_bytes(Encoding.DER))
+    shown = sum(len(one.public_bytes(Encoding.DER)) for one in (server, authority))
+    return Chain(f"RSA {bits}, a chain of two", ServerTls(ca, cert, key), {"ca": str(der)}, shown)
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _certificate(
+    subject: x509.Name,
+    key: rsa.RSAPrivateKey,
+    issuer: x509.Name,
+    signer: rsa.RSAPrivateKey,
+    ca: bool,
+) -> x509.Certificate:
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _DAYS)
+        .not_valid_after(now + _DAYS)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    )
+    if not ca:
+        names = [x509.IPAddress(ipaddress.ip_address(HOST))]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(signer, hashes.SHA256())
