@@ -103,6 +103,7 @@ $(VENV)/.fieldpost-setup: tools/requirements.txt pyproject.toml | $(BIN)/python
 	@echo "Setting up $(VENV) (half a minute, once) …"
 	@$(PIP) --require-hashes --no-deps -r tools/requirements.txt || { echo $(OFFLINE) >&2; exit 1; }
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python tools/launcher.py $(BIN)/fieldpost
 	@touch $@
 
 $(VENV)/.fieldpost-setup-dev: tools/requirements-dev.txt $(VENV)/.fieldpost-setup

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from fieldpost.paths import ROOT
 
 SAID = "has been moved or copied"
+SAID_ITSELF = "its folder was moved or copied. Type `make setup` there"
 
 
 @pytest.fixture
@@ -49,3 +51,23 @@ def test_one_that_was_moved_is_removed_and_make_says_so(checkout: Path) -> None:
     assert SAID in make(checkout)
     assert not (checkout / ".venv").exists()
     assert SAID not in make(checkout)
+
+
+def test_the_command_itself_says_so_and_works_where_it_was_made(tmp_path: Path) -> None:
+    folder = tmp_path / "my checkout"
+    folder.mkdir()
+    python = folder / "python"
+    python.symlink_to(sys.executable)
+    script = folder / "fieldpost"
+    script.write_text("#!/nowhere/python\n# -*- coding: utf-8 -*-\nimport sys\nprint(sys.argv)\n")
+    script.chmod(0o755)
+    for _ in range(2):  # Once more, as when set-up goes on.
+        subprocess.run([python, ROOT / "tools" / "launcher.py", script], check=True)
+
+    def run(script: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([script, "a b"], capture_output=True, text=True, timeout=30)
+
+    assert run(script).stdout == f"{[str(script), 'a b']}\n"
+    moved = folder.rename(tmp_path / "another")
+    done = run(moved / "fieldpost")
+    assert done.returncode == 1 and SAID_ITSELF in done.stderr and not done.stdout
