@@ -21,7 +21,8 @@ No board was found. What helps, in this order:
  - another USB cable: many carry power only;
  - another USB port, without a hub;
  - on Windows, the driver of the board's serial bridge (CP210x or CH340), from its maker;
- - on a new Pico W: hold BOOTSEL while plugging it in, then run this again."""
+ - on a new Pico W: hold BOOTSEL while plugging it in, then run this again.
+Without a board at hand, `fieldpost emulate --bare` is one in another window."""
 
 
 def boards(
@@ -37,7 +38,8 @@ def boards(
 ) -> None:
     """List the connected boards, and what runs on each.
 
-    Status 1 only if a port was named and no MicroPython or bootloader answers there.
+    None is an answer, too: an empty list, and status 0. Status 1 only if a port was named and no
+    MicroPython or bootloader answers there.
     """
     from fieldpost.board import find as survey
 

@@ -237,3 +237,11 @@ def test_the_genuine_pico_w_image_is_recognised() -> None:
         emulator.wait()
     assert (board.chip, board.build, board.micropython) == ("RP2040", "RPI_PICO_W", "1.25.0")
     assert board.fieldpost is None and board.node is None
+
+
+def test_no_board_at_all_is_an_answer_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boards, "find", lambda *_, **__: [])
+    status, said = run()
+    assert status == 0 and "cable" in said and "fieldpost emulate --bare" in said
+    status, said = run("--json")
+    assert status == 0 and json.loads(said) == {"ok": True, "boards": []}
