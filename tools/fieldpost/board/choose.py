@@ -2,11 +2,13 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldpost.errors import NoBoard, SeveralBoards
+from fieldpost.errors import CommandError, NoBoard, SeveralBoards
 
 if TYPE_CHECKING:
     from fieldpost.board.link import BoardLink
@@ -75,6 +77,22 @@ def the_board(port: str | None, screen: "OwnScreen", wait_s: float = WAIT_S) -> 
     link = reach(where, screen, wait_s)
     screen.finished(where)
     return link
+
+
+@contextmanager
+def told_of_restart(link: "BoardLink") -> Iterator[None]:
+    """Whoever is refused something within, about a node that was stopped to be asked, is told that
+    it runs again."""
+    from fieldpost.board.link import BoardError
+
+    try:
+        yield
+    except BoardError:
+        raise  # What the board does then, that itself says.
+    except CommandError as error:
+        if link.was_running:
+            error.args = (f"{error}\nIts node was stopped to be asked, and is started again.",)
+        raise
 
 
 def _candidates() -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeGuard
 
 import typer
 
-from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board
+from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board, told_of_restart
 from fieldpost.mqtt import nodes
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
@@ -93,7 +93,7 @@ def push(
     local.passes(wanted, drivers)
     start = None
     with FlashScreen(steps=False) as screen:
-        with the_board(port, screen, wait) as link:
+        with the_board(port, screen, wait) as link, told_of_restart(link):
             where = link.port
             screen.progress(where, "looking at its files", 0, None)
             found = cable.look(link)
@@ -171,7 +171,8 @@ def pull(
     with FlashScreen(steps=False) as screen, the_board(port, screen, wait) as link:
         where = link.port
         found = cable.look(link)
-    target, is_new = local.keep(folder, found.config, force)
+    with told_of_restart(link):
+        target, is_new = local.keep(folder, found.config, force)
     if as_json:
         typer.echo(result({"where": where, "file": str(target), "changed": is_new}))
     else:

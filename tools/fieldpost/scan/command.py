@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board
+from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board, told_of_restart
 from fieldpost.errors import Usage
 from fieldpost.file_names import CONFIG
 from fieldpost.options import JsonOption
@@ -71,7 +71,8 @@ def scan(
     if not as_json:
         typer.echo(_text(found))
     if target:
-        path, added = add(target, found.sensors())
+        with told_of_restart(link):
+            path, added = add(target, found.sensors())
         told |= {"file": str(path), "added": added}
         if not as_json:
             _tell_saved(path, added, found)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_port
+from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_port, told_of_restart
 from fieldpost.config.masked import without_secrets
 from fieldpost.errors import Cancelled, CommandError, FileKept, NoNode, NotWritten
 from fieldpost.file_names import CONFIG, DEPLOYMENT, OUTBOX, RECORDS, TRIAL
@@ -150,7 +150,8 @@ def pull(
     if TRIAL in files:
         files[TRIAL] = without_secrets(files[TRIAL])
     target = folder or Path(f"{_node_name(config)}-{time.strftime('%Y%m%d-%H%M%S')}")
-    _save(target, files)
+    with told_of_restart(link):
+        _save(target, files)
     shown = {"port": where, "folder": str(target), "files": sorted(files), "refused": refused}
     why = (
         f"{len(refused)} not copied, for their names are no names of files here: "

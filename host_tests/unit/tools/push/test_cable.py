@@ -242,6 +242,7 @@ def test_pull_copies_the_configuration_without_a_secret_and_pushing_it_changes_n
     _node(tmp_path / "tester")
     status, said = _push("--port", bench.port, command=pull)
     assert status == 1 and "--force" in said
+    assert "stopped to be asked, and is started again" in said
     assert json.loads((tmp_path / "tester" / "config.json").read_text()) == _NEW
     status, said = _push("--port", bench.port, "--force", "--json", command=pull)
     assert status == 0 and json.loads(said)["changed"]

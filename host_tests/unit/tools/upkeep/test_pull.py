@@ -66,6 +66,8 @@ def test_pull_fetches_readings_and_crash_report_but_no_secret_and_overwrites_not
     (target / "crash.txt").write_text("another")
     status, said = _run(board_commands.pull, *arguments)
     assert status == 1 and "nothing is overwritten" in said
+    # No node ran there.
+    assert "started again" not in said
     assert (target / "crash.txt").read_text() == "another"
     assert bench.files() == before
 
