@@ -121,9 +121,12 @@ def _field_error(field, name, fields):
                 f'"{field}", as {taker} may, for its fields are not known: give {taker} a prefix'
             )
         if _matches(field, other) or _matches(other, field):
-            whom = "this one" if field == "*" else "one of them"
-            text = f'"{field}" as {taker} does: give {whom} "prefix": true'
-            return f'{text}; for this one that makes "{name}_{field}"' if name else text
+            if field == "*":  # Which it has, only the driver knows.
+                text = f'any field ("*"), those of {taker}, too: give this one "prefix": true'
+                return f'{text}, so that its fields begin with "{name}_"' if name else text
+            shown = other if field[-1] == "*" else field
+            text = f'"{shown}" as {taker} does: give one of them "prefix": true'
+            return f'{text}; for this one that makes "{name}_{shown}"' if name else text
     return None
 
 

@@ -94,7 +94,10 @@ class Report:
         listens = f"{self.broker.name} listens on port {self.broker.port}"
         tls = "with TLS" if self.tls else "without TLS"
         if self.is_loopback:
-            return f"{listens} for this machine alone, {tls}: no board can reach it."
+            return (
+                f"{listens} for this machine alone, {tls}: no board on the network can reach it; "
+                "a node of `fieldpost run` can, and a board of `fieldpost emulate`."
+            )
         who = "whoever is in your network may come in"
         if self.tls and self.tls.watcher:
             who = "whoever is in your network and has a certificate may come in"

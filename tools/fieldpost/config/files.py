@@ -18,6 +18,9 @@ from firmware.config import check as config
 _SECRETS_TEMPLATE = (
     '{"wifi": [{"ssid": "...", "password": "..."}], "mqtt": {"user": "...", "password": "..."}}'
 )
+# In the place of what a node on this desk does without.
+_UNFINISHED: dict[str, Any] = {"node": "node", "mqtt": {"host": "192.168.1.10"}}
+_ANY_SECRETS = {"wifi": [{"ssid": "any", "password": ""}]}
 # Far above what a board has the heap for.
 _BYTES_MAX = 65_536
 _NO_TYPE = re.compile(r"sensors\[\d+\]\.type: found \"")
@@ -45,6 +48,20 @@ def load(path: Path, board: str | None = None) -> tuple[dict[str, Any] | None, l
     in_secrets = [error for error in wrong if error.startswith(SECRETS)]
     errors = errors or [error for error in wrong if error not in in_secrets]
     return settings, advised(errors + (secrets_errors or in_secrets), parsed, board)
+
+
+def load_unfinished(
+    path: Path, board: str | None = None
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """The same of a node that has no name, no network or no broker yet, as if it had them."""
+    parsed, errors = _read(config_at(path), CONFIG, "docs/configuration.md has an example")
+    if not isinstance(parsed, dict):
+        return None, errors
+    mqtt = parsed.get("mqtt", {})
+    if isinstance(mqtt, dict):
+        mqtt = {**_UNFINISHED["mqtt"], **mqtt}
+    settings, wrong = config.check({**_UNFINISHED, **parsed, "mqtt": mqtt}, _ANY_SECRETS)
+    return settings, advised(errors + wrong, parsed, board)
 
 
 def _folder_missing(path: Path) -> str | None:

@@ -28,6 +28,9 @@ def check_and_tell(
     drivers: a folder of drivers that it may name.
     """
     settings, errors = files.load(path, board)
+    lacking = errors if _lacks_a_board(errors) else []
+    if lacking:
+        settings, errors = files.load_unfinished(path, board)
     if settings and not board:
         board = settings["board"]
     chip = pins.chip_named(board) if board else None
@@ -37,7 +40,7 @@ def check_and_tell(
         if chip:
             errors, of_pins = pins.check(settings, chip)
             warnings += of_pins
-    errors += _driver_errors(settings, drivers)
+    errors = lacking + errors + _driver_errors(settings, drivers)
     if settings and not drivers:
         warnings += _drivers_elsewhere(settings)
     shown = _without_secrets(settings) if settings and not errors else None
@@ -57,8 +60,9 @@ def check_and_tell(
         say(f"{count}. `fieldpost config show` lists every key and what it may be.")
         if _lacks_a_board(errors):
             say(
-                f"`fieldpost provision --config {path}` asks for the name, the network and the "
-                "broker; `fieldpost run` needs none of them."
+                f"All else in it is right, and `fieldpost run {path}` runs it on this computer as "
+                f"it is. For a board `fieldpost provision --config {path}` asks for what is "
+                "missing."
             )
         if not board and any(_NO_PIN in error for error in errors) and not _names_pins(errors):
             say('With "board": "pico-w" in the file, or --board, pins that fit are named.')

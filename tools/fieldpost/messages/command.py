@@ -85,7 +85,9 @@ def listen(
 ) -> None:
     """Print each message that arrives, topic first. Status 1 if COUNT did not come in time.
 
-    With --telemetry, status 1 if a reading is missing.
+    With --telemetry, the node first, and what the reading is for its account: new; boot, the first
+    since a start of the node; gap of 2, new and two before it are missing; late; duplicate;
+    conflict; malformed. Status 1 if a reading is missing.
     """
     tls = ClientFiles(ca, cert, key)
     if telemetry:

@@ -81,7 +81,8 @@ def of_status(
 ) -> tuple[float, str]:
     """How long to wait for a node in this state, and words for it, if it needs any."""
     if status.get("state") == "offline":
-        return 0.0, f"{node} is offline: a command waits only for a node that sleeps"
+        limit_s = timeout_s or TIMEOUT_S
+        return 0.0, f"{node} is offline now: waiting {limit_s:g} s, in case it comes back"
     if status.get("state") != "asleep":
         return 0.0, ""
     left_s = _sleep_s(status)

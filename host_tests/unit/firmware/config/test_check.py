@@ -379,9 +379,18 @@ def test_a_field_cannot_take_the_place_of_a_later_device_or_of_the_reading_itsel
     probes = {"type": "ds18x20", "pin": 4}
     analog = {"type": "analog", "pin": 34, "field": "temperature_2"}
     assert 'publishes "temperature_2" as sensors[0] does' in only_error(sensors(probes, analog))
-    assert "as sensors[0] does" in only_error(sensors(analog, probes))
+    assert 'publishes "temperature_2" as sensors[0] does' in only_error(sensors(analog, probes))
     reserved = sensors({"type": "analog", "pin": 34, "field": "seq"})
     assert only_error(reserved).startswith('sensors[0]: publishes "seq", which every reading')
+
+
+def test_what_a_star_stands_for_is_said_where_a_driver_of_ones_own_clashes() -> None:
+    own = {"type": "driver", "driver": "mine:Mine", "pin": 5}
+    assert only_error(sensors({"type": "dht", "pin": 4}, own)) == (
+        'sensors[1]: publishes any field ("*"), those of sensors[0], too: give this one '
+        '"prefix": true, so that its fields begin with "driver_"'
+    )
+    assert errors_of(sensors({"type": "dht", "pin": 4}, {**own, "prefix": True})) == []
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,22 @@ def test_a_broker_that_is_the_board_itself_is_warned_of(
     assert "the board itself" not in capsys.readouterr().out
 
 
+def test_a_folder_for_the_desk_is_told_that_all_else_in_it_is_right_or_what_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def check(config: str) -> str:
+        (tmp_path / "config.json").write_text(config)
+        assert report.check_and_tell(tmp_path, as_json=False, board="esp32-s3") == 1
+        return capsys.readouterr().out
+
+    right = check('{"sensors": [{"type": "internal"}]}')
+    assert "node: missing" in right and "secrets.json: missing" in right
+    assert f"All else in it is right, and `fieldpost run {tmp_path}` runs it" in right
+    for sensor, why in ("dhr", 'found "dhr"'), ("dht", "no pin 23"):
+        wrong = check(json.dumps({"sensors": [{"type": sensor, "pin": 23}]}))
+        assert why in wrong and "node: missing" in wrong and "All else" not in wrong
+
+
 def test_the_check_command_prints_each_error_whole(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
