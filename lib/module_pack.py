@@ -88,26 +88,30 @@ def mount(path):
             raise ValueError(path + " is no pack of modules")
         index = file.read(_RECORD_BYTES * int.from_bytes(head[4:], "little"))
     by_hand = []
+    # What most modules import, and MicroPython has built in; and which of them a file extends.
+    built_in = ("json", "os", "binascii", "struct", "machine", "time", "select")
+    own = []
     pack = Pack(path, index, by_hand)
     for folder in ("", "/lib"):
         try:
             names = os.listdir(folder or "/")
         except OSError:
             continue
-        for name in names:
-            if name[-3:] == ".py":
-                name = name[:-2] + "mpy"
-            if pack.find("/" + name) >= 0:
+        for file in names:
+            name = file[:-2] + "mpy" if file[-3:] == ".py" else file
+            if name[-4:] == ".mpy" and name[:-4] in built_in:
+                print("by hand:", folder + "/" + file)
+                own.append(name[:-4])
+            if folder not in by_hand and pack.find("/" + name) >= 0:
                 by_hand.append(folder)
-                break
     # A folder of this name in flash would be hidden.
     vfs.mount(pack, "/.pack")
     folders = sys.path[:]
-    # What most modules import. MicroPython looks for a file of such a name, in every folder of
-    # sys.path, at each `import` of it, unless it stands in sys.modules. The built-in ones are
-    # wanted here, and a search for them would take longer than all of this.
+    # MicroPython looks for a file of such a name, in every folder of sys.path, at each `import` of
+    # it, unless it stands in sys.modules. Where there is none, a search for it would take longer
+    # than all of this.
     sys.path[:] = ()
-    for name in ("json", "os", "binascii", "struct", "machine", "time", "select"):
-        if name not in sys.modules:
+    for name in built_in:
+        if name not in own and name not in sys.modules:
             sys.modules[name] = __import__(name)
     sys.path[:] = ["/.pack"] + folders

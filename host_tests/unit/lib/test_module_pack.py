@@ -145,6 +145,20 @@ def test_it_is_looked_in_first_and_what_is_built_in_is_not_looked_for(flash: Fla
     assert {"json", "os", "binascii", "struct", "time", "select"} <= set(sys.modules)
 
 
+@pytest.mark.parametrize("path", ["/machine.py", "/lib/machine.mpy"])
+def test_a_file_of_a_built_in_modules_name_comes_first_and_is_told_of(
+    flash: Flash, path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("machine", "time"):
+        monkeypatch.delitem(sys.modules, name)
+    flash.put(path)
+    flash.put("/lib/machine.txt")
+    flash.mount()
+    assert "machine" not in sys.modules, "the next import of it finds the file"
+    assert "time" in sys.modules
+    assert capsys.readouterr().out == f"by hand: {path}\n"
+
+
 def test_it_holds_no_files_of_its_own_for_whoever_walks_through_it(flash: Flash) -> None:
     assert list(flash.mount().ilistdir("/")) == []
 
