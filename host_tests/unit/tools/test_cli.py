@@ -13,7 +13,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from fieldpost.cli import app
-from fieldpost.messages.command import COMMANDS
+from fieldpost.messages.typed import COMMANDS
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.url import parse
@@ -202,9 +202,31 @@ def completed(words: str, **environment: str) -> list[str]:
 
 
 def test_the_shell_completes_keys_and_commands_and_is_quiet_without_a_broker() -> None:
-    assert completed("config show mqtt.t") == ["mqtt.tls"]
+    assert "bme280" in completed("config show bme")
+    assert completed("config show mqtt.tls.s") == ["mqtt.tls.server_name"]
+    assert completed("config show mqtt.timeout") == ["mqtt.timeout_s"]
     assert completed("cmd kitchen re") == ["restart"]
     assert completed("cmd ki", FIELDPOST_BROKER="mqtt://127.0.0.1:1") == []
+
+
+def test_the_shell_completes_the_keys_that_get_and_set_take() -> None:
+    assert completed("cmd kitchen get sample") == ["sample_s"]
+    assert completed("cmd kitchen set sample") == ["sample_s="]
+    assert completed("cmd kitchen set led=true ntp.h") == ["ntp.host="]
+    assert completed("cmd kitchen stay_awake s") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("config check --board pico", ["pico-w", "pico2-w"]),
+        ("battery --board esp32-c", ["esp32-c3", "esp32-c6"]),
+        ("emulate --board ", ["pico-w", "esp32-c3"]),
+        ("flash --board RPI_PICO_", ["RPI_PICO_W"]),
+    ],
+)
+def test_the_shell_completes_boards(words: str, offered: list[str]) -> None:
+    assert completed(words) == offered
 
 
 def test_the_commands_that_the_shell_offers_are_those_of_the_firmware() -> None:

@@ -34,6 +34,7 @@ def battery(
         typer.Option(
             help=f"The board it runs on: {', '.join(BOARDS)}. By itself, the board in the file.",
             metavar="NAME",
+            autocompletion=names.completing(lambda: BOARDS),
         ),
     ] = None,
     cell: Annotated[CellName, typer.Option(help="What it runs on.")] = "18650",

@@ -5,7 +5,7 @@ write `pico_w`. A build of MicroPython may have a variant behind a hyphen: `ESP3
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 def plain(name: str) -> str:
@@ -22,3 +22,12 @@ def same(name: str, known: Iterable[str]) -> str | None:
 def without_variant(build: str) -> str:
     """The board of a build of MicroPython: ESP32_GENERIC for ESP32_GENERIC-D2WD."""
     return build.partition("-")[0] if "generic" in build.lower() else build
+
+
+def completing(known: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """For the shell: which of the known names begin so."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [one for one in known() if one.startswith(incomplete)]
+
+    return complete

@@ -5,9 +5,16 @@ from typing import Annotated
 
 import typer
 
+from fieldpost.board import names
 from fieldpost.options import DriversOption, JsonOption
 
 app = typer.Typer(help="A node's configuration.", no_args_is_help=True)
+
+
+def _boards() -> list[str]:
+    from fieldpost.config.pins import boards
+
+    return boards()
 
 
 @app.command()
@@ -15,7 +22,10 @@ def check(
     file: Path,
     board: Annotated[
         str | None,
-        typer.Option(help="pico-w, esp32-c3 …: whose pins. By itself, the board in the file."),
+        typer.Option(
+            help="pico-w, esp32-c3 …: whose pins. By itself, the board in the file.",
+            autocompletion=names.completing(_boards),
+        ),
     ] = None,
     drivers: DriversOption = None,
     as_json: JsonOption = False,
@@ -27,9 +37,9 @@ def check(
 
 
 def _keys(incomplete: str) -> list[str]:
-    from fieldpost.config.reference import known
+    from fieldpost.config.reference import known, paths
 
-    return [name for name in known() if name.startswith(incomplete)]
+    return sorted({one for one in (*known(), *paths()) if one.startswith(incomplete)})
 
 
 @app.command()

@@ -168,8 +168,12 @@ def chip_named(board: str) -> Chip:
     chips = {**CHIPS, **{name: CHIPS[chip] for name, chip in _BOARDS.items()}}
     if name := names.same(names.without_variant(board), chips):
         return chips[name]
-    known = ", ".join([*_BOARDS, *(name.lower() for name in CHIPS)])
-    raise Usage(f"the pins of {board} are not known. Known: {known}")
+    raise Usage(f"the pins of {board} are not known. Known: {', '.join(boards())}")
+
+
+def boards() -> list[str]:
+    """The boards whose pins are known, as docs/ and help spell them."""
+    return [name.replace("_", "-").lower() for name in (*_BOARDS, *CHIPS)]
 
 
 def chip_or_none(board: Any) -> Chip | None:

@@ -141,6 +141,12 @@ def known() -> list[str]:
     return sorted(names | {_last(row) for one in every for row in one.rows})
 
 
+def paths() -> list[str]:
+    """The keys of config.json with the objects around them, but for those of lists."""
+    keys = [row.key for one in sections() for row in one.rows]
+    return [key for key in keys if "[" not in key and " " not in key]
+
+
 def _name(section: Section) -> str:
     return section.title.lower().removeprefix("sensor type ")
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from fieldpost import node_source
+from fieldpost.board import names
 from fieldpost.board.emulated import announced
 from fieldpost.board_json import for_board
 from fieldpost.config.checked import with_checked
@@ -39,13 +40,22 @@ _EXAMPLE = {"sample_s": 5}
 _SIMULATED = {"type": "simulated"}
 
 
+def _boards() -> list[str]:
+    return [one.title.lower().replace(" ", "-") for one in engines.ALL]
+
+
 def emulate(
     config: Annotated[
         Path | None, typer.Option(help="A node's config.json, or its folder; else an example.")
     ] = None,
     drivers: DriversOption = None,
     board: Annotated[
-        str, typer.Option(help="pico-w or esp32-c3, or as the maker spells it.", metavar="NAME")
+        str,
+        typer.Option(
+            help="pico-w or esp32-c3, or as the maker spells it.",
+            metavar="NAME",
+            autocompletion=names.completing(_boards),
+        ),
     ] = "pico-w",
     image: Annotated[
         str | None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldpost.board import names
 from fieldpost.board.choose import complete_ports
 from fieldpost.errors import BadFile, NoBoard, Usage
 from fieldpost.options import JsonOption
@@ -20,6 +21,12 @@ _NO_BOARD = (
     "no board was found. Plug one in with a cable that carries data; a new Pico W needs its "
     "BOOTSEL button held while it is plugged in. `fieldpost boards` says what is seen."
 )
+
+
+def _boards() -> list[str]:
+    from fieldpost.flash import catalogue
+
+    return sorted({entry.board for entry in catalogue.load()})
 
 
 def flash(
@@ -38,7 +45,10 @@ def flash(
     ] = None,
     board: Annotated[
         str | None,
-        typer.Option(help="MicroPython's name of the board, where it can't say so itself."),
+        typer.Option(
+            help="MicroPython's name of the board, where it can't say so itself.",
+            autocompletion=names.completing(_boards),
+        ),
     ] = None,
     erase: Annotated[
         bool, typer.Option(help="ESP32: remove everything first, the board's files too.")

@@ -5,32 +5,13 @@ from typing import Annotated
 import typer
 
 from fieldpost.messages.publish import DEFAULT_MESSAGE
+from fieldpost.messages.typed import complete_arguments, complete_commands
 from fieldpost.mqtt import nodes
 from fieldpost.mqtt.client import TIMEOUT_S
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption
 from fieldpost.programs import signals_end_it
-
-# What a node does: firmware/remote/commands.py. Others are sent all the same, for newer nodes.
-COMMANDS = (
-    "get",
-    "set",
-    "sample",
-    "deliver",
-    "identify",
-    "restart",
-    "log",
-    "outbox",
-    "stay_awake",
-    "safe_mode",
-    "forget_network",
-)
-
-
-def _commands(incomplete: str) -> list[str]:
-    return [name for name in COMMANDS if name.startswith(incomplete)]
-
 
 QosOption = Annotated[int, typer.Option(min=0, max=2, help="0 at most once, 1 at least once.")]
 
@@ -114,12 +95,16 @@ def cmd(
     do: Annotated[
         str,
         typer.Argument(
-            help="get, set, sample, deliver, identify, restart, …", autocompletion=_commands
+            help="get, set, sample, deliver, identify, restart, …",
+            autocompletion=complete_commands,
         ),
     ],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(help="What it needs: get sample_s, set sample_s=60, stay_awake 10."),
+        typer.Argument(
+            help="What it needs: get sample_s, set sample_s=60, stay_awake 10.",
+            autocompletion=complete_arguments,
+        ),
     ] = None,
     timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
     as_json: JsonOption = False,
