@@ -219,7 +219,7 @@ def test_the_shell_completes_the_keys_that_get_and_set_take() -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("config check --board pico", ["pico-w", "pico2-w"]),
+        ("config check --board pico", ["pico-w", "pico-2-w"]),
         ("battery --board esp32-c", ["esp32-c3", "esp32-c6"]),
         ("emulate --board ", ["pico-w", "esp32-c3"]),
         ("flash --board RPI_PICO_", ["RPI_PICO_W"]),

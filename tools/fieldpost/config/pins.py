@@ -156,7 +156,7 @@ CHIPS = {
         _rp2("RP2350", tx_step=2),
     )
 }
-_BOARDS = {"pico_w": "RP2040", "pico2_w": "RP2350"}
+_BOARDS = {"pico-w": "RP2040", "pico-2-w": "RP2350"}
 
 _ANY_SECRETS = {"wifi": [{"ssid": "any", "password": ""}]}
 _WIRES = ("pin", "adc", "scl", "sda")
@@ -173,7 +173,7 @@ def chip_named(board: str) -> Chip:
 
 def boards() -> list[str]:
     """The boards whose pins are known, as docs/ and help spell them."""
-    return [name.replace("_", "-").lower() for name in (*_BOARDS, *CHIPS)]
+    return [*_BOARDS, *map(str.lower, CHIPS)]
 
 
 def chip_or_none(board: Any) -> Chip | None:

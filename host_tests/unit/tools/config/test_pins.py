@@ -139,7 +139,7 @@ def test_every_image_that_can_be_flashed_has_its_pins_known() -> None:
 
 
 def test_a_board_that_is_not_known_is_told_which_are() -> None:
-    with pytest.raises(CommandError, match="pico_w, pico2_w, esp32, esp32-s2"):
+    with pytest.raises(CommandError, match="pico-w, pico-2-w, esp32, esp32-s2"):
         pins.chip_named("uno")
 
 
