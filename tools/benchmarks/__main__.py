@@ -21,6 +21,7 @@ from benchmarks import (
     throughput,
     tls,
     wake,
+    wake_phases,
 )
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
@@ -36,6 +37,7 @@ NAMES = (
     "scaling",
     "recovery",
     "deployment",
+    "phases",
 )
 DOCS = ROOT / "docs"
 # A quick run, or a part of one, must not take the place of the figures that are published.
@@ -82,6 +84,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 results["scaling"] = scaling.measure(found, broker, options.quick, say)
             if "footprint" in wanted:
                 _footprint(results, found, broker, options, say)
+            if "phases" in wanted:
+                _phases(results, broker, options, say)
         if options.namespaces and "namespaces" in wanted:
             results["namespaces"] = namespaces.measure(found, options.quick, say)
         elif "namespaces" in wanted:
@@ -106,6 +110,14 @@ def _footprint(
     image = _image(results, options, "footprint on the Pico W")
     if image:
         results["footprint"] = footprint.measure(found, broker, image, say)
+
+
+def _phases(
+    results: dict[str, Any], broker: Broker, options: argparse.Namespace, say: Any
+) -> None:
+    image = _image(results, options, "wakes of the Pico W")
+    results["phases"] = wake_phases.measure(broker, image, options.quick, say)
+    results["not_run"] |= results["phases"].pop("not_run")
 
 
 def _image(results: dict[str, Any], options: argparse.Namespace, what: str) -> Path | None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from benchmarks import report_phases
 from benchmarks.figures import Row, straightness
 
 # client -> colour and line. Two clients may take the same time: what lies above leaves the other
@@ -41,6 +42,8 @@ def draw(folder: Path, results: dict[str, Any]) -> None:
             _scaling(folder / "scaling.png", results["scaling"])
         if results.get("recovery"):
             _recovery(folder / "recovery.png", results["recovery"])
+        if results.get("phases"):
+            report_phases.draw(folder / "phases.png", results["phases"], _save)
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import namespaces, report_tls, throughput, wake
+from benchmarks import namespaces, report_phases, report_tls, throughput, wake
 from benchmarks.figures import Row, pick, straightness
 from benchmarks.tables import ms, table
 from benchmarks.targets import loaded_bytes, taken
@@ -38,6 +38,8 @@ def render(results: dict[str, Any]) -> str:
         parts.append(_recovery(results["recovery"]))
     if results.get("deployment"):
         parts.append(_deployment(results["deployment"]))
+    if results.get("phases"):
+        parts.append(report_phases.render(results["phases"]))
     for name, why in results["not_run"].items():
         parts.append(f"Not run: {name}: {why}.")
     return "\n\n".join(parts) + "\n"

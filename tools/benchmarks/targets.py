@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks import deployment
+from benchmarks import deployment, report_phases
 from benchmarks.figures import Row, pick, ratio
 
 _KB = 1000
@@ -59,6 +59,7 @@ def judge(results: dict[str, Any]) -> list[Row]:
         "a deployment that changes nothing takes under 2 s",
         *(again["s"] if again else None, 2, "{:.1f} s", False),
     )
+    report_phases.judge(results.get("phases") or {}, add)
     return rows
 
 
