@@ -38,6 +38,20 @@ def test_that_commands_were_too_many_is_told_once(told: Told) -> None:
     assert [one["id"] for one in told.session.answers if one["id"]] == [f"c{n}" for n in range(8)]
 
 
+def test_an_item_of_a_list_may_be_new_behind_the_last_and_goes_with_those_behind_it() -> None:
+    config = {"sensors": [{"type": "internal"}]}
+    settings.put(config, "sensors.1", {"type": "bme280"})
+    settings.put(config, "sensors.2", {"type": "dht22"})
+    assert config["sensors"] == [{"type": "internal"}, {"type": "bme280"}, {"type": "dht22"}]
+    for _ in range(2):
+        settings.put(config, "sensors.1")
+        assert config["sensors"] == [{"type": "internal"}]
+    for index in ("2", "x"):
+        with pytest.raises(ValueError, match=f"no such key: sensors.{index}"):
+            settings.put(config, f"sensors.{index}", {"type": "dht22"})
+    assert config["sensors"] == [{"type": "internal"}]
+
+
 def test_a_setting_that_is_as_it_was_restarts_nothing_and_tries_nothing(told: Told) -> None:
     answer = told.set("1", "mqtt.host", "broker.example")
     assert answer == {"id": "1", "ok": True, "key": "mqtt.host"}

@@ -454,6 +454,18 @@ def test_a_keepalive_of_any_length_keeps_a_silent_session_alive(
     assert 8 <= bench.wire.segments - 1 <= 10
 
 
+def test_a_quiet_session_has_nothing_to_do_until_its_ping(version: str) -> None:
+    bench = SessionBench(version)
+    bench.start(keepalive_s=8)
+    bench.open()
+    bench.run_ms(100)
+    quiet_ms = bench.session._quiet_ms()
+    assert 100 <= quiet_ms < 200
+    assert bench.session.due_ms() == 4000 - quiet_ms + 1
+    bench.world.sleep_ms(3000)
+    assert bench.session.due_ms() == 1000 - quiet_ms + 1
+
+
 def test_a_will_is_published_when_the_node_vanishes_and_only_then(version: str) -> None:
     bench = SessionBench(version)
     will = (b"fieldpost/bench/status", b'{"state":"offline"}')
@@ -496,6 +508,16 @@ def test_publish_carries_topic_payload_qos_and_retain_of_any_size(version: str, 
     assert found == expected
     assert not bench.session.waits()
     assert bench.broker.violations == []
+
+
+def test_what_is_published_without_a_word_is_not_kept_and_not_acknowledged(version: str) -> None:
+    bench = SessionBench(version)
+    bench.open()
+    bench.session.publish(b"a", b"b")
+    assert not bench.session.waits()
+    bench.run_ms(1000)
+    (found,) = bench.broker.records
+    assert (found.qos, found.retain) == (0, False)
 
 
 @pytest.mark.parametrize("qos", [0, 1])

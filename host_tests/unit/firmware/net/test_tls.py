@@ -171,6 +171,7 @@ def test_without_a_certificate_the_hint_is_another(folder: Path) -> None:
             "(does it want a client certificate?)",
         ),
         (40, False, True, "the broker ends the TLS handshake: handshake failure"),
+        (41, False, False, "the broker wants a client certificate (mqtt.tls.cert_file)"),
         (
             70,
             False,
@@ -228,6 +229,7 @@ def test_a_broker_that_gives_no_reason_is_not_said_to_have_one(folder: Path) -> 
         OSError(-0x2880),
         OSError(-0x4D80),
         OSError(-0x2180 - 0x6A),  # two of them at once
+        OSError(-0x4D80 - 0x2D),  # the number above says it, the one below something else
     ],
 )
 def test_want_of_memory_is_told_as_that(folder: Path, error: Exception) -> None:

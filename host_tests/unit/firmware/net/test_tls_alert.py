@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from types import SimpleNamespace
 
 import pytest
@@ -133,3 +134,21 @@ def test_the_state_of_the_socket_is_known_and_nothing_else(poll: Poll) -> None:
     assert set(poll.waits_ms) == {0}, "nobody waits to be told a state"
     watch.setblocking(False)
     assert not raw.blocking
+
+
+def test_each_alert_has_the_name_that_openssl_has_for_it() -> None:
+    """By OpenSSL's words an alert's number is found, so they have to be the same."""
+    names = {
+        number.value: number.name[len("ALERT_DESCRIPTION_") :].lower().replace("_", " ")
+        for number in ssl.AlertDescription
+    }
+    known = {number: name for number, name in tls_alert._NAMES.items() if number in names}
+    assert known == {number: names[number] for number in known}
+    # RFC 8446 section 6 and, of TLS 1.2 and before, RFC 5246: Python has no word for these.
+    assert {number: tls_alert._NAMES[number] for number in set(tls_alert._NAMES) - set(known)} == {
+        41: "no certificate",
+        86: "inappropriate fallback",
+        109: "missing extension",
+        116: "certificate required",
+        120: "no application protocol",
+    }
