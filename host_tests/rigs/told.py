@@ -53,11 +53,15 @@ class Told:
         self.session = Session()
         self.trial = settings.Trial(self.flash)
         self.applied: dict[str, Any] = {}
-        node: Any = SimpleNamespace(
+        self.blinks_s: list[int] = []
+        node: Any = self.node = SimpleNamespace(
             link=SimpleNamespace(session=self.session),
             apply=self.applied.__setitem__,
             publish_health=lambda: None,
             sample_now=lambda: None,
+            signals=SimpleNamespace(identify=self.blinks_s.append),
+            clock=SimpleNamespace(uptime_ms=lambda: 7000),
+            stay_awake_until_ms=0,
             uplink=SimpleNamespace(discovery=None),
             identity=SimpleNamespace(boot=7),
         )

@@ -129,6 +129,14 @@ def test_what_comes_behind_a_restart_is_refused_before_it(told: Told, late: bool
     assert told.restarts == 1
 
 
+def test_a_node_that_is_looked_for_blinks(told: Told) -> None:
+    told.send("1", "identify")
+    told.commands.step()
+    assert told.session.answers == [{"id": "1", "ok": True}]
+    assert told.blinks_s == [10]
+    assert told.node.stay_awake_until_ms == 17_000, "and does not go to sleep in it"
+
+
 def test_a_command_that_comes_with_a_verdict_is_done_after_it(told: Told) -> None:
     told.set("1", "mqtt.host", "right.example")
     told.start()

@@ -95,6 +95,47 @@ def test_segments_are_at_most_one_block() -> None:
     assert all(len(data) <= 4096 for name, data in flash.files.items() if name.endswith(".seg"))
 
 
+def test_a_segment_is_filled_to_its_last_byte() -> None:
+    flash = FakeFlash()
+    outbox = opened(flash)
+    for n in range(8):
+        outbox.put(record(n, 4096 // 8 - 6))  # with a head of 6 bytes each
+    assert [len(data) for data in flash.files.values()] == [4096]
+    outbox.put(record(8))
+    assert [len(data) for data in flash.files.values()] == [4096, 66]
+
+
+def test_one_segment_is_an_outbox_too() -> None:
+    outbox = opened(FakeFlash(), segments=1)
+    for n in range(100):
+        outbox.put(record(n))
+    left = waiting(outbox)
+    assert left == list(range(100 - len(left), 100)) and outbox.dropped == 100 - len(left)
+
+
+def test_how_many_are_on_flash_and_what_is_not_is_known() -> None:
+    outbox = Outbox(FakeFlash(), "outbox", 8, SEGMENTS)
+    for n in range(12):
+        outbox.put(record(n))
+    assert outbox.on_flash + len(outbox.in_ram()) == outbox.depth == 12
+    assert [number_of(one) for one in outbox.in_ram()] == list(range(outbox.on_flash, 12))
+    outbox.acknowledge(outbox.first + 2)
+    assert outbox.on_flash + len(outbox.in_ram()) == outbox.depth == 9
+    outbox.acknowledge(outbox.end - 2)
+    assert (outbox.on_flash, outbox.depth) == (0, 1), "flash holds older ones, none that waits"
+
+
+@pytest.mark.parametrize("directory", ["outbox", None])
+def test_what_fits_nowhere_is_dropped_one_by_one_oldest_first(directory: str | None) -> None:
+    outbox = Outbox(FakeFlash(), directory, 8, SEGMENTS)
+    for n in range(5):
+        outbox.put(record(n))
+    for shed in (1, 2):
+        outbox.shed()
+        assert waiting(outbox) == list(range(shed, 5))
+        assert outbox.dropped == shed
+
+
 def test_a_full_outbox_drops_the_oldest_and_counts_it() -> None:
     outbox = opened(FakeFlash())
     for n in range(2000):

@@ -138,3 +138,27 @@ def test_how_much_waits_is_told_when_it_is_more_than_the_reading_itself() -> Non
         "sample 7 stored, 2 waiting",
         "sample 8 stored, 30 waiting",
     ]
+
+
+def test_a_new_interval_begins_when_it_is_set() -> None:
+    clock = Clock()
+    sensors = SimpleNamespace(
+        errors={}, start=lambda _seq: 0, again=lambda: 0, collect=lambda: ([], [])
+    )
+    sampler = Sampler(sensors, Counted(), Counted(), clock, 60000, lambda _: None)
+    assert sampler.step() == 60000
+    clock.now_ms += 20000
+    sampler.set_interval(5000)
+    assert (sampler.interval_ms, sampler.step()) == (5000, 5000)
+
+
+def test_a_reading_that_takes_longer_than_the_interval_is_followed_at_once() -> None:
+    clock = Clock()
+
+    def collect() -> tuple[list[Any], list[Any]]:
+        clock.now_ms += 1500
+        return [], []
+
+    sensors = SimpleNamespace(errors={}, start=lambda _seq: 0, again=lambda: 0, collect=collect)
+    sampler = Sampler(sensors, Counted(), Counted(), clock, 1000, lambda _: None)
+    assert sampler.step() == 0

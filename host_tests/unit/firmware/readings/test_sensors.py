@@ -343,6 +343,15 @@ def test_only_configured_drivers_are_loaded():
     assert [name for name in DRIVERS if name in sys.modules] == ["analog"]
 
 
+def test_a_sensor_that_does_not_start_is_not_waited_for(scripted):
+    def refuse(outcomes):
+        raise OSError(19)
+
+    layer = Sensors([scripted("unbuilt", [], driver=refuse)], SensorBoard())
+    assert layer.start() == 0
+    assert layer.collect() == ([], [("unbuilt", "OSError 19 no such device")])
+
+
 def test_a_failure_at_any_point_stops_no_other_sensor_and_names_its_cause(scripted):
     class FailsToStart(Scripted):
         def start(self):
@@ -625,6 +634,7 @@ def test_numbers_are_written_short_and_read_back_as_they_were():
     for value in (True, False, 0, -1, 1 << 40, 0.0, -0.0, 1e-7, 123456.0, 1e6, 1e20, -3.5):
         assert json.loads(format_value(value)) == value
     assert format_value(-0.0) == "0"
+    assert format_value(999999.0) == "999999" and format_value(1e6) == "1000000"
     for value in (float("nan"), float("inf"), None, "1", b"1"):
         with pytest.raises(ValueError, match="is no"):
             format_value(value)

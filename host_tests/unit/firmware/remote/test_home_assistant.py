@@ -21,7 +21,7 @@ from fieldpost.messages.home_assistant import problems
 from fieldpost.mqtt import brokers
 from fieldpost.paths import ROOT
 from firmware.config import check as config
-from firmware.config import keys_sensors
+from firmware.config import keys, keys_sensors
 from firmware.remote import home_assistant
 from firmware.remote.home_assistant import Discovery, payload, quantity
 
@@ -87,6 +87,16 @@ def test_a_sleeper_expires_by_its_real_interval_and_has_no_availability() -> Non
     # With a low battery it delivers every fifth time only, and is not dead for that.
     low = settings_of(**sleeper, low_battery={"below_mv": 3300, "stretch": 5})
     assert document(low, ["temperature"])["cmps"]["temperature"]["exp_aft"] > 5 * 1200
+
+
+def test_a_number_that_is_set_there_has_the_limits_that_the_node_will_take() -> None:
+    parts = document(settings_of(mode="duty_cycle"), ["temperature"])["cmps"]
+    limits = {row[0]: row[3:5] for row in keys.CONFIG}
+    offered = {
+        name[4:]: (part["min"], part["max"]) for name, part in parts.items() if "max" in part
+    }
+    assert set(offered) == {"sample_s", "deliver_every"}
+    assert offered == {key: limits[key] for key in offered}
 
 
 def test_quantities_are_told_by_the_end_of_a_name() -> None:
