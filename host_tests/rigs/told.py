@@ -38,6 +38,8 @@ class Session:
 class Told:
     """A node that is told something, on a flash."""
 
+    node: Any
+
     def __init__(self) -> None:
         self.flash = FakeFlash()
         settings._files.write_atomic("config.json", json.dumps(CONFIG).encode(), self.flash)
@@ -54,7 +56,7 @@ class Told:
         self.trial = settings.Trial(self.flash)
         self.applied: dict[str, Any] = {}
         self.blinks_s: list[int] = []
-        node: Any = self.node = SimpleNamespace(
+        node = self.node = SimpleNamespace(
             link=SimpleNamespace(session=self.session),
             apply=self.applied.__setitem__,
             publish_health=lambda: None,
