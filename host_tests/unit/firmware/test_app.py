@@ -118,6 +118,37 @@ def test_the_watchdog_is_the_boards_own_unless_the_configuration_says_otherwise(
     assert bool(life.fed[0]) == bool(armed), "whoever waits long feeds it"
 
 
+@pytest.mark.parametrize(
+    ("new_network", "setup_pin", "errors", "asked"),
+    [
+        (None, None, (), 0),
+        (b"{}", None, (), 1),
+        (None, 4, (), 1),
+        (None, None, ("mqtt.host: is missing",), 1),
+    ],
+)
+def test_the_set_up_by_phone_is_looked_at_when_there_is_a_reason_and_not_loaded_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+    new_network: bytes | None,
+    setup_pin: int | None,
+    errors: tuple[str, ...],
+    asked: int,
+) -> None:
+    life = Life(monkeypatch, KeyboardInterrupt(), setup_pin=setup_pin)
+    settings, _ = app.read_settings()
+    monkeypatch.setattr(app, "read_settings", lambda: (settings, errors))
+    monkeypatch.setattr(files, "read", lambda name: new_network if name == files.SETUP else None)
+    monkeypatch.setattr("firmware.portal.first_connection.Pending", lambda: "pending")
+    entered: list[tuple] = []
+    monkeypatch.setattr("firmware.portal.entry.set_up", lambda *parts: entered.append(parts[3:]))
+    app.run()
+    pending = "pending" if new_network else None
+    assert entered == [(settings, errors, pending)] * asked
+    assert [line for line in life.said if line.startswith("refused")] == (
+        [f"refused: {errors}"] if errors else []
+    )
+
+
 def test_what_only_building_finds_wrong_is_refused_as_a_configuration_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,6 +54,11 @@ def test_the_network_is_joined_as_the_settings_say() -> None:
     assert Built().node.link.station._hostname == "n", "a node is called by its name"
 
 
+def test_the_session_has_the_deadline_of_the_settings() -> None:
+    node = Built(mqtt={"host": "h", "timeout_s": 7, "keepalive_s": 90}).node
+    assert (node.link.session.timeout_ms, node.link.session.keepalive) == (7000, 90)
+
+
 def test_readings_are_taken_and_kept_as_the_settings_say() -> None:
     node = Built(sample_s=15, outbox={"ram_readings": 9, "flash_kib": 64}).node
     assert isinstance(node.sampler, Sampler) and node.sampler.interval_ms == 15_000
@@ -97,6 +103,38 @@ def test_a_node_whose_starts_have_failed_so_often_is_in_safe_mode(failed: int) -
     is_safe = failed == FAILED_STARTS_MAX
     assert (built.node.state == b"safe_mode") == is_safe
     assert isinstance(built.node, AlwaysOn) == is_safe, "it stays where it can be reached"
+
+
+def test_a_node_that_sleeps_reports_its_health_when_the_interval_is_over() -> None:
+    built = Built(mode="duty_cycle", health_s=600, sensors=[{"type": "simulated"}])
+    reports_ms: list[int] = []
+    built.node.uplink = SimpleNamespace(
+        connect=lambda status: None,
+        closed=lambda: None,
+        publish_health=lambda node, more: reports_ms.append(built.time.elapsed_ms),
+    )
+    for wait_ms in (5000, 599_999, 1, 600_000):
+        built.time.advance_ms(wait_ms)
+        built.node.connect()
+    assert reports_ms == [5000, 605_000, 1_205_000]
+    built.node.closed()
+    built.node.connect()
+    assert reports_ms[3:] == [1_205_000], "nobody knows whether the one before has arrived"
+
+
+def test_a_node_that_goes_closes_its_connection() -> None:
+    node = Built().node
+    closed: list[bool] = []
+    close = node.link.close
+    node.link.close = lambda: closed.append(True) or close()
+    compose.stop(node)
+    assert closed == [True]
+
+
+def test_a_new_interval_is_in_seconds() -> None:
+    node = Built().node
+    node.apply("sample_s", 15)
+    assert (node.settings["sample_s"], node.sampler.interval_ms) == (15, 15_000)
 
 
 def test_a_node_that_goes_keeps_its_readings_and_what_it_was_told() -> None:

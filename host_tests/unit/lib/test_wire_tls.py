@@ -89,6 +89,14 @@ def test_a_connection_that_is_closed_leaves_neither_socket_open() -> None:
     assert bench.stack.open_sockets == []
 
 
+def test_no_read_of_tls_waits_beyond_the_deadline() -> None:
+    bench = Bench("broker.lan")
+    bench.connect()
+    begun_ms = bench.tls.world.now_ms
+    assert bench.tls.made[0].readinto(bytearray(8)) is None
+    assert bench.tls.world.now_ms == begun_ms, "the server's answer is on its way still"
+
+
 def test_what_is_waited_at_is_tls_and_not_the_socket_below_it() -> None:
     """Bytes of a record that is not whole would end each wait, and the node would spin."""
     bench = Bench("broker.lan")

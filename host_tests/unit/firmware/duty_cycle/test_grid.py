@@ -269,3 +269,16 @@ def test_a_grid_that_goes_on_from_what_was_kept_gives_the_same_times(seed: int) 
         assert wake(again, now_ms, took_ms, is_extra) == due_ms
         assert again.retry_at_ms == grid.retry_at_ms
         now_ms = due_ms
+
+
+@pytest.mark.parametrize(("back", "points_left_out"), [(0.45, 0), (0.55, 1)])
+def test_a_clock_that_goes_back_by_less_than_half_an_interval_costs_no_point(
+    back: float, points_left_out: int
+) -> None:
+    """A wake can be early by that much; beyond it, it is the clock that was set."""
+    interval_ms = HOUR_MS
+    grid = Grid(interval_ms, 1, HOUR_MS, START_MS)
+    grid.begin(False, 1)
+    now_ms = START_MS - int(back * interval_ms)
+    due_ms = now_ms + grid.end(now_ms)
+    assert due_ms == START_MS + interval_ms * (1 - points_left_out)
