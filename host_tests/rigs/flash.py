@@ -18,6 +18,9 @@ class Screen:
     def progress(self, where: str, what: str, done: int, total: int | None) -> None:
         self.steps.setdefault(what, []).append(done)
 
+    def count_down(self, where: str, what: str, left_s: float, total_s: float) -> None:
+        self.steps.setdefault(what, []).append(round(total_s - left_s))
+
 
 def version_of_the_port() -> str:
     """The stand-in board runs this machine's MicroPython, whatever is written to it."""

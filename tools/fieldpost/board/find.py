@@ -12,7 +12,7 @@ from typing import Any, Literal
 from serial import serial_for_url
 
 from fieldpost.board import said, uf2_volume
-from fieldpost.board.link import BoardError, NoAnswer, ProgramError, open_link
+from fieldpost.board.link import BoardError, BoardLink, NoAnswer, ProgramError, open_link
 from fieldpost.board.ports import Port, all_ports, port_named
 from fieldpost.board.said import NUMBER_OR_NONE, TEXT_OR_NONE
 
@@ -138,8 +138,7 @@ def ask(port: Port, limit_s: float = ASK_S) -> Board:
     known = Board(port.device, "silent", port.description, port.serial)
     try:
         with open_link(port.device, limit_s) as link:
-            told = said.last_line(port.device, link.exec(_QUERY, limit_s), _SHAPE)
-            return _answered(known, told)
+            return asked(link, known, limit_s)
     except NoAnswer as error:
         if not error.chatty and in_espressif_bootloader(port.device):
             return replace(known, state="bootloader", detail="an ESP32 that waits for an image")
@@ -157,6 +156,12 @@ def ask(port: Port, limit_s: float = ASK_S) -> Board:
         )
     except BoardError as error:
         return replace(known, state="unavailable", detail=str(error), code=error.code)
+
+
+def asked(link: BoardLink, known: Board, limit_s: float = ASK_S) -> Board:
+    """What runs on the board of that link. Raises BoardError."""
+    told = said.last_line(known.port, link.exec(_QUERY, limit_s), _SHAPE)
+    return _answered(known, told)
 
 
 def in_espressif_bootloader(device: str, limit_s: float = 0.6) -> bool:

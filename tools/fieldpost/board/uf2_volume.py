@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +56,15 @@ def read(folder: Path) -> Volume | None:
 
 
 def wait_for(
-    limit_s: float, *, besides: Iterable[Path] = (), folders: Iterable[Path] | None = None
+    limit_s: float,
+    *,
+    besides: Iterable[Path] = (),
+    folders: Iterable[Path] | None = None,
+    ends: Callable[[float], bool] = lambda _: False,
 ) -> Volume | None:
     """The volume that appears within the limit, other than at the folders `besides`.
 
+    ends: gets the seconds that are left, and says whether the wait is over.
     Raises CommandError if several appear: which one is meant can't be told.
     """
     known = set(besides)
@@ -75,7 +80,7 @@ def wait_for(
             )
         if new:
             return new[0]
-        if time.monotonic() > end:
+        if time.monotonic() > end or ends(end - time.monotonic()):
             return None
         if places is None and not tried_to_mount and time.monotonic() > end - limit_s + 2:
             # No desktop has mounted it by now.

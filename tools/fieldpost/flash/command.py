@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.board import names
-from fieldpost.board.choose import complete_ports
+from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
 from fieldpost.errors import BadFile, NoBoard, Usage
 from fieldpost.options import JsonOption
 from fieldpost.result import all_of
@@ -62,6 +62,7 @@ def flash(
     volume: Annotated[
         Path | None, typer.Option(help="Pico: the bootloader's drive, if it isn't found.")
     ] = None,
+    wait: WaitOption = WAIT_S,
     as_json: JsonOption = False,
 ) -> None:
     """Put MicroPython on a board, and check that it answers.
@@ -69,13 +70,14 @@ def flash(
     The board's chip is asked first, and an image for another is refused. Status 0 only if every
     board was written, verified, and answers.
     """
-    from fieldpost.flash.flashing import Wish, targets
+    from fieldpost.flash.flashing import Limits, Wish, targets
 
     if image and version:
         raise Usage("give either --image or --version: a file has its version in it")
     if image and not image.is_file():
         raise BadFile(f"there is no file {image}")
-    wish = Wish(image, version, board, erase, baud, reset, volume)
+    limits = Limits(wake_s=wait)
+    wish = Wish(image, version, board, erase, baud, reset, volume, limits)
     wanted = targets(port or (), every, volume)
     if not wanted and (every or not sys.stdin.isatty()):
         raise NoBoard(_NO_BOARD)

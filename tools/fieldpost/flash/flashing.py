@@ -5,15 +5,16 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fieldpost.board import find as boards
 from fieldpost.board import uf2_volume
 from fieldpost.board.find import Board
 from fieldpost.board.link import BoardError, PortUnavailable, open_link
-from fieldpost.board.ports import RASPBERRY_PI, Port, all_ports, port_named
+from fieldpost.board.ports import RASPBERRY_PI, Port, all_ports, port_named, present_name
+from fieldpost.board.screen import Screen
 from fieldpost.errors import CommandError, NoBoard, NotFlashed, SeveralBoards, UnfitBoard, Usage
-from fieldpost.flash import catalogue, download, esp, images
+from fieldpost.flash import catalogue, download, esp, images, waiting
 from fieldpost.flash.images import Image
 
 _ASK_S = 3.0
@@ -32,6 +33,7 @@ class Limits:
     hand_s: float = 90.0  # for a hand on BOOTSEL
     gone_s: float = 60.0  # until the volume has taken the image
     answer_s: float = 40.0  # until MicroPython answers
+    wake_s: float = 0.0  # for a board that sleeps, or is yet to be plugged in
 
 
 @dataclass(frozen=True)
@@ -70,16 +72,6 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         """Every field, null where it is not known."""
         return asdict(self)
-
-
-class Screen(Protocol):
-    """Who tells the user."""
-
-    def say(self, where: str, text: str) -> None:
-        """A sentence about the board at `where`."""
-
-    def progress(self, where: str, what: str, done: int, total: int | None) -> None:
-        """How far a step is that may take over a second; total None: not known."""
 
 
 def targets(named: Iterable[str], every: bool, volume: Path | None = None) -> list[str]:
@@ -123,11 +115,15 @@ def is_pico(target: str) -> bool:
 
 
 def flash_by_hand(wish: Wish, screen: Screen) -> Outcome:
-    """Wait for a board that somebody puts into its UF2 bootloader, and write to that."""
+    """Wait for a board that somebody plugs in, puts into its UF2 bootloader, or that wakes, and
+    write to that."""
     begin = time.monotonic()
     try:
-        volume = _wait_for_hand("BOOTSEL", wish, screen)
-        outcome = _flash_volume(volume.folder, wish, screen)
+        limit_s = max(wish.limits.hand_s, wish.limits.wake_s)
+        found = waiting.for_any(limit_s, _places(wish), lambda: targets((), False), screen)
+        if isinstance(found, str):
+            return flash(found, wish, screen)
+        outcome = _flash_volume(found.folder, wish, screen)
     except CommandError as error:
         outcome = Outcome("BOOTSEL", False, str(error), code=error.code)
     return replace(outcome, seconds=round(time.monotonic() - begin, 1))
@@ -145,6 +141,12 @@ def _flash_port(port: Port, wish: Wish, screen: Screen) -> Outcome:
     if not wish.reset:
         return _flash_esp(port, None, wish, screen)
     known = boards.ask(port, _ASK_S)
+    if wish.limits.wake_s and known.state == "unavailable" and present_name(port) is None:
+        # A chip with USB of its own has no port while it sleeps.
+        found = waiting.for_wake_or_hand(known, wish.limits.wake_s, _places(wish), screen)
+        if isinstance(found, uf2_volume.Volume):
+            return _flash_volume(found.folder, wish, screen)
+        known, port = found, port_named(found.port)
     if known.state == "unavailable":
         raise PortUnavailable(known.detail, known.code)
     by_usb = (port.usb_id or "").startswith(_PICO_USB)
@@ -214,20 +216,27 @@ def _in_mb(size: int) -> str:
 def _flash_rp2(port: Port, known: Board, wish: Wish, screen: Screen) -> Outcome:
     where = port.device
     _no_erase(wish, where)
+    before = [volume.folder for volume in uf2_volume.find(_places(wish))]
+    volume: uf2_volume.Volume | None = None
+    if known.state == "silent" and wish.limits.wake_s:
+        found = waiting.for_wake_or_hand(known, wish.limits.wake_s, _places(wish), screen)
+        if isinstance(found, Board):
+            known, port = found, port_named(found.port)
+            where = port.device
+        else:
+            volume = found
     image = None
     if known.chip:
         # What runs there says which board it is. In the bootloader a Pico and a Pico W are alike.
         runs = None if wish.board else _supported(known, wish)
         image = _image_for(known.chip, runs, wish, where, screen)
         _check_uf2(image, known.chip, where, None if wish.board else known.machine)
-    before = [volume.folder for volume in uf2_volume.find(_places(wish))]
     ports_before = {p.device for p in all_ports()} - {where}
-    volume = None
     if known.state == "micropython":
         screen.say(where, f"{known.machine}: entering its bootloader")
         volume = _enter_bootloader(port, before, wish, screen)
     if volume is None:
-        volume = _wait_for_hand(where, wish, screen, before)
+        volume = waiting.for_hand(where, wish.limits.hand_s, _places(wish), screen, before)
     image = _copy(volume, image, wish, where, screen)
     done = Outcome(where, True, "copied", volume.chip, image.path.name)
     return _check_answer(done, image, port, ports_before, wish, screen)
@@ -331,25 +340,6 @@ def _enter_bootloader(
         return None
     screen.progress(port.device, "waiting for its volume", 0, None)
     return uf2_volume.wait_for(wish.limits.volume_s, besides=before, folders=_places(wish))
-
-
-def _wait_for_hand(
-    where: str, wish: Wish, screen: Screen, before: Iterable[Path] = ()
-) -> uf2_volume.Volume:
-    limit_s = wish.limits.hand_s
-    screen.say(
-        where,
-        "Unplug the board. Hold its BOOTSEL button down, plug it in again, and let go: a drive "
-        f"appears. Waiting {limit_s:g} s for it.",
-    )
-    screen.progress(where, "waiting for a hand on BOOTSEL", 0, None)
-    volume = uf2_volume.wait_for(limit_s, besides=before, folders=_places(wish))
-    if volume is None:
-        raise NoBoard(
-            f"no UF2 volume appeared within {limit_s:g} s. If the drive did appear, name its "
-            "folder with --volume; if it did not, try another cable, for many carry power only."
-        )
-    return volume
 
 
 def _places(wish: Wish) -> list[Path] | None:

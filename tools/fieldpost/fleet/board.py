@@ -7,6 +7,7 @@ from typing import Any
 
 from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink, open_link
+from fieldpost.board.reach import reach
 from fieldpost.board.said import json_or_none
 from fieldpost.board.screen import Screen
 from fieldpost.config import pins
@@ -46,13 +47,17 @@ def compare(port: str, node: Node, source: Source) -> list[str]:
         return _difference(link, node, source).changes
 
 
-def bring(port: str, node: Node, source: Source, screen: Screen) -> tuple[list[str], str]:
+def bring(
+    port: str, node: Node, source: Source, screen: Screen, wait_s: float = 0.0
+) -> tuple[list[str], str]:
     """Make the board what `node` says: what was done, and the node's own words then.
 
-    Raises CommandError; what was done until then stays, and the next time goes on from there.
+    wait_s: how long to wait for it, if it sleeps. Raises CommandError; what was done until then
+    stays, and the next time goes on from there.
     """
     screen.progress(port, "comparing", 0, None)
-    with open_link(port) as link:
+    with reach(port, screen, wait_s) as link:
+        port = link.port
         found = _difference(link, node, source)
         if not found.changes:
             return [], ""

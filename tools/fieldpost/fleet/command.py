@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fieldpost.board.choose import complete_ports
+from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
 from fieldpost.options import JsonOption
 from fieldpost.result import result
 from fieldpost.terminal import neutral
@@ -43,6 +43,7 @@ def fleet(
     ready: Annotated[
         float, typer.Option(min=0, help="Seconds for a node to be ready; 0: do not wait.")
     ] = 30.0,
+    wait: WaitOption = WAIT_S,
     as_json: JsonOption = False,
 ) -> None:
     """Make the connected boards what FILE says: MicroPython, firmware, configuration.
@@ -65,6 +66,7 @@ def fleet(
             jobs=jobs,
             ports=port or (),
             source=Source(umqtt=umqtt, ready_s=ready),
+            wait_s=wait,
         )
         report = fleet.apply() if action == "apply" else fleet.plan()
     if as_json:

@@ -10,21 +10,22 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from fieldpost.board import find as boards
 from fieldpost.board.find import Board
 from fieldpost.board.link import BoardError
-from fieldpost.board.ports import port_named
-from fieldpost.errors import CommandError, NotWritten
-from fieldpost.flash import esp, flashing, images
+from fieldpost.board.wake import ask_at_wake
+from fieldpost.errors import CommandError
+from fieldpost.flash import flashing, images
 from fieldpost.fleet import board as fleet_board
+from fieldpost.fleet import wake
 from fieldpost.fleet.board import Source
 from fieldpost.fleet.file import Node, plain_id
+from fieldpost.fleet.wake import NodeLog, Screen
 
 JOBS = 4
 _MAC_DIGITS = 12
-_ASK_S = 5.0
 # Nobody is there to press BOOTSEL.
 _LIMITS = flashing.Limits(hand_s=1.0)
 
@@ -35,13 +36,6 @@ State = Literal[
     "done",
     "failed",
 ]
-
-
-class Screen(flashing.Screen, Protocol):
-    """Where the state of affairs is shown; `where` is the name of a node, or of the fleet."""
-
-    def finished(self, where: str) -> None:
-        """No more to come from `where`."""
 
 
 @dataclass(frozen=True)
@@ -78,48 +72,12 @@ class Report:
         return all(result.state != "failed" for result in self.nodes)
 
 
-class NodeLog:
-    """A `Screen` for one board: everything into the node's log, the steps onto the screen too."""
-
-    def __init__(self, node: str, screen: Screen, folder: Path | None) -> None:
-        self.path: Path | None = None
-        self._node = node
-        self._screen = screen
-        self._step = ""
-        if folder:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                self.path = folder / f"{node}.log"
-                self._write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')}")
-            except OSError as error:
-                raise NotWritten(f"cannot write to {folder}: {error.strerror}") from None
-
-    def say(self, where: str, text: str) -> None:
-        """Into the log alone."""
-        self._write(text)
-
-    def progress(self, where: str, what: str, done: int, total: int | None) -> None:
-        """Each step once into the log."""
-        if what != self._step:
-            self._step = what
-            self._write(what)
-        self._screen.progress(self._node, what, done, total)
-
-    def count_down(self, where: str, what: str, left_s: float, total_s: float) -> None:
-        """As `progress`: how long is left is of no interest in a log."""
-        self.progress(where, what, 0, None)
-
-    def _write(self, text: str) -> None:
-        if self.path:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(f"{time.strftime('%H:%M:%S')} {text}\n")
-
-
 class Fleet:
     """The nodes of a file, and the boards that are connected.
 
     logs: a folder for a log of each board that is worked on; None: no logs.
-    jobs: how many boards at once. ports: to look at instead of all.
+    jobs: how many boards at once. ports: to look at instead of all. wait_s: how long `apply` waits
+    for the wake of a board that sleeps; 0: not at all.
     """
 
     def __init__(
@@ -131,6 +89,7 @@ class Fleet:
         jobs: int = JOBS,
         ports: Iterable[str] = (),
         source: Source | None = None,
+        wait_s: float = 0.0,
     ) -> None:
         self._nodes = nodes
         self._screen = screen
@@ -138,6 +97,8 @@ class Fleet:
         self._jobs = jobs
         self._ports = list(ports)
         self._source = source or Source()
+        self._wait_s = wait_s
+        self._ended = threading.Event()
         self._one_pico = threading.Lock()
         self._node_logs: dict[str, NodeLog] = {}
         self._results = {node.name: Result(node.name, node.id, "absent") for node in nodes}
@@ -145,27 +106,27 @@ class Fleet:
 
     def plan(self) -> Report:
         """What `apply` would do. Nothing is written to a board, and none is reset."""
-        found, others = self._survey(wake=False)
+        found, others = self._survey(is_to_wake=False)
         self._each(found, self._plan_one)
         return self._report(others)
 
     def apply(self) -> Report:
         """Flash, configure and deploy what is not as it should be."""
-        found, others = self._survey(wake=True)
+        found, others = self._survey(is_to_wake=True)
         self._each(found, self._flash_one)
         if any(result.changes for result in self._results.values()):
             # Flashed boards may have come back under other names. Nobody is busy now.
-            again, _ = self._survey(wake=False)
+            again, _ = self._survey(is_to_wake=False)
             found = {name: again.get(name, board) for name, board in found.items()}
         ready = {n: b for n, b in found.items() if self._results[n].state != "failed"}
         self._each(ready, self._bring_one)
         return self._report(others)
 
-    def _survey(self, wake: bool) -> tuple[dict[str, Board], list[Board]]:
+    def _survey(self, is_to_wake: bool) -> tuple[dict[str, Board], list[Board]]:
         """Boards by the name of their node, and those that belong to none."""
         self._screen.progress("fleet", "asking the boards", 0, None)
-        told = boards.find(self._ports, limit_s=_ASK_S)
-        if wake:
+        told = boards.find(self._ports, limit_s=wake.ASK_S)
+        if is_to_wake:
             told = self._woken(told)
         found: dict[str, list[Board]] = {}
         others = []
@@ -197,30 +158,26 @@ class Fleet:
         return None
 
     def _woken(self, told: list[Board]) -> list[Board]:
-        """Reset what is silent and may be an ESP32 of ours: asleep, it can then be asked; without
-        MicroPython, its ROM at least tells its MAC."""
+        """What is silent and may be ours is had to answer, if it can be."""
         present = {node.id for board in told if (node := self._node_of(board))}
-        missing = any(len(id) == _MAC_DIGITS for id in self._by_id.keys() - present)
+        missing = self._by_id.keys() - present
+        misses_esp32 = any(len(id) == _MAC_DIGITS for id in missing)
 
         def one(board: Board) -> Board:
-            kind = port_named(board.port).kind
-            ours = self._node_of(board) is not None or missing
-            if (
-                board.state not in ("silent", "bootloader")
-                or not ours
-                or not (kind in ("espressif", "bridge") or board.port in self._ports)
-            ):
-                return board
-            self._screen.progress("fleet", f"asking the chip on {board.port}", 0, None)
-            try:
-                mac = esp.identify(board.port).mac
-            except CommandError:
-                return board  # it is no ESP32
-            again = boards.ask(port_named(board.port), _ASK_S)
-            return again if again.uid else replace(again, uid=mac)
+            is_ours = self._node_of(board) is not None
+            is_named = board.port in self._ports
+            if (is_ours or misses_esp32) and (again := wake.reset(board, is_named, self._screen)):
+                return again
+            if is_named and (is_ours or missing) and self._wait_s:
+                return wake.awaited(board, self._screen, self._wait_s, self._ended)
+            return board
 
         with ThreadPoolExecutor(self._jobs) as pool:
-            return list(pool.map(one, told))
+            try:
+                return list(pool.map(one, told))
+            except KeyboardInterrupt:
+                self._ended.set()
+                raise
 
     def _each(self, found: dict[str, Board], work: Callable[[Node, Board, NodeLog], None]) -> None:
         """`work` on every board, several at once; what one of them raises is its own failure."""
@@ -241,12 +198,16 @@ class Fleet:
             self._screen.finished(name)
 
         with ThreadPoolExecutor(self._jobs) as pool:
-            jobs = [pool.submit(one, *pair) for pair in found.items()]
+            # What is awake is not kept from its work by what has to be waited for.
+            in_order = sorted(found.items(), key=lambda pair: wake.may_sleep(pair[1]))
+            jobs = [pool.submit(one, *pair) for pair in in_order]
             try:
                 for job in jobs:
                     job.result()
             except KeyboardInterrupt:
-                # Those at work are let finish: each of their waits has a limit.
+                # Those at work are let finish, each of their steps has a limit; and those that are
+                # waited for are not waited for.
+                self._ended.set()
                 for job in jobs:
                     job.cancel()
                 raise
@@ -257,7 +218,7 @@ class Fleet:
             log.progress(board.port, "comparing", 0, None)
             changes += fleet_board.compare(board.port, node, self._source)
         else:
-            changes = [f"{board.state}: `apply` resets it to see whether it sleeps or is empty"]
+            changes = [f"{board.state}: `apply` wakes it, or waits for its wake, if it sleeps"]
         state: State = "to do" if changes else "up to date"
         self._update(
             node.name,
@@ -268,6 +229,10 @@ class Fleet:
         )
 
     def _flash_one(self, node: Node, board: Board, log: NodeLog) -> None:
+        if self._wait_s and wake.may_sleep(board):
+            if not (node.micropython.version or node.micropython.image):
+                return  # It is waited for once, to be brought the rest.
+            board = ask_at_wake(board.port, log, self._wait_s)
         self._update(node.name, micropython=board.micropython)
         changes = _image_change(node, board)
         if not changes:
@@ -284,7 +249,7 @@ class Fleet:
         self._update(node.name, changes=changes, micropython=outcome.micropython)
 
     def _bring_one(self, node: Node, board: Board, log: NodeLog) -> None:
-        changes, ready = fleet_board.bring(board.port, node, self._source, log)
+        changes, ready = fleet_board.bring(board.port, node, self._source, log, self._wait_s)
         changes = self._results[node.name].changes + changes
         text = "; ".join(changes) + (f" ({ready})" if ready else "")
         self._update(
@@ -294,7 +259,7 @@ class Fleet:
     def _log_of(self, name: str) -> NodeLog:
         """One for the whole run. Each node is worked on by one thread at a time."""
         if name not in self._node_logs:
-            self._node_logs[name] = NodeLog(name, self._screen, self._logs)
+            self._node_logs[name] = NodeLog(name, self._screen, self._logs, self._ended)
         return self._node_logs[name]
 
     def _report(self, others: list[Board]) -> Report:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from rigs.port import micropython
+from rigs.sleeping_node import sleeping_node
 
 from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import ResetCircuit, chatty_port, silent_port
@@ -22,25 +23,6 @@ from fieldpost.board.ports import Port, present_name
 from fieldpost.board.reach import reach
 
 Make = Callable[..., RawReplBoard]
-# A node that sleeps: a boot window at a cold start alone, some work, and a sleep.
-_NODE = """
-import machine, time
-try:
-    with open("/starts", "a") as f:
-        f.write(str(machine.reset_cause()))
-    print("       0.0 Fieldpost 0.1.0 on MicroPython, reset: %d" % machine.reset_cause())
-    if machine.reset_cause() != 4:
-        print("       0.0 starting in 3 s: Ctrl-C for the REPL")
-        time.sleep({window})
-    time.sleep({awake})
-except KeyboardInterrupt:
-    with open("/saved", "a") as f:
-        f.write("x")
-    print("       0.5 stopped by hand")
-else:
-    print("       0.5 asleep for 2.5 s")
-    machine.deepsleep({asleep_ms})
-"""
 _ROM = b"ets Jul 29 2019 12:21:46\r\n\r\nrst:0x1 (POWERON_RESET),boot:0x13\r\n"
 
 
@@ -78,10 +60,6 @@ def make(tmp_path: Path) -> Iterator[Make]:
         board.unplug()
 
 
-def _node(window: float = 0.2, awake: float = 1.0, asleep_ms: int = 3000) -> str:
-    return _NODE.format(window=window, awake=awake, asleep_ms=asleep_ms)
-
-
 def _as(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """The port is of this kind by its USB id."""
     real = reaching.port_named
@@ -91,8 +69,8 @@ def _as(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
 def test_behind_a_bridge_the_reset_lines_wake_it_into_its_boot_window(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    board = make(_node(window=4, asleep_ms=600_000), rom=_ROM)
-    (board.folder / "main.py").write_text(_node(window=4, asleep_ms=600_000))
+    board = make(sleeping_node(window=4, asleep_ms=600_000), rom=_ROM)
+    (board.folder / "main.py").write_text(sleeping_node(window=4, asleep_ms=600_000))
     assert board.is_asleep.wait(20)
     circuit = ResetCircuit(board, monkeypatch)
     _as(monkeypatch, "bridge")
@@ -108,7 +86,9 @@ def test_behind_a_bridge_the_reset_lines_wake_it_into_its_boot_window(
 @pytest.mark.parametrize("vanishes", [True, False])
 def test_without_such_lines_it_is_taken_at_its_next_wake(make: Make, vanishes: bool) -> None:
     # A chip whose own USB is there at once hears nothing before it has started.
-    board = make(_node(awake=5), vanishes=vanishes, rom=_ROM, deaf_s=1.0 if vanishes else 0.0)
+    board = make(
+        sleeping_node(awake=5), vanishes=vanishes, rom=_ROM, deaf_s=1.0 if vanishes else 0.0
+    )
     assert board.is_asleep.wait(20)
     told = Told()
     with reach(board.port, told, wait_s=60, connect_s=0.5) as link:
@@ -122,9 +102,11 @@ def test_without_such_lines_it_is_taken_at_its_next_wake(make: Make, vanishes: b
 
 
 def test_a_wake_that_was_too_short_is_followed_by_the_next(make: Make) -> None:
-    board = make(_node(awake=0.0, asleep_ms=1000), vanishes=True, deaf_s=1.0)
+    board = make(sleeping_node(awake=0.0, asleep_ms=1000), vanishes=True, deaf_s=1.0)
     assert board.is_asleep.wait(20)
-    threading.Timer(4, lambda: (board.folder / "main.py").write_text(_node(awake=5))).start()
+    threading.Timer(
+        4, lambda: (board.folder / "main.py").write_text(sleeping_node(awake=5))
+    ).start()
     with reach(board.port, Told(), wait_s=60, connect_s=0.5) as link:
         assert link.eval("1") == 1
 

@@ -4,11 +4,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rigs.flash import Screen, version_of_the_port
 from rigs.port import micropython
+from rigs.sleeping_node import sleeping_node
 
 from fakes.board_images import RP2040, RP2350_ARM, esp_image, real_pico_w, uf2_image
 from fakes.raw_repl import RawReplBoard
@@ -122,6 +124,80 @@ def test_a_running_board_is_sent_to_its_bootloader_and_comes_back(
     assert outcome.micropython
     assert drive.written == data
     assert (board.folder / "config.json").exists()
+
+
+@pytest.mark.parametrize("vanishes", [True, False])
+def test_a_board_that_sleeps_is_taken_at_its_next_wake_or_by_a_hand_on_bootsel(
+    vanishes: bool,
+    board: RawReplBoard,
+    screen: Screen,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = uf2_image(version=version_of_the_port())
+    volume = tmp_path / "VOLUME"
+    main = board.folder / "main.py"
+
+    def come_back(_: bytes) -> None:
+        main.unlink()
+        board.plug_in()
+
+    def appear_when_asked() -> None:
+        if board.in_bootloader.wait(30):
+            drive.appear()
+
+    drive = Uf2Drive(volume, "RP2040", len(data), on_written=come_back)
+    main.write_text(sleeping_node(awake=3, asleep_ms=7000))
+    board.vanishes = vanishes
+    known = Port(board.port, "micropython", "Pico", "2E8A:0005")
+    monkeypatch.setattr(flashing, "port_named", lambda _: known)
+    wish = Wish(image=stored(data, tmp_path), volume=volume, limits=replace(QUICK, wake_s=60))
+    board.plug_in()
+    assert board.is_asleep.wait(20)
+    threading.Thread(target=appear_when_asked, daemon=True).start()
+    outcome = flashing.flash(board.port, wish, screen)
+    drive.__exit__()
+    assert outcome.ok, outcome.text
+    assert drive.written == data
+    assert screen.steps["waiting for its next wake"] and "next wake" in " ".join(screen.said)
+
+
+def test_a_hand_on_bootsel_ends_the_wait_for_a_wake(
+    board: RawReplBoard, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = uf2_image(version=version_of_the_port())
+    volume = tmp_path / "VOLUME"
+    port = str(tmp_path / "ttyACM7")  # It is asleep, and never wakes.
+    known = Port(port, "micropython", "Pico", "2E8A:0005")
+    monkeypatch.setattr(flashing, "port_named", lambda _: known)
+    drive = Uf2Drive(volume, "RP2040", len(data), on_written=lambda _: board.plug_in())
+    threading.Timer(4, drive.appear).start()
+    wish = Wish(image=stored(data, tmp_path), volume=volume, limits=replace(QUICK, wake_s=60))
+    with answering_as(board, monkeypatch):
+        outcome = flashing.flash(port, wish, screen)
+    drive.__exit__()
+    assert outcome.ok, outcome.text
+    assert drive.written == data
+
+
+def test_no_board_at_all_is_waited_for_until_one_is_plugged_in(
+    board: RawReplBoard, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+
+    def there(*_: object) -> list[str]:
+        return [board.port] * Path(board.port).exists()
+
+    def flash(target: str, *_: object) -> flashing.Outcome:
+        taken.append(target)
+        return flashing.Outcome(target, True, "")
+
+    monkeypatch.setattr(flashing, "targets", there)
+    monkeypatch.setattr(flashing, "flash", flash)
+    threading.Timer(1.5, board.plug_in).start()
+    wish = Wish(volume=tmp_path / "none", limits=replace(QUICK, wake_s=60))
+    assert flashing.flash_by_hand(wish, screen).ok and taken == [board.port]
+    assert screen.steps["waiting for a board"]
 
 
 @pytest.mark.parametrize(

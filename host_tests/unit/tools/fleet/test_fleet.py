@@ -5,23 +5,26 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rigs.deploy import Quiet
+from rigs.deploy import Quiet, project
 from rigs.port import micropython
+from rigs.sleeping_node import sleeping_node
 
 from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import silent_port
 from fieldpost.board import find as boards
 from fieldpost.board.find import Board
 from fieldpost.board.ports import Port
-from fieldpost.errors import CommandError
+from fieldpost.errors import Cancelled, CommandError
 from fieldpost.flash import esp, flashing
 from fieldpost.fleet import board as fleet_board
-from fieldpost.fleet import fleet
+from fieldpost.fleet import fleet, wake
+from fieldpost.fleet.board import Source
 from fieldpost.fleet.file import Firmware, Node, load
 from fieldpost.fleet.fleet import Fleet
 from fieldpost.mqtt import brokers
@@ -38,6 +41,12 @@ mqtt = {{ host = "127.0.0.1", port = {port} }}
 wifi = [{{ ssid = "x", password = {{ env = "FLEET_WIFI" }} }}]
 """
 NODE = '[[node]]\nid = "aa{0:02}"\nname = "n{0}"\n'
+_UNIX = {"machine": "linux with unix port", "build": "standard", "platform": "linux"}
+_PICO_W = {
+    "machine": "Raspberry Pi Pico W with RP2040",
+    "build": "RPI_PICO_W",
+    "platform": "rp2",
+}
 Make = Callable[..., RawReplBoard]
 
 
@@ -51,11 +60,8 @@ def make(tmp_path: Path) -> Iterator[Make]:
             tmp_path / f"board{number}",
             tmp_path / f"tty{number}",
             micropython(),
-            machine="linux with unix port",
-            build="standard",
-            platform="linux",
             uid=f"aa{number:02}",
-            **options,
+            **(_UNIX | options),
         )
         made.append(board)
         board.plug_in()
@@ -238,7 +244,7 @@ def test_a_node_asleep_is_woken_and_not_taken_for_an_empty_board(
     port = Port("/dev/ttyUSB0", "bridge", "CP210x")
     awake = Board("/dev/ttyUSB0", "micropython", uid="30aea4123456", micropython="1.29.0")
     chip = esp.EspChip("ESP32", "esp32", 0x1000, mac="30:ae:a4:12:34:56")
-    monkeypatch.setattr(fleet, "port_named", lambda _: port)
+    monkeypatch.setattr(wake, "port_named", lambda _: port)
     monkeypatch.setattr(esp, "identify", lambda _: chip)
     monkeypatch.setattr(boards, "ask", lambda *_: awake)
     nodes = [node("30aea4123456", "n1")]
@@ -258,6 +264,41 @@ def test_a_silent_port_that_is_no_esp32_is_left_alone(monkeypatch: pytest.Monkey
         report = Fleet([node("30aea4123456", "n1")], Quiet(), ports=[port]).apply()
     assert report.ok and report.nodes[0].state == "absent"
     assert [other.port for other in report.others] == [port]
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_board_that_sleeps_and_cannot_be_reset_is_taken_at_its_next_wake(
+    is_named: bool, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_one(_: str) -> None:
+        raise CommandError("no serial data received")
+
+    board = make(1, **_PICO_W)
+    (board.folder / "main.py").write_text(sleeping_node(awake=4, asleep_ms=9000))
+    board.unplug()
+    board.plug_in()
+    assert board.is_asleep.wait(20)
+    monkeypatch.setattr(esp, "identify", not_one)
+    if not is_named:
+        # Its chip's own USB has the number of the chip.
+        silent = Board(board.port, "silent", serial="AA01")
+        monkeypatch.setattr(boards, "find", lambda *_, **__: [silent])
+    one = Node("aa01", "n1", Firmware(), {"node": "n1", "mqtt": {"host": "h"}}, {"wifi": []})
+    ports = [board.port] if is_named else []
+    source = Source(project(tmp_path / "checkout", "one"), ready_s=15)
+    fleet_ = Fleet([one], Quiet(), ports=ports, source=source, wait_s=60)
+    (result,) = fleet_.apply().nodes
+    assert result.state == "done" and "ready: tester" in result.text, result
+    assert json.loads((board.folder / "config.json").read_text())["node"] == "n1"
+
+
+def test_what_is_waited_for_is_not_waited_for_any_longer_after_ctrl_c() -> None:
+    ended = threading.Event()
+    log = wake.NodeLog("n1", Quiet(), None, ended)
+    log.count_down("tty", "waiting for its next wake", 60, 600)
+    ended.set()
+    with pytest.raises(Cancelled):
+        log.count_down("tty", "waiting for its next wake", 59, 600)
 
 
 def test_a_fault_of_the_tool_on_one_board_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
