@@ -20,6 +20,8 @@ from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.url import parse
 from fieldpost.paths import ROOT
+from fieldpost.wired import devices
+from fieldpost.wired.plan import plan
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -47,7 +49,11 @@ def test_provision_and_deploy_bring_readings_to_mosquitto(genuine: Path, tmp_pat
         f'broker = "mqtt://{GATEWAY}:{PORT}"\n'
     )
     readings: list[bytes] = []
-    with Broker("mosquitto") as broker, machine(genuine, ports={PORT: broker.port}) as board:
+    sensors = plan(devices.parse(["bme280"]), 1)
+    with (
+        Broker("mosquitto") as broker,
+        machine(genuine, ports={PORT: broker.port}, wired=sensors) as board,
+    ):
         client = Connection(parse(broker.url), on_message=lambda m: readings.append(m.payload))
         client.open()
         client.subscribe(f"fieldpost/{NODE}/telemetry", 1)
@@ -69,6 +75,7 @@ def test_provision_and_deploy_bring_readings_to_mosquitto(genuine: Path, tmp_pat
                 (told,) = _fieldpost("deploy", "--port", board.console)["boards"]  # type: ignore[misc]
                 print(f"nothing to deploy {time.monotonic() - start:.1f} s")
                 assert not told["sent"] and not told["removed"], told
+                assert "/machine.mpy" in board.read_files(), "it is the emulator's, and stays"
         finally:
             client.close()
     assert json.loads(readings[0])["boot"] >= 1

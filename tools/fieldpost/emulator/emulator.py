@@ -45,7 +45,8 @@ class Emulator(Started):
     board's file system; None leaves it to the board to make an empty one. littlefs: an image of a
     whole file system instead. ports: which ports of `GATEWAY` answer, and the loopback port behind
     each.
-    wired: sensors at the pins of a Pico W, by a plan of `fieldpost.wired.plan`.
+    wired: sensors at its pins, by a plan of `fieldpost.wired.plan`. What an engine needs in flash
+    for that is there besides `files`, but not in a `littlefs` that was given.
     open_network: let the board reach everything that this machine can. real_time: keep a Pico W's
     clock to the wall clock even while no connection is open; else it jumps over its sleeps.
     program, settings: of the engine (`Setup`).
@@ -86,9 +87,12 @@ class Emulator(Started):
         self.engine.check(self.image)
         geometry = self.engine.file_system(self.image)
         littlefs = self._littlefs
-        if self._files is not None:
+        files = self._files
+        if self._wired and littlefs is None and (more := self.engine.files_for_sensors()):
+            files = {**(files or {}), **more}
+        if files is not None:
             littlefs = folder / "start.littlefs"
-            littlefs.write_bytes(build_image(self._files, geometry))
+            littlefs.write_bytes(build_image(files, geometry))
         setup = Setup(
             board=self.engine.board,
             image=self.image.resolve(),

@@ -19,6 +19,9 @@ from fieldpost.paths import cache_folder
 if TYPE_CHECKING:
     from fieldpost.emulator.machine import Machine
 
+# Types of sensors, by what a board has to have for them.
+ON_I2C = frozenset({"aht", "bh1750", "bme280", "ina219", "scd4x", "sgp40", "sht3x", "sht4x"})
+AT_CONVERTER = frozenset({"analog", "soil", "supply"})
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)*)")
 _VERSION_IN_NAME = re.compile(r"-v(\d+(?:\.\d+)*)\.\w+$")
 
@@ -33,8 +36,8 @@ class Engine(ABC):
     board: MicroPython's name of it. title: a person's. platform: `sys.platform` of its firmware.
     suffix: of its images. chip: as images name it. ssid: of an access point there; password: one
     that it takes, "" if it is open, and password_note: what to say of it. wires: the types of
-    sensors that can be wired to it. tried_version: of the image to fetch where there is
-    none; None: the newest.
+    sensors that can be wired to it, and wires_note: what to say of how. tried_version: of the
+    image to fetch where there is none; None: the newest.
     """
 
     board: ClassVar[str]
@@ -46,6 +49,7 @@ class Engine(ABC):
     password: ClassVar[str]
     password_note: ClassVar[str]
     wires: ClassVar[frozenset[str]] = frozenset()
+    wires_note: ClassVar[str | None] = None
     tried_version: ClassVar[str | None] = None
 
     @abstractmethod
@@ -67,6 +71,10 @@ class Engine(ABC):
     @abstractmethod
     def machine(self, setup: Setup) -> "Machine":
         """In the process that is to run it."""
+
+    def files_for_sensors(self) -> dict[str, bytes]:
+        """What its flash must hold for sensors to be wired to it, contents by path."""
+        return {}
 
     def check(self, image: Path) -> None:
         """Raises CommandError if it is no whole image for this board."""

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fieldpost import bytecode
 from fieldpost.advice import install_command
-from fieldpost.emulator.engine import Engine
+from fieldpost.emulator.engine import AT_CONVERTER, ON_I2C, Engine
 from fieldpost.emulator.esp32_c3_facts import FLASH_BYTES, MACHINE, RADIO_DEVICE
 from fieldpost.emulator.littlefs import BLOCK_BYTES, Geometry
 from fieldpost.emulator.setup import Setup
@@ -25,6 +26,9 @@ _ASK_S = 10
 # The port's own, for its file system (ports/esp32/esp32_partition.c).
 _PROGRAM_BYTES = 32
 _SOURCE = "https://github.com/lcgamboa/qemu (branch picsimlab-esp32)"
+# The board's side of its sensors.
+ON_BOARD = Path(__file__).parent / "esp32_c3_wiring" / "on_board.py"
+_MACHINE = "machine"
 _WITHOUT = "The emulated Pico W, and all the rest, work without it."
 
 
@@ -38,6 +42,8 @@ class _Esp32C3(Engine):
     ssid = "PICSimLabWifi"
     password = ""
     password_note = "which has no password"
+    wires = ON_I2C | AT_CONVERTER | {"driver"}
+    wires_note = "QEMU has no such devices: /machine.mpy in its flash leads I2C and ADC to them."
 
     def file_system(self, image: Path) -> Geometry:
         data = image.read_bytes()
@@ -79,6 +85,11 @@ class _Esp32C3(Engine):
                 f"{image.name} needs {needed >> 20} MiB of flash, and the emulated ESP32-C3 has "
                 f"{FLASH_BYTES >> 20}"
             )
+
+    def files_for_sensors(self) -> dict[str, bytes]:
+        code = bytecode.compiled(ON_BOARD.read_bytes(), f"{_MACHINE}.py")
+        assert code
+        return {f"{_MACHINE}.mpy": code}
 
     def machine(self, setup: Setup) -> "Machine":
         from fieldpost.emulator.esp32_c3_machine import Esp32C3

@@ -1,7 +1,7 @@
 """An emulated ESP32-C3 as it runs: QEMU, with our network, a console and a flash of its own.
 
-Three sockets that only the two processes have connect them, so there is no port to be found: the
-frames of its Wi-Fi, its serial line, and QEMU's control channel.
+Sockets that only the two processes have connect them, so there is no port to be found: the frames
+of its Wi-Fi, its serial line, QEMU's control channel, and the wires of its sensors.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from fieldpost.emulator.esp32_c3_facts import FLASH_BYTES, MACHINE, RADIO
+from fieldpost.emulator.esp32_c3_wiring.wires import Wires
 from fieldpost.emulator.machine import Machine
 from fieldpost.emulator.network import Network
 from fieldpost.emulator.pty_console import PtyConsole
@@ -32,6 +33,7 @@ _FRAMES_MAX = 256
 _ENDS_S = 3.0
 _POLL_S = 0.1
 _LOAD_S = 1.0
+_READ_BYTES = 4096
 
 
 class _Chip:
@@ -69,6 +71,8 @@ class Esp32C3(Machine):
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: Watchdog | None = None
         self._qmp = Qmp(self._heard)
+        self._wires = Wires(setup.wired) if setup.wired else None
+        self._wires_end: asyncio.StreamWriter | None = None
         self._radio: asyncio.StreamWriter | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._has_power = True
@@ -124,8 +128,8 @@ class Esp32C3(Machine):
 
     async def _switch_on(self) -> None:
         assert self._setup.program
-        ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
-        radio, line, control = (end.fileno() for end in theirs)
+        ours, theirs = zip(*(socket.socketpair() for _ in range(4)), strict=True)
+        radio, line, control, wires = (end.fileno() for end in theirs)
         command = [
             *(self._setup.program, "-machine", MACHINE, "-display", "none", "-monitor", "none"),
             *("-drive", f"file={self._flash},if=mtd,format=raw"),
@@ -137,11 +141,13 @@ class Esp32C3(Machine):
             *("-global", "driver=timer.esp32c3.timg,property=wdt_disable,value=true"),
             *self._setup.settings,
         ]
+        if self._wires:
+            command += ["-chardev", f"socket,id=wires,fd={wires}", "-serial", "chardev:wires"]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=2,  # where its errors are read
-            pass_fds=(radio, line, control),
+            pass_fds=(radio, line, control, wires),
             start_new_session=True,
         )
         self._watchdog = Watchdog(self._process)
@@ -154,6 +160,10 @@ class Esp32C3(Machine):
             asyncio.create_task(self._from_radio(reader)),
             asyncio.create_task(self._to_radio(self._radio)),
         ]
+        wires_reader, self._wires_end = await asyncio.open_connection(sock=ours[3])
+        if self._wires:
+            answering = self._answer_wires(self._wires, wires_reader, self._wires_end)
+            self._tasks.append(asyncio.create_task(answering))
         self._qmp = Qmp(self._heard)
         await self._qmp.open(ours[2])
         self._has_power = True
@@ -163,9 +173,10 @@ class Esp32C3(Machine):
             task.cancel()
         self._tasks = []
         self._qmp.close()
-        if self._radio:
-            self._radio.close()
-            self._radio = None
+        for end in (self._radio, self._wires_end):
+            if end:
+                end.close()
+        self._radio = self._wires_end = None
         process, self._process = self._process, None
         if process is None:
             return
@@ -191,6 +202,13 @@ class Esp32C3(Machine):
                 frame = await self._frames.get()
                 writer.write(len(frame).to_bytes(4, "big") + frame)
                 await asyncio.sleep(_FRAME_S)
+
+    async def _answer_wires(
+        self, wires: Wires, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_READ_BYTES):
+                writer.write(wires.heard(data))
 
     def _queue(self, frame: bytes) -> None:
         with contextlib.suppress(asyncio.QueueFull):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fieldpost.advice import install_command
 from fieldpost.emulator.addresses import PICO_W_SSID
-from fieldpost.emulator.engine import Engine
+from fieldpost.emulator.engine import AT_CONVERTER, ON_I2C, Engine
 from fieldpost.emulator.littlefs import Geometry
 from fieldpost.emulator.setup import Setup
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from fieldpost.emulator.machine import Machine
 
 SSID = PICO_W_SSID
-_I2C = {"aht", "bh1750", "bme280", "ina219", "scd4x", "sgp40", "sht3x", "sht4x"}
-_CONVERTER = {"analog", "internal", "soil", "supply"}
-_WIRES = frozenset(_I2C | _CONVERTER | {"digital", "driver", "pulses"})
 
 
 class _PicoW(Engine):
@@ -28,7 +25,7 @@ class _PicoW(Engine):
     password = "eight characters"
     password_note = "any password of 8 characters"
     chip = "RP2040"
-    wires = _WIRES
+    wires = ON_I2C | AT_CONVERTER | {"digital", "driver", "internal", "pulses"}
     tried_version = "1.25.0"
 
     def file_system(self, image: Path) -> Geometry:

@@ -55,6 +55,8 @@ def wire(
     lines = []
     if there:
         lines.append("Wired to it: " + "; ".join(_described(one) for one in there))
+        if engine.wires_note:
+            lines.append(engine.wires_note)
     if absent:
         names = ", ".join(_name(one) for one in absent)
         lines.append(f"Not there, for want of an emulated device, and so failing: {names}")

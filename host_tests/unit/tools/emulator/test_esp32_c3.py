@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -21,6 +22,8 @@ from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.flash import esp_image as image_format
 from fieldpost.node_process import find_micropython
+from fieldpost.wired import devices
+from fieldpost.wired.plan import plan
 
 MIB = 1024 * 1024
 
@@ -128,6 +131,19 @@ def test_an_image_for_something_else_is_refused(
         Emulator(other, engine=ESP32_C3, program=program),
     ):
         pass
+
+
+def test_with_sensors_its_flash_has_what_leads_to_them_and_without_it_has_not(
+    tmp_path: Path, image: Path
+) -> None:
+    if not find_micropython():
+        pytest.skip("MicroPython's unix port is not installed for this platform")
+    options: dict[str, Any] = {"engine": ESP32_C3, "program": str(qemu.write(tmp_path))}
+    sensors = plan(devices.parse(["bme280"]), 1)
+    with Emulator(image, files={"main.py": b"1"}, wired=sensors, **options) as board:
+        assert set(board.read_files()) == {"/main.py", "/machine.mpy"}
+    with Emulator(image, files={"main.py": b"1"}, **options) as board:
+        assert set(board.read_files()) == {"/main.py"}
 
 
 def test_what_is_typed_arrives_and_what_it_says_comes_back(console: Console) -> None:

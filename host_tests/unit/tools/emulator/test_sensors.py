@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fieldpost.emulator.engine import Engine
 from fieldpost.emulator.esp32_c3 import ESP32_C3
+from fieldpost.emulator.littlefs import Geometry
+from fieldpost.emulator.machine import Machine
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.emulator.sensors import Told, Wired, wire
+from fieldpost.emulator.setup import Setup
 from fieldpost.errors import CommandError
 from firmware.config import check
 
 _SECRETS = {"wifi": [{"ssid": "x", "password": "no-password"}]}
 _INDOOR = {"type": "bme280", "scl": 5, "sda": 4, "name": "indoor"}
+
+
+class _WithoutSensors(Engine):
+    title = "board"
+
+    def file_system(self, image: Path) -> Geometry:
+        raise NotImplementedError
+
+    def missing(self, program: str | None = None) -> str | None:
+        return None
+
+    def machine(self, setup: Setup) -> Machine:
+        raise NotImplementedError
 
 
 def _wire(engine: Engine, *sensors: dict[str, Any], **told: Any) -> Wired:
@@ -30,12 +47,19 @@ def test_what_is_wired_is_said_with_its_pins() -> None:
     assert wired.lines == ["Wired to it: indoor (bme280) at 0x76, SCL 5, SDA 4"]
 
 
-def test_what_has_no_device_is_said_before_it_fails() -> None:
+def test_an_esp32_c3_says_that_its_bus_is_a_stand_in() -> None:
     wired = _wire(ESP32_C3, _INDOOR)
-    assert wired.plan is None
+    assert wired.plan and [one["name"] for one in wired.plan["sensors"]] == ["indoor"]
     assert wired.lines == [
-        "Not there, for want of an emulated device, and so failing: indoor (bme280)"
+        "Wired to it: indoor (bme280) at 0x76, SCL 5, SDA 4",
+        "QEMU has no such devices: /machine.mpy in its flash leads I2C and ADC to them.",
     ]
+
+
+def test_what_has_no_device_is_said_before_it_fails() -> None:
+    wired = _wire(ESP32_C3, {"type": "digital", "pin": 3, "field": "door"})
+    assert wired.plan is None
+    assert wired.lines == ["Not there, for want of an emulated device, and so failing: digital"]
 
 
 def test_a_device_beside_the_configuration_is_told_what_it_measures() -> None:
@@ -45,8 +69,8 @@ def test_a_device_beside_the_configuration_is_told_what_it_measures() -> None:
 
 
 def test_a_board_without_sensors_takes_nothing_that_is_said_of_them() -> None:
-    with pytest.raises(CommandError, match="no sensor can be wired to the emulated ESP32-C3"):
-        _wire(ESP32_C3, settings=["temperature=4"])
+    with pytest.raises(CommandError, match="no sensor can be wired to the emulated board"):
+        _wire(_WithoutSensors(), settings=["temperature=4"])
     with pytest.raises(CommandError, match="no sensor has 'temprature'"):
         _wire(PICO_W, _INDOOR, settings=["temprature=4"])
     with pytest.raises(CommandError, match="no sensor has"):

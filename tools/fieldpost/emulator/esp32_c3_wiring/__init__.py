@@ -1,0 +1,1 @@
+"""What is wired to the pins of an emulated ESP32-C3."""
