@@ -17,7 +17,7 @@ from fieldpost.cli import app
 from fieldpost.emulator import engines
 from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import Emulator, EmulatorError
-from fieldpost.emulator.esp32_c3 import ESP32_C3
+from fieldpost.emulator.esp32_c3 import ESP32_C3, VARIABLE
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.flash import esp_image as image_format
@@ -81,6 +81,7 @@ def test_a_qemu_that_lacks_something_is_told_what_and_where_to_get_another(
 def test_without_any_qemu_the_sentence_says_where_to_get_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("FIELDPOST_WITHOUT", "qemu-system-riscv32")
     why = ESP32_C3.missing()
     assert why and "there is no qemu-system-riscv32" in why and "github.com/lcgamboa/qemu" in why
