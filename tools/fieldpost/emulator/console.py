@@ -1,6 +1,7 @@
 """Reads along at a board's console, line by line, without disturbing what runs there."""
 
 import os
+import select
 import termios
 import threading
 import time
@@ -13,6 +14,7 @@ from fieldpost.board.lines import Lines
 from fieldpost.errors import TimedOut
 
 _SLICE_S = 0.02
+_SEND_S = 10.0
 _CTRL_C = b"\x03"
 # The texts of older lines are forgotten.
 _LINES_MAX = 100_000
@@ -75,8 +77,12 @@ class Console:
                 self._changed.wait(left_s)
 
     def send(self, data: bytes) -> None:
-        """Type something."""
-        os.write(self._file, data)
+        """Type something. Raises CommandError if the board does not take it in."""
+        while data:
+            # A terminal holds 4 kB that nobody has read yet.
+            if not select.select((), (self._file,), (), _SEND_S)[1]:
+                raise TimedOut(f"the board took in nothing for {_SEND_S:g} s")
+            data = data[os.write(self._file, data) :]
 
     def interrupt(self) -> None:
         """Ctrl-C."""
