@@ -6,13 +6,16 @@ import time
 
 from measure import say, wait
 
+# The emulated Pico W's access point takes any.
+_PASSWORD = "fieldpost"
 
-def join(ssid):
+
+def join(ssid, password=_PASSWORD):
     import network
 
     wlan = network.WLAN(network.WLAN.IF_STA)
     wlan.active(True)
-    wlan.connect(ssid, "fieldpost")
+    wlan.connect(ssid, password)
     start = time.ticks_ms()
     while not wlan.isconnected():
         if time.ticks_diff(time.ticks_ms(), start) > 20000:
@@ -20,8 +23,8 @@ def join(ssid):
         time.sleep_ms(20)
 
 
-def measure_umqtt(ssid, host, port):
-    join(ssid)
+def measure_umqtt(ssid, host, port, password=_PASSWORD):
+    join(ssid, password)
     say("start")
     from umqtt.simple import MQTTClient
 
@@ -34,15 +37,15 @@ def measure_umqtt(ssid, host, port):
     client.disconnect()
 
 
-def measure_mqtt_as(ssid, host, port):
-    join(ssid)
+def measure_mqtt_as(ssid, host, port, password=_PASSWORD):
+    join(ssid, password)
     say("start")
     import asyncio
 
     from mqtt_as import MQTTClient, config
 
     say("imported")
-    config["ssid"], config["wifi_pw"], config["server"] = ssid, "fieldpost", host
+    config["ssid"], config["wifi_pw"], config["server"] = ssid, password, host
     config["port"] = port
     config["queue_len"] = 1
     client = MQTTClient(config)
@@ -90,9 +93,9 @@ class _User:
         return False
 
 
-def measure_client(ssid, host, port):
+def measure_client(ssid, host, port, password=_PASSWORD):
     """Wire, session and link over a network that is there: what mqtt_as does as well."""
-    join(ssid)
+    join(ssid, password)
     from firmware.board import Board
     from firmware.clock import Clock
 
@@ -106,7 +109,7 @@ def measure_client(ssid, host, port):
     from wire import Wire
 
     say("imported")
-    station = Station(board.radio, clock, [(ssid, "fieldpost")])
+    station = Station(board.radio, clock, [(ssid, password)])
     wire = Wire(board.socket, board.select, clock)
     will = b"heap/status", b"offline"
     session = Session(wire, "heap", host, port, None, None, 60, True, will)

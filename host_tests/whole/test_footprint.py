@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rigs.port import run_port
 
-from benchmarks import footprint
+from benchmarks import bench_board, footprint
 from benchmarks.targets import MPY_MAX
 from fieldpost.config.checked import with_checked
 from fieldpost.deploy.build import for_pico_w
@@ -25,7 +25,7 @@ _HERE, _THERE = "firmware.board.unix", "firmware.board.common firmware.board.rp2
 
 def test_the_default_node_loads_less_bytecode_than_its_target(tmp_path: Path) -> None:
     with Broker() as broker:
-        config = {**footprint.CONFIG, "mqtt": {"host": HOST, "port": broker.port}}
+        config = bench_board.configuration("rp2", mqtt={"host": HOST, "port": broker.port})
         secrets = {"wifi": [{"ssid": "net", "password": "eight characters"}]}
         files = {"config.json": config, "secrets.json": secrets}
         made = with_checked({name: json.dumps(one).encode() for name, one in files.items()})
@@ -37,7 +37,7 @@ def test_the_default_node_loads_less_bytecode_than_its_target(tmp_path: Path) ->
     modules.remove("firmware.readings.failure")
     sizes = {name: len(data) for name, data in for_pico_w().modules.items()}
     loaded = {name: sizes[name] for name in footprint.files_of(modules, sizes)}
-    assert not [name for name in loaded if name.startswith(footprint.CHECKS)], (
+    assert not [name for name in loaded if name.startswith(bench_board.CHECKS)], (
         "the host had checked"
     )
     assert {

@@ -23,6 +23,8 @@ from benchmarks import (
     wake,
     wake_phases,
 )
+from fieldpost.emulator.engine import Engine
+from fieldpost.emulator.esp32_c3 import ESP32_C3
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker, find_mosquitto
@@ -34,6 +36,7 @@ NAMES = (
     "namespaces",
     "throughput",
     "footprint",
+    "footprint_c3",
     "scaling",
     "recovery",
     "deployment",
@@ -82,8 +85,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 results["bursts"] = throughput.bursts(found, broker, say)
             if "scaling" in wanted:
                 results["scaling"] = scaling.measure(found, broker, options.quick, say)
-            if "footprint" in wanted:
-                _footprint(results, found, broker, options, say)
+            _footprint(results, found, broker, options, say)
             if "phases" in wanted:
                 _phases(results, broker, options, say)
         if options.namespaces and "namespaces" in wanted:
@@ -93,7 +95,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         if "recovery" in wanted:
             results["recovery"] = recovery.measure(options.quick, say)
         if "deployment" in wanted:
-            image = _image(results, options, "deployment to the Pico W")
+            image = _image(results, PICO_W, options.image, "deployment to the Pico W")
             if image:
                 results["deployment"] = deployment.measure(image, options.quick, say)
     results["targets"] = targets.judge(results)
@@ -107,25 +109,35 @@ def _footprint(
     options: argparse.Namespace,
     say: Any,
 ) -> None:
-    image = _image(results, options, "footprint on the Pico W")
-    if image:
-        results["footprint"] = footprint.measure(found, broker, image, say)
+    """Of each board that is asked for and that there is an emulator and an image of."""
+    for name, engine, wanted in (
+        ("footprint", PICO_W, options.image),
+        ("footprint_c3", ESP32_C3, options.c3_image),
+    ):
+        if name not in (options.only or NAMES):
+            continue
+        image = _image(results, engine, wanted, f"footprint on the {engine.title}")
+        if image:
+            with tempfile.TemporaryDirectory(prefix="fieldpost-bench-") as folder:
+                results[name] = footprint.measure(
+                    *(found, broker, engine, image, Path(folder), options.quick, say)
+                )
 
 
 def _phases(
     results: dict[str, Any], broker: Broker, options: argparse.Namespace, say: Any
 ) -> None:
-    image = _image(results, options, "wakes of the Pico W")
+    image = _image(results, PICO_W, options.image, "wakes of the Pico W")
     results["phases"] = wake_phases.measure(broker, image, options.quick, say)
     results["not_run"] |= results["phases"].pop("not_run")
 
 
-def _image(results: dict[str, Any], options: argparse.Namespace, what: str) -> Path | None:
+def _image(results: dict[str, Any], engine: Engine, wanted: str | None, what: str) -> Path | None:
     try:
-        PICO_W.require()
-        return PICO_W.find_image(options.image)
-    except CommandError:
-        results["not_run"][what] = "no emulator, or no image for it"
+        engine.require()
+        return engine.find_image(wanted)
+    except CommandError as error:
+        results["not_run"][what] = str(error)
         return None
 
 
@@ -134,6 +146,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="once each, the short cases only")
     parser.add_argument("--only", nargs="+", choices=NAMES, help="of the benchmarks, just these")
     parser.add_argument("--image", help="Pico W image: a path, or a version in the cache")
+    parser.add_argument("--c3-image", help="ESP32-C3 image, likewise")
     parser.add_argument("--mqtt-as", type=Path, metavar="DIR", help="a checkout of mqtt_as")
     parser.add_argument(
         "--umqtt-robust", type=Path, metavar="FILE", help="its archive or robust.py"

@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cryptography import x509
@@ -34,18 +35,18 @@ class Chain:
     shown_bytes: int
 
 
-def make(folder: Path, quick: bool) -> list[Chain]:
-    """All kinds, in folders of their own; the first one alone for a quick run."""
-    own, mutual = _own(folder / "own")
+def make(folder: Path, quick: bool, host: str = HOST) -> list[Chain]:
+    """For a broker at `host`: all kinds, in folders of their own; for a quick run the first."""
+    own, mutual = _own(folder / "own", host)
     if quick:
         return [own]
-    return [own, mutual, *(_of_rsa(folder / f"rsa{bits}", bits) for bits in (2048, 4096))]
+    return [own, mutual, *(_of_rsa(folder / f"rsa{bits}", bits, host) for bits in (2048, 4096))]
 
 
-def _own(folder: Path) -> tuple[Chain, Chain]:
+def _own(folder: Path, host: str) -> tuple[Chain, Chain]:
     authority = Authority(folder)
     authority.create("Bench")
-    authority.issue_server([HOST])
+    authority.issue_server([host])
     authority.issue_node(NODE)
     files = {"ca": authority.broker / "ca.crt", "cert": authority.broker / "server.crt"}
     key = authority.broker / "server.key"
@@ -60,14 +61,14 @@ def _own(folder: Path) -> tuple[Chain, Chain]:
     return one, Chain(MUTUAL, theirs, ca | own, shown)
 
 
-def _of_rsa(folder: Path, bits: int) -> Chain:
+def _of_rsa(folder: Path, bits: int, host: str) -> Chain:
     """The client has the root; the broker shows the authority below it with its own."""
     folder.mkdir(parents=True)
-    keys = [rsa.generate_private_key(_EXPONENT, bits) for _ in range(3)]
-    names = [_name(one) for one in ("Bench root", "Bench authority", HOST)]
-    root = _certificate(names[0], keys[0], names[0], keys[0], ca=True)
-    authority = _certificate(names[1], keys[1], names[0], keys[0], ca=True)
-    server = _certificate(names[2], keys[2], names[1], keys[1], ca=False)
+    keys = _keys(bits)
+    names = [_name(one) for one in ("Bench root", "Bench authority", host)]
+    root = _certificate(names[0], keys[0], names[0], keys[0])
+    authority = _certificate(names[1], keys[1], names[0], keys[0])
+    server = _certificate(names[2], keys[2], names[1], keys[1], host)
     ca, cert, key = (folder / name for name in ("ca.crt", "server.crt", "server.key"))
     ca.write_bytes(root.public_bytes(Encoding.PEM))
     cert.write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in (server, authority)))
@@ -76,6 +77,12 @@ def _of_rsa(folder: Path, bits: int) -> Chain:
     der.write_bytes(root.public_bytes(Encoding.DER))
     shown = sum(len(one.public_bytes(Encoding.DER)) for one in (server, authority))
     return Chain(f"RSA {bits}, a chain of two", ServerTls(ca, cert, key), {"ca": str(der)}, shown)
+
+
+@cache
+def _keys(bits: int) -> list[rsa.RSAPrivateKey]:
+    """Of a root, an authority and a broker; they take seconds, so once in a run."""
+    return [rsa.generate_private_key(_EXPONENT, bits) for _ in range(3)]
 
 
 def _name(common: str) -> x509.Name:
@@ -87,7 +94,7 @@ def _certificate(
     key: rsa.RSAPrivateKey,
     issuer: x509.Name,
     signer: rsa.RSAPrivateKey,
-    ca: bool,
+    host: str | None = None,
 ) -> x509.Certificate:
     now = datetime.datetime.now(datetime.UTC)
     builder = (
@@ -98,9 +105,9 @@ def _certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _DAYS)
         .not_valid_after(now + _DAYS)
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=host is None, path_length=None), critical=True)
     )
-    if not ca:
-        names = [x509.IPAddress(ipaddress.ip_address(HOST))]
+    if host:
+        names = [x509.IPAddress(ipaddress.ip_address(host))]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(signer, hashes.SHA256())

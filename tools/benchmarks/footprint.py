@@ -1,106 +1,122 @@
-"""Benchmark 3: what each client takes of a genuine Pico W image, and what its radio sends."""
+"""Benchmark 3: what each client takes of a genuine image, and what its board's radio sends."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import footprint_tls
+from benchmarks.bench_board import PORT, BenchBoard
 from benchmarks.figures import Row
-from benchmarks.parts import CLIENTS, Parts, metadata_version
-from fieldpost.board.link import BoardLink, open_link
-from fieldpost.config.checked import with_checked
-from fieldpost.deploy.build import for_pico_w
+from benchmarks.packages import CHUMICRO
+from benchmarks.parts import CLIENTS, Parts
+from fieldpost.board.link import open_link
+from fieldpost.deploy.build import for_emulator
 from fieldpost.deploy.compile import compile_module
 from fieldpost.emulator.emulator import GATEWAY, Emulator
-from fieldpost.emulator.pico_w import SSID
+from fieldpost.emulator.engine import Engine
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.paths import ROOT
 
-PORT = 1883
-# On one connection the emulator's network stops after some 200 small segments: 40 readings of the
+# On one connection the emulator's network stops after some 200 small segments: 40 readings of most
 # other clients.
-READINGS = (1, 20)
-# The node of the heap figures: two sensors, everything else as it comes.
-CONFIG: dict[str, Any] = {
-    "node": "bench",
-    "boot_window_s": 0,
-    "mqtt": {"host": GATEWAY, "port": PORT},
-    "sample_s": 1,
-    "ntp": {"host": None},
-    "sensors": [{"type": "internal"}, {"type": "simulated"}],
+READINGS = (1, 20, 50)
+_MOST_SEGMENTS = 200
+# client -> of board_deliver.py, its further arguments, segments for each reading.
+_DELIVERIES: dict[str, tuple[str, str, str, int]] = {
+    "Fieldpost": ("fieldpost", "fieldpost", "", 1),
+    "umqtt.simple": ("umqtt.simple", "umqtt", "", 5),
+    "umqtt.robust2": ("umqtt.robust2", "robust2", "", 5),
+    "chumicro-mqtt": ("chumicro-mqtt", "chumicro", "", 1),
+    "mqtt_as, one by one": ("mqtt_as", "mqtt_as", ", False", 5),
+    "mqtt_as, gathered": ("mqtt_as", "mqtt_as", ", True", 5),
 }
-_SECRETS = {"wifi": [{"ssid": SSID, "password": "fieldpost"}]}
-_DELIVERIES: dict[str, tuple[str, str]] = {
-    "Fieldpost": ("fieldpost", ""),
-    "umqtt.simple": ("umqtt", ""),
-    "mqtt_as, one by one": ("mqtt_as", ", False"),
-    "mqtt_as, gathered": ("mqtt_as", ", True"),
+_HEAPS = {
+    "umqtt.simple": "measure_clients.measure_umqtt",
+    "umqtt.robust2": "board_heap.robust2",
+    "chumicro-mqtt": "board_heap.chumicro",
+    "mqtt_as": "measure_clients.measure_mqtt_as",
+    "Fieldpost's client": "measure_clients.measure_client",
 }
-_MEASURE_S = 90.0
+NODE = "Fieldpost's whole node"
 _TRIES = 2
-# What checks a configuration that the host has not checked: not on the board at all here, so that
-# a node that wanted it could not start.
-CHECKS = ("firmware/config/verify", "firmware/config/check", "firmware/config/keys")
+_DELIVERY_S = 25.0
 
 
 def measure(
-    parts: Parts, broker: Broker, image: Path, say: Callable[[str], None]
+    parts: Parts,
+    broker: Broker,
+    engine: Engine,
+    image: Path,
+    folder: Path,
+    quick: bool,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """`mpy_bytes` by file, `heap` by client and stage, `loaded` files, `segments` rows."""
-    say("footprint: compiling")
-    built = for_pico_w(without=CHECKS)
-    files = dict(built.files)
-    sizes = {name: len(data) for name, data in sorted(for_pico_w().modules.items())}
-    files.pop("main.py", None)  # nothing runs by itself
-    for script in ("measure", "measure_clients"):
-        path = ROOT / f"host_tests/board/{script}.py"
-        files[f"{script}.mpy"] = compile_module(path, path.name)
-    script = CLIENTS / "board_deliver.py"
-    files["board_deliver.mpy"] = compile_module(script, script.name)
-    if "mqtt_as" not in parts.missing:
-        files["mqtt_as.mpy"] = compile_module(parts.folder / "mqtt_as.py", "mqtt_as.py")
-        sizes["mqtt_as.mpy"] = len(files["mqtt_as.mpy"])
-    files["config.json"] = json.dumps(CONFIG).encode()
-    files["secrets.json"] = json.dumps(_SECRETS).encode()
-    files = with_checked(files)
-    found: dict[str, Any] = {"image": image.stem, "emulator": metadata_version("rp2040py")}
-    found["mpy_bytes"] = sizes
+    """`mpy_bytes` by file, `heap` by client and stage, `loaded` files, `segments` and `tls`."""
+    say(f"footprint, {engine.title}: compiling")
+    sizes = {name: len(data) for name, data in for_emulator(engine.platform).modules.items()}
+    clients = clients_for_board(parts)
+    sizes |= {name: len(data) for name, data in clients.items()}
+    board = BenchBoard(engine, image, clients)
+    found: dict[str, Any] = {"board": engine.title, "image": image.stem}
+    found |= {"emulator": board.emulator, "mpy_bytes": dict(sorted(sizes.items()))}
 
     def boot() -> Emulator:
-        return Emulator(image, files=files, ports={PORT: broker.port})
+        return board.boot({PORT: broker.port})
 
-    with boot() as board, open_link(board.console, 30) as link:
-        found["heap"] = _heap(parts, link, say)
-        said = link.exec("import sys\nprint('\\n'.join(sys.modules))").decode().split()
-        found["loaded"] = sorted(files_of(said, sizes))
-    found["segments"] = _segments(parts, boot, say)
+    found["heap"], modules = _heap(parts, board, boot, say)
+    found["loaded"] = sorted(files_of(modules, sizes))
+    found["segments"] = _segments(parts, board, boot, quick, say)
+    found["tls"] = footprint_tls.measure(board, folder, quick, say)
     return found
 
 
-def _heap(parts: Parts, link: BoardLink, say: Callable[[str], None]) -> dict[str, Any]:
-    network = f"{SSID!r}, {GATEWAY!r}, {PORT}"
-    calls = {
-        "umqtt.simple": f"measure_clients.measure_umqtt({network})",
-        "mqtt_as": f"measure_clients.measure_mqtt_as({network})",
-        "Fieldpost's client": f"measure_clients.measure_client({network})",
-        "Fieldpost's whole node": "measure.measure_node(50)",
-    }
-    heap = {}
+def clients_for_board(parts: Parts) -> dict[str, bytes]:
+    """Other clients as bytecode, by path on the board; umqtt.simple is there by other means."""
+    wanted: dict[str, str] = {}
+    if "mqtt_as" not in parts.missing:
+        wanted["mqtt_as.py"] = "mqtt_as.py"
+    if "chumicro-mqtt" not in parts.missing:
+        wanted |= {path: path for package in CHUMICRO for path in package.inside}
+    if "umqtt.robust2" not in parts.missing:
+        # A second folder of the name umqtt would hide the first.
+        wanted |= {f"umqtt2/{one}.py": f"umqtt/{one}.py" for one in ("robust2", "simple2")}
+    made = {}
+    for path, source in wanted.items():
+        name = path.removesuffix(".py") + ".mpy"
+        made[name] = compile_module(parts.folder / source, path)
+    for script in ("measure", "measure_clients"):
+        made[f"{script}.mpy"] = compile_module(ROOT / f"host_tests/board/{script}.py", script)
+    for script in ("board_deliver", "board_heap", "board_outside", "board_tls"):
+        made[f"{script}.mpy"] = compile_module(CLIENTS / f"{script}.py", script)
+    return made
+
+
+def _heap(
+    parts: Parts, board: BenchBoard, boot: Callable[[], Emulator], say: Callable[[str], None]
+) -> tuple[dict[str, Any], list[str]]:
+    """(client -> stage -> bytes, or why not; the modules that a Pico W's node has loaded)."""
+    heap: dict[str, Any] = {}
+    arguments = f"{board.engine.ssid!r}, {GATEWAY!r}, {PORT}, {board.password!r}"
+    calls = {name: f"{call}({arguments})" for name, call in _HEAPS.items()}
+    calls[NODE] = f"measure.measure_node({board.depth})"
+    modules: list[str] = []
     for name, call in calls.items():
         if name in parts.missing:
             continue
-        say(f"footprint: heap of {name}")
-        link.soft_reset()
-        plain = int(link.exec("import gc\ngc.collect()\nprint(gc.mem_free())"))
-        told = link.exec(f"import {call.split('.')[0]}\n{call}", _MEASURE_S).decode()
-        stages: dict[str, Any] = {"plain": {"free": plain}}
-        for line in told.splitlines():
-            value = json.loads(line)
-            if "stage" in value:
-                stages[value.pop("stage")] = value
-        heap[name] = stages
-    return heap
+        for _ in range(_TRIES):
+            say(f"footprint, {board.engine.title}: heap of {name}")
+            try:
+                with boot() as emulator, open_link(emulator.console, 30) as link:
+                    heap[name] = board.stages(link, call)
+                    # An ESP32's watchdog outlives the node, and begins the board anew.
+                    if name == NODE and board.engine.platform != "esp32":
+                        told = link.exec("import sys\nprint('\\n'.join(sys.modules))")
+                        modules = told.decode().split()
+                break
+            except CommandError as error:
+                heap[name] = {"not_run": str(error)}
+    return heap, modules
 
 
 def files_of(modules: Iterable[str], sizes: Mapping[str, int]) -> set[str]:
@@ -114,19 +130,30 @@ def files_of(modules: Iterable[str], sizes: Mapping[str, int]) -> set[str]:
     return found
 
 
-def _segments(parts: Parts, boot: Callable[[], Emulator], say: Callable[[str], None]) -> list[Row]:
+def _segments(
+    parts: Parts,
+    board: BenchBoard,
+    boot: Callable[[], Emulator],
+    quick: bool,
+    say: Callable[[str], None],
+) -> list[Row]:
     """Each on a board of its own: lwIP's memory outlives a soft reset."""
     rows: list[Row] = []
-    for readings in READINGS:
-        for name, (client, options) in _DELIVERIES.items():
+    where = f"{board.engine.ssid!r}, {board.password!r}, {GATEWAY!r}, {PORT}"
+    counts = READINGS[:2] if board.engine.platform == "esp32" else READINGS
+    for readings in counts[:1] if quick else counts:
+        for name, (client, script, options, each) in _DELIVERIES.items():
             row: Row = {"client": name, "readings": readings}
             rows.append(row)
             if client in parts.missing:
                 row["not_run"] = parts.missing[client]
                 continue
-            call = f"run({client!r}, {SSID!r}, {GATEWAY!r}, {PORT}, {readings}{options})"
+            if readings * each > _MOST_SEGMENTS:
+                row["not_run"] = "more small segments than the emulator's network takes"
+                continue
+            call = f"run({script!r}, {where}, {readings}{options})"
             for attempt in range(_TRIES):
-                say(f"footprint: segments of {name}, {readings}")
+                say(f"footprint, {board.engine.title}: segments of {name}, {readings}")
                 row.pop("not_run", None)
                 try:
                     row |= _deliver(boot, call)
@@ -138,8 +165,10 @@ def _segments(parts: Parts, boot: Callable[[], Emulator], say: Callable[[str], N
 
 def _deliver(boot: Callable[[], Emulator], call: str) -> Row:
     with boot() as board, open_link(board.console, 30) as link:
+        # Whoever comes while boot.py is at work stops it, and then there is no firmware to import.
+        link.soft_reset()
         board.stats(forget=True)
-        told = link.exec(f"import board_deliver\nboard_deliver.{call}", _MEASURE_S)
+        told = link.exec(f"import board_deliver\nboard_deliver.{call}", _DELIVERY_S)
         used = [one for one in board.stats()["connections"] if one["sent"]["bytes"]]
     row: Row = {"ms": int(told)}
     for way in ("sent", "received"):

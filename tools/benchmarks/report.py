@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import namespaces, report_phases, report_tls, throughput, wake
+from benchmarks import (
+    namespaces,
+    report_footprint,
+    report_phases,
+    report_tls,
+    throughput,
+    wake,
+)
 from benchmarks.figures import Row, pick, straightness
 from benchmarks.tables import ms, table
-from benchmarks.targets import loaded_bytes, taken
 from fieldpost.pages import write_part
 
 BEGIN = "<!-- measured: written by make bench, do not edit -->"
@@ -30,8 +36,9 @@ def render(results: dict[str, Any]) -> str:
         parts.append(report_tls.render(results["tls"]))
     if results.get("throughput"):
         parts.append(_throughput(results))
-    if results.get("footprint"):
-        parts.append(_footprint(results["footprint"]))
+    for number, part in (("3", "footprint"), ("3b", "footprint_c3")):
+        if results.get(part):
+            parts.append(report_footprint.render(number, results[part]))
     if results.get("scaling"):
         parts.append(_scaling(results["scaling"]))
     if results.get("recovery"):
@@ -145,48 +152,6 @@ def _throughput(results: dict[str, Any]) -> str:
         )
         text += f" A burst of 50 readings on a quiet connection, on loopback: {said}."
     return text
-
-
-def _footprint(board: dict[str, Any]) -> str:
-    text = f"### 3. Footprint on the Pico W\n\nImage {board['image']}, in {board['emulator']}.\n\n"
-    lines = []
-    for name, stages in board["heap"].items():
-        last = "steady" if "steady" in stages else "connected"
-        after_import = next(s for s in ("imported", "app imported") if s in stages)
-        imported = stages["start"]["free"] - stages[after_import]["free"]
-        lines.append(
-            (
-                name,
-                f"{imported:,}",
-                f"{taken(board['heap'], name, last):,}",
-                f"{stages[last]['free']:,}",
-                f"{stages[last]['block']:,}",
-            )
-        )
-    head = ("client", "after import", "connected", "left free", "largest piece")
-    text += table(head, lines)
-    lines = []
-    for row in board["segments"]:
-        if "not_run" in row:
-            lines.append((row["client"], row["readings"], "not run", "", ""))
-            continue
-        each = row["sent_data_segments"] / row["readings"]
-        sent, got = row["sent_data_segments"], row["sent_segments"]
-        lines.append((row["client"], row["readings"], sent, f"{each:.2f}", got))
-    head = ("client", "readings", "segments with payload", "per reading", "all that it sent")
-    text += "\n\n" + table(head, lines)
-    left_out = {f"{r['client']}: {r['not_run']}" for r in board["segments"] if "not_run" in r}
-    if left_out:
-        text += "\n\nNot run: " + "; ".join(sorted(left_out)) + "."
-    sizes, loaded = board["mpy_bytes"], board["loaded"]
-    lines = [(f"`{name}`", f"{sizes[name]:,}") for name in loaded]
-    lines.append(("all that the node loads", f"{loaded_bytes(board):,}"))
-    lines += [
-        (f"`{name}`, for comparison", f"{sizes[name]:,}")
-        for name in ("mqtt_as.mpy",)
-        if name in sizes
-    ]
-    return text + "\n\n" + table(("module", "bytes of .mpy"), lines)
 
 
 def _scaling(rows: list[Row]) -> str:

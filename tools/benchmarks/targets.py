@@ -84,7 +84,7 @@ def _judge_board(board: dict[str, Any], add: Any) -> None:
         *(client / mqtt_as if client and mqtt_as else None, 0.5, "{:.2f}", False),
     )
     node = heap.get("Fieldpost's whole node")
-    free = node["steady"]["free"] / _KB if node else None
+    free = node["steady"]["free"] / _KB if node and "steady" in node else None
     add(
         "the whole node with two sensors leaves 120 kB of the image's heap",
         *(free, 120, "{:.0f} kB", True),
@@ -120,6 +120,6 @@ def taken(heap: dict[str, Any], client: str, stage: str = "connected") -> int | 
 
 def loaded_bytes(board: dict[str, Any]) -> int | None:
     """Bytes of the .mpy files that the node loads."""
-    if "loaded" not in board:
+    if not board.get("loaded"):
         return None
     return sum(board["mpy_bytes"][name] for name in board["loaded"])

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bench_board import PORT, configuration
 from benchmarks.figures import Row, pick
-from benchmarks.footprint import CONFIG as WHOLE_NODE
-from benchmarks.footprint import PORT, files_of
+from benchmarks.footprint import files_of
 from benchmarks.parts import CLIENTS
 from fieldpost import umqtt
 from fieldpost.board.link import open_link
@@ -283,7 +283,7 @@ def _wakes(
 
 def _whole_node(root: Path, image: Path, broker: Broker) -> tuple[int, int]:
     """(heap that it leaves, bytes of bytecode that it has loaded), as in the footprint."""
-    tree = Tree(root, PICO_W, WHOLE_NODE)
+    tree = Tree(root, PICO_W, configuration("rp2"))
     files = dict(tree.files)
     files.pop("main.py")
     script = ROOT / "host_tests/board/measure.py"

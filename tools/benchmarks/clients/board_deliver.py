@@ -1,14 +1,14 @@
-"""On the emulated Pico W: deliver readings with one client, whose segments are counted."""
+"""On an emulated board: deliver readings with one client, whose segments are counted."""
 
 import time
 
 
-def join(ssid):
+def join(ssid, password):
     import network
 
     wlan = network.WLAN(network.WLAN.IF_STA)
     wlan.active(True)
-    wlan.connect(ssid, "fieldpost")
+    wlan.connect(ssid, password)
     start = time.ticks_ms()
     while not wlan.isconnected():
         if time.ticks_diff(time.ticks_ms(), start) > 20000:
@@ -23,6 +23,44 @@ def umqtt(host, port, topic, readings):
     mqtt.connect()
     for one in readings:
         mqtt.publish(topic, one, False, 1)
+    mqtt.disconnect()
+
+
+def robust2(host, port, topic, readings):
+    from umqtt2.robust2 import MQTTClient
+
+    mqtt = MQTTClient(b"bench", host, port, keepalive=60)
+    mqtt.connect()
+    for one in readings:
+        mqtt.publish(topic, one, False, 1)
+    while mqtt.things_to_do() and not mqtt.is_conn_issue():
+        mqtt.check_msg()
+        mqtt.send_queue()
+    if mqtt.is_conn_issue():
+        raise OSError(mqtt.conn_issue)
+    mqtt.disconnect()
+
+
+def chumicro(host, port, topic, readings):
+    from chumicro_mqtt import MQTTClient
+    from chumicro_sockets.sockets_factory import fixed_connector_factory
+    from chumicro_timing import ticks_ms
+
+    count = len(readings)
+    mqtt = MQTTClient(
+        transport_factory=fixed_connector_factory(host, port),
+        client_id="bench",
+        pre_connect_queue_size=count,
+        max_tx_queue_size=count + 1,
+    )
+    acknowledged = []
+    mqtt.connect()
+    for one in readings:
+        mqtt.publish(topic.decode(), one, qos=1, on_publish=lambda *_: acknowledged.append(1))
+    while len(acknowledged) < count:
+        mqtt.handle(ticks_ms())
+        if mqtt.last_error:
+            raise mqtt.last_error
     mqtt.disconnect()
 
 
@@ -80,9 +118,9 @@ def fieldpost(host, port, topic, readings):
     session.close()
 
 
-def run(client, ssid, host, port, count, *options):
+def run(client, ssid, password, host, port, count, *options):
     """Deliver `count` readings with `client`; prints the milliseconds that it took."""
-    join(ssid)
+    join(ssid, password)
     topic = b"fieldpost/bench/telemetry"
     readings = [
         b'{"boot":3,"seq":%d,"ts":%d,"temperature":21.53,"humidity":40.1}' % (n, 1795368917 + n)

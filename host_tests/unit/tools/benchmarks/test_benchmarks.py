@@ -6,18 +6,21 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rigs.mosquitto import need_mosquitto
 
 from benchmarks import __main__ as command
 from benchmarks import (
+    bench_board,
     figures,
     packages,
     parts,
     plots,
     port,
     report,
+    report_footprint,
     report_tls,
     scaling,
     targets,
@@ -149,6 +152,54 @@ def test_segments_are_compared_with_the_best_at_the_most_readings_that_another_d
         {"client": "umqtt.simple", "readings": 50, "not_run": "too many"},
     ]
     assert targets._segments(rows) == (5 / 22, 20, "chumicro-mqtt")
+
+
+def _stages(free: int) -> dict[str, Any]:
+    start = {"free": 190_000, "block": 180_000, "outside": 100_000}
+    connected = {"free": free, "block": free - 9_000, "outside": 80_000}
+    return {"start": start, "imported": {"free": free + 500}, "connected": connected}
+
+
+@pytest.mark.parametrize("title", ["Pico W", "ESP32-C3"])
+def test_a_board_s_tables_have_what_was_measured_and_name_what_was_not(title: str) -> None:
+    secured = {**_stages(150_000), "wake_ms": [1400, 1300]}
+    steady = {"free": 88_000, "block": 60_000, "outside": 20_000}
+    node = {"start": {"free": 190_000}, "app imported": {"free": 185_000}, "steady": steady}
+    board = {
+        "board": title,
+        "image": "IMAGE",
+        "emulator": "an emulator",
+        "heap": {"umqtt.simple": _stages(186_000), "mqtt_as": {"not_run": "it fell silent"}},
+        "segments": [{"client": "mqtt_as", "readings": 50, "not_run": "too many"}],
+        "tls": {
+            "node": node,
+            "clients": {"umqtt.simple": secured},
+            "certificates": [{"certificate": "small", "shown_bytes": 433, **secured}],
+        },
+        "mpy_bytes": {"a.mpy": 10, "mqtt_as.mpy": 20},
+        "loaded": ["a.mpy"],
+    }
+    text = report_footprint.render("3", board)
+    is_esp32 = title != "Pico W"
+    outside = " | 80,000" if is_esp32 else ""
+    assert f"| umqtt.simple | 3,500 | 4,000 | 186,000 | 177,000{outside} |" in text
+    assert "mqtt_as: it fell silent" in text and "mqtt_as: too many" in text
+    assert f"over TLS | 5,000 | 102,000 | 88,000 | 60,000{' | 20,000' * is_esp32} |" in text
+    assert ("1,400 | 1,300" in text) != is_esp32
+    assert ("| mqtt_as, for comparison | 20 |" in text) != is_esp32
+
+
+def test_a_board_says_stages_what_lies_outside_of_its_heap_and_how_long_a_wake_took() -> None:
+    told = """{"stage": "start", "free": 5, "block": 4}
+{"outside": "start", "free": 9}
+{"wake_ms": 12}
+{"wake_ms": 11}
+{"delivery": {"readings": 3}}"""
+    assert bench_board.parse(7, told) == {
+        "plain": {"free": 7},
+        "start": {"free": 5, "block": 4, "outside": 9},
+        "wake_ms": [12, 11],
+    }
 
 
 def test_an_archive_that_is_not_the_published_one_is_refused() -> None:
