@@ -75,14 +75,16 @@ class PortUnavailable(BoardError):
 class NoAnswer(BoardError):
     """No MicroPython answers on the port within the limit.
 
-    chatty: something there never stops printing, and does not heed Ctrl-C.
+    chatty: something there never stops printing, and does not heed Ctrl-C. heard: the last that it
+    printed.
     """
 
     code = "board_silent"
 
-    def __init__(self, text: str, chatty: bool = False) -> None:
+    def __init__(self, text: str, chatty: bool = False, heard: bytes = b"") -> None:
         super().__init__(text)
         self.chatty = chatty
+        self.heard = heard
 
 
 class LinkLost(BoardError):
@@ -143,7 +145,7 @@ class BoardLink:
             except LimitReached:
                 pass
         chatty = time.monotonic() - self._serial.heard_at < _CHATTY_S
-        raise self._no_answer(limit_s, chatty)
+        raise self._no_answer(limit_s, chatty, self._serial.heard)
 
     def exec(
         self, code: str, limit_s: float = EXEC_S, on_output: Callable[[bytes], None] | None = None
@@ -375,7 +377,7 @@ class BoardLink:
         last = traceback.strip().splitlines()[-1:] or ["no reason given"]
         return ProgramError(f"the board on {self.port} said: {last[0]}", traceback)
 
-    def _no_answer(self, limit_s: float, chatty: bool) -> NoAnswer:
+    def _no_answer(self, limit_s: float, chatty: bool, heard: bytes) -> NoAnswer:
         if chatty:
             return NoAnswer(
                 f"{self.port} prints without end and does not stop on Ctrl-C, within {limit_s:g} "
@@ -386,7 +388,8 @@ class BoardLink:
         return NoAnswer(
             f"nothing on {self.port} answers as MicroPython does, within {limit_s:g} s. A board "
             "without MicroPython, in its bootloader or asleep is silent: press its reset button, "
-            "or put MicroPython on it with: fieldpost flash"
+            "or put MicroPython on it with: fieldpost flash",
+            heard=heard,
         )
 
 

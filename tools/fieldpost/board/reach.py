@@ -7,9 +7,10 @@ may be gone meanwhile: the next wake is waited for, and taken as soon as the por
 is there.
 """
 
+import math
 import time
 
-from fieldpost.board import find
+from fieldpost.board import find, intervals
 from fieldpost.board.link import (
     CONNECT_S,
     BoardLink,
@@ -29,7 +30,8 @@ _WAKE_S = 6.0
 # A chip prints as it starts. MicroPython hears nothing before it has started, too.
 _STARTS_S = 1.0
 # What a node and a bare MicroPython say when they can be interrupted.
-_STARTED = (b"Fieldpost ", b"MicroPython ", b">>> ")
+_NODE_STARTS = b"Fieldpost "
+_STARTED = (_NODE_STARTS, b"MicroPython ", b">>> ")
 LOOK_AGAIN_S = 0.1
 _LISTEN_S = 0.5
 
@@ -42,6 +44,7 @@ def reach(
     wait_s: how long to wait for its next wake; 0: only what is there counts. Raises BoardError.
     """
     known = port_named(port)
+    heard = b""
     screen.progress(port, "asking the board", 0, None)
     try:
         return open_link(port, connect_s)
@@ -64,10 +67,13 @@ def reach(
             "nothing answers: the board is asleep, or without MicroPython (`fieldpost flash`). It "
             "is taken at its next wake; its RESET button ends the wait.",
         )
+        heard = error.heard
     except LinkLost:
         if not wait_s:
             raise  # Otherwise it fell asleep just now.
-    return _next_wake(known, screen, wait_s)
+    expected = _Expected(known, screen, wait_s)
+    expected.hear(heard)
+    return _next_wake(known, expected)
 
 
 def _reset(port: str, screen: Screen) -> BoardLink | None:
@@ -96,13 +102,60 @@ def _reset(port: str, screen: Screen) -> BoardLink | None:
         raise
 
 
-def _next_wake(known: Port, screen: Screen, wait_s: float) -> BoardLink:
-    begin = time.monotonic()
+class _Expected:
+    """When the next wake of a board is due, and how that is shown. It is known by what its node
+    has printed before it slept, else by its interval, else not at all."""
+
+    def __init__(self, port: Port, screen: Screen, wait_s: float) -> None:
+        self.wait_s = wait_s
+        self._port = port
+        self._screen = screen
+        self._begin = time.monotonic()
+        self._what = "waiting for a wake, or its RESET button"
+        self._due = self._begin + wait_s
+        self._sleep_s = wait_s
+        interval_s = intervals.interval_s(port)
+        if interval_s:
+            self._expect(interval_s, f"waiting for its next wake, one each {interval_s:g} s")
+
+    def hear(self, console: bytes) -> bool:
+        """What the board has printed until now; whether it has gone to sleep with that."""
+        sleep_s = intervals.asleep_s(console[console.rfind(_NODE_STARTS) + 1 :])
+        if sleep_s is not None:
+            self._expect(sleep_s, "waiting for its next wake")
+        return sleep_s is not None
+
+    def is_over(self) -> bool:
+        """Show how long is left; whether that is nothing."""
+        now = time.monotonic()
+        left_s = self._begin + self.wait_s - now
+        if left_s <= 0:
+            return True
+        if self._due + _WAKE_S > now:
+            left_s, total_s = min(left_s, self._due - now), min(self._sleep_s, self.wait_s)
+            self._screen.count_down(self._port.device, self._what, max(left_s, 0.0), total_s)
+        else:
+            what = "waiting for its wake, which is overdue"
+            self._screen.count_down(self._port.device, what, left_s, self.wait_s)
+        return False
+
+    def _expect(self, sleep_s: float, what: str) -> None:
+        now = time.monotonic()
+        self._what, self._sleep_s, self._due = what, sleep_s, now + sleep_s
+        if self._due > self._begin + self.wait_s:
+            self._screen.say(
+                self._port.device,
+                f"its next wake is due within {sleep_s:g} s, and is waited for {self.wait_s:g} s: "
+                f"its RESET button ends the wait, and --wait {math.ceil(sleep_s + _WAKE_S)} is "
+                "long enough",
+            )
+
+
+def _next_wake(known: Port, expected: _Expected) -> BoardLink:
     was_away = present_name(known) is None
     link: BoardLink | None = None
     try:
-        while (left_s := begin + wait_s - time.monotonic()) > 0:
-            screen.count_down(known.device, "waiting for its next wake", left_s, wait_s)
+        while not expected.is_over():
             try:
                 if link is None:
                     device = present_name(known)
@@ -112,8 +165,10 @@ def _next_wake(known: Port, screen: Screen, wait_s: float) -> BoardLink:
                         continue
                     link = attach(device)
                 # A port that has just come is that of a chip which is awake.
-                if not was_away and not _starts(link):
-                    continue
+                if not was_away:
+                    heard = _start_of(link)
+                    if not heard or expected.hear(heard):
+                        continue  # It is not awake, or no longer.
                 was_away = False
                 link.interrupt(_WAKE_S, runs=True)
                 taken, link = link, None
@@ -126,6 +181,7 @@ def _next_wake(known: Port, screen: Screen, wait_s: float) -> BoardLink:
             except NoAnswer as error:
                 if error.chatty:
                     raise
+                expected.hear(error.heard)
             if link:
                 link.close(resume=False)
                 link = None
@@ -133,15 +189,15 @@ def _next_wake(known: Port, screen: Screen, wait_s: float) -> BoardLink:
         if link:
             link.close(resume=False)
     raise NoAnswer(
-        f"no board woke on {known.device} within {wait_s:g} s. Press its RESET button and repeat "
-        "the command, or wait longer with --wait SECONDS; a board without MicroPython gets it by: "
-        "fieldpost flash"
+        f"no board woke on {known.device} within {expected.wait_s:g} s. Press its RESET button "
+        "and repeat the command, or wait longer with --wait SECONDS; a board without MicroPython "
+        "gets it by: fieldpost flash"
     )
 
 
-def _starts(link: BoardLink) -> bool:
-    """Whether the board says anything; then it is far enough to hear us, too."""
+def _start_of(link: BoardLink) -> bytes:
+    """What the board says, if it says anything; then it is far enough to hear us, too."""
     heard = link.listen(_LISTEN_S)
     if heard and not any(mark in heard for mark in _STARTED):
-        link.listen(_STARTS_S, _STARTED)
-    return bool(heard)
+        heard += link.listen(_STARTS_S, _STARTED)
+    return heard

@@ -3,6 +3,9 @@
 import time
 from typing import Any
 
+# Enough for a node's last words.
+_HEARD_MAX = 512
+
 
 class LimitReached(Exception):
     """The deadline has passed."""
@@ -11,7 +14,8 @@ class LimitReached(Exception):
 class LimitedSerial:
     """The serial port as mpremote sees it, with a deadline that every call keeps.
 
-    Its own time-out is the slice in which it waits. heard_at: when something last came.
+    Its own time-out is the slice in which it waits. heard_at: when something last came. heard: the
+    last of what came.
     """
 
     def __init__(self, port: Any) -> None:
@@ -19,6 +23,7 @@ class LimitedSerial:
         self._pending = b""
         self.deadline = 0.0
         self.heard_at = 0.0
+        self.heard = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.port, name)
@@ -45,6 +50,7 @@ class LimitedSerial:
         data = self.port.read(max(1, min(self.port.in_waiting, 4096)))
         if data:
             self.heard_at = time.monotonic()
+            self.heard = (self.heard + data)[-_HEARD_MAX:]
         return data
 
     def unread(self, data: bytes) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldpost.board import files as board_files
+from fieldpost.board import intervals
 from fieldpost.board.link import BoardLink
 from fieldpost.board.said import json_or_none
 from fieldpost.board_json import for_board
@@ -229,6 +230,8 @@ def put_on_board(link: BoardLink, contents: dict[str, bytes]) -> list[str]:
     # typed into the node's own page would take their place, or open that page again.
     for name in PENDING:
         board_files.remove_file(link, on_board(name))
+    if CONFIG in contents:
+        intervals.remember(link.port, json.loads(contents[CONFIG]))
     return different
 
 

@@ -17,6 +17,7 @@ from rigs.sleeping_node import sleeping_node
 
 from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import ResetCircuit, chatty_port, silent_port
+from fieldpost.board import intervals
 from fieldpost.board import reach as reaching
 from fieldpost.board.link import NoAnswer, PortUnavailable
 from fieldpost.board.ports import Port, present_name
@@ -32,6 +33,7 @@ class Told:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.left: list[float] = []
+        self.waits: list[str] = []
 
     def say(self, where: str, text: str) -> None:
         self.said.append(text)
@@ -40,6 +42,7 @@ class Told:
 
     def count_down(self, where: str, what: str, left_s: float, total_s: float) -> None:
         self.left.append(left_s)
+        self.waits.append(what)
 
 
 @pytest.fixture
@@ -109,6 +112,64 @@ def test_a_wake_that_was_too_short_is_followed_by_the_next(make: Make) -> None:
     ).start()
     with reach(board.port, Told(), wait_s=60, connect_s=0.5) as link:
         assert link.eval("1") == 1
+
+
+def test_a_countdown_goes_to_the_wake_that_the_node_has_told_of(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaching, "_WAKE_S", 1.0)
+    board = make(sleeping_node(awake=0.0))
+    assert board.is_asleep.wait(20)
+
+    def stay_awake_at_last() -> None:
+        while board.sleeps < 4:
+            time.sleep(0.1)
+        (board.folder / "main.py").write_text(sleeping_node(awake=5))
+
+    threading.Thread(target=stay_awake_at_last, daemon=True).start()
+    told = Told()
+    # It is awake for less than a try takes, and says "asleep for 2.5 s" then.
+    with reach(board.port, told, wait_s=60, connect_s=0.5) as link:
+        assert link.eval("1") == 1
+    assert told.waits[0] == "waiting for a wake, or its RESET button" and told.left[0] > 50
+    after = told.waits.index("waiting for its next wake")
+    assert told.left[after] <= 2.5
+
+
+def test_a_countdown_goes_by_the_interval_that_the_board_was_given(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "running"))
+    board = make(sleeping_node(awake=5))
+    assert board.is_asleep.wait(20)
+    intervals.remember(board.port, {"mode": "duty_cycle", "sample_s": 90})
+    told = Told()
+    with reach(board.port, told, wait_s=60, connect_s=0.5) as link:
+        assert link.eval("1") == 1
+    assert told.waits[0] == "waiting for its next wake, one each 90 s" and told.left[0] <= 60
+    assert any("is waited for 60 s" in text and "--wait 96" in text for text in told.said)
+
+
+def test_an_interval_is_known_of_the_board_that_was_last_given_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    port = Port("/dev/ttyUSB7", "bridge", "")
+    assert intervals.interval_s(port) is None
+    intervals.remember(port.device, {"mode": "duty_cycle"})
+    assert intervals.interval_s(port) == 60.0
+    for n in range(300):
+        intervals.remember(f"/dev/tty{n}", {"mode": "duty_cycle", "sample_s": n + 1})
+    assert intervals.interval_s(port) is None, "it grows without an end"
+    last = replace(port, device="/dev/tty299")
+    assert intervals.interval_s(last) == 300.0
+    intervals.remember(last.device, {"mode": "always_on"})
+    assert intervals.interval_s(last) is None
+    for spoilt in "[", "7", '{"/dev/tty299": "x"}':
+        (tmp_path / "fieldpost" / "wakes").write_text(spoilt)
+        assert intervals.interval_s(last) is None
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/dev/null")
+    intervals.remember(last.device, {"mode": "duty_cycle"})
 
 
 def test_a_node_that_is_awake_and_busy_is_not_reset(
