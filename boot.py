@@ -7,7 +7,8 @@ See docs/deploy.md. Its names are words that a node has in its heap anyway.
 
 
 def boot():
-    from os import remove, stat
+    # By this name it is not looked for on flash first.
+    from uos import remove, stat
 
     def find(path):
         try:

@@ -5,12 +5,13 @@ walks through flash; and flash holds no half-empty block per module. The file is
 tools/fieldpost/deploy/pack.py, which writes it.
 """
 
-import os
 import sys
-from binascii import crc32
 
+# By these names they are not looked for on flash first: nothing that finds a module is there yet.
+import uos as os
 import vfs
 from micropython import const
+from ubinascii import crc32
 
 _FOLDER = const(0x4000)
 _FILE = const(0x8000)
@@ -44,7 +45,8 @@ class Pack:
                 return os.stat(folder + path)
             except OSError:
                 pass
-        at = self.find(path)
+        # Only bytecode is in it: to look for a source would take as long as to find a module.
+        at = -1 if path[-3:] == ".py" else self.find(path)
         if at < 0:
             raise OSError(_ENOENT)
         return (_FILE if at else _FOLDER, 0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -89,7 +91,8 @@ def mount(path):
         index = file.read(_RECORD_BYTES * int.from_bytes(head[4:], "little"))
     by_hand = []
     # What most modules import, and MicroPython has built in; and which of them a file extends.
-    built_in = ("json", "os", "binascii", "struct", "machine", "time", "select")
+    built_in = ("json", "os", "binascii", "struct", "machine", "time", "errno")
+    built_in += ("select", "socket", "array")
     own = []
     pack = Pack(path, index, by_hand)
     for folder in ("", "/lib"):

@@ -38,6 +38,7 @@ refused, and the node starts a new boot, as after a reset. Its records are taken
 | input | this wake is for an input that has changed (wake_stub.py) |
 """
 
+import gc
 import json
 
 from micropython import const
@@ -87,6 +88,9 @@ def recall(board, clock):
     state, records = unpack(board.retained())
     if board.reset_cause() != "deep-sleep" or "boot" not in state:
         return {}, records, 0
+    if hasattr(gc, "threshold"):
+        # A wake is over before holes in its heap could matter: main.py's way is for long lives.
+        gc.threshold(-1)
     # By how much a sleep may end early: its clock is a plain RC oscillator.
     tolerance_ms = max((state["next"] - state["rtc"]) // 20, 1500)
     early = clock.rtc_ms() < state.get("until", 0) - tolerance_ms

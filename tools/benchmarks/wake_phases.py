@@ -256,8 +256,10 @@ def _wakes(
     script = CLIENTS / "board_wake.py"
     files["board_wake.mpy"] = compile_module(script, script.name)
     files["wake/plan"] = json.dumps(_PLAN).encode()
-    files["boot.py"] = b"import time\nbegan_us = time.ticks_us()\n" + files["boot.py"]
-    begin = f"import board_wake\nboard_wake.begin(began_us, {with_modules})\n"
+    # By this name it is not looked for on flash first.
+    files["boot.py"] = b"import utime as time\nbegan_us = time.ticks_us()\n" + files["boot.py"]
+    begin = "main_us = time.ticks_us()\nimport board_wake\n"
+    begin += f"board_wake.begin(began_us, main_us, {with_modules})\n"
     files["main.py"] = begin.encode() + files["main.py"]
     settings = _COUNTED if engine is ESP32_C3 else ()
     for attempt in range(_TRIES):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import zlib
 from pathlib import Path
@@ -31,6 +32,7 @@ class Flash:
         vfs = ModuleType("vfs")
         vfs.mount = lambda made, at: self.mounted.append((made, at))  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "vfs", vfs)
+        monkeypatch.setitem(sys.modules, "uos", os)
         monkeypatch.setitem(sys.modules, "machine", ModuleType("machine"))
         monkeypatch.delitem(sys.modules, "module_pack", raising=False)
         monkeypatch.setattr(sys, "path", sys.path[:])

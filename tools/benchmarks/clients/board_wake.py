@@ -32,14 +32,12 @@ class Account:
         self._in_radio = False
         self._seen = set()
 
-    def when(self):
-        return _since(_now(), self.began_us) - self.lost_us
-
-    def mark(self, name):
+    def mark(self, name, now_us=None):
         """The first time counts."""
         if name not in self._seen:
             self._seen.add(name)
-            self.marks.append((name, self.when(), self.waited_us, self.radio_us))
+            when_us = _since(_now() if now_us is None else now_us, self.began_us) - self.lost_us
+            self.marks.append((name, when_us, self.waited_us, self.radio_us))
 
     def wait(self, wait, *given):
         start = _now()
@@ -151,11 +149,11 @@ class _Sockets:
         return _Socket(self._account, self._real.socket(*given))
 
 
-def begin(began_us, with_modules):
-    """Called by main.py. began_us: ticks at the beginning of boot.py."""
+def begin(began_us, main_us, with_modules):
+    """Called by main.py. began_us, main_us: ticks at the beginning of boot.py, and of main.py
+    before it loads this."""
     account = Account(began_us)
-    account.mark("main.py")
-    start = _now()
+    account.mark("main.py", main_us)
     plan = _read(_PLAN) or []
     kind = plan[0] if plan else None
     if kind is None:
@@ -182,7 +180,7 @@ def begin(began_us, with_modules):
         return found
 
     builtins.__import__ = loads
-    account.lost_us += _since(_now(), start)
+    account.lost_us += _since(_now(), main_us)
 
 
 def _hook_board(module, account, kind, block, plan):

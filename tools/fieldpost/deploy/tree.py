@@ -3,6 +3,7 @@
 import ast
 from pathlib import Path
 
+from fieldpost.deploy.folded import without_const
 from fieldpost.paths import ROOT
 
 # These two must be found by name, as source, by the board itself.
@@ -39,8 +40,8 @@ def sources(*platforms: str, root: Path = ROOT) -> dict[str, Path]:
 
 
 def for_board(source: bytes) -> bytes:
-    """A source without what only the host's tools read."""
-    return source.partition(_HOST_ONLY.encode())[0]
+    """A source without what only the host's tools, or only the compiler, has a use for."""
+    return without_const(source.partition(_HOST_ONLY.encode())[0])
 
 
 def _says_nothing(path: Path) -> bool:
