@@ -135,6 +135,21 @@ def test_a_pin_that_flaps_is_given_up_until_the_next_reading_and_that_is_counted
     assert abs(took_ms - _INTERVAL_MS) <= 1500
 
 
+def test_a_pin_that_was_given_up_is_counted_once_however_often_the_board_looks() -> None:
+    """Another pin, in its pause, has it looking again."""
+    pins = [rain(), door()]
+    sleeper = Sleeper(pins=pins)
+    board = load_board(sleeper.chip)
+    counts = sleeper.state["woken"]
+    counts[0] = _INTERVAL_MS // 4000 - 1
+    wake_stub.arm(board, sleeper.state, 0)
+    assert counts[2] == 0
+    counts[0] += 1
+    for _ in range(3):
+        wake_stub.arm(board, sleeper.state, 0)
+    assert counts[2] == 1
+
+
 def test_a_change_of_an_input_ends_the_sleep_at_once() -> None:
     sleeper = Sleeper(pins=[rain(), door()])
     sleeper.chip.drive(_RAIN, (3000, 0), (3050, 1))

@@ -318,6 +318,15 @@ def test_the_next_step_is_due_when_work_or_the_session_needs_it() -> None:
     assert 0 < bench.step() <= 200
 
 
+def test_what_work_gathered_leaves_behind_it_and_not_a_step_later() -> None:
+    bench = LinkBench()
+    bench.step()
+    flushed: list[int] = []
+    bench.user.work = lambda: flushed.append(bench.session.flushed) or 5000  # type: ignore[method-assign]
+    bench.step()
+    assert bench.session.flushed == flushed[0] + 1
+
+
 def test_a_join_is_looked_at_ever_more_seldom_and_noticed_a_tenth_of_its_time_late() -> None:
     bench = LinkBench()
     bench.station.state = "joining"

@@ -327,6 +327,21 @@ def test_a_twin_is_suspected_after_three_ends_of_sessions_that_had_taken_everyth
     assert "does another client have this id?" in told[2]
 
 
+@pytest.mark.parametrize("gathers", [False, True])
+def test_no_twin_is_suspected_of_an_end_before_anything_was_tried(
+    bench: SessionBench, gathers: bool
+) -> None:
+    """The broker had not taken everything: nobody knows what it would have ended at."""
+    careful = be_careful(bench)
+    for _ in range(4):
+        bench.open()
+        if gathers:
+            bench.session.publish(b"status", b"1", True, 0)
+        assert bool(careful.held) == gathers
+        bench.session.abandon()
+        assert careful.ended(ECONNRESET, True, False) is None
+
+
 def test_a_broker_that_closes_on_readings_is_told_so_after_three_at_the_same_one(
     bench: SessionBench,
 ) -> None:
