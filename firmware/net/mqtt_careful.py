@@ -156,7 +156,7 @@ class Careful:
         self.decided = False
         self._has_ended = self._one_by_one = True
         trying = self._blame()
-        waiting = self.held or self._opened_ms is None
+        waiting = bool(self.held) or self._opened_ms is None
         self.held.clear()
         sent_bytes, self._sent_bytes = self._sent_bytes, session.wire.sent_bytes
         if trying:
