@@ -191,6 +191,23 @@ def test_after_a_day_a_message_that_nobody_publishes_again_is_tried_by_itself(
     assert bench.session.careful is None, "there is nothing left to be careful about"
 
 
+@pytest.mark.parametrize(("size", "again"), [(256, True), (257, False)])
+def test_a_message_that_is_left_out_is_kept_if_it_is_small(
+    bench: SessionBench, size: int, again: bool
+) -> None:
+    careful = be_careful(bench)
+    bench.broker.habits = Habits(publish_denied=("health",), on_publish="close")
+    for _ in range(3):
+        bench.open()
+        bench.session.publish(b"health", bytes(size), True)
+        end(bench)
+        careful.ended(ECONNRESET, True, False)
+    bench.broker.habits = Habits()
+    bench.open()
+    run(bench, DAY_MS + 60_000)
+    assert extras(bench) == ["health"] * again
+
+
 def test_the_counts_outlast_a_deep_sleep(bench: SessionBench) -> None:
     """Of a sleeper each connection is a new start."""
     bench.broker.habits = Habits(subscribe_denied=("cmd",), on_subscribe="close")

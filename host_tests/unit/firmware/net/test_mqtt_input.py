@@ -245,13 +245,15 @@ def test_a_message_too_large_to_keep_that_is_shorter_than_its_topic_is_none(
     assert bench.stack.open_sockets == []
 
 
-@pytest.mark.parametrize(("first", "topic"), [(0x30, 4998), (0x32, 4996)])
+@pytest.mark.parametrize(
+    ("first", "topic"), [(0x30, 4998), (0x31, 4998), (0x32, 4996), (0x33, 4996)]
+)
 def test_a_message_too_large_to_keep_may_be_all_topic(
     version: str, first: int, topic: int
 ) -> None:
     bench = SessionBench(version)
     bench.open()
-    packet_id = b"\0\7" if first == 0x32 else b""
+    packet_id = b"\0\7" if first & 2 else b""
     head = b"%c\x88\x27" % first + topic.to_bytes(2, "big")
     bench.broker.inject(head + b"t" * topic + packet_id)
     bench.run_ms(1000)
