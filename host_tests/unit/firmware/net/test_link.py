@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from rigs.link import ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ETIMEDOUT, LinkBench
+from rigs.link import ECONNREFUSED, ECONNRESET, EHOSTUNREACH, ENETDOWN, ETIMEDOUT, LinkBench
 
 from firmware.net import link
 from firmware.net.mqtt_session import Refused
@@ -177,6 +177,40 @@ def test_a_refusal_is_tried_again_slowly_and_named() -> None:
     bench.run_s(3600)
     assert bench.link.failure == "bad user name or password"
     assert min(bench.gaps_ms()) >= 30_000
+    bench = LinkBench()
+    bench.session.error = Refused("bad user name or password")
+    assert bench.step() == 30_000, "the first delay by itself would be a second at most"
+
+
+@pytest.mark.parametrize(
+    ("error", "was_up", "early", "of_tls", "is_careful"),
+    [
+        (ECONNRESET, False, False, None, True),
+        (ECONNRESET, True, False, None, True),
+        (ETIMEDOUT, False, False, None, False),
+        (ETIMEDOUT, True, False, None, True),
+        (ETIMEDOUT, False, True, None, True),
+        (ENETDOWN, True, False, None, False),
+        (ETIMEDOUT, True, False, "what listens there does not speak TLS", False),
+    ],
+)
+def test_who_may_have_ended_a_connection_at_a_packet_is_watched_from_then_on(
+    error: int, was_up: bool, early: bool, of_tls: str | None, is_careful: bool
+) -> None:
+    """A broker that could not be reached has seen no packet of ours."""
+    bench = LinkBench()
+    if was_up:
+        bench.step()
+        bench.session.broken = OSError(error)
+    else:
+        bench.session.error = OSError(error)
+        bench.session.early_in_vain = early
+    if of_tls:
+        bench.link.security = SimpleNamespace(
+            explain=lambda error, wire: (of_tls, False), waits=lambda: None
+        )
+    bench.step()
+    assert (bench.session.careful is not None) == is_careful
 
 
 @pytest.mark.parametrize(

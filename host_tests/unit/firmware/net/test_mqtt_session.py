@@ -466,6 +466,21 @@ def test_a_quiet_session_has_nothing_to_do_until_its_ping(version: str) -> None:
     assert bench.session.due_ms() == 1000 - quiet_ms + 1
 
 
+def test_whoever_wants_to_know_is_told_of_acknowledged_readings_and_of_nothing_else(
+    version: str,
+) -> None:
+    bench = SessionBench(version)
+    told: list[int] = []
+    inner = bench.session.on_acknowledged
+    bench.session.on_acknowledged = lambda count: told.append(count) or inner(count)
+    bench.put(7)
+    bench.open()
+    bench.deliver()
+    bench.session.publish(b"status", b"1", True, 1)
+    bench.run_ms(60_000)
+    assert sum(told) == 7 and min(told) > 0
+
+
 def test_a_will_is_published_when_the_node_vanishes_and_only_then(version: str) -> None:
     bench = SessionBench(version)
     will = (b"fieldpost/bench/status", b'{"state":"offline"}')

@@ -134,6 +134,7 @@ _UNTRUSTED = "the broker's certificate is not signed by the authority in mqtt.tl
         # Numbers of mbedTLS where it has no words.
         ((-0x7200,), "what listens there does not speak TLS", True),
         ((-0x7280,), "the broker closed the connection in the TLS handshake", False),
+        ((-0x7880,), "the broker closed the connection in the TLS handshake", False),
         ((ECONNRESET,), "the broker closed the connection in the TLS handshake", False),
         ((-0x6E80, "MBEDTLS_ERR_X"), "TLS handshake failed (MBEDTLS_ERR_X)", True),
     ],
