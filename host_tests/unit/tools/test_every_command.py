@@ -28,8 +28,10 @@ from paho.mqtt.client import MQTTMessage
 from rigs.command_line import Ran, fieldpost
 from rigs.deploy import Bench, project
 from rigs.flash import version_of_the_port
+from rigs.fleets import CONNECTED, fleet
 from rigs.hostile_board import HostilePort, honest, plug_in
 from rigs.port import micropython
+from rigs.shown import WIDE, changing, terminal, without_controls, words_in
 from rigs.wired_board import wire
 from typer.main import get_command
 
@@ -50,17 +52,9 @@ from fieldpost.paths import ROOT
 
 PAGE = (ROOT / "docs" / "json.md").read_text("utf-8")
 PORT = "/dev/ttyBOARD"
-WIDE = 1000
 _APP = cli.app
 _AWAY = "--port /dev/nowhere --wait 0"
 _NOWHERE = "--broker mqtt://127.0.0.1:1"
-_FLEET = """
-[[node]]
-id = "e6614104035f8a2c"
-name = "n"
-config = {mqtt = {host = "192.168.1.10"}}
-secrets = {wifi = [{ssid = "net", password = {env = "NET"}}]}
-"""
 _ANSWERS = '{"ssid": "net", "password": "secret12", "broker": "mqtt://10.0.0.1", "node": "n"}'
 _CONFIG = {"node": "n", "mqtt": {"host": "10.0.0.1"}, "sensors": [{"type": "internal"}]}
 _SECRETS = {"wifi": [{"ssid": "net", "password": "secret12"}]}
@@ -207,7 +201,7 @@ class Place:
             "config.json": json.dumps(_CONFIG),
             "secrets.json": json.dumps(_SECRETS),
             "broken.json": '{"node": "n", "mqtt": {"host": "h", "prot": 1}}',
-            "fleet.toml": _FLEET,
+            "fleet.toml": fleet(n=CONNECTED),
             "answers.json": _ANSWERS,
             "readings.jsonl": json.dumps({"topic": "fieldpost/n/telemetry", "payload": _READING}),
         }.items():
@@ -492,11 +486,9 @@ def test_a_process_that_is_started_without_an_input_gets_an_empty_one() -> None:
     assert done.returncode == 2 and "is missing: give it with --from FILE" in done.stderr
 
 
-CONTROLS = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 # Tables and bars; and the wheel that turns while something is waited for.
 FRAME = re.compile("[─━╸╺═│┃╭╮╰╯\u2800-\u28ff]")
-# The clock and the disk go on between two runs.
-CHANGING = re.compile(r"\d\d:\d\d:\d\d|\d+\s+MiB|\d+ s\b")
+CHANGING = changing(r"\d+ s\b")
 
 
 def shown(words: list[str], width: int, is_terminal: bool) -> str:
@@ -505,16 +497,16 @@ def shown(words: list[str], width: int, is_terminal: bool) -> str:
         ran = fieldpost(
             *words,
             is_terminal=is_terminal,
-            environment={"COLUMNS": str(width), "TERM": "xterm-256color"},
+            environment=terminal(width),
         )
     assert not ran.thrown and "Traceback" not in ran.err, ran
     if not is_terminal:
         ran.check()
-    return CONTROLS.sub("", ran.out + ran.err)
+    return without_controls(ran.out + ran.err)
 
 
 def said_words(text: str) -> set[str]:
-    return set(FRAME.sub(" ", CHANGING.sub(" ", text)).split())
+    return words_in(text, FRAME, CHANGING)
 
 
 @pytest.mark.parametrize("width", [60, 120])

@@ -9,24 +9,15 @@ from pathlib import Path
 
 import pytest
 from rigs.command_line import Ran, fieldpost
+from rigs.fleets import CONNECTED, fleet
 from rigs.hostile_board import HostilePort, honest, plug_in
+from rigs.shown import WIDE, changing, terminal, without_controls, words_in
 
 from fieldpost.paths import ROOT
 
 EXAMPLES = ROOT / "examples"
 PORT = "/dev/ttyBOARD"
-FLEET = """
-[[node]]
-id = "e6614104035f8a2c"
-name = "n"
-config = {mqtt = {host = "192.168.1.10"}}
-secrets = {wifi = [{ssid = "net", password = {env = "NET"}}]}
-[[node]]
-id = "0000000000000000"
-name = "kitchen"
-config = {mqtt = {host = "192.168.1.10"}}
-secrets = {wifi = [{ssid = "net", password = {env = "NET"}}]}
-"""
+FLEET = fleet(n=CONNECTED, kitchen="0" * 16)
 COMMANDS = (
     *(
         f"battery {example} --board {board} {more}"
@@ -53,12 +44,8 @@ COMMANDS = (
     "new-sensor bme280",
     "flash --image nowhere.uf2",
 )
-WIDE = 1000
-# Colours, and what a progress bar does to the line that it stands on.
-CONTROLS = re.compile(r"\x1b\[\??[0-9;]*[A-Za-z]")
 PROGRESS = re.compile(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏].*?\d:\d\d:\d\d")
-# Progress and the time go on between two runs.
-CHANGING = re.compile(r"\d\d:\d\d:\d\d|\d+\s+MiB|\d+(\.\d+)? s\b|\b\d+\.\d\b(?= *$)", re.M)
+CHANGING = changing(r"\d+(\.\d+)? s\b|\b\d+\.\d\b(?= *$)")
 FRAME = re.compile(r"[─━═┏┓┗┛┡┩┳┻╇┼├┤┬┴╭╮╰╯│┃╷╵╶╴╸╺]")
 
 
@@ -80,16 +67,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shown(command: str, width: int) -> str:
-    ran: Ran = fieldpost(
-        *command.split(), environment={"COLUMNS": str(width), "TERM": "xterm-256color"}
-    )
+    ran: Ran = fieldpost(*command.split(), environment=terminal(width))
     assert not ran.thrown, ran.thrown
     assert "Traceback" not in ran.err
-    return PROGRESS.sub("", CONTROLS.sub("", (ran.out + ran.err).replace("\r", "")))
-
-
-def words(text: str) -> set[str]:
-    return set(FRAME.sub(" ", CHANGING.sub(" ", text)).split())
+    return PROGRESS.sub("", without_controls((ran.out + ran.err).replace("\r", "")))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -97,7 +78,7 @@ def test_nothing_is_wider_than_the_terminal_and_no_word_is_cut(
     command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plug_in(monkeypatch, lambda clock: HostilePort(clock, random.Random(1), honest))
-    whole = words(shown(command, WIDE))
+    whole = words_in(shown(command, WIDE), FRAME, CHANGING)
     assert whole
     for width in 60, 120:
         text = shown(command, width)
@@ -106,7 +87,7 @@ def test_nothing_is_wider_than_the_terminal_and_no_word_is_cut(
         opened = [line for line in text.splitlines() if FRAME.match(line)]
         assert all(FRAME.match(line[-1]) for line in opened), text
         # A word that alone is too long for the line is the one that may be cut.
-        cut = words(text) - whole
+        cut = words_in(text, FRAME, CHANGING) - whole
         too_long = "".join(one for one in whole if len(one) > width // 2)
         cut = {one for one in cut if one not in too_long and "\\" not in one}
         assert not cut, (sorted(cut), text)

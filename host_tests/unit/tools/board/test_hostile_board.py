@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from rigs.command_line import Ran, fieldpost
+from rigs.fleets import CONNECTED, fleet
 from rigs.hostile_board import ESCAPES, HostilePort, honest, plug_in, spoils
 
 from fieldpost.deploy import deployment
@@ -17,13 +18,6 @@ SEED = 20261127
 ROUNDS = pytest.mark.parametrize("rounds", [4, pytest.param(25, marks=pytest.mark.slow)])
 PORT = "/dev/ttyHOSTILE"
 ANSWERS = {"ssid": "net", "password": "secret12", "broker": "mqtt://192.168.1.10", "node": "n"}
-FLEET = """
-[[node]]
-id = "e6614104035f8a2c"
-name = "n"
-config = {mqtt = {host = "192.168.1.10"}}
-secrets = {wifi = [{ssid = "net", password = {env = "NET"}}]}
-"""
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("boards", "--port", PORT),
     ("boards", "--port", PORT, "--json"),
@@ -59,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     here = tmp_path / "a" / "b" / "c" / "here"
     here.mkdir(parents=True)
     (here / "answers.json").write_text(json.dumps(ANSWERS))
-    (here / "fleet.toml").write_text(FLEET)
+    (here / "fleet.toml").write_text(fleet(n=CONNECTED))
     monkeypatch.chdir(here)
     monkeypatch.setenv("NET", "secret12")
     return here
