@@ -1,5 +1,6 @@
 """What the battery model promises: the sums that docs/battery.md works by hand, and its laws."""
 
+import json
 import random
 from dataclasses import fields, replace
 from typing import Any
@@ -19,7 +20,18 @@ from fieldpost.battery.model import (
     sampling_wake,
     use,
 )
-from fieldpost.battery.profiles import BOARDS, CELLS, Board, Cell, Range, Sensor, exactly, sensor
+from fieldpost.battery.profiles import (
+    BOARDS,
+    CELLS,
+    WAKE_START,
+    Board,
+    Cell,
+    Range,
+    Sensor,
+    exactly,
+    sensor,
+)
+from fieldpost.paths import ROOT
 
 NOTHING = exactly(0)
 SILENT = Sensor("silent", 0, NOTHING, NOTHING)
@@ -330,3 +342,26 @@ def test_what_the_model_takes_from_the_firmware_is_what_the_firmware_does() -> N
     from firmware.duty_cycle import wake
 
     assert battery_model._LISTEN_MS == wake._LISTEN_MS
+
+
+def test_a_boot_is_the_start_of_the_measured_wake_and_at_worst_twice_as_long() -> None:
+    boot_ms = BOARDS["esp32-c3"].boot_ms
+    assert boot_ms == Range(62 + 344, 2 * (99 + 344))
+    assert "benchmarks.md, section 7" in BOARDS["esp32-c3"].sources["boot_ms"]
+    assert BOARDS["esp32"].boot_ms == boot_ms
+    assert BOARDS["esp32"].sources["boot_ms"].startswith("as the ESP32-C3's: assumed")
+
+
+def test_the_wake_that_is_published_has_not_left_the_estimate_behind() -> None:
+    results = json.loads((ROOT / "docs/benchmarks/results.json").read_text())
+    published = [
+        row["phases"]
+        for row in (results.get("phases") or {}).get("wakes", [])
+        if (row["board"], row["code"], row["wake"]) == ("ESP32-C3", "now", "only reads")
+    ]
+    for phases in published:
+        names = ("boot.py", "application loaded", "settings", "node built")
+        ms = sum(phases[name]["cpu_ms"] for name in names)
+        assert ms == pytest.approx(WAKE_START.firmware_ms, rel=0.3), (
+            "fieldpost/battery/profiles.py, WAKE_START: take these figures"
+        )
