@@ -118,3 +118,5 @@ def mount(path):
         if name not in own and name not in sys.modules:
             sys.modules[name] = __import__(name)
     sys.path[:] = ["/.pack"] + folders
+    for name in own:
+        __import__(name)

@@ -33,6 +33,7 @@ _EVERYTHING = [
     {"type": "analog", "pin": 0, "field": "level"},
     {"type": "soil", "pin": 1, "dry_mv": 2800, "wet_mv": 1200},
     {"type": "supply", "pin": 3, "scale": 2},
+    {"type": "internal"},
 ]
 _SAID = {
     "temperature": 30.5,
@@ -46,6 +47,7 @@ _SAID = {
     "level": 1.25,
     "soil_moisture": 25,
     "supply_mv": 4100,
+    "die_temperature": 35,
 }
 _PUBLISHED = {"co2": "scd4x_co2"}
 

@@ -21,8 +21,14 @@ from fieldpost.wired import devices
 from fieldpost.wired.plan import plan
 
 _PROGRAMS = ROOT / "host_tests" / "port"
-_DEVICES = ("bme280", "sht3x", "analog,pin=0,field=level")
-_TOLD = ("bme280.temperature=-7.25", "pressure=1001.5", "humidity=40", "level=1.65")
+_DEVICES = ("bme280", "sht3x", "analog,pin=0,field=level", "internal")
+_TOLD = (
+    "bme280.temperature=-7.25",
+    "pressure=1001.5",
+    "humidity=40",
+    "level=1.65",
+    "die_temperature=-12",
+)
 _SAID = """
 pulled up: [(4, (1, None)), (5, (1, None))]
 the image's own: b'esp32-c3'
@@ -35,6 +41,7 @@ b'\\x10'
 OSError(19,)
 ValueError("I2C(1) doesn't exist",)
 ADC(Pin(0), atten=3) 1650000 32767 2047
+-12 a partition
 """
 
 
@@ -64,6 +71,7 @@ def test_drivers_measure_through_it_what_the_sensors_were_told(port: int, tmp_pa
     image = tmp_path / "image"
     image.mkdir()
     shutil.copy(_PROGRAMS / "esp32_c3_image.py", image / "machine.py")
+    (image / "esp32.py").write_text('Partition = "a partition"\n')
     text = ON_BOARD.read_text()
     frozen = '[".frozen"]'
     assert text.count(frozen) == 1

@@ -28,3 +28,5 @@ for attempt in (lambda: i2c.readfrom(0x40, 1), lambda: I2C(1, scl=Pin(5), sda=Pi
         print(repr(error))
 adc = ADC(Pin(0), atten=ADC.ATTN_11DB)
 print(adc, adc.read_uv(), adc.read_u16(), adc.read())
+esp32 = __import__("esp32")
+print(esp32.mcu_temperature(), esp32.Partition)

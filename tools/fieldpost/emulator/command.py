@@ -154,8 +154,8 @@ def _run(board: Emulator, tell: Any, seconds: float | None) -> dict[str, Any]:
         _rest(seconds)
         figures = board.stats()
         said = len(console.lines)
-        console.interrupt()
         try:
+            console.interrupt()
             console.wait_for("stopped by hand", _GOODBYE_S, said)
         except CommandError:
             pass  # a node that hangs, or that refused its configuration, is switched off anyhow

@@ -42,7 +42,7 @@ class _Esp32C3(Engine):
     ssid = "PICSimLabWifi"
     password = ""
     password_note = "which has no password"
-    wires = ON_I2C | AT_CONVERTER | {"driver"}
+    wires = ON_I2C | AT_CONVERTER | {"driver", "internal"}
     wires_note = "QEMU has no such devices: /machine.mpy in its flash leads I2C and ADC to them."
 
     def file_system(self, image: Path) -> Geometry:

@@ -1,8 +1,8 @@
 """Runs on the emulated board, not here: its module `machine`, in flash as /machine.mpy.
 
-The emulator has no devices for the chip's I2C and its converter. So their transfers go over
-UART 1, at whose other end `wires.py` answers for the emulated sensors. All else is the image's
-own module, which a file of its name extends.
+The emulator has no devices for the chip's I2C, its converter and its own thermometer. So what is
+asked of them goes over UART 1, at whose other end `wires.py` answers for the emulated sensors. All
+else is the image's own module, which a file of its name extends.
 """
 
 import sys
@@ -11,6 +11,7 @@ _folders = sys.path[:]
 _extended = sys.modules.pop("machine")
 # What `import` would have found without this file: newer images have a frozen `machine`.
 sys.path[:] = [".frozen"]
+import esp32 as _esp32
 import machine as _image
 from machine import *
 from machine import ADC as _ADC
@@ -30,6 +31,7 @@ _READ = 2
 _SCAN = 4
 _MEASURE = 5
 _LINES = 6
+_DIE = 7
 _REQUEST = ">BBBBBHH"
 _ANSWER = ">BBH"
 _ANSWER_BYTES = 4
@@ -154,6 +156,17 @@ class ADC:
         return self.read_u16() >> 4
 
 
+class _Esp32:
+    """In the place of the module `esp32`, which no file can extend."""
+
+    def __getattr__(self, name):
+        return getattr(_esp32, name)
+
+    def mcu_temperature(self):
+        # In whole degrees, as the port has it.
+        return (unpack(">i", _ask(_DIE))[0] + 50) // 100
+
+
 def _pull_up():
     """Nothing pulls the emulated lines up; but one that was driven high, and let go, stays so."""
     try:
@@ -166,3 +179,4 @@ def _pull_up():
 
 
 _pull_up()
+sys.modules["esp32"] = _Esp32()

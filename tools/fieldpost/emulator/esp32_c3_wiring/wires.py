@@ -18,7 +18,9 @@ from emulated.registers import DeskI2C
 # are wanted. An answer: the request's number, an error or 0, how many bytes follow.
 REQUEST = struct.Struct(">BBBBBHH")
 ANSWER = struct.Struct(">BBH")
-WRITE, READ, SCAN, MEASURE, LINES = 1, 2, 4, 5, 6
+WRITE, READ, SCAN, MEASURE, LINES, DIE = 1, 2, 4, 5, 6, 7
+# The chip's own temperature if no sensor says otherwise.
+_DIE_C = 27.0
 _EIO = 5
 # Of a request that was interrupted the rest never comes.
 _WHOLE_S = 0.5
@@ -82,6 +84,9 @@ class Wires:
         if kind == MEASURE:
             adc = self._desk.adcs.get(pins[0])
             return 0, (max(adc.read_uv(), 0) if adc else 0).to_bytes(4, "big")
+        if kind == DIE:
+            die_c = _DIE_C if self._desk.die_c is None else self._desk.die_c
+            return 0, round(die_c * 100).to_bytes(4, "big", signed=True)
         if kind == LINES:
             return 0, bytes(pin for pair in self._buses for pin in pair)
         bus = self._buses.get(pins) or DeskI2C()

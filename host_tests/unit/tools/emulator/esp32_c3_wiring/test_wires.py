@@ -10,6 +10,7 @@ import pytest
 from fieldpost.emulator.esp32_c3_wiring import wires
 from fieldpost.emulator.esp32_c3_wiring.wires import (
     ANSWER,
+    DIE,
     LINES,
     MEASURE,
     READ,
@@ -78,6 +79,12 @@ def test_the_converter_measures_what_is_at_a_pin_and_nothing_elsewhere() -> None
     board = _Board("analog,pin=3,field=level", settings=["level=1.25"])
     assert board.ask(MEASURE, 3) == (0, (1_250_000).to_bytes(4, "big"))
     assert board.ask(MEASURE, 2) == (0, bytes(4))
+
+
+def test_the_chip_has_the_temperature_that_was_told_or_an_ordinary_one() -> None:
+    board = _Board("internal", settings=["die_temperature=-12.5"])
+    assert board.ask(DIE) == (0, (-1250).to_bytes(4, "big", signed=True))
+    assert _Board("bme280").ask(DIE) == (0, (2700).to_bytes(4, "big", signed=True))
 
 
 def test_a_table_changes_in_time_what_is_measured(
