@@ -1,10 +1,13 @@
 """The command: all benchmarks in one run, results as JSON, tables and plots as a page."""
 
 import argparse
+import functools
+import importlib.util
 import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from benchmarks import (
     wake,
     wake_phases,
 )
+from fieldpost.advice import install_command
 from fieldpost.emulator.engine import Engine
 from fieldpost.emulator.esp32_c3 import ESP32_C3
 from fieldpost.emulator.pico_w import PICO_W
@@ -42,103 +46,103 @@ NAMES = (
     "deployment",
     "phases",
 )
+_BOARDS: dict[str, Engine] = {"footprint": PICO_W, "footprint_c3": ESP32_C3}
 DOCS = ROOT / "docs"
 # A quick run, or a part of one, must not take the place of the figures that are published.
 TRIED = ROOT / "build" / "benchmarks"
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """All that was asked for. Raises CommandError if a part is missing that every one needs."""
+    """All that was asked for. Raises CommandError if a part is missing that every one needs.
+
+    What is missing besides is said before anything is measured. A benchmark that fails on its way
+    is named in `failed`, and why in `not_run`: the others are worth their minutes without it.
+    """
     wanted = options.only or NAMES
+    _need(options)
+    started = time.monotonic()
+    quick = options.quick
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    results: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), "quick": quick}
+
+    def part(name: str, measure: Callable[[], Any]) -> None:
+        if name in (*wanted, "bursts"):
+            try:
+                results[name] = measure()
+            except CommandError as error:
+                say(f"{name} failed: {error}")
+                results["not_run"][name] = str(error)
+                results.setdefault("failed", []).append(name)
+
+    with (
+        tempfile.TemporaryDirectory(prefix="fieldpost-bench-") as top,
+        Broker("mosquitto") as broker,
+    ):
+        folder = Path(top)
+        for name in ("clients", *_BOARDS):
+            (folder / name).mkdir()
+        found = parts.gather(folder / "clients", options.umqtt_robust, options.mqtt_as)
+        results["versions"] = {**found.versions, "broker": broker.name}
+        results["not_run"] = dict(found.missing)
+        for name, version in results["versions"].items():
+            say(f"{name}: {version}")
+        images = _images(options, results["not_run"])
+        for name, why in results["not_run"].items():
+            say(f"{name} does not take part: {why}")
+        part("wake", lambda: wake.measure(found, broker, quick, say))
+        part("tls", lambda: tls.measure(found, folder / "certificates", quick, say))
+        part("throughput", lambda: throughput.measure(found, broker, quick, say))
+        if "throughput" in wanted:
+            part("bursts", lambda: throughput.bursts(found, broker, say))
+        part("scaling", lambda: scaling.measure(found, broker, quick, say))
+        for name, engine in _BOARDS.items():
+            if image := images.get(engine):
+                arguments = (found, broker, engine, image, folder / name, quick, say)
+                part(name, functools.partial(footprint.measure, *arguments))
+        part("phases", lambda: wake_phases.measure(broker, images.get(PICO_W), quick, say))
+        if results.get("phases"):
+            results["not_run"] |= results["phases"].pop("not_run")
+        if options.namespaces:
+            part("namespaces", lambda: namespaces.measure(found, quick, say))
+        elif "namespaces" in wanted:
+            results["not_run"]["real TCP all the way"] = "needs --namespaces, and root"
+        part("recovery", lambda: recovery.measure(quick, say))
+        if image := images.get(PICO_W):
+            part("deployment", functools.partial(deployment.measure, image, quick, say))
+    results["targets"] = targets.judge(results)
+    return results
+
+
+def _need(options: argparse.Namespace) -> None:
+    """Raises CommandError for what would be missed only at the end of a run."""
     why = namespaces.why_not() if options.namespaces else None
     if why:
         raise CommandError(f"--namespaces: {why}")
     # Figures are compared with others', which were measured with Mosquitto.
     if not find_mosquitto():
         raise CommandError("the benchmarks need Mosquitto: apt install mosquitto")
-    started = time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
-
-    with tempfile.TemporaryDirectory(prefix="fieldpost-bench-") as folder:
-        clients, keys = Path(folder) / "clients", Path(folder) / "certificates"
-        clients.mkdir()
-        found = parts.gather(clients, options.umqtt_robust, options.mqtt_as)
-        with Broker("mosquitto") as broker:
-            results: dict[str, Any] = {
-                "date": time.strftime("%Y-%m-%d"),
-                "quick": options.quick,
-                "versions": {**found.versions, "broker": broker.name},
-                "not_run": dict(found.missing),
-            }
-            for name, version in results["versions"].items():
-                say(f"{name}: {version}")
-            for name, why in found.missing.items():
-                say(f"{name} does not take part: {why}")
-            if "wake" in wanted:
-                results["wake"] = wake.measure(found, broker, options.quick, say)
-            if "tls" in wanted:
-                results["tls"] = tls.measure(found, keys, options.quick, say)
-            if "throughput" in wanted:
-                results["throughput"] = throughput.measure(found, broker, options.quick, say)
-                results["bursts"] = throughput.bursts(found, broker, say)
-            if "scaling" in wanted:
-                results["scaling"] = scaling.measure(found, broker, options.quick, say)
-            _footprint(results, found, broker, options, say)
-            if "phases" in wanted:
-                _phases(results, broker, options, say)
-        if options.namespaces and "namespaces" in wanted:
-            results["namespaces"] = namespaces.measure(found, options.quick, say)
-        elif "namespaces" in wanted:
-            results["not_run"]["real TCP all the way"] = "needs --namespaces, and root"
-        if "recovery" in wanted:
-            results["recovery"] = recovery.measure(options.quick, say)
-        if "deployment" in wanted:
-            image = _image(results, PICO_W, options.image, "deployment to the Pico W")
-            if image:
-                results["deployment"] = deployment.measure(image, options.quick, say)
-    results["targets"] = targets.judge(results)
-    return results
+    if not options.output and importlib.util.find_spec("matplotlib") is None:
+        how = install_command("matplotlib")
+        raise CommandError(f"the page needs matplotlib for its plots: `{how}`, or give --output")
 
 
-def _footprint(
-    results: dict[str, Any],
-    found: parts.Parts,
-    broker: Broker,
-    options: argparse.Namespace,
-    say: Any,
-) -> None:
-    """Of each board that is asked for and that there is an emulator and an image of."""
-    for name, engine, wanted in (
-        ("footprint", PICO_W, options.image),
-        ("footprint_c3", ESP32_C3, options.c3_image),
+def _images(options: argparse.Namespace, not_run: dict[str, str]) -> dict[Engine, Path]:
+    """What there is to boot, of the boards that are wanted; else why not, in `not_run`."""
+    found = {}
+    for engine, image, names in (
+        (PICO_W, options.image, ("footprint", "deployment", "phases")),
+        (ESP32_C3, options.c3_image, ("footprint_c3",)),
     ):
-        if name not in (options.only or NAMES):
-            continue
-        image = _image(results, engine, wanted, f"footprint on the {engine.title}")
-        if image:
-            with tempfile.TemporaryDirectory(prefix="fieldpost-bench-") as folder:
-                results[name] = footprint.measure(
-                    *(found, broker, engine, image, Path(folder), options.quick, say)
-                )
-
-
-def _phases(
-    results: dict[str, Any], broker: Broker, options: argparse.Namespace, say: Any
-) -> None:
-    image = _image(results, PICO_W, options.image, "wakes of the Pico W")
-    results["phases"] = wake_phases.measure(broker, image, options.quick, say)
-    results["not_run"] |= results["phases"].pop("not_run")
-
-
-def _image(results: dict[str, Any], engine: Engine, wanted: str | None, what: str) -> Path | None:
-    try:
-        engine.require()
-        return engine.find_image(wanted)
-    except CommandError as error:
-        results["not_run"][what] = str(error)
-        return None
+        if set(names) & set(options.only or NAMES):
+            try:
+                engine.require()
+                found[engine] = engine.find_image(image)
+            except CommandError as error:
+                not_run[f"{', '.join(names)}, on the {engine.title}"] = str(error)
+    return found
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -214,10 +218,13 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         page = write_page(DOCS if options.docs else TRIED, results)
         print(f"written: {page}", file=sys.stderr)
+    failed = results.get("failed", [])
+    for name in failed:
+        print(f"bench: {name} failed: {results['not_run'][name]}", file=sys.stderr)
     for row in results["targets"]:
         mark = {True: "met", False: "MISSED", None: "not run"}[row["met"]]
         print(f"{mark:8} {row['target']}: {row['measured']}")
-    return 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.parts import CLIENTS, Parts, paths_for
+from fieldpost.errors import CommandError
+from fieldpost.mqtt.proxy import Connection
 
 _HEAP = "32M"
 _SCRIPTS = {
@@ -18,7 +20,7 @@ _SCRIPTS = {
 }
 
 
-class ClientFailed(Exception):
+class ClientFailed(CommandError):
     """A client script ended with an error, or not at all."""
 
 
@@ -70,3 +72,10 @@ def run(
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no word"]
         raise ClientFailed(f"{name}: {said[0]}")
     return json.loads(lines[-1])
+
+
+def only(connections: Sequence[Connection], client: str) -> Connection:
+    """The one connection that `client` has made. Raises ClientFailed for another number."""
+    if len(connections) != 1:
+        raise ClientFailed(f"{client} made {len(connections)} connections where one would do")
+    return connections[0]

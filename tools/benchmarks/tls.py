@@ -101,7 +101,7 @@ def _once(
     proxy.forget()
     asked = {"do": "wake", "host": HOST, "port": proxy.port, "readings": readings}
     told = port.ask(parts, client, limit_s=_LIMIT_S, **asked, **chain.asked, **options)
-    (connection,) = proxy.connections()
+    connection = port.only(proxy.connections(), client)
     return {"ms": told["ms"], "delivered_ms": told["delivered_ms"], **_seen(connection)}
 
 
