@@ -220,6 +220,19 @@ def test_right_after_leaving_the_old_state_is_not_believed(model: str, wait_ms: 
     assert bench.time.elapsed_ms >= 2800 + wait_ms
 
 
+def test_a_state_that_lasts_half_a_second_after_leaving_is_no_old_one(model: str) -> None:
+    bench = Bench(model)
+    bench.script([(0, JOINING), (800, UP)])
+    bench.join()
+    bench.station.leave()
+    bench.script([(0, UP)])
+    begun_ms = bench.time.elapsed_ms
+    bench.station.start()
+    while not bench.station.step():
+        bench.time.sleep_ms(1)
+    assert bench.time.elapsed_ms - begun_ms == 500
+
+
 def test_rejoins_when_the_access_point_vanished(model: str) -> None:
     bench = Bench(model)
     lost = 200 if model == "ESP32" else 0

@@ -106,6 +106,8 @@ def test_the_median_of_several_measurements_leaves_a_stray_one_out(bench):
 def test_a_sensor_that_needs_no_time_measures_at_once(bench):
     fields, _, waits = take(bench([(1, 5), (2, 4), (3, 3), (4, 2), (5, 1)], wait_ms=0, median=5))
     assert (fields, waits) == ({"temperature": 3, "humidity": 3}, [0])
+    _, _, waits = take(bench([(1, 5), (2, 4), (3, 3)], wait_ms=1, median=3))
+    assert waits == [1, 1, 1], "the least that it can want is waited for"
 
 
 def test_a_measurement_that_fails_is_left_out_while_the_others_are_the_majority(bench):

@@ -136,6 +136,16 @@ def test_what_fits_nowhere_is_dropped_one_by_one_oldest_first(directory: str | N
         assert outbox.dropped == shed
 
 
+def test_what_is_gathered_is_written_in_segments_of_one_block_too() -> None:
+    flash = FakeFlash()
+    outbox = Outbox(flash, "outbox", 64, SEGMENTS)
+    for n in range(60):
+        outbox.put(record(n, 200))
+    outbox.spill()
+    assert [len(data) for data in flash.files.values()] == [19 * 206] * 3 + [3 * 206]
+    assert waiting(outbox) == list(range(60))
+
+
 def test_a_full_outbox_drops_the_oldest_and_counts_it() -> None:
     outbox = opened(FakeFlash())
     for n in range(2000):
