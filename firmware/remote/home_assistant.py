@@ -37,8 +37,8 @@ _QUANTITIES = _DECLARED + (
     ("weight_kg", "weight", "kg"),
     ("rain_mm", "precipitation", "mm"),
 )
-# Of a digital input: the ends of names that are device classes of their own.
-_INPUTS = ("door", "window", "garage_door", "motion", "occupancy", "vibration", "smoke", "lock")
+# Of a digital input: the ends of names that are device classes of their own, the longer first.
+_INPUTS = ("garage_door", "door", "window", "motion", "occupancy", "vibration", "smoke", "lock")
 _INPUTS += ("tamper", "light", "plug", "problem", "sound", "opening", "moisture", "power")
 # Of the node itself, and not of the place where it is.
 _OWN = ("supply_mv", "die_temperature")

@@ -56,11 +56,12 @@ class Told:
         self.trial = settings.Trial(self.flash)
         self.applied: dict[str, Any] = {}
         self.blinks_s: list[int] = []
+        self.samples_asked: list[bool] = []
         node = self.node = SimpleNamespace(
             link=SimpleNamespace(session=self.session),
             apply=self.applied.__setitem__,
             publish_health=lambda: None,
-            sample_now=lambda: None,
+            sample_now=lambda: self.samples_asked.append(True),
             signals=SimpleNamespace(identify=self.blinks_s.append),
             clock=SimpleNamespace(uptime_ms=lambda: 7000),
             stay_awake_until_ms=0,

@@ -129,6 +129,18 @@ def test_what_comes_behind_a_restart_is_refused_before_it(told: Told, late: bool
     assert told.restarts == 1
 
 
+@pytest.mark.parametrize("spoilt", [b"x", b"null", b"[1]", b"[[1],0,[]]", b"[[],0,[[5,false]]]"])
+def test_answers_that_flash_does_not_give_back_are_none(spoilt: bytes) -> None:
+    assert commands._load_owed(spoilt) == ([], 0, [])
+
+
+def test_a_node_that_is_to_sample_takes_a_reading(told: Told) -> None:
+    told.send("1", "sample")
+    told.commands.step()
+    assert told.session.answers == [{"id": "1", "ok": True}]
+    assert told.samples_asked == [True]
+
+
 def test_a_node_that_is_looked_for_blinks(told: Told) -> None:
     told.send("1", "identify")
     told.commands.step()

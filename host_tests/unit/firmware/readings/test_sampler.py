@@ -149,7 +149,22 @@ def test_a_new_interval_begins_when_it_is_set() -> None:
     assert sampler.step() == 60000
     clock.now_ms += 20000
     sampler.set_interval(5000)
-    assert (sampler.interval_ms, sampler.step()) == (5000, 5000)
+    assert (sampler.interval_ms, sampler.step(), sampler.taken) == (5000, 5000, 1)
+    clock.now_ms += 5000
+    assert (sampler.step(), sampler.taken) == (5000, 2)
+
+
+def test_points_of_the_grid_that_a_busy_node_missed_are_counted() -> None:
+    clock = Clock()
+    sensors = SimpleNamespace(
+        errors={}, start=lambda _seq: 0, again=lambda: 0, collect=lambda: ([], [])
+    )
+    sampler = Sampler(sensors, Counted(), Counted(), clock, 1000, lambda _: None)
+    sampler.step()
+    clock.now_ms += 4500
+    assert (sampler.step(), sampler.late) == (500, 3)
+    clock.now_ms += 500
+    assert (sampler.step(), sampler.late) == (1000, 3)
 
 
 def test_a_reading_that_takes_longer_than_the_interval_is_followed_at_once() -> None:

@@ -107,6 +107,24 @@ def test_quantities_are_told_by_the_end_of_a_name() -> None:
     assert quantity("power_on_hours") == quantity("pressure_raw") == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [
+        ("door", "door"),
+        ("back_garage_door", "garage_door"),
+        ("cellar_moisture", "moisture"),
+        ("tank_problem", "problem"),
+        ("mains_power", "power"),
+        ("lightness", None),
+        ("contact", None),
+    ],
+)
+def test_a_digital_input_is_told_by_the_end_of_its_name(field: str, kind: str | None) -> None:
+    given = {"type": "digital", "pin": 4, "field": field}
+    part = document(settings_of(sensors=[given]), [field])["cmps"][field]
+    assert (part["p"], part.get("dev_cla")) == ("binary_sensor", kind)
+
+
 def test_a_field_that_is_not_in_every_reading_keeps_its_value_until_something_fails() -> None:
     for every, missing in ((1, "none"), (2, "none if value_json.failed is defined else ''")):
         sensors = [{"type": "simulated", "every": every}]
