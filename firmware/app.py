@@ -77,6 +77,10 @@ def run():
         if errors:
             _refuse(board, clock, log, errors)
             return
+        if state:
+            from firmware.duty_cycle.rtc_memory import measure
+
+            measure(board, clock, settings, log, state, records)
         watchdog_s = settings["watchdog_s"]
         if watchdog_s is None:
             watchdog_s = board.watchdog_s

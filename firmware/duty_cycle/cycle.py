@@ -102,6 +102,7 @@ class DutyCycle:
         self._wake = None
         # Whether a wake from deep sleep is for an input: after it the pins themselves say so.
         self._woke_for_input = kept.get("input", False)
+        self._has_read = kept.get("read", False)
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due."""
@@ -145,7 +146,24 @@ class DutyCycle:
             "urgent": self._urgent or self._deliver_next or outbox.dropped != self._dropped,
             "short": self.board.short_sleeps,
             "listen": self.listened,
+            "alone": outbox.on_flash if self._reads_alone() else None,
         }
+
+    def _reads_alone(self):
+        """Whether the next wake needs nothing but its sensors (reading_wake.py)."""
+        settings, outbox = self.settings, self.outbox
+        return not (
+            self.watch
+            or self.trial
+            or self._urgent
+            or self._deliver_next
+            or outbox.dropped != self._dropped
+            or settings["outbox"]["durability"] == "reading"
+            # These are looked at in each start, or before each sleep.
+            or settings["awake_pin"] is not None
+            or settings["setup_pin"] is not None
+            or self.grid.delivers_next(outbox.depth)
+        )
 
     # From wake to wake --------------------------------------------------------------------------
 
@@ -167,7 +185,9 @@ class DutyCycle:
         if station.lease and now_ms - self._lease_at_ms > self._lease_ms:
             station.lease = None
         self._had_lease = bool(station.lease)
-        self._wake = Wake(self, is_due and self._may_deliver and grid.may_try(now_ms))
+        delivers = is_due and self._may_deliver and grid.may_try(now_ms)
+        self._wake = Wake(self, delivers, self._has_read)
+        self._has_read = False
 
     def _end(self):
         """Close, switch the radio off, and say how long to sleep."""

@@ -51,6 +51,10 @@ class Grid:
         """Whether a batch is complete with the reading of this wake. waiting: those before it."""
         return waiting + 1 >= self.deliver_every
 
+    def delivers_next(self, waiting):
+        """Whether the next wake is to deliver. waiting: readings that it finds. After `end`."""
+        return self.is_complete(waiting) and self.may_try(self.next_ms)
+
     def may_try(self, now_ms):
         """Whether failed deliveries leave this wake free to try."""
         # Further ahead than any such wait: somebody has set the clock back.

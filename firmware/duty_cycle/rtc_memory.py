@@ -35,6 +35,7 @@ refused, and the node starts a new boot, as after a reset. Its records are taken
 | short, row | sleeps that were cut short, in all and since the last reading |
 | pins, woken | the watched pins, and wakes by them (wake_stub.py) |
 | pin_error | why a pin cannot wake the board, or null |
+| alone | readings on flash, if the next wake needs its sensors alone (reading_wake.py), or null |
 | input | this wake is for an input that has changed (wake_stub.py) |
 """
 
@@ -43,7 +44,7 @@ import json
 
 from micropython import const
 
-VERSION = const(2)
+VERSION = const(3)
 
 
 def pack(state, records, limit_bytes):
@@ -99,3 +100,12 @@ def recall(board, clock):
 
         wake_stub.again(board, clock, state, records, early, pack)
     return state, records, state["uptime"] + max(clock.rtc_ms() - state["rtc"], 0)
+
+
+def measure(board, clock, settings, log, state, records):
+    """Take the reading of a wake that needs no more, and sleep on; see reading_wake.py. Returns if
+    this wake needs the node."""
+    if state.get("alone") is not None:
+        from firmware.duty_cycle import reading_wake
+
+        reading_wake.take(board, clock, settings, log, state, records, pack)

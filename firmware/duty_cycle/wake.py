@@ -22,13 +22,14 @@ _AWAKE_STEP_MS = const(500)
 
 class Wake:
     """node: the DutyCycle, of which it uses the parts. delivers: whether this wake is to deliver.
+    has_read: whether its reading was taken before there was a node (reading_wake.py).
 
     `measures_alone`: it waits for its sensors, with the radio off. `began_ms`, `sampled_ms`,
     `up_ms`, `open_ms`, `done_ms`: uptimes of its stations, None for one that it has not come to;
     `heard_ms`: of the last command, or 0.
     """
 
-    def __init__(self, node, delivers):
+    def __init__(self, node, delivers, has_read=False):
         self._node = node
         self.delivers = delivers
         self.measures_alone = False
@@ -36,11 +37,14 @@ class Wake:
         self.sampled_ms = self.up_ms = self.open_ms = self.done_ms = None
         self.heard_ms = 0
         self._failures = node.link.failures
-        wait_ms = node.sampler.begin()
-        self._collect_at_ms = node.clock.uptime_ms() + wait_ms
+        if has_read:
+            self.sampled_ms = self.began_ms
+        else:
+            wait_ms = node.sampler.begin()
+            self._collect_at_ms = node.clock.uptime_ms() + wait_ms
         self._pace()
         # The radio may join while the sensors convert; CONNECT waits for the reading.
-        node.link.hold = True
+        node.link.hold = not has_read
 
     def step(self):
         """One bounded piece of work; milliseconds until the next is due; None: it is over."""

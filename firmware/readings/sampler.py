@@ -1,9 +1,7 @@
 """Takes a reading whenever one is due, and puts it into the outbox."""
 
-import json
-
 from firmware.readings import record as reading
-from firmware.readings.sensors import format_value
+from firmware.readings.sensors import dumps
 
 
 class Sampler:
@@ -81,17 +79,14 @@ class Sampler:
         return fields
 
     def _store(self, fields, errors):
-        parts = [json.dumps(name) + ":" + format_value(value) for name, value in fields]
         if len(fields) >= len(self.fields):
             self.fields = [name for name, _ in fields]
-        if errors:
-            parts.append('"failed":' + json.dumps([name for name, _ in errors]))
         for name, text in errors:
             self._log("sensor %s: %s" % (name, text))
         identity = self._identity
         unix_s = self._clock.unix_s()
         when_s = self._clock.uptime_ms() // 1000 if unix_s is None else unix_s
-        text = ",".join(parts)
+        text = dumps(fields, errors)
         record = reading.encode(
             identity.boot, identity.seq, when_s, unix_s is not None, text.encode()
         )

@@ -15,6 +15,8 @@ is a part of the board by its name: `{"adc": [34]}` is what `board.adc(34)` retu
 `{"time": None}` is `board.time`.
 """
 
+import json
+
 
 def _explain(config, error, log=None):
     # Most nodes never need it.
@@ -50,6 +52,14 @@ def format_value(value):
         return str(int(value))
     text = "%.6g" % value
     return "0" if text == "-0" else text
+
+
+def dumps(fields, errors):
+    """What `Sensors.collect` gave as JSON without braces; errors go by their sensors' names."""
+    parts = [json.dumps(name) + ":" + format_value(value) for name, value in fields]
+    if errors:
+        parts.append('"failed":' + json.dumps([name for name, _ in errors]))
+    return ",".join(parts)
 
 
 def _build(recipe, board):

@@ -19,6 +19,8 @@ WATCHDOG_MAX_MS = {"rp2": 8388}
 class SimulatedBoard:
     """What `firmware/board` promises, on the world's time."""
 
+    watchdog_s = 0
+
     def __init__(self, machine: "Machine", cause: str) -> None:
         self.family = machine.scenario.port
         self.watchdog_max_ms = WATCHDOG_MAX_MS.get(self.family)
@@ -58,6 +60,8 @@ class SimulatedBoard:
             timeout_ms = min(timeout_ms, self.watchdog_max_ms)
         self._watchdog_us = timeout_ms * 1000
         self._fed_us = self._world.now_us
+        if self._watch is not None:
+            self._watch.cancel()
         self._watch = self._world.after_ms(timeout_ms, self._look)
         return timeout_ms
 

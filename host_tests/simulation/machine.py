@@ -62,6 +62,7 @@ class Machine:
         self.pins = Pins(self.world)
         self.boots = self.wakes = self.bites = self.restarts = self.crashes = 0
         self.power_failures = 0
+        self.read_alone = 0
         self.longest_wait_ms = 0
         self.settled_us: int | None = None
         self.answers = False  # a command, since the faults ended
@@ -153,6 +154,8 @@ class Machine:
         feed = board.feed if settings["watchdog_s"] else None
         node = None
         try:
+            if state:
+                self._read_alone(board, clock, settings, log, state, records)
             idle = self._fed if feed else None
             node = app.build(board, clock, settings, log, self.flash, idle, state, records)
             self._watch(node, state)
@@ -165,6 +168,18 @@ class Machine:
             app.crashed(error, node, board, clock, log, self.flash)
         except Exception as error:
             raise Violation(f"{self.name}: {error!r} escaped") from error
+
+    def _read_alone(self, *parts: Any) -> None:
+        """A wake without a node: what it adds to RTC memory is accepted like any reading."""
+        records = parts[-1]
+        known = len(records)
+        try:
+            rtc_memory.measure(*parts)
+        finally:
+            self.read_alone += len(records) > known
+            for record in records[known:]:
+                self.ledger.trying(record)
+                self.battery.accepted(self.ledger.accepted(), record)
 
     def _load_settings(self) -> dict[str, Any]:
         """Of config.json as it stands on flash; the node changes some while it runs."""

@@ -173,6 +173,8 @@ def rows_of(wakes: Iterable[dict[str, Any]], board: str, code: str) -> list[Row]
             phase = _PHASE_OF[before[0]]
             if phase == "joining" and "joined" not in names:
                 phase = "radio off"
+            elif phase == "node built" and "build" not in names:
+                phase = "reading"
             took = phases.setdefault(phase, {"cpu_ms": 0.0, "waited_ms": 0.0, "radio_ms": 0.0})
             whole, waited, radio = ((mark[n] - before[n]) / 1000 for n in (1, 2, 3))
             took["cpu_ms"] += whole - waited - radio

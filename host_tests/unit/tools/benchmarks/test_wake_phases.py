@@ -78,6 +78,17 @@ def test_a_phase_is_what_the_processor_did_without_waits_and_the_radio_s_driver(
     assert wake_phases.to_connect(rows, "ESP32-C3", wake_phases.NOW) is None
 
 
+def test_a_wake_without_a_node_reads() -> None:
+    alone = [("main.py", 40, 0, 0), ("read_settings", 90, 0, 0), ("read_settings done", 99, 0, 0)]
+    alone.append(("asleep", 149, 10, 0))
+    wake = {"kind": "wake", "free": 1, "modules": []}
+    marks = [(name, *(1000 * value for value in values)) for name, *values in alone]
+    (row,) = wake_phases.rows_of([wake | {"marks": marks}], "Pico W", wake_phases.NOW)
+    assert row["wake"] == wake_phases.READS
+    assert row["phases"]["reading"] == {"cpu_ms": 40, "waited_ms": 10, "radio_ms": 0}
+    assert "node built" not in row["phases"]
+
+
 def test_the_outbox_is_timed_where_modules_are() -> None:
     wakes = _wakes()
     assert wake_phases.outbox_ms(wakes) is None
