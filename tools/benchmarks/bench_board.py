@@ -1,6 +1,7 @@
 """An emulated board of the benchmarks: the node and other clients on it, and nothing that runs."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from fieldpost.deploy import pack
 from fieldpost.deploy.build import for_emulator
 from fieldpost.emulator.emulator import GATEWAY, Emulator
 from fieldpost.emulator.engine import Engine
+from fieldpost.errors import CommandError
 
 PORT = 1883
 MEASURE_S = 90.0
@@ -112,6 +114,11 @@ def parse(plain: int, told: str) -> dict[str, Any]:
         elif "wake_ms" in value:
             stages.setdefault("wake_ms", []).append(value["wake_ms"])
     return stages
+
+
+def why(error: CommandError) -> str:
+    """An error of a board that nobody can unplug, without its port and that advice."""
+    return re.sub(r"the board on \S+", "the board", str(error)).partition(". Unplug")[0]
 
 
 def set_clock(link: BoardLink) -> None:

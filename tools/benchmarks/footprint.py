@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import footprint_tls
-from benchmarks.bench_board import PORT, BenchBoard
+from benchmarks.bench_board import PORT, BenchBoard, why
 from benchmarks.figures import Row
 from benchmarks.packages import CHUMICRO
 from benchmarks.parts import CLIENTS, Parts
@@ -115,7 +115,7 @@ def _heap(
                         modules = told.decode().split()
                 break
             except CommandError as error:
-                heap[name] = {"not_run": str(error)}
+                heap[name] = {"not_run": why(error)}
     return heap, modules
 
 
@@ -140,6 +140,8 @@ def _segments(
     """Each on a board of its own: lwIP's memory outlives a soft reset."""
     rows: list[Row] = []
     where = f"{board.engine.ssid!r}, {board.password!r}, {GATEWAY!r}, {PORT}"
+    # The emulated ESP32-C3 loses an interrupt now and then; what a Pico W does it does again.
+    tries = _TRIES if board.engine.platform == "esp32" else 1
     counts = READINGS[:2] if board.engine.platform == "esp32" else READINGS
     for readings in counts[:1] if quick else counts:
         for name, (client, script, options, each) in _DELIVERIES.items():
@@ -152,14 +154,14 @@ def _segments(
                 row["not_run"] = "more small segments than the emulator's network takes"
                 continue
             call = f"run({script!r}, {where}, {readings}{options})"
-            for attempt in range(_TRIES):
+            for attempt in range(tries):
                 say(f"footprint, {board.engine.title}: segments of {name}, {readings}")
                 row.pop("not_run", None)
                 try:
                     row |= _deliver(boot, call)
                     break
                 except CommandError as error:
-                    row["not_run"] = f"{error} ({attempt + 1} tries)"
+                    row["not_run"] = f"{why(error)} ({attempt + 1} tries)"
     return rows
 
 

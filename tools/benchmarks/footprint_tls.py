@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import certificates
-from benchmarks.bench_board import BenchBoard, set_clock
+from benchmarks.bench_board import BenchBoard, set_clock, why
 from benchmarks.certificates import OWN, Chain
 from fieldpost.board.link import open_link
 from fieldpost.emulator.emulator import GATEWAY
@@ -47,7 +47,7 @@ def measure(
                         set_clock(link)
                         return board.stages(link, call)
                 except CommandError as error:
-                    said = {"not_run": str(error)}
+                    said = {"not_run": why(error)}
             return said
 
         where = f"{board.engine.ssid!r}, {board.password!r}, {GATEWAY!r}"

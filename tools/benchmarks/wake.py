@@ -44,7 +44,7 @@ def rounds_of(least: float, quick: bool) -> int:
     """How often a run of that length is repeated."""
     if quick:
         return 1
-    return 5 if least < 1.5 else 3 if least < 4 else 1
+    return 5 if least < 1 else 3 if least < 4 else 1
 
 
 def measure(parts: Parts, broker: Broker, quick: bool, say: Callable[[str], None]) -> list[Row]:

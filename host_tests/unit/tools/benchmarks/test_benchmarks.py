@@ -232,6 +232,14 @@ def test_a_board_says_stages_what_lies_outside_of_its_heap_and_how_long_a_wake_t
     }
 
 
+def test_a_failure_of_an_emulated_board_is_told_without_the_advice_to_unplug_it() -> None:
+    error = CommandError(
+        "the board on /dev/pts/0 did not finish within 25 s. Unplug it, plug it in again, and "
+        "repeat the command."
+    )
+    assert bench_board.why(error) == "the board did not finish within 25 s"
+
+
 def test_an_archive_that_is_not_the_published_one_is_refused() -> None:
     with pytest.raises(CommandError, match="not the published chumicro-mqtt"):
         packages.unpack(packages.CHUMICRO[0], b"something else")
