@@ -7,8 +7,9 @@ line in `engines.py`.
 import os
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fieldpost.emulator.littlefs import Geometry
 from fieldpost.emulator.setup import Setup
@@ -71,6 +72,10 @@ class Engine(ABC):
     @abstractmethod
     def machine(self, setup: Setup) -> "Machine":
         """In the process that is to run it."""
+
+    def has_device(self, sensor: Mapping[str, Any]) -> bool:
+        """Whether this checked sensor can be wired to it."""
+        return sensor["type"] in self.wires
 
     def files_for_sensors(self) -> dict[str, bytes]:
         """What its flash must hold for sensors to be wired to it, contents by path."""

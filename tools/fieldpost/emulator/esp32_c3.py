@@ -4,9 +4,10 @@ import importlib.util
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fieldpost import bytecode
 from fieldpost.advice import install_command
@@ -85,6 +86,11 @@ class _Esp32C3(Engine):
                 f"{image.name} needs {needed >> 20} MiB of flash, and the emulated ESP32-C3 has "
                 f"{FLASH_BYTES >> 20}"
             )
+
+    def has_device(self, sensor: Mapping[str, Any]) -> bool:
+        # It measures its supply at a pin, or not at all.
+        is_there = sensor["type"] != "supply" or sensor["pin"] is not None
+        return is_there and super().has_device(sensor)
 
     def files_for_sensors(self) -> dict[str, bytes]:
         code = bytecode.compiled(ON_BOARD.read_bytes(), f"{_MACHINE}.py")

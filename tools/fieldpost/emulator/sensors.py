@@ -50,7 +50,7 @@ def wire(
     if told and not engine.wires:
         raise Usage(f"no sensor can be wired to the emulated {engine.title}")
     everyone = [*checked, *devices.parse(told.extra, given)]
-    there = [one for one in everyone if one["type"] in engine.wires]
+    there = [one for one in everyone if engine.has_device(one)]
     absent = [one for one in everyone if one not in there and one["type"] not in _NO_DEVICE]
     lines = []
     if there:

@@ -62,6 +62,14 @@ def test_what_has_no_device_is_said_before_it_fails() -> None:
     assert wired.lines == ["Not there, for want of an emulated device, and so failing: digital"]
 
 
+def test_the_supply_of_an_esp32_c3_is_measured_at_a_pin_or_not_at_all() -> None:
+    at_pin = _wire(ESP32_C3, {"type": "supply", "pin": 3, "scale": 2})
+    assert at_pin.lines[0] == "Wired to it: supply, PIN 3"
+    wired = _wire(ESP32_C3, {"type": "supply"})
+    assert wired.plan is None and "failing: supply" in wired.lines[0]
+    assert _wire(PICO_W, {"type": "supply"}).plan
+
+
 def test_a_device_beside_the_configuration_is_told_what_it_measures() -> None:
     wired = _wire(PICO_W, extra=["bme280@0x77"], settings=["temperature=4"])
     assert wired.plan and wired.plan["values"]["bme280"]["temperature"] == 4
