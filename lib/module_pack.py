@@ -26,17 +26,21 @@ class Pack:
     def __init__(self, path, index, by_hand):
         self._path = path
         self._index = index
+        # A search through one byte of each name is a fifth of one through the whole index.
+        self._starts = bytes([index[at] for at in range(0, len(index), _RECORD_BYTES)])
         self._by_hand = by_hand
 
     def find(self, path):
         """Where in the file it begins; 0: it is a folder; -1: there is none."""
         key = crc32(path).to_bytes(4, "little")
-        at = self._index.find(key)
-        while at >= 0:
-            if not at % _RECORD_BYTES:
+        start = key[:1]
+        n = self._starts.find(start)
+        while n >= 0:
+            at = n * _RECORD_BYTES
+            if self._index[at : at + 4] == key:
                 return int.from_bytes(self._index[at + 4 : at + _RECORD_BYTES], "little")
-            at = self._index.find(key, at + 1)
-        return at
+            n = self._starts.find(start, n + 1)
+        return n
 
     def stat(self, path):
         """As `os.stat`: what `import` asks, of a folder, `.py` and `.mpy` in this order."""
