@@ -22,9 +22,10 @@ _NO_ADDRESS = "0.0.0.0"
 class CommonRadio:
     """The Wi-Fi station interface. Nothing here waits for the network; see `state`."""
 
+    _is_static = False
+
     def __init__(self):
         self._wlan = network.WLAN(network.WLAN.IF_STA)
-        self._is_static = False
 
     def on(self, hostname=None, country=None, power=None):
         """Switch on, or change the settings of a radio that is on.

@@ -7,6 +7,7 @@ import time
 
 import esp32
 import machine
+import network
 from micropython import const
 
 from firmware.board.common import CommonBoard, CommonRadio
@@ -34,9 +35,22 @@ _MARK = const(0x4650)
 
 class Radio(CommonRadio):
     def __init__(self):
-        super().__init__()
+        # The interface is made when it is first asked for: that starts the driver, which takes a
+        # tenth of a wake without a use for it. What ran before a soft reset may have left it on.
+        self._may_be_on = machine.reset_cause() != machine.DEEPSLEEP_RESET
         self._stale = None
         self._joined_at = 0
+
+    def __getattr__(self, name):
+        if name != "_wlan":
+            raise AttributeError(name)
+        self._may_be_on = True
+        self._wlan = network.WLAN(network.WLAN.IF_STA)
+        return self._wlan
+
+    def off(self):
+        if self._may_be_on:
+            super().off()
 
     def _activate(self):
         self._wlan.active(True)

@@ -297,6 +297,7 @@ class Chip:
         module.UART = lambda bus, baud, **options: SimpleNamespace(bus=bus, baud=baud, **options)
         module.mem32 = Registers()
         module.reset_cause = lambda: chip.cause
+        module.DEEPSLEEP_RESET = 4
         module.reset = chip.reset
         module.unique_id = lambda: bytes.fromhex("e6614c311b5a2f35")
         module.lightsleep = chip.light_sleep

@@ -1,6 +1,7 @@
 """ESP32's board tells resets apart, keeps memory over them, and sleeps as long as asked."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,35 @@ def test_retained_memory_survives_deep_sleep_and_the_watchdog() -> None:
     assert load_board(chip).retained() == data
     chip.power_on()
     assert load_board(chip).retained() == b""
+
+
+def _makes_its_interface(board: Any) -> bool:
+    return "_wlan" in vars(board.radio)
+
+
+def test_a_wake_without_a_use_for_the_radio_does_not_start_its_driver() -> None:
+    chip = Chip("ESP32C3")
+    board = load_board(chip)
+    # Before a wake something else may have run that left it on.
+    with pytest.raises(Reset):
+        board.deep_sleep(1000)
+    assert _makes_its_interface(board)
+    board = load_board(chip)
+    with pytest.raises(Reset):
+        board.deep_sleep(1000)
+    assert not _makes_its_interface(board)
+
+
+def test_a_radio_that_a_wake_has_used_is_off_when_it_sleeps() -> None:
+    chip = Chip("ESP32C3")
+    with pytest.raises(Reset):
+        load_board(chip).deep_sleep(1000)
+    board = load_board(chip)
+    board.radio.on()
+    assert chip.network.is_active
+    with pytest.raises(Reset):
+        board.deep_sleep(1000)
+    assert not chip.network.is_active
 
 
 @pytest.mark.parametrize("seed", range(20))
