@@ -14,6 +14,7 @@ from rigs.esp32_c3 import NODE, PORT, afresh, configuration, machine, told_apart
 
 from fieldpost.board import files as board_files
 from fieldpost.board.link import open_link
+from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import GATEWAY
 from fieldpost.emulator.esp32_c3 import ESP32_C3
 from fieldpost.mqtt.brokers import Broker
@@ -86,6 +87,9 @@ def test_mpremote_works_on_its_console(genuine: Path, tmp_path: Path) -> None:
     data = bytes(range(256)) * 40
     (tmp_path / "note.bin").write_bytes(data)
     with machine(genuine, {}) as board, told_apart(board):
+        # A Ctrl-C before the image has begun ends in a panic of 1.27, and mpremote has no limit.
+        with Console(board.console) as console:
+            console.wait_for("MicroPython", 20)
         mpremote = [sys.executable, "-m", "mpremote", "connect", board.console]
         copy = [*mpremote, "fs", "cp", str(tmp_path / "note.bin"), ":note.bin"]
         subprocess.run(copy, check=True, capture_output=True, timeout=60)
