@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         if name in (*wanted, "bursts"):
             try:
                 results[name] = measure()
-            except CommandError as error:
+            except Exception as error:  # of any kind: the minutes of the others are worth more
+                if not isinstance(error, CommandError):
+                    traceback.print_exc()
                 say(f"{name} failed: {error}")
                 results["not_run"][name] = str(error)
                 results.setdefault("failed", []).append(name)

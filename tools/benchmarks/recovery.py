@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.figures import Row, quantile
-from fieldpost.paths import CPYTHON_SHIMS, LIB, ROOT
+from fieldpost.paths import CPYTHON_SHIMS, DESK_PATH, LIB, ROOT
 
 NODES = (1, 10, 50)
 OUTAGES_S = (60, 600)
@@ -61,7 +61,7 @@ def _busiest(moments: list[float]) -> int:
 
 def _find_simulation() -> None:
     """As host_tests/conftest.py: the stand-ins for MicroPython's modules come last."""
-    for folder in (ROOT / "host_tests", LIB, ROOT):
+    for folder in (ROOT / "host_tests", DESK_PATH, LIB, ROOT):
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
     if str(CPYTHON_SHIMS) not in sys.path:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.mqtt.proxy import Proxy
 from fieldpost.node_process import find_micropython
+from fieldpost.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +162,25 @@ def test_segments_are_compared_with_the_best_at_the_most_readings_that_another_d
         {"client": "umqtt.simple", "readings": 50, "not_run": "too many"},
     ]
     assert targets._segments(rows) == (5 / 22, 20, "chumicro-mqtt")
+
+
+def test_recovery_finds_the_simulation_by_itself_and_says_when_each_node_was_done() -> None:
+    # In an interpreter of its own: what pytest has on its path is not there.
+    script = (
+        "import json; from benchmarks import recovery\n"
+        "print(json.dumps(recovery.measure(True, lambda text: None)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
+        cwd=ROOT / "tools",
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [len(row["seconds"]) for row in rows] == [1, 10]
 
 
 def test_a_benchmark_that_fails_is_named_and_the_others_are_kept(
