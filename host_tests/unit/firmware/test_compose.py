@@ -131,6 +131,19 @@ def test_a_node_that_goes_closes_its_connection() -> None:
     assert closed == [True]
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_trial_that_failed_restarts_the_node_in_order(
+    is_over: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(unix.Board, "restart", lambda board: done.append("restart"))
+    monkeypatch.setattr(compose, "stop", lambda node: done.append("stop"))
+    node = Built().node
+    node.trial = SimpleNamespace(is_open=True, step=lambda node: is_over)
+    node.step()
+    assert done == ["stop", "restart"] * is_over
+
+
 def test_a_new_interval_is_in_seconds() -> None:
     node = Built().node
     node.apply("sample_s", 15)

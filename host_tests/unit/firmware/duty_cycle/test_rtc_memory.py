@@ -2,6 +2,7 @@
 
 import random
 import re
+from types import SimpleNamespace
 
 import pytest
 from rigs.field import Field
@@ -26,6 +27,17 @@ def test_what_was_kept_comes_back() -> None:
     state, records = rtc_memory.unpack(_block({"boot": 3, "hint": None}))
     assert state == {"boot": 3, "hint": None, "version": rtc_memory.VERSION}
     assert records == _RECORDS
+
+
+@pytest.mark.parametrize(("passed_ms", "uptime_ms"), [(60_000, 67_000), (0, 7000), (-5000, 7000)])
+def test_the_uptime_goes_on_over_a_sleep_and_never_back(passed_ms: int, uptime_ms: int) -> None:
+    """The clock may have been set in between."""
+    state = {"boot": 3, "uptime": 7000, "rtc": 1_000_000, "next": 1_060_000}
+    board = SimpleNamespace(
+        retained=lambda: _block(state), reset_cause=lambda: "deep-sleep", retained_bytes=2048
+    )
+    clock = SimpleNamespace(rtc_ms=lambda: 1_000_000 + passed_ms)
+    assert rtc_memory.recall(board, clock)[1:] == (_RECORDS, uptime_ms)
 
 
 def test_what_does_not_fit_is_not_kept_in_part() -> None:
