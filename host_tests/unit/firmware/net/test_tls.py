@@ -15,7 +15,7 @@ from fieldpost.certs.authority import Authority
 from fieldpost.config import report
 from firmware.config import check as config
 from firmware.log import ERROR
-from firmware.net.tls import Tls, check_files
+from firmware.net.tls import Tls, _common_name, check_files
 
 ENOMEM, EPIPE, ECONNRESET, ETIMEDOUT = 12, 32, 104, 110
 
@@ -164,6 +164,17 @@ def test_without_a_certificate_the_hint_is_another(folder: Path) -> None:
         (40, True, False, "the broker wants a client certificate (mqtt.tls.cert_file)"),
         (116, False, False, "the broker wants a client certificate (mqtt.tls.cert_file)"),
         (48, True, True, "the broker refuses our certificate (mqtt.tls.cert_file): unknown ca"),
+        *(
+            (number, True, True, f"the broker refuses our certificate (mqtt.tls.cert_file): {why}")
+            for number, why in (
+                (42, "bad certificate"),
+                (43, "unsupported certificate"),
+                (44, "certificate revoked"),
+                (45, "certificate expired"),
+                (46, "certificate unknown"),
+                (49, "access denied"),
+            )
+        ),
         (
             40,
             False,
@@ -310,6 +321,22 @@ def test_another_nodes_certificate_is_noticed(folder: Path) -> None:
     (notice,) = Tls(StubBoard(), Clock(), other).notices
     assert 'the certificate of "kitchen", not of this node' in notice
     assert make(folder).notices == []
+
+
+@pytest.mark.parametrize(
+    ("der", "name"),
+    [
+        (b"", ""),
+        (b"\x06\x03\x55\x04\x03", ""),
+        (b"\x06\x03\x55\x04\x03\x0c", ""),
+        (b"\x06\x03\x55\x04\x03\x0c\x00", ""),
+        (b"\x06\x03\x55\x04\x03\x0c\x04roof", "roof"),
+        (b"\x06\x03\x55\x04\x03\x0c\x04cut", "cut"),
+        (b"\x06\x03\x55\x04\x03\x0c\x01\xff", ""),
+    ],
+)
+def test_the_name_in_a_certificate_is_found_or_there_is_none(der: bytes, name: str) -> None:
+    assert _common_name(der) == name
 
 
 def test_what_is_not_as_secure_as_it_could_be_is_told_however_little_is_logged(

@@ -282,6 +282,21 @@ def test_a_spoilt_segment_is_skipped_and_counted_and_the_rest_arrives() -> None:
     assert again.depth == 0 and flash.listdir("outbox") == []
 
 
+def test_a_segment_that_proved_spoilt_is_left_open_no_longer() -> None:
+    flash = FakeFlash()
+    outbox = opened(flash)
+    for n in range(200):
+        outbox.put(record(n))
+    (name, *_) = sorted(flash.files)
+    spoilt = bytearray(flash.files[name])
+    spoilt[3 * 66 + 20] ^= 1
+    flash.files[name] = bytes(spoilt)
+    assert outbox.peek(2) == record(2)
+    assert len(flash.open_files) == 2, "one that is read, one that is written"
+    assert outbox.peek(3) is None
+    assert len(flash.open_files) == 1 and outbox.corrupt == 4096 // 66 - 3
+
+
 def test_a_flash_that_refuses_leaves_readings_in_ram_and_is_counted() -> None:
     flash = FakeFlash()
     outbox = opened(flash)

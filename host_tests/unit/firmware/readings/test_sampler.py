@@ -154,6 +154,20 @@ def test_a_new_interval_begins_when_it_is_set() -> None:
     assert (sampler.step(), sampler.taken) == (5000, 2)
 
 
+def test_the_fields_are_those_of_the_last_reading_that_had_as_many() -> None:
+    readings: list[list[Any]] = [[("a", 1)], [("b", 1)], [], [("b", 1), ("c", 1)], [("d", 1)]]
+    sensors = SimpleNamespace(
+        errors={}, start=lambda _seq: 0, again=lambda: 0, collect=lambda: (readings.pop(0), [])
+    )
+    clock, seen = Clock(), []
+    sampler = Sampler(sensors, Counted(), Counted(), clock, 1000, lambda _: None)
+    while readings:
+        sampler.step()
+        seen.append(list(sampler.fields))
+        clock.now_ms += 1000
+    assert seen == [["a"], ["b"], ["b"], ["b", "c"], ["b", "c"]]
+
+
 def test_points_of_the_grid_that_a_busy_node_missed_are_counted() -> None:
     clock = Clock()
     sensors = SimpleNamespace(
