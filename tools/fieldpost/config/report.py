@@ -59,11 +59,7 @@ def check_and_tell(
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         say(f"{count}. `fieldpost config show` lists every key and what it may be.")
         if _lacks_a_board(errors):
-            say(
-                f"All else in it is right, and `fieldpost run {path}` runs it on this computer as "
-                f"it is. For a board `fieldpost provision --config {path}` asks for what is "
-                "missing."
-            )
+            say(_for_a_board(path, errors))
         if not board and any(_NO_PIN in error for error in errors) and not _names_pins(errors):
             say('With "board": "pico-w" in the file, or --board, pins that fit are named.')
         return 1
@@ -88,6 +84,18 @@ def check_and_tell(
 def _lacks_a_board(errors: list[str]) -> bool:
     """Whether all that is wrong with it is that it was never brought to a board."""
     return all(error.startswith(_OF_A_BOARD) for error in errors)
+
+
+def _for_a_board(path: Path, errors: list[str]) -> str:
+    text = (
+        f"All else in it is right, and `fieldpost run {path}` runs it on this computer as it is. "
+    )
+    if all(error.startswith(SECRETS) for error in errors):
+        # As config pull leaves it: secrets stay on the board.
+        text += f"`fieldpost config push {path}` leaves a board the secrets that it has. "
+    return text + (
+        f"For a new board `fieldpost provision --config {path}` asks for what is missing."
+    )
 
 
 def _names_pins(errors: list[str]) -> bool:

@@ -186,6 +186,8 @@ def test_a_folder_for_the_desk_is_told_that_all_else_in_it_is_right_or_what_is_n
     right = check('{"sensors": [{"type": "internal"}]}')
     assert "node: missing" in right and "secrets.json: missing" in right
     assert f"All else in it is right, and `fieldpost run {tmp_path}` runs it" in right
+    assert "config push" not in right
+    assert "leaves a board the secrets" in check('{"node": "n", "mqtt": {"host": "h"}}')
     for sensor, why in ("dhr", 'found "dhr"'), ("dht", "no pin 23"):
         wrong = check(json.dumps({"sensors": [{"type": sensor, "pin": 23}]}))
         assert why in wrong and "node: missing" in wrong and "All else" not in wrong
