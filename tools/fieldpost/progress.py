@@ -99,17 +99,18 @@ class FlashScreen:
     def count_down(self, where: str, what: str, left_s: float, total_s: float) -> None:
         """A wait that ends at the latest in `left_s`, of `total_s`. Elsewhere than in a terminal
         it is told once."""
+        left = _clock(left_s) + " left"
         with self._lock:
             if self._steps.get(where) != what:
                 self._steps[where] = what
                 if where in self._tasks:
                     self._bars.remove_task(self._tasks[where])
-                self._tasks[where] = self._bars.add_task(what, total=total_s, where=where)
+                self._tasks[where] = self._bars.add_task(
+                    what, total=total_s, where=where, left=left
+                )
                 if not self._console.is_terminal:
                     self.say(where, f"{what}, {_clock(total_s)} at most")
-            self._bars.update(
-                self._tasks[where], completed=total_s - left_s, left=_clock(left_s) + " left"
-            )
+            self._bars.update(self._tasks[where], completed=total_s - left_s, left=left)
 
     def finished(self, where: str) -> None:
         """No more to come from `where`."""

@@ -111,18 +111,18 @@ class _Expected:
         self._port = port
         self._screen = screen
         self._begin = time.monotonic()
-        self._what = "waiting for a wake, or its RESET button"
+        self._what = "waiting for a wake or RESET"
         self._due = self._begin + wait_s
         self._sleep_s = wait_s
         interval_s = intervals.interval_s(port)
         if interval_s:
-            self._expect(interval_s, f"waiting for its next wake, one each {interval_s:g} s")
+            self._expect(interval_s, f"asleep, wakes every {interval_s:g} s")
 
     def hear(self, console: bytes) -> bool:
         """What the board has printed until now; whether it has gone to sleep with that."""
         sleep_s = intervals.asleep_s(console[console.rfind(_NODE_STARTS) + 1 :])
         if sleep_s is not None:
-            self._expect(sleep_s, "waiting for its next wake")
+            self._expect(sleep_s, "asleep until its next wake")
         return sleep_s is not None
 
     def is_over(self) -> bool:
@@ -135,7 +135,7 @@ class _Expected:
             left_s, total_s = min(left_s, self._due - now), min(self._sleep_s, self.wait_s)
             self._screen.count_down(self._port.device, self._what, max(left_s, 0.0), total_s)
         else:
-            what = "waiting for its wake, which is overdue"
+            what = "its wake is overdue"
             self._screen.count_down(self._port.device, what, left_s, self.wait_s)
         return False
 

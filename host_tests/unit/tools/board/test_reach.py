@@ -131,8 +131,8 @@ def test_a_countdown_goes_to_the_wake_that_the_node_has_told_of(
     # It is awake for less than a try takes, and says "asleep for 2.5 s" then.
     with reach(board.port, told, wait_s=60, connect_s=0.5) as link:
         assert link.eval("1") == 1
-    assert told.waits[0] == "waiting for a wake, or its RESET button" and told.left[0] > 50
-    after = told.waits.index("waiting for its next wake")
+    assert told.waits[0] == "waiting for a wake or RESET" and told.left[0] > 50
+    after = told.waits.index("asleep until its next wake")
     assert told.left[after] <= 2.5
 
 
@@ -146,7 +146,7 @@ def test_a_countdown_goes_by_the_interval_that_the_board_was_given(
     told = Told()
     with reach(board.port, told, wait_s=60, connect_s=0.5) as link:
         assert link.eval("1") == 1
-    assert told.waits[0] == "waiting for its next wake, one each 90 s" and told.left[0] <= 60
+    assert told.waits[0] == "asleep, wakes every 90 s" and told.left[0] <= 60
     assert any("is waited for 60 s" in text and "--wait 96" in text for text in told.said)
 
 
