@@ -52,9 +52,11 @@ def judge(found: dict[str, Any], add: Add) -> None:
     ):
         sizes = found.get(figure) or {}
         now, before = sizes.get(NOW), sizes.get(BEFORE)
-        known = now is not None and before is not None
-        form = f"{{:.1f}} kB, {before / _KB:.1f} before" if known else ""
-        add(target, now / _KB if known else None, before / _KB if known else 0, form, least)
+        if now is None or before is None:
+            add(target, None, 0, "", least)
+        else:
+            form = f"{{:.1f}} kB, {before / _KB:.1f} before"
+            add(target, now / _KB, before / _KB, form, least)
 
 
 def render(found: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from benchmarks import plots, report_phases, targets, wake_phases
 from fieldpost.errors import CommandError
 
 
-def _marks(scale: float, *, delivers: bool) -> list[tuple[str, int, int, int]]:
+def _marks(scale: float, *, delivers: bool) -> list[tuple[Any, ...]]:
     """As the board tells of them, in microseconds."""
     first = [
         ("main.py", 50, 0, 0),
