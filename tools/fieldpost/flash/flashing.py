@@ -119,7 +119,7 @@ def flash_by_hand(wish: Wish, screen: Screen) -> Outcome:
     write to that."""
     begin = time.monotonic()
     try:
-        limit_s = max(wish.limits.hand_s, wish.limits.wake_s)
+        limit_s = wish.limits.wake_s or wish.limits.hand_s
         found = waiting.for_any(limit_s, _places(wish), lambda: targets((), False), screen)
         if isinstance(found, str):
             return flash(found, wish, screen)
