@@ -39,6 +39,7 @@ _HEAPS = {
     "Fieldpost's client": "measure_clients.measure_client",
 }
 NODE = "Fieldpost's whole node"
+_QUICK = ("Fieldpost", "umqtt.simple", "Fieldpost's client", NODE)
 _TRIES = 2
 _DELIVERY_S = 25.0
 
@@ -56,18 +57,19 @@ def measure(
     say(f"footprint, {engine.title}: compiling")
     sizes = {name: len(data) for name, data in for_emulator(engine.platform).modules.items()}
     clients = clients_for_board(parts)
-    sizes |= {name: len(data) for name, data in clients.items()}
+    others = {name: len(data) for name, data in clients.items()}
     board = BenchBoard(engine, image, clients)
     found: dict[str, Any] = {"board": engine.title, "image": image.stem}
-    found |= {"emulator": board.emulator, "mpy_bytes": dict(sorted(sizes.items()))}
+    found |= {"emulator": board.emulator, "mpy_bytes": dict(sorted((sizes | others).items()))}
 
     def boot() -> Emulator:
         return board.boot({PORT: broker.port})
 
-    found["heap"], modules = _heap(parts, board, boot, say)
+    found["heap"], modules = _heap(parts, board, boot, quick, say)
     found["loaded"] = sorted(files_of(modules, sizes))
     found["segments"] = _segments(parts, board, boot, quick, say)
-    found["tls"] = footprint_tls.measure(board, folder, quick, say)
+    if not quick:
+        found["tls"] = footprint_tls.measure(board, folder, say)
     return found
 
 
@@ -93,7 +95,11 @@ def clients_for_board(parts: Parts) -> dict[str, bytes]:
 
 
 def _heap(
-    parts: Parts, board: BenchBoard, boot: Callable[[], Emulator], say: Callable[[str], None]
+    parts: Parts,
+    board: BenchBoard,
+    boot: Callable[[], Emulator],
+    quick: bool,
+    say: Callable[[str], None],
 ) -> tuple[dict[str, Any], list[str]]:
     """(client -> stage -> bytes, or why not; the modules that a Pico W's node has loaded)."""
     heap: dict[str, Any] = {}
@@ -102,7 +108,7 @@ def _heap(
     calls[NODE] = f"measure.measure_node({board.depth})"
     modules: list[str] = []
     for name, call in calls.items():
-        if name in parts.missing:
+        if name in parts.missing or (quick and name not in _QUICK):
             continue
         for _ in range(_TRIES):
             say(f"footprint, {board.engine.title}: heap of {name}")
@@ -147,6 +153,9 @@ def _segments(
         for name, (client, script, options, each) in _DELIVERIES.items():
             row: Row = {"client": name, "readings": readings}
             rows.append(row)
+            if quick and name not in _QUICK:
+                row["not_run"] = "not in a quick run"
+                continue
             if client in parts.missing:
                 row["not_run"] = parts.missing[client]
                 continue

@@ -19,11 +19,9 @@ _TRIES = 2
 _NAMES = {"ca": "ca_file", "cert": "cert_file", "key": "key_file"}
 
 
-def measure(
-    board: BenchBoard, folder: Path, quick: bool, say: Callable[[str], None]
-) -> dict[str, Any]:
+def measure(board: BenchBoard, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """`node`, `clients` by name: stages. `certificates`: rows of Fieldpost's by certificate."""
-    chains = certificates.make(folder, quick, GATEWAY)
+    chains = certificates.make(folder, False, GATEWAY)
     found: dict[str, Any] = {"clients": {}, "certificates": []}
     with ExitStack() as stack:
         brokers = [stack.enter_context(Broker("mosquitto", tls=one.broker)) for one in chains]
