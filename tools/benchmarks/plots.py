@@ -42,7 +42,7 @@ def draw(folder: Path, results: dict[str, Any]) -> None:
             _scaling(folder / "scaling.png", results["scaling"])
         if results.get("recovery"):
             _recovery(folder / "recovery.png", results["recovery"])
-        if results.get("phases"):
+        if results.get("phases", {}).get("wakes"):
             report_phases.draw(folder / "phases.png", results["phases"], _save)
 
 

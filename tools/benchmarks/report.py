@@ -45,7 +45,7 @@ def render(results: dict[str, Any]) -> str:
         parts.append(_recovery(results["recovery"]))
     if results.get("deployment"):
         parts.append(_deployment(results["deployment"]))
-    if results.get("phases"):
+    if results.get("phases", {}).get("wakes"):
         parts.append(report_phases.render(results["phases"]))
     for name, why in results["not_run"].items():
         parts.append(f"Not run: {name}: {why}.")

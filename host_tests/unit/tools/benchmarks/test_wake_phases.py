@@ -134,3 +134,20 @@ def test_what_the_console_lost_or_the_node_did_is_no_result() -> None:
         wake_phases.told([wake, 'MARK ["main'])
     with pytest.raises(CommandError, match="restart"):
         wake_phases.told([wake.replace('""', '"restart"')])
+
+
+def test_a_board_that_can_t_be_measured_does_not_end_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(*_: Any) -> None:
+        raise CommandError("no such QEMU\nand more")
+
+    monkeypatch.setattr(wake_phases, "_unpack", lambda _: "no history")
+    monkeypatch.setattr(wake_phases, "_measure_board", missing)
+    found = wake_phases.measure(None, None, False, lambda _: None)  # type: ignore[arg-type]
+    assert found["not_run"] == {
+        "a wake of the code before": "no history",
+        "wakes of the Pico W": "no such QEMU",
+        "wakes of the ESP32-C3": "no such QEMU",
+    }
+    assert {row["met"] for row in targets.judge({"phases": found})[-6:]} == {None}
