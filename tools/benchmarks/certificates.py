@@ -48,15 +48,13 @@ def _own(folder: Path, host: str) -> tuple[Chain, Chain]:
     authority.create("Bench")
     authority.issue_server([host])
     authority.issue_node(NODE)
-    files = {"ca": authority.broker / "ca.crt", "cert": authority.broker / "server.crt"}
-    key = authority.broker / "server.key"
+    names = ("ca.crt", "server.crt", "server.key")
+    ours, cert, key = (authority.broker / name for name in names)
     node = folder / "nodes" / NODE
     ca = {"ca": str(node / "ca.der")}
-    shown = len(
-        x509.load_pem_x509_certificate(files["cert"].read_bytes()).public_bytes(Encoding.DER)
-    )
-    one = Chain(OWN, ServerTls(**files, key=key), ca, shown)
-    theirs = ServerTls(**files, key=key, acl="topic readwrite #\n")
+    shown = len(x509.load_pem_x509_certificate(cert.read_bytes()).public_bytes(Encoding.DER))
+    one = Chain(OWN, ServerTls(ours, cert, key), ca, shown)
+    theirs = ServerTls(ours, cert, key, acl="topic readwrite #\n")
     own = {"cert": str(node / "cert.der"), "key": str(node / "key.der")}
     return one, Chain(MUTUAL, theirs, ca | own, shown)
 

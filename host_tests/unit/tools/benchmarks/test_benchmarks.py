@@ -127,13 +127,14 @@ def test_a_wake_over_tls_takes_four_round_trips_and_its_tables_say_so(
 ) -> None:
     need_mosquitto("only it is measured over TLS")
     # On a busy machine an acknowledgement is late, and a ping asks for it: a trip of its own.
+    ours: dict[str, Any] = {"round_trips": None}
+    measured: dict[str, Any] = {}
     for attempt in range(3):
-        folder = tmp_path / str(attempt)
-        folder.mkdir()
-        measured = tls.measure(found, folder, True, lambda text: None)
-        (ours,) = [row for row in measured["clients"] if row["client"] == "Fieldpost"]
-        if ours["round_trips"] <= 4:
-            break
+        if ours["round_trips"] != 4:
+            folder = tmp_path / str(attempt)
+            folder.mkdir()
+            measured = tls.measure(found, folder, True, lambda text: None)
+            (ours,) = [row for row in measured["clients"] if row["client"] == "Fieldpost"]
     assert ours["round_trips"] == 4
     text = report_tls.render(measured)
     assert f"| Fieldpost | 1 | not run | {ours['ms']:,.0f} |" in text
