@@ -22,6 +22,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Where it is set, each of the processes that tests start would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 

@@ -108,11 +108,12 @@ def test_a_node_whose_starts_have_failed_so_often_is_in_safe_mode(failed: int) -
 def test_a_node_that_sleeps_reports_its_health_when_the_interval_is_over() -> None:
     built = Built(mode="duty_cycle", health_s=600, sensors=[{"type": "simulated"}])
     reports_ms: list[int] = []
-    built.node.uplink = SimpleNamespace(
+    uplink: Any = SimpleNamespace(
         connect=lambda status: None,
         closed=lambda: None,
         publish_health=lambda node, more: reports_ms.append(built.time.elapsed_ms),
     )
+    built.node.uplink = uplink
     for wait_ms in (5000, 599_999, 1, 600_000):
         built.time.advance_ms(wait_ms)
         built.node.connect()
@@ -145,7 +146,7 @@ def test_a_trial_that_failed_restarts_the_node_in_order(
 
 
 def test_a_new_interval_is_in_seconds() -> None:
-    node = Built().node
+    node: Any = Built().node
     node.apply("sample_s", 15)
     assert (node.settings["sample_s"], node.sampler.interval_ms) == (15, 15_000)
 
