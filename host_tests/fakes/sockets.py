@@ -65,6 +65,7 @@ class FakeSocket:
         stack.sockets_made += 1
         self.number = stack.sockets_made
         self.connection: Connection | None = None
+        self.options: list[tuple[int, int, Any]] = []  # set, and of no effect here
         self.state = "new"
         self._stack = stack
         self._port = stack.port
@@ -88,8 +89,9 @@ class FakeSocket:
         self._check_open()
         self._timeout_us = None if timeout_s is None else int(timeout_s * 1_000_000)
 
-    def setsockopt(self, _level: int, _option: int, _value: Any) -> None:
+    def setsockopt(self, level: int, option: int, value: Any) -> None:
         self._check_open()
+        self.options.append((level, option, value))
 
     def fileno(self) -> int:
         return -1 if self.state == "closed" else self.number

@@ -42,6 +42,13 @@ def test_each_packet_of_umqtt_simple_leaves_as_one_segment(version: str, port: s
     assert bench.stack.open_sockets == []
 
 
+def test_no_segment_waits_for_the_one_before_it(version: str, port: str) -> None:
+    bench = Bench(port)
+    PlainClient(bench, version).sends("connect")
+    (socket,) = bench.stack.open_sockets
+    assert (6, 1, 1) in socket.options, "IPPROTO_TCP, TCP_NODELAY"
+
+
 def test_its_own_counters_are_what_crossed_the_network(version: str, port: str) -> None:
     bench = Bench(port)
     client = PlainClient(bench, version)

@@ -271,7 +271,7 @@ def test_a_grid_that_goes_on_from_what_was_kept_gives_the_same_times(seed: int) 
         now_ms = due_ms
 
 
-@pytest.mark.parametrize(("back", "points_left_out"), [(0.45, 0), (0.55, 1)])
+@pytest.mark.parametrize(("back", "points_left_out"), [(0.45, 0), (0.5, 0), (0.55, 1)])
 def test_a_clock_that_goes_back_by_less_than_half_an_interval_costs_no_point(
     back: float, points_left_out: int
 ) -> None:

@@ -54,6 +54,24 @@ def test_the_backoff_begins_anew_only_after_a_stable_minute() -> None:
         assert (len(tries) >= 4 and tries[0] <= 2000) == anew
 
 
+def test_the_minute_is_over_at_its_end() -> None:
+    bench = LinkBench()
+    bench.session.error = OSError(ETIMEDOUT)
+    bench.step()
+    bench.session.error = None
+    while not bench.link.is_up:
+        bench.run_s(1)
+    settled: list[bool] = []
+    bench.link._recovery.settled = lambda: settled.append(True)
+    up_ms = bench.link.clock.uptime_ms() - bench.link._up_since_ms
+    bench.run_s((59_999 - up_ms) / 1000)
+    bench.step()
+    assert not settled
+    bench.time.advance_ms(1)
+    bench.step()
+    assert settled
+
+
 def test_a_base_and_cap_of_ones_own_are_kept() -> None:
     bench = LinkBench(base_s=0.5, cap_s=4)
     bench.session.error = OSError(ETIMEDOUT)
@@ -84,6 +102,8 @@ def test_the_means_grow_from_rejoin_to_radio_to_restart() -> None:
     assert bench.user.restarts_ms == []
     bench.run_s(40)
     assert 3_600_000 <= bench.user.restarts_ms[0] <= 3_630_000
+    assert "link: nothing for 15 min, radio off and on" in bench.lines
+    assert "link: nothing for 60 min, restarting" in bench.lines
     # Each time after leaving or switching off, the station is started anew.
     for index, call in enumerate(station.calls[:-1]):
         if call != "start":

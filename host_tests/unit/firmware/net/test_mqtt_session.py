@@ -504,6 +504,16 @@ def test_a_will_is_published_when_the_node_vanishes_and_only_then(version: str) 
 # Publishing -------------------------------------------------------------------------------------
 
 
+def test_only_subscriptions_are_remembered_by_their_topic(
+    version: str,
+) -> None:
+    bench = SessionBench(version)
+    bench.open()
+    bench.session.publish(b"status", b"1", True, 1)
+    bench.session.subscribe(b"cmd")
+    assert list(bench.session._subscriptions.values()) == [b"cmd"]
+
+
 def test_publish_carries_topic_payload_qos_and_retain_of_any_size(version: str, port: str) -> None:
     bench = SessionBench(version, port)
     bench.open()
