@@ -31,6 +31,7 @@ class Measured(NamedTuple):
     wakes: int
     deliveries: int
     boot_ms: Range | None
+    measuring_boot_ms: Range | None
     sample_ms: Range | None
     join_ms: Range | None
     connect_ms: Range | None
@@ -70,7 +71,10 @@ def summarise(wakes: list[dict[str, float]]) -> Measured:
     return Measured(
         wakes=len(wakes),
         deliveries=len(delivered),
-        boot_ms=_spread(wake["boot_ms"] for wake in wakes if "boot_ms" in wake),
+        boot_ms=_spread(w["boot_ms"] for w in wakes if "boot_ms" in w and "join_ms" in w),
+        measuring_boot_ms=_spread(
+            w["boot_ms"] for w in wakes if "boot_ms" in w and "join_ms" not in w
+        ),
         sample_ms=_spread(wake["sample_ms"] for wake in wakes if "sample_ms" in wake),
         join_ms=join_ms,
         connect_ms=_spread(wake["connect_ms"] for wake in delivered if "connect_ms" in wake),
@@ -85,7 +89,8 @@ def apply(node: Node, measured: Measured, name: str) -> Node:
     times = {
         key: value
         for key, value in measured._asdict().items()
-        if key in ("boot_ms", "connect_ms", "reading_ms") and value is not None
+        if key in ("boot_ms", "measuring_boot_ms", "connect_ms", "reading_ms")
+        and value is not None
     }
     text = f"measured: {name}, {measured.wakes} wakes, {measured.deliveries} deliveries"
     board = replace(node.board, **times, sources=node.board.sources | dict.fromkeys(times, text))
@@ -94,6 +99,7 @@ def apply(node: Node, measured: Measured, name: str) -> Node:
         board=board,
         measured_join_ms=measured.join_ms,
         measured_sample_ms=measured.sample_ms,
+        builds_always=node.builds_always and measured.measuring_boot_ms is None,
     )
 
 

@@ -58,6 +58,8 @@ class Node:
     # From a node's log: the whole join in ms, instead of the board's figures.
     measured_join_ms: Range | None = None
     measured_sample_ms: Range | None = None
+    # A wake that only measures builds the node, too (firmware/duty_cycle/cycle.py, _reads_alone).
+    builds_always: bool = False
 
     def slowest_ms(self, case: str) -> float:
         """How long the sensors take, all at once."""
@@ -100,16 +102,21 @@ def node_from(
         # A clean session has no commands that waited.
         listen_ms=0.0 if settings["mqtt"]["clean"] else _LISTEN_MS,
         listens_to_sensors=any(one.get("sends") for one in settings["sensors"]),
+        builds_always=settings["outbox"]["durability"] == "reading"
+        or settings["awake_pin"] is not None
+        or settings["setup_pin"] is not None
+        or any(one.get("watched") for one in settings["sensors"]),
         extra_ua=extra_ua,
     )
 
 
 def sampling_wake(node: Node, case: str) -> list[Phase]:
     """A wake that measures and sleeps again, the radio off."""
+    board = node.board
     sensors_ma = _sensors_ma(node, case, 0, node.slowest_ms(case))
-    waiting = node.board.cpu_ma if node.listens_to_sensors else node.board.wait_ma
+    waiting = board.cpu_ma if node.listens_to_sensors else board.wait_ma
     return [
-        *_boot(node.board, case),
+        *_boot(board, board.boot_ms if node.builds_always else board.measuring_boot_ms, case),
         Phase("sample", node.slowest_ms(case), waiting.at(case) + sensors_ma),
     ]
 
@@ -117,7 +124,7 @@ def sampling_wake(node: Node, case: str) -> list[Phase]:
 def delivering_wake(node: Node, case: str) -> list[Phase]:
     """A wake that measures while it joins, then connects and delivers all readings."""
     board = node.board
-    phases = _boot(board, case)
+    phases = _boot(board, board.boot_ms, case)
     radio_ma = board.radio_ma.at(case)
     start_ms = 0.0 if node.measured_join_ms else board.radio_start_ms.at(case)
     now_ms = 0.0
@@ -205,8 +212,8 @@ def days(node: Node, cell: Cell, case: str, temperature_c: float = 20.0) -> floa
     return life_days(cell, from_cell_ua, case, temperature_c)
 
 
-def _boot(board: Board, case: str) -> list[Phase]:
-    boot_ms = board.loader_ms.at(case) + board.boot_ms.at(case)
+def _boot(board: Board, program_ms: Range, case: str) -> list[Phase]:
+    boot_ms = board.loader_ms.at(case) + program_ms.at(case)
     return [Phase("boot", boot_ms, board.boot_ma.at(case))]
 
 
