@@ -122,8 +122,8 @@ def _field_error(field, name, fields):
             )
         if _matches(field, other) or _matches(other, field):
             if field == "*":  # Which it has, only the driver knows.
-                text = f'any field ("*"), those of {taker}, too: give this one "prefix": true'
-                return f'{text}, so that its fields begin with "{name}_"' if name else text
+                text = f'any field ("*"), so those of {taker}: give this one "prefix": true'
+                return f'{text}, so its fields begin with "{name}_"' if name else text
             shown = other if field[-1] == "*" else field
             text = f'"{shown}" as {taker} does: give one of them "prefix": true'
             return f'{text}; for this one that makes "{name}_{shown}"' if name else text

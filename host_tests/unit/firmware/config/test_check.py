@@ -387,8 +387,8 @@ def test_a_field_cannot_take_the_place_of_a_later_device_or_of_the_reading_itsel
 def test_what_a_star_stands_for_is_said_where_a_driver_of_ones_own_clashes() -> None:
     own = {"type": "driver", "driver": "mine:Mine", "pin": 5}
     assert only_error(sensors({"type": "dht", "pin": 4}, own)) == (
-        'sensors[1]: publishes any field ("*"), those of sensors[0], too: give this one '
-        '"prefix": true, so that its fields begin with "driver_"'
+        'sensors[1]: publishes any field ("*"), so those of sensors[0]: give this one '
+        '"prefix": true, so its fields begin with "driver_"'
     )
     assert errors_of(sensors({"type": "dht", "pin": 4}, {**own, "prefix": True})) == []
 
