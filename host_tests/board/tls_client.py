@@ -71,7 +71,7 @@ def squeeze(ssid, host, port, node, step=2048):
     said = None
     gc.collect()
     # In steps, so that one place after another in the handshake is the one that finds no room.
-    for free_kb in (10, 22, 34, 40, 46, 52, 60):
+    for free_kb in (10, 22, 34, 40, 46, 52, 60, 68, 76):
         hog = []
         gc.collect()
         while gc.mem_free() > free_kb * 1024:
