@@ -111,6 +111,7 @@ def known() -> set[str]:
     return {one[3:] for one in dir(commands.Commands) if one.startswith("do_")}
 
 
+@pytest.mark.slow
 def test_a_node_that_is_awake_does_every_command(awake: Node, run: Run) -> None:
     assert exercise(awake, run) | restart(awake, run) == known()
 
@@ -181,6 +182,7 @@ def test_an_offline_node_is_said_so(awake: Node, run: Run) -> None:
     assert status == 1 and "awake did not answer" in error
 
 
+@pytest.mark.slow
 def test_the_log_is_bounded_and_its_level_is_set_by_configuration_and_command(
     tmp_path: Path, broker: brokers.Broker, run: Run
 ) -> None:

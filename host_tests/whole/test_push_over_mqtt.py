@@ -125,6 +125,7 @@ def test_what_needs_no_restart_is_in_force_at_once_and_a_reading_is_asked_for(
         assert node.config()["sample_s"] == 1800
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_is_told_with_its_reason_and_the_way_back(
     tmp_path: Path, broker: brokers.Broker
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_trial_that_fails_is_told_with_its_reason_and_the_way_back(
         assert told["ok"] and json.loads((tmp_path / "b" / "config.json").read_text()) == before
 
 
+@pytest.mark.slow
 def test_a_node_that_sleeps_is_told_all_in_one_wake_and_says_when_it_is_due(
     tmp_path: Path, broker: brokers.Broker
 ) -> None:
@@ -158,6 +160,7 @@ def test_a_node_that_sleeps_is_told_all_in_one_wake_and_says_when_it_is_due(
         assert ran.status == 0, ran
 
 
+@pytest.mark.slow
 def test_a_sleeper_goes_back_by_itself_too(tmp_path: Path, broker: brokers.Broker) -> None:
     need_a_broker_that_keeps_what_a_sleeper_is_told()
     with node_in(tmp_path, "drowsy", broker, mode="duty_cycle", sample_s=1) as node:
@@ -194,6 +197,7 @@ def test_a_power_cut_between_two_parts_loses_none_and_changes_nothing(
         node.close()
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_in_which_state_the_node_is(tmp_path: Path, broker: brokers.Broker) -> None:
     need_a_broker_that_keeps_what_a_sleeper_is_told()
     with node_in(tmp_path, "far", broker, mode="duty_cycle", sample_s=600) as node:

@@ -65,6 +65,7 @@ def test_a_package_says_what_it_is_for_and_has_a_row_if_it_does_more(tmp_path: P
     assert text.count("`__init__.py`") == 1
 
 
+@pytest.mark.slow
 def test_a_module_that_is_new_or_gone_makes_the_page_stale(tmp_path: Path) -> None:
     for folder in ("firmware", "lib", "tools/fieldpost"):
         shutil.copytree(

@@ -201,6 +201,7 @@ def completed(words: str, **environment: str) -> list[str]:
     return told.stdout.split()
 
 
+@pytest.mark.slow
 def test_the_shell_completes_keys_and_commands_and_is_quiet_without_a_broker() -> None:
     assert "bme280" in completed("config show bme")
     assert completed("config show mqtt.tls.s") == ["mqtt.tls.server_name"]
@@ -209,6 +210,7 @@ def test_the_shell_completes_keys_and_commands_and_is_quiet_without_a_broker() -
     assert completed("cmd ki", FIELDPOST_BROKER="mqtt://127.0.0.1:1") == []
 
 
+@pytest.mark.slow
 def test_the_shell_completes_the_keys_that_get_and_set_take() -> None:
     assert completed("cmd kitchen get sample") == ["sample_s"]
     assert completed("cmd kitchen set sample") == ["sample_s="]

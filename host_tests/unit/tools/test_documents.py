@@ -96,6 +96,7 @@ def prose(path: Path) -> str:
     return "\n".join(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["firmware", "lib", "tools", "host_tests"])
 def test_every_path_that_a_comment_names_exists(folder: str) -> None:
     path_of_ours = re.compile(rf"(?<![\w/.\-{{])((?:{_FOLDERS})[\w/]+\.(?:py|md|toml|json))\b")

@@ -44,6 +44,7 @@ def run(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_new_type_has_four_hand_written_parts_and_passes_the_tests_as_it_is_written(
     tmp_path: Path,
 ) -> None:

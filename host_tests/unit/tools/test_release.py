@@ -46,6 +46,7 @@ def commit(root: Path) -> None:
     git(root, "config", "user.email", "ann@example.org")
 
 
+@pytest.mark.slow
 def test_what_is_in_order_is_built_and_tagged_only_when_told_to(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

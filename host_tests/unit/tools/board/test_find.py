@@ -75,6 +75,7 @@ def test_the_application_is_not_imported_to_ask_for_its_version(node: RawReplBoa
     assert not (node.folder / "imported").exists()
 
 
+@pytest.mark.slow
 def test_tools_1_silent_and_chatty_ports_are_asked_at_once_and_hold_nobody_up(
     node: RawReplBoard,
 ) -> None:
@@ -89,6 +90,7 @@ def test_tools_1_silent_and_chatty_ports_are_asked_at_once_and_hold_nobody_up(
     assert all(board.detail for board in found[:9])
 
 
+@pytest.mark.slow
 def test_tools_1_a_driver_that_hangs_in_open_is_left_behind(
     monkeypatch: pytest.MonkeyPatch, node: RawReplBoard
 ) -> None:

@@ -58,6 +58,7 @@ def test_tools_1_the_first_call_after_plug_in_enters_the_raw_repl(make: Make) ->
         assert link.eval("6 * 7") == 42
 
 
+@pytest.mark.slow
 def test_a_board_that_answers_each_try_late_is_not_misunderstood(make: Make) -> None:
     board = make()
     board.be_busy(4.0)
@@ -65,6 +66,7 @@ def test_a_board_that_answers_each_try_late_is_not_misunderstood(make: Make) -> 
         assert [link.eval(f"{n} * 7") for n in range(3)] == [0, 7, 14]
 
 
+@pytest.mark.slow
 def test_a_board_that_was_given_up_while_busy_is_not_misunderstood_by_the_next(
     make: Make,
 ) -> None:
@@ -218,6 +220,7 @@ def test_hard_reset_and_bootloader_reach_the_chip(make: Make) -> None:
     assert board.in_bootloader.wait(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["restart", "close"])
 def test_a_board_whose_sleeps_no_longer_end_is_started_again_by_a_hard_reset(
     make: Make, how: str

@@ -69,6 +69,7 @@ def _as(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr(reaching, "port_named", lambda name: replace(real(name), kind=kind))
 
 
+@pytest.mark.slow
 def test_behind_a_bridge_the_reset_lines_wake_it_into_its_boot_window(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +87,7 @@ def test_behind_a_bridge_the_reset_lines_wake_it_into_its_boot_window(
     assert (board.folder / "saved").read_text() == "x", "more than one Ctrl-C, or none"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vanishes", [True, False])
 def test_without_such_lines_it_is_taken_at_its_next_wake(make: Make, vanishes: bool) -> None:
     # A chip whose own USB is there at once hears nothing before it has started.
@@ -104,6 +106,7 @@ def test_without_such_lines_it_is_taken_at_its_next_wake(make: Make, vanishes: b
         assert (board.folder / "saved").read_text() == "x"
 
 
+@pytest.mark.slow
 def test_a_wake_that_was_too_short_is_followed_by_the_next(make: Make) -> None:
     board = make(sleeping_node(awake=0.0, asleep_ms=1000), vanishes=True, deaf_s=1.0)
     assert board.is_asleep.wait(20)
@@ -114,6 +117,7 @@ def test_a_wake_that_was_too_short_is_followed_by_the_next(make: Make) -> None:
         assert link.eval("1") == 1
 
 
+@pytest.mark.slow
 def test_a_countdown_goes_to_the_wake_that_the_node_has_told_of(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +140,7 @@ def test_a_countdown_goes_to_the_wake_that_the_node_has_told_of(
     assert told.left[after] <= 2.5
 
 
+@pytest.mark.slow
 def test_a_countdown_goes_by_the_interval_that_the_board_was_given(
     make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -172,6 +177,7 @@ def test_an_interval_is_known_of_the_board_that_was_last_given_one(
     intervals.remember(last.device, {"mode": "duty_cycle"})
 
 
+@pytest.mark.slow
 def test_a_node_that_is_awake_and_busy_is_not_reset(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +190,7 @@ def test_a_node_that_is_awake_and_busy_is_not_reset(
     assert circuit.resets == 0
 
 
+@pytest.mark.slow
 def test_a_port_that_comes_later_is_waited_for_and_one_that_never_comes_is_named(
     make: Make, tmp_path: Path
 ) -> None:
@@ -198,6 +205,7 @@ def test_a_port_that_comes_later_is_waited_for_and_one_that_never_comes_is_named
         reach(str(tmp_path / "tty9"), Told(), wait_s=0)
 
 
+@pytest.mark.slow
 def test_every_wait_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     begin = time.monotonic()
     with silent_port() as port, pytest.raises(NoAnswer, match="RESET"):
@@ -207,6 +215,7 @@ def test_every_wait_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert time.monotonic() - begin < 15
 
 
+@pytest.mark.slow
 def test_a_chip_that_starts_without_micropython_is_told_at_once(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

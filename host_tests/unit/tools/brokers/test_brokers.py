@@ -198,6 +198,7 @@ def test_a_tap_hands_on_both_ways_and_goes_silent_where_it_is_told() -> None:
             client.open("again", NODE)
 
 
+@pytest.mark.slow
 def test_a_real_broker_is_asked_and_told_apart(tmp_path: Path) -> None:
     with RunningBroker(amqtt.KIND, amqtt.KIND.install(Cache(tmp_path))) as broker:
         assert probes.retained(broker.port) == "kept"
@@ -226,6 +227,7 @@ def test_a_tap_that_cannot_read_hands_on_and_notes_the_ends_alone() -> None:
         assert all(one.packet is None for one in between.passed())
 
 
+@pytest.mark.slow
 def test_what_a_node_takes_is_known_from_its_console(tmp_path: Path) -> None:
     """Else whatever arrives would look as if it had come twice, and no loss would be seen."""
     if not find_micropython():
@@ -248,6 +250,7 @@ sys.exit(command.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_brokers_and_nodes_end_with_the_command(how: signal.Signals, tmp_path: Path) -> None:
     if not find_micropython():

@@ -81,6 +81,7 @@ def heard(client: ProbeClient, least: int) -> set[tuple[str, bytes]]:
     return {(one.topic, one.payload) for one in client.of("PUBLISH")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [mosquitto, amqtt], ids=["mosquitto", "amqtt"])
 def test_each_account_has_the_rights_that_the_page_tells_and_no_more(
     run: Callable[[Installed, Place], Command], tmp_path: Path

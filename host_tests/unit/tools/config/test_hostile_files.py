@@ -145,6 +145,7 @@ def test_any_json_file_is_read_or_refused_in_words(name: str, tmp_path: Path) ->
         run(tmp_path, "provision", "--from", str(answers), "--to", str(out))
 
 
+@pytest.mark.slow
 def test_any_configuration_is_checked_or_refused_in_words(tmp_path: Path) -> None:
     source = random.Random(SEED)
     ended: dict[int, int] = {}

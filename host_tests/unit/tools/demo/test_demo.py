@@ -212,6 +212,7 @@ for seq in range(1000):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "told"),
     [

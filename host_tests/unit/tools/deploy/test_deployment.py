@@ -57,6 +57,7 @@ def test_a_node_without_settings_is_no_failure_and_how_to_set_it_up_is_said(
     )
 
 
+@pytest.mark.slow
 def test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_module(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -133,6 +134,7 @@ def test_tools_3_the_tree_that_an_older_fieldpost_deployed_makes_way_for_the_pac
     assert (bench.folder / "lib" / "mine.py").exists()
 
 
+@pytest.mark.slow
 def test_a_module_put_there_by_hand_comes_before_the_pack_and_is_told_of(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -182,6 +184,7 @@ def test_a_board_without_a_configuration_is_told_what_comes_next(
     assert not (bench.folder / "ran").exists()
 
 
+@pytest.mark.slow
 def test_what_a_node_that_is_ready_measures_and_what_it_does_not_is_said(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -208,6 +211,7 @@ def test_what_a_node_that_is_ready_measures_and_what_it_does_not_is_said(
     assert warning.startswith("no reading came in time") and "fieldpost monitor" in warning
 
 
+@pytest.mark.slow
 def test_a_node_that_does_not_get_ready_is_a_failure_that_shows_its_console(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -249,6 +253,7 @@ class Mine:
 """
 
 
+@pytest.mark.slow
 def test_drivers_of_ones_own_are_sent_and_stay_until_they_are_erased(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield bench
 
 
+@pytest.mark.slow
 def test_a_change_is_sent_and_the_node_starts_with_it(bench: Bench, tmp_path: Path) -> None:
     root = project(tmp_path / "one", "one")
     drivers = tmp_path / "drivers"
@@ -81,6 +82,7 @@ def test_a_change_is_sent_and_the_node_starts_with_it(bench: Bench, tmp_path: Pa
     assert following.is_good
 
 
+@pytest.mark.slow
 def test_what_does_not_compile_leaves_the_board_as_it_is_until_it_is_mended(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -114,6 +116,7 @@ def test_a_driver_that_is_no_python_is_told_with_its_line(bench: Bench, tmp_path
         following.close()
 
 
+@pytest.mark.slow
 def test_a_board_that_went_away_is_waited_for(bench: Bench, tmp_path: Path) -> None:
     root = project(tmp_path / "one", "one")
     following = Following(bench, Wish(root))
@@ -138,6 +141,7 @@ def test_a_board_without_settings_is_told_of_and_what_to_do(bench: Bench, tmp_pa
         following.close()
 
 
+@pytest.mark.slow
 def test_what_changed_while_the_board_was_away_is_sent_when_it_is_back(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -263,6 +263,7 @@ _OLD_SIZES = {
 _NEW_SIZES = {"main.py": 300, "module_pack.mpy": 1200, "firmware.pack": 75000}
 
 
+@pytest.mark.slow
 def test_power_cuts_all_along_a_deployment_in_parts(tmp_path: Path) -> None:
     blocks, free = 72, 18
     files = {"/" + path: size for path, size in _OLD_SIZES.items()}
@@ -362,6 +363,7 @@ def test_the_cable_is_pulled_at_many_points_of_a_deployment_in_parts(
     assert {"none"} < set(seen), seen
 
 
+@pytest.mark.slow
 def test_between_two_parts_the_console_and_the_tool_say_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -423,6 +425,7 @@ def test_the_cable_is_pulled_at_many_points_and_the_old_or_the_new_set_boots(
     assert seen == sorted(seen) and set(seen) == {"one", "two"}, seen
 
 
+@pytest.mark.slow
 def test_what_has_arrived_before_the_cut_is_not_sent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,6 +453,7 @@ def test_what_has_arrived_before_the_cut_is_not_sent_again(
         assert bench.ran() == NEW
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["send", "committed"])
 def test_ctrl_c_leaves_the_node_running_on_a_whole_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
@@ -475,6 +479,7 @@ def test_ctrl_c_leaves_the_node_running_on_a_whole_set(
         assert bench.ran() == NEW
 
 
+@pytest.mark.slow
 def test_a_committed_set_is_completed_first_when_the_board_has_not_booted_since(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -497,6 +502,7 @@ def test_a_committed_set_is_completed_first_when_the_board_has_not_booted_since(
         assert bench.ran() == ["three"] * 5
 
 
+@pytest.mark.slow
 def test_a_file_that_arrives_damaged_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

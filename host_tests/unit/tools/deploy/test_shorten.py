@@ -73,6 +73,7 @@ def test_names_that_are_a_modules_own_are_shorter_and_the_program_is_the_same() 
         assert kept in whole, kept
 
 
+@pytest.mark.slow
 def test_lines_stay_where_they_are_and_every_module_is_a_program_still() -> None:
     sources = {
         path: tree.for_board(source.read_bytes())

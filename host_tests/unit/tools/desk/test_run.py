@@ -97,6 +97,7 @@ def reading(
     return told["payload"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "sensors"), [("bus", _ON_BUSES), ("pins", _AT_PINS)])
 def test_each_type_measures_what_it_is_told(
     kind: str,
@@ -130,6 +131,7 @@ def test_who_has_another_chip_is_told_of_a_driver_of_ones_own(tmp_path: Path) ->
         run_command(Options(source=Source(folder)))
 
 
+@pytest.mark.slow
 def test_a_scd4x_measures_when_it_has_had_its_five_seconds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,6 +148,7 @@ def test_pulses_are_counted_between_two_readings(
     assert 2.25 <= got <= 2.75  # one pulse more or less, as with any rain
 
 
+@pytest.mark.slow
 def test_a_table_changes_what_is_measured_and_unplugs_a_device(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -384,6 +387,7 @@ def watched(tmp_path: Path) -> Iterator[Running]:
     running.kill()
 
 
+@pytest.mark.slow
 def test_it_follows_a_driver_from_an_empty_file_to_its_payload(
     watched: Running, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ def plain(line: str, folder: Path) -> str:
     return _MOMENT.sub("", line.replace(f"{folder.resolve()}/", ""))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_driver_comes_from_an_empty_file_to_its_payload_as_the_page_tells(
     tmp_path: Path,

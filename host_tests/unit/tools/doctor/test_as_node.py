@@ -86,6 +86,7 @@ def owner_of(address: BrokerAddress) -> BrokerAddress:
     return BrokerAddress(address.host, address.port, "owner", "secret")
 
 
+@pytest.mark.slow
 def test_a_broker_that_gives_everything_is_left_with_nothing(tmp_path: Path) -> None:
     with broker(tmp_path) as address:
         checks = found(url(address))
@@ -94,6 +95,7 @@ def test_a_broker_that_gives_everything_is_left_with_nothing(tmp_path: Path) -> 
         assert retained(address) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "bad"),
     [
@@ -128,6 +130,7 @@ def test_what_a_brokers_limits_take_from_a_node_is_named(
         assert retained(address) == {}
 
 
+@pytest.mark.slow
 def test_an_account_that_may_only_publish_is_seen_by_the_owners(tmp_path: Path) -> None:
     acl = "user kitchen\ntopic write fieldpost/kitchen/telemetry\ntopic write x/#"
     with restricted(tmp_path, acl) as address:
@@ -143,6 +146,7 @@ def test_an_account_that_may_only_publish_is_seen_by_the_owners(tmp_path: Path) 
         assert retained(owner_of(address)) == {}
 
 
+@pytest.mark.slow
 def test_readings_that_the_permissions_keep_back_are_what_is_needed(tmp_path: Path) -> None:
     acl = "user kitchen\ntopic write fieldpost/other/#"
     with restricted(tmp_path, acl) as address:
@@ -150,6 +154,7 @@ def test_readings_that_the_permissions_keep_back_are_what_is_needed(tmp_path: Pa
     assert checks["readings"].state == "missing" and "readings are lost" in checks["readings"].text
 
 
+@pytest.mark.slow
 def test_a_subscription_that_is_granted_and_brings_nothing_is_seen(tmp_path: Path) -> None:
     """Mosquitto grants every subscription, and asks its ACL when it passes a message on."""
     acl = "user kitchen\ntopic write fieldpost/kitchen/#\ntopic write homeassistant/#"
@@ -163,6 +168,7 @@ def test_a_subscription_that_is_granted_and_brings_nothing_is_seen(tmp_path: Pat
         assert retained(owner_of(address)) == {}
 
 
+@pytest.mark.slow
 def test_an_owner_who_may_not_read_is_told_so_and_no_right_of_the_node_is_doubted(
     tmp_path: Path,
 ) -> None:
@@ -177,6 +183,7 @@ def test_an_owner_who_may_not_read_is_told_so_and_no_right_of_the_node_is_doubte
         assert retained(owner_of(address)) == {}
 
 
+@pytest.mark.slow
 def test_an_owner_who_may_not_send_a_command_does_not_blame_the_node(tmp_path: Path) -> None:
     acl = "user kitchen\ntopic readwrite #\nuser looker\ntopic read #"
     with restricted(tmp_path, acl) as address:
@@ -186,6 +193,7 @@ def test_an_owner_who_may_not_send_a_command_does_not_blame_the_node(tmp_path: P
     assert checks["readings"].state == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(PLUGIN is None, reason="Mosquitto's dynamic-security plugin is missing")
 def test_a_subscription_that_dynamic_security_refuses_is_named(tmp_path: Path) -> None:
     lines = f"plugin {PLUGIN}\nplugin_opt_config_file {{folder}}/roles.json\n"
@@ -238,6 +246,7 @@ class RunningNode:
         self.heard.append((message.topic, message.payload))
 
 
+@pytest.mark.slow
 def test_a_node_that_runs_is_not_disturbed_and_its_health_is_read(tmp_path: Path) -> None:
     with broker(tmp_path) as address, RunningNode(address) as node:
         checks = found(url(address), node="kitchen")
@@ -252,6 +261,7 @@ def test_a_node_that_runs_is_not_disturbed_and_its_health_is_read(tmp_path: Path
     assert of_doctor == [("fieldpost/kitchen/cmd/result", b'{"test":"fieldpost doctor"}')]
 
 
+@pytest.mark.slow
 def test_a_node_that_is_offline_stays_so(tmp_path: Path) -> None:
     status = b'{"state":"offline"}'
     with broker(tmp_path) as address:

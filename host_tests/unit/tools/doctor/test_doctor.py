@@ -221,6 +221,7 @@ def test_a_check_that_fails_itself_does_not_end_the_others() -> None:
     assert [check.state for check in found] == ["note", "ok"]
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_there_and_one_that_is_not() -> None:
     with Broker() as broker:
         assert doctor_broker.broker(broker.url)[0].state == "ok"
@@ -234,6 +235,7 @@ def test_a_brokers_address_that_is_wrong_is_told_without_its_password() -> None:
     assert check.state == "missing" and "hunter2" not in check.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "days", "state", "said"),
     [

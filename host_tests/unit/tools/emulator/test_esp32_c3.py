@@ -183,6 +183,7 @@ def test_a_reset_by_the_chip_is_counted(board: Emulator, console: Console) -> No
     assert board.stats()["resets"] == 1
 
 
+@pytest.mark.slow
 def test_a_chip_that_spins_is_told_from_one_that_waits(board: Emulator, console: Console) -> None:
     waiting = board.load()
     console.send(b"s")
@@ -211,6 +212,7 @@ def test_bare_says_what_a_person_needs_to_put_a_node_on_it(tmp_path: Path, image
     assert "Its broker: mqtt://10.0.0.1:" in done.output
 
 
+@pytest.mark.slow
 def test_one_that_delivers_nothing_ends_with_status_1(tmp_path: Path, image: Path) -> None:
     if not find_micropython():
         pytest.skip("MicroPython's unix port is not installed for this platform")

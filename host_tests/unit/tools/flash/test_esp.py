@@ -82,6 +82,7 @@ def test_each_chip_gets_its_image_at_its_own_address(
     assert outcome.chip == CHIPS[chip]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chip, address, other", [("esp32", 0x1000, "ESP32-C3"), ("esp32c3", 0, "ESP32-S3")]
 )
@@ -143,6 +144,7 @@ def test_tools_5_a_port_lost_in_the_middle_is_a_failure_that_says_so(
     assert time.monotonic() - begin < 40
 
 
+@pytest.mark.slow
 def test_tools_5_a_failed_flash_does_not_exit_with_0(tmp_path: Path) -> None:
     wrong = file_with(esp_image("ESP32-S3"), tmp_path)
     with EspBoard("esp32") as board:
@@ -167,6 +169,7 @@ def test_tools_5_an_esptool_that_ends_with_0_and_verified_nothing_is_a_failure(
         esp.write("COM3", chip, file_with(esp_image("ESP32"), tmp_path))
 
 
+@pytest.mark.slow
 def test_erase_empties_what_the_image_does_not_cover(screen: Screen, tmp_path: Path) -> None:
     data = esp_image("ESP32")
     with EspBoard("esp32") as board:
@@ -214,6 +217,7 @@ def test_an_image_that_would_not_start_or_have_no_files_is_refused_before_a_byte
     assert "writing" not in screen.steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("of_board", "image", "board_name"),
     [
@@ -254,6 +258,7 @@ def test_flash_with_eight_data_lines_gets_none_of_the_catalogue(screen: Screen) 
     assert not outcome.ok and "eight data lines" in outcome.text
 
 
+@pytest.mark.slow
 def test_several_boards_are_written_at_once_and_one_failure_stops_no_other(
     tmp_path: Path,
 ) -> None:

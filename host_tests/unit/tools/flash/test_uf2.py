@@ -126,6 +126,7 @@ def test_a_running_board_is_sent_to_its_bootloader_and_comes_back(
     assert (board.folder / "config.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vanishes", [True, False])
 def test_a_board_that_sleeps_is_taken_at_its_next_wake_or_by_a_hand_on_bootsel(
     vanishes: bool,
@@ -162,6 +163,7 @@ def test_a_board_that_sleeps_is_taken_at_its_next_wake_or_by_a_hand_on_bootsel(
     assert any("wake" in step for step in screen.steps) and "next wake" in " ".join(screen.said)
 
 
+@pytest.mark.slow
 def test_a_hand_on_bootsel_ends_the_wait_for_a_wake(
     board: RawReplBoard, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

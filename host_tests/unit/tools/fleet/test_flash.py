@@ -69,6 +69,7 @@ def test_tools_6_an_esp32_that_is_given_anothers_image_is_a_failure_and_stays_as
         assert chip.read_back(0x1000, 0x100, tmp_path / "back") == b"\xff" * 0x100
 
 
+@pytest.mark.slow
 def test_tools_6_a_pico_w_of_another_version_goes_through_its_drive_and_becomes_its_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

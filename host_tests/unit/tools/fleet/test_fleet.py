@@ -255,6 +255,7 @@ def test_a_node_asleep_is_woken_and_not_taken_for_an_empty_board(
     assert report.nodes[0].state == "absent" and report.others == [asleep]
 
 
+@pytest.mark.slow
 def test_a_silent_port_that_is_no_esp32_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def not_one(_: str) -> None:
         raise CommandError("no serial data received")
@@ -266,6 +267,7 @@ def test_a_silent_port_that_is_no_esp32_is_left_alone(monkeypatch: pytest.Monkey
     assert [other.port for other in report.others] == [port]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_named", [True, False])
 def test_a_board_that_sleeps_and_cannot_be_reset_is_taken_at_its_next_wake(
     is_named: bool, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -72,6 +72,7 @@ def run(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_new", [False, True], ids=["2025.4", "newer"])
 def test_hours_are_imported_once_and_a_second_time_changes_nothing(
     home: FakeHomeAssistant, is_new: bool
@@ -260,6 +261,7 @@ def test_an_address_that_is_none_is_told_and_no_login_is_repeated() -> None:
 # Live -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_arrives_at_a_broker_is_imported_and_home_assistant_may_be_away(
     home: FakeHomeAssistant,
 ) -> None:

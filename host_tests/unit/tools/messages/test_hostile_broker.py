@@ -186,6 +186,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher, "_QUIET_S", 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_waits")
 def test_doctor_says_what_it_found_of_a_broker_that_answers_anything() -> None:
     for seed in range(3):

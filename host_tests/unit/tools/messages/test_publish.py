@@ -112,6 +112,7 @@ def drain(peer: socket.socket) -> None:
 # What arrives ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_mosquitto_sub_prints_what_publish_sent_and_each_step_is_told(mosquitto: Broker) -> None:
     with witness(mosquitto, "cljtest", 3) as subscriber:
         for qos in ("0", "1", "2"):

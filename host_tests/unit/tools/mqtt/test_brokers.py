@@ -97,6 +97,7 @@ def test_a_known_subscriber_gets_what_was_published_while_it_was_still_away(
     assert [message for _, message in arrived] == sent
 
 
+@pytest.mark.slow
 def test_with_users_it_lets_in_who_knows_the_password_and_nobody_else(program: Program) -> None:
     with Broker(program, users={"ann": "s:ecret ü"}) as broker:
         port = broker.port

@@ -54,6 +54,7 @@ def shell(port: str, wait_s: float) -> None:
     assert ended.value.exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_board_that_wakes_is_stopped_and_its_repl_opened(
     board: RawReplBoard, opened: list[list[str]]
 ) -> None:
