@@ -59,6 +59,7 @@ def fill_in(browser: Browser, **fields: str) -> None:
         browser.type(name, text)
 
 
+@pytest.mark.slow
 def test_a_bare_board_is_set_up_with_a_phone_alone(tmp_path: Path) -> None:
     folder = tmp_path / "node"
     with (
@@ -117,6 +118,7 @@ def test_a_bare_board_is_set_up_with_a_phone_alone(tmp_path: Path) -> None:
         assert node.interrupt() == 0
 
 
+@pytest.mark.slow
 def test_settings_that_do_not_connect_open_the_page_again_and_it_says_why(tmp_path: Path) -> None:
     folder = tmp_path / "node"
     with Broker() as broker, Witness(broker.port) as witness:
@@ -215,6 +217,7 @@ def test_a_file_that_somebody_has_to_repair_is_not_replaced(tmp_path: Path, name
         assert not (tmp_path / "node" / other).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc here")
 def test_it_answers_names_and_outlives_what_anybody_sends(tmp_path: Path) -> None:
     rng = random.Random(5)

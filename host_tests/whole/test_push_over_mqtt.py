@@ -271,6 +271,7 @@ def owned(
         yield node
 
 
+@pytest.mark.slow
 def test_a_node_that_nobody_knows_is_said_so_and_one_place_is_meant(
     tmp_path: Path, broker: brokers.Broker
 ) -> None:

@@ -17,7 +17,7 @@ from simulation.run import Failed, Result, Run, run
 
 # The first of these are tried each time, the others with the longer proofs.
 _SEEDS = 240
-_FEW_SEEDS = 60
+_FEW_SEEDS = 30
 _SEEDS_OF_A_BROKER = 3
 _HOURS = 3.0
 _BATCH = 10

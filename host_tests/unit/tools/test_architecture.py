@@ -23,6 +23,7 @@ def tree(folder: Path, sources: dict[str, str]) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_page_is_as_the_code_is() -> None:
     now = architecture.written(ROOT, PAGE)
     assert now == PAGE, "run `python tools/architecture.py`"

@@ -63,6 +63,7 @@ def test_the_command_itself_explains_what_there_is() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_every_command_is_written_in_a_command_module_and_every_such_module_has_one() -> None:
     written = set()
     for path in commands():
@@ -134,6 +135,7 @@ def test_what_makes_no_sense_is_a_usage_error(arguments: list[str]) -> None:
     assert fieldpost(*arguments).returncode == 2
 
 
+@pytest.mark.slow
 def test_config_show_and_config_check_reach_the_schema(tmp_path: object) -> None:
     done = fieldpost("config", "show", "--json")
     assert done.returncode == 0

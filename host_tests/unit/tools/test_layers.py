@@ -85,6 +85,7 @@ def _imported(path: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_test_imports_another_test() -> None:
     """What tests share stands in `host_tests/rigs` or `host_tests/fakes`."""
     tests = ROOT / "host_tests"

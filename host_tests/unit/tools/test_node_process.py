@@ -23,6 +23,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_node_ends_with_whoever_started_it(how: signal.Signals, tmp_path: Path) -> None:
     path = os.pathsep.join(sys.path)
@@ -42,6 +43,7 @@ def test_a_node_ends_with_whoever_started_it(how: signal.Signals, tmp_path: Path
     assert psutil.wait_procs(started, timeout=10)[1] == []
 
 
+@pytest.mark.slow
 def test_with_a_process_ends_the_group_that_it_leads() -> None:
     script = (
         "import subprocess, time; from fieldpost.programs import Watchdog\n"

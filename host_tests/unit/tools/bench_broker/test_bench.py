@@ -100,6 +100,7 @@ def test_a_password_that_was_given_is_not_repeated(tmp_path: Path) -> None:
         reach(f"mqtt://ann:geheim@127.0.0.1:{told['port']}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("using", ["mosquitto", "amqtt"])
 def test_tls_is_had_with_a_certificate_that_is_made(tmp_path: Path, using: str) -> None:
     if using == "mosquitto" and not find_mosquitto():
@@ -112,6 +113,7 @@ def test_tls_is_had_with_a_certificate_that_is_made(tmp_path: Path, using: str) 
             reach(f"mqtt://127.0.0.1:{told['port']}")
 
 
+@pytest.mark.slow
 @needs_mosquitto
 def test_with_certificates_it_knows_each_who_comes(tmp_path: Path) -> None:
     with running("--certificates", "--port", str(free_port()), folder=tmp_path) as told:

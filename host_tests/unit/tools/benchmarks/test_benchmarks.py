@@ -122,6 +122,7 @@ def test_tls_is_judged_by_its_worst_certificate_where_a_round_trip_takes_time(
     assert (row["measured"], row["met"]) == (str(trips), met)
 
 
+@pytest.mark.slow
 def test_a_wake_over_tls_takes_four_round_trips_and_its_tables_say_so(
     found: parts.Parts, tmp_path: Path
 ) -> None:
@@ -285,6 +286,7 @@ def test_the_page_keeps_what_people_wrote_and_names_what_was_not_run(tmp_path: P
         report.write(page, results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("asked", "published"), [((), False), (("--docs",), True)])
 def test_the_published_page_is_replaced_only_when_that_is_asked_for(
     asked: tuple[str, ...], published: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -149,6 +149,7 @@ def test_no_ask_opens_no_port(node: RawReplBoard) -> None:
     assert node.bytes_received == 0
 
 
+@pytest.mark.slow
 def test_an_esp32_in_its_bootloader_is_seen_without_a_reset() -> None:
     with EspBoard("esp32c3") as board:
         (found,) = boards.find([board.url], limit_s=1)

@@ -52,6 +52,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         board.unplug()
 
 
+@pytest.mark.slow
 def test_tools_1_the_first_call_after_plug_in_enters_the_raw_repl(make: Make) -> None:
     board = make(deaf_s=1.0)
     with open_link(board.port, 5) as link:
@@ -96,6 +97,7 @@ def test_tools_1_a_chatty_port_ends_at_its_limit() -> None:
         assert raised.value.chatty
 
 
+@pytest.mark.slow
 def test_tools_1_a_program_that_prints_and_ignores_ctrl_c_ends_at_the_limit(make: Make) -> None:
     board = make({"main.py": DEAF_TO_CTRL_C})
     begin = time.monotonic()
@@ -244,6 +246,7 @@ def test_a_board_whose_sleeps_no_longer_end_is_started_again_by_a_hard_reset(
     assert board.hard_resets == 1
 
 
+@pytest.mark.slow
 def test_a_missing_port_and_a_used_one_are_told_apart(make: Make, tmp_path: Path) -> None:
     with pytest.raises(PortUnavailable, match="there is no port"):
         open_link(str(tmp_path / "tty9"))

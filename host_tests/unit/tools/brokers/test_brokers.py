@@ -180,6 +180,7 @@ def test_the_account_of_a_trace_knows_what_was_sent_again_and_what_was_acknowled
     assert str(sent(0, 0, 1)).endswith("#0 -> PUBLISH 1 f/n/telemetry QoS 1, 21 bytes")
 
 
+@pytest.mark.slow
 def test_a_tap_hands_on_both_ways_and_goes_silent_where_it_is_told() -> None:
     with Broker() as broker, tap.Tap(broker.port, silent_after=2) as between:
         with ProbeClient(between.port) as client:

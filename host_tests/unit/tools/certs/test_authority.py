@@ -340,6 +340,7 @@ def test_publish_goes_over_tls_with_files_from_the_environment(
     assert "nothing listens" in done.stderr
 
 
+@pytest.mark.slow
 def test_publish_and_listen_take_the_files_as_options(made: Authority, broker: TlsBroker) -> None:
     own = client_files(made, "alice")
     files = ("--ca", str(own.ca), "--cert", str(own.cert), "--key", str(own.key))

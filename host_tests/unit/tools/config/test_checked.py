@@ -107,6 +107,7 @@ def test_what_does_not_pass_is_left_for_the_board_to_refuse(config: bytes) -> No
     assert checked.with_checked(files) == files
 
 
+@pytest.mark.slow
 def test_a_deployment_renews_it_for_the_firmware_that_it_brings(tmp_path: Path) -> None:
     secrets = {"wifi": [{"ssid": "net", "password": "eight characters"}]}
     with Bench(tmp_path) as bench:

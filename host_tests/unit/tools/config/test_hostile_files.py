@@ -170,6 +170,7 @@ def test_any_toml_file_is_read_or_refused_in_words(name: str, tmp_path: Path) ->
         assert ran.status, ran
 
 
+@pytest.mark.slow
 def test_any_change_to_a_fleets_file_is_read_or_refused_in_words(tmp_path: Path) -> None:
     source = random.Random(SEED)
     text = (Path(__file__).parents[4] / "examples" / "fleet.toml").read_bytes()

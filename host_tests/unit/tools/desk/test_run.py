@@ -139,6 +139,7 @@ def test_a_scd4x_measures_when_it_has_had_its_five_seconds(
     assert reading(capsys, folder, "co2=812")["co2"] == 812
 
 
+@pytest.mark.slow
 def test_pulses_are_counted_between_two_readings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,6 +71,7 @@ def test_the_pages_example_passes_the_check_and_becomes_a_file_for_the_board(
     assert files["lib/greenhouse/tmp117.mpy"][:1] == b"M"
 
 
+@pytest.mark.slow
 def test_the_folder_may_stand_in_a_variable_and_without_it_the_check_says_what_it_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,7 @@ def test_an_image_for_something_else_is_refused(
         pass
 
 
+@pytest.mark.slow
 def test_with_sensors_its_flash_has_what_leads_to_them_and_without_it_has_not(
     tmp_path: Path, image: Path
 ) -> None:

@@ -181,6 +181,7 @@ def test_erase_empties_what_the_image_does_not_cover(screen: Screen, tmp_path: P
     assert after == b"\xff" * 0x400
 
 
+@pytest.mark.slow
 def test_an_image_larger_than_the_flash_is_refused(screen: Screen, tmp_path: Path) -> None:
     data = esp_image("ESP32", size=0x1E0000)
     with EspBoard("esp32") as board:
@@ -252,6 +253,7 @@ def test_a_chip_that_the_usual_image_does_not_start_on_gets_the_one_that_does(
     assert taken == [board_name]
 
 
+@pytest.mark.slow
 def test_flash_with_eight_data_lines_gets_none_of_the_catalogue(screen: Screen) -> None:
     with EspBoard("esp32s3", flash_mb=16, is_octal=True) as board:
         outcome = flashing.flash(board.url, Wish(reset=False), screen)

@@ -182,6 +182,7 @@ def test_a_hand_on_bootsel_ends_the_wait_for_a_wake(
     assert drive.written == data
 
 
+@pytest.mark.slow
 def test_no_board_at_all_is_waited_for_until_one_is_plugged_in(
     board: RawReplBoard, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,6 +283,7 @@ def test_a_board_that_does_not_come_back_is_a_failure(
     assert not outcome.ok and "no MicroPython answered" in outcome.text
 
 
+@pytest.mark.slow
 def test_a_hand_is_guided_to_bootsel_and_waited_for_no_longer_than_said(
     screen: Screen, tmp_path: Path
 ) -> None:

@@ -118,6 +118,7 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(home: FakeHomeAssistan
     assert home.imports == []
 
 
+@pytest.mark.slow
 def test_statistics_in_another_unit_get_the_values_in_that(home: FakeHomeAssistant) -> None:
     home.entity("roof.temperature", ENTITY, "°F", has_statistics=True)
     assert run(home, line(0, 0, {"temperature": 21.5})).returncode == 0
@@ -185,6 +186,7 @@ def test_an_entity_of_another_integration_is_not_taken_for_ours(home: FakeHomeAs
     assert home.imports == []
 
 
+@pytest.mark.slow
 def test_what_home_assistant_does_not_do_ends_in_words(home: FakeHomeAssistant) -> None:
     home.entity("roof.temperature", ENTITY, "°C")
     refused = run(home, "".join(LINES), "--json", token="wrong")
@@ -196,6 +198,7 @@ def test_what_home_assistant_does_not_do_ends_in_words(home: FakeHomeAssistant) 
     assert home.imports == []
 
 
+@pytest.mark.slow
 def test_an_input_without_readings_ends_in_words(home: FakeHomeAssistant) -> None:
     for text in ("", "no reading\n"):
         done = run(home, text)
@@ -203,6 +206,7 @@ def test_an_input_without_readings_ends_in_words(home: FakeHomeAssistant) -> Non
         assert "there is no reading in it" in done.stderr
 
 
+@pytest.mark.slow
 def test_no_token_no_server_and_a_server_that_is_no_home_assistant_end_in_words() -> None:
     assert "a long-lived access token is needed" in run("http://127.0.0.1:1", "", token="").stderr
     gone = run("http://127.0.0.1:1", LINES[0])

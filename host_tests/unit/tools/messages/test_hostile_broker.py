@@ -150,6 +150,7 @@ def test_a_node_that_keeps_saying_how_long_it_sleeps_is_believed_once(
     assert ran.err.count("is asleep") == 1
 
 
+@pytest.mark.slow
 def test_a_broker_that_reads_no_more_holds_nobody() -> None:
     def answer(broker: Hostile, kind: int, body: bytes) -> bytes | Endless:
         return Endless(polite(broker, kind, body), b"")

@@ -50,6 +50,7 @@ def listening(broker: Broker, topic: str, *options: str) -> "Iterator[subprocess
         process.communicate()
 
 
+@pytest.mark.slow
 def test_topic_and_payload_of_each_message_until_the_count(broker: Broker) -> None:
     with listening(broker, "a/#", "--count", "3", "--timeout", "10") as process:
         for number in range(3):
@@ -105,6 +106,7 @@ def test_too_few_messages_in_time_is_a_failure_and_an_end_by_time_alone_is_none(
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_a_lost_connection_is_reported_and_dialled_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -156,6 +158,7 @@ def test_ctrl_c_ends_it_quietly(broker: Broker) -> None:
     assert (printed, told, process.returncode) == ("", "", 0)
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_ends_it_without_a_traceback(broker: Broker) -> None:
     with listening(broker, "p/#", "--timeout", "10") as process:
         assert process.stdout

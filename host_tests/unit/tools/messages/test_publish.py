@@ -186,6 +186,7 @@ def test_no_such_host() -> None:
         publish_command("t", broker="mqtt://nowhere.invalid")
 
 
+@pytest.mark.slow
 def test_a_wrong_password_is_named_and_never_shown() -> None:
     program = "mosquitto" if brokers.find_mosquitto() else "amqtt"
     with Broker(program, users={"ann": "another"}) as broker:
@@ -318,6 +319,7 @@ def test_a_message_comes_in_by_standard_input(monkeypatch: pytest.MonkeyPatch) -
     assert heard == [b"\x00\xff, as it is"]
 
 
+@pytest.mark.slow
 def test_a_node_that_is_not_there_is_not_removed_from_home_assistant() -> None:
     with Broker() as broker:
         with pytest.raises(CommandError, match="keeps nothing of a node kitchen"):

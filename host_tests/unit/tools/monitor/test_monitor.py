@@ -214,6 +214,7 @@ def test_without_a_board_a_broker_that_is_away_is_an_error() -> None:
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_broker_that_comes_back_is_subscribed_to_again(broker: Broker, watch: Watch) -> None:
     process = watch("--broker", broker.url)
     until(process, "is connected")

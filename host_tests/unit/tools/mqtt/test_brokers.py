@@ -66,6 +66,7 @@ def test_it_comes_back_on_the_same_port_after_a_stop_and_after_a_kill(program: P
             assert broker.port == port
 
 
+@pytest.mark.slow
 def test_a_known_subscriber_gets_what_was_published_while_it_was_still_away(
     program: Program, arrived: list[tuple[str, bytes]], opened: list[Connection]
 ) -> None:
@@ -224,6 +225,7 @@ with Broker(sys.argv[1]) as broker:
 """
 
 
+@pytest.mark.slow
 def test_it_ends_with_whoever_started_it_also_when_that_is_killed(program: Program) -> None:
     starter = subprocess.Popen(
         [sys.executable, "-c", _START_AND_WAIT, program], stdout=subprocess.PIPE, text=True

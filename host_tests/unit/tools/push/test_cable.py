@@ -102,6 +102,7 @@ def test_a_second_push_changes_nothing_and_still_says_the_reading(
     assert told["reading"] == {"temperature": 21.5} and told["delivered"]
 
 
+@pytest.mark.slow
 def test_no_secret_is_told(bench: Bench, tmp_path: Path) -> None:
     for number, arguments in enumerate(((), ("--json",), ("--dry-run",))):
         node = _node(tmp_path / f"n{number}", secrets=_secrets(f"{_OTHER}{number}"))
@@ -230,6 +231,7 @@ def test_a_change_that_was_on_trial_does_not_come_back(bench: Bench, tmp_path: P
     assert "trial.json" not in bench.files()
 
 
+@pytest.mark.slow
 def test_pull_copies_the_configuration_without_a_secret_and_pushing_it_changes_nothing(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,7 @@ def test_an_answer_that_came_twice_or_not_at_all_is_no_verdict(node: type[Node])
         assert push()[0].verdict == "kept"
 
 
+@pytest.mark.slow
 def test_a_verdict_that_was_lost_is_seen_by_what_the_node_has(
     node: type[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:

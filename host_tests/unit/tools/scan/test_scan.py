@@ -213,6 +213,7 @@ def test_a_bus_where_everybody_answers_is_none(make: Make) -> None:
     assert status == 1 and "112 addresses answer" in output and "4.7 kOhm" in output
 
 
+@pytest.mark.slow
 def test_a_call_that_never_returns_ends_at_its_limit_and_the_node_runs_again(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def test_a_list_of_files_in_no_form_known_is_an_error_in_words(said: bytes) -> N
         board_files.list_files(Link())  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_erase_asks_and_removes_what_deploy_put_there_alone(bench: Bench, tmp_path: Path) -> None:
     before = bench.files()
     root = project(tmp_path / "one", "one")
@@ -121,6 +122,7 @@ def test_erase_asks_and_removes_what_deploy_put_there_alone(bench: Bench, tmp_pa
     assert not (bench.folder / "firmware").exists()
 
 
+@pytest.mark.slow
 def test_erase_all_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
     assert bench.deploy(project(tmp_path / "one", "one"), start=False).ok
     status, said = _run(

@@ -67,6 +67,7 @@ def test_a_board_that_wakes_is_stopped_and_its_repl_opened(
         assert link.eval("6 * 7") == 42 and not link.was_running
 
 
+@pytest.mark.slow
 def test_a_board_that_is_there_is_opened_as_it_is(
     board: RawReplBoard, opened: list[list[str]]
 ) -> None:
