@@ -11,6 +11,7 @@ from covering import FILE, Covering
 import mutants
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", mutants.files())
 def test_each_mutant_changes_one_place_and_can_be_compiled(file: str) -> None:
     source = (mutants.ROOT / file).read_bytes()

@@ -18,7 +18,7 @@ from simulation.run import Failed, Result, Run, run
 # The first of these are tried each time, the others with the longer proofs.
 _SEEDS = 240
 _FEW_SEEDS = 30
-_SEEDS_OF_A_BROKER = 3
+_SEEDS_OF_A_BROKER = 2
 _HOURS = 3.0
 _BATCH = 10
 _TRACE_HOURS = 1.0
