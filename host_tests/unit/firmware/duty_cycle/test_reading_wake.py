@@ -161,6 +161,8 @@ def test_it_logs_what_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
     field.run.play()
     lines = [str(one[-1]) for one in field.run.world.trace if "profile" in str(one[-1])]
     assert len([line for line in lines if "join_ms" not in line]) == field.machine.read_alone
+    said = [str(one[-1]) for one in field.run.world.trace if "stored" in str(one[-1])]
+    assert any(line.endswith("sample 2 stored, 2 waiting") for line in said), said
 
 
 def test_a_reading_that_fails_is_told_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:

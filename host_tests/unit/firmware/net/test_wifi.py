@@ -122,6 +122,23 @@ def test_a_missing_access_point_is_named(model: str) -> None:
     assert len(bench.network.connects) == 2
 
 
+def test_a_network_that_was_not_joined_is_left(model: str) -> None:
+    bench = Bench(model)
+    left: list[bool] = []
+    leave = bench.board.radio.leave
+    bench.board.radio.leave = lambda: left.append(True) or leave()
+    bench.script([(0, JOINING), (2400, NO_AP)])
+    bench.station.start()
+    before = len(left)
+    while bench.station.failure is None:
+        bench.time.sleep_ms(50)
+        try:
+            bench.station.step()
+        except JoinFailed:
+            break
+    assert len(left) >= before + 2, "after the first attempt, and at the end"
+
+
 def test_a_wrong_password_is_named(model: str) -> None:
     bench = Bench(model)
     bench.script([(0, JOINING), (1500, WRONG)])
