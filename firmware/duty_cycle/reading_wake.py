@@ -55,11 +55,8 @@ def take(board, clock, settings, log, state, records, pack):
     fields, errors = _measure(board, clock, Sensors(settings["sensors"], board, log), state["seq"])
     for name, error in errors:
         log("sensor %s: %s" % (name, error))
-    unix_s = clock.unix_s()
-    when_s = clock.uptime_ms() // 1000 if unix_s is None else unix_s
-    record = reading.encode(
-        state["boot"], state["seq"], when_s, unix_s is not None, dumps(fields, errors).encode()
-    )
+    text = dumps(fields, errors)
+    record = reading.encode_now(state["boot"], state["seq"], clock, text.encode())
     if len(record) > _RECORD_MAX:
         return
     urgent = _alarms(settings["sensors"], state, fields, may_deliver)

@@ -14,6 +14,13 @@ def encode(boot, seq, when_s, timed, fields):
     return struct.pack(_HEAD, boot, seq, when_s, timed) + fields
 
 
+def encode_now(boot, seq, clock, fields):
+    """The record of a reading that is taken now, of as much of the time as `clock` knows."""
+    unix_s = clock.unix_s()
+    when_s = clock.uptime_ms() // 1000 if unix_s is None else unix_s
+    return encode(boot, seq, when_s, unix_s is not None, fields)
+
+
 def key(record):
     """(boot, seq) of a record."""
     boot, seq, _, _ = struct.unpack_from(_HEAD, record)

@@ -84,12 +84,8 @@ class Sampler:
         for name, text in errors:
             self._log("sensor %s: %s" % (name, text))
         identity = self._identity
-        unix_s = self._clock.unix_s()
-        when_s = self._clock.uptime_ms() // 1000 if unix_s is None else unix_s
         text = dumps(fields, errors)
-        record = reading.encode(
-            identity.boot, identity.seq, when_s, unix_s is not None, text.encode()
-        )
+        record = reading.encode_now(identity.boot, identity.seq, self._clock, text.encode())
         if self._outbox.put(record):
             seq = identity.next_seq()
             self.taken += 1
