@@ -10,16 +10,15 @@ from typing import Any
 
 import pytest
 from rigs.esp32_c3 import afresh, at_prompt, board_files, configuration, running
+from rigs.wired_sensors import SAID, assert_as_told, wired, words
 
 from fieldpost.emulator.esp32_c3 import ESP32_C3
 from fieldpost.scan.scan import scan
 from fieldpost.wired import devices
 from fieldpost.wired.plan import plan
-from firmware.config import check
 
 pytestmark = pytest.mark.timeout(240)
 
-_SECRETS = {"wifi": [{"ssid": "x", "password": "no-password"}]}
 _I2C: dict[str, Any] = {"scl": 5, "sda": 4}
 _EVERYTHING = [
     {"type": "bme280", **_I2C},
@@ -35,33 +34,13 @@ _EVERYTHING = [
     {"type": "supply", "pin": 3, "scale": 2},
     {"type": "internal"},
 ]
-_SAID = {
-    "temperature": 30.5,
-    "humidity": 61,
-    "pressure": 987.6,
-    "illuminance": 250,
-    "voltage": 12,
-    "current": 0.2,
-    "co2": 812,
-    "voc_raw": 31000,
-    "level": 1.25,
-    "soil_moisture": 25,
-    "supply_mv": 4100,
-    "die_temperature": 35,
-}
-_PUBLISHED = {"co2": "scd4x_co2"}
-
-
-def _wired(config: dict[str, Any], said: list[str], table: Path | None = None) -> dict[str, Any]:
-    settings, errors = check.check(config, _SECRETS)
-    assert settings, errors
-    return plan(settings["sensors"], settings["sample_s"], said, table)
+_SAID = {**SAID, "supply_mv": 4100}
 
 
 @afresh
 def test_a_bme280_is_found_by_a_scan_where_it_is_wired(genuine: Path) -> None:
-    wired = plan(devices.parse(["bme280"]), 1)
-    with at_prompt(genuine, {}, wired=wired) as (_, link):
+    bench = plan(devices.parse(["bme280"]), 1)
+    with at_prompt(genuine, {}, wired=bench) as (_, link):
         (bus,) = scan(link).buses
         assert bus.pins == {"bus": 0, **_I2C}
         assert [(one.address, one.what, one.sure) for one in bus.devices] == [
@@ -79,8 +58,7 @@ def test_its_readings_are_what_was_told_change_in_time_and_an_absent_one_is_miss
         sensors=[{"type": "bme280", **_I2C}, {"type": "sht3x", **_I2C, "prefix": True}]
     )
     said = ["bme280.temperature=-7.25", "humidity=40", "pressure=1001.5", "sht3x=absent"]
-    wired = _wired(config, said, table)
-    with running(genuine, board_files(config), wired=wired) as desk:
+    with running(genuine, board_files(config), wired=wired(config, said, table)) as desk:
         desk.console.wait_for("by hand: /machine.mpy", 20)
         desk.wait(lambda: (1, 0) in desk.account.delivered, 40, "a reading at the broker")
         first = desk.account.delivered[1, 0]
@@ -104,18 +82,10 @@ def test_each_type_that_can_be_wired_gives_what_it_was_told_and_leaves_heap(
 ) -> None:
     assert {one["type"] for one in _EVERYTHING} == ESP32_C3.wires - {"driver"}
     config = configuration(sample_s=10, sensors=_EVERYTHING)
-    wired = _wired(config, [f"{key}={value}" for key, value in _SAID.items()])
-    with running(genuine, board_files(config), wired=wired) as desk:
+    with running(genuine, board_files(config), wired=wired(config, words(_SAID))) as desk:
         desk.wait(lambda: (1, 1) in desk.account.delivered, 60, "two readings at the broker")
         reading = desk.account.delivered[1, 1]
         desk.wait(lambda: bool(desk.health), 10, "a health report")
         print(f"free heap {desk.health['free']} bytes")
     assert "failed" not in reading, (reading, desk.console.lines)
-    wrong = {
-        key: (value, reading[_PUBLISHED.get(key, key)])
-        for key, value in _SAID.items()
-        if reading[_PUBLISHED.get(key, key)] != pytest.approx(value, rel=0.02)
-    }
-    assert not wrong
-    for other in ("aht", "scd4x", "sht3x", "sht4x"):
-        assert reading[f"{other}_temperature"] == pytest.approx(30.5, abs=0.1)
+    assert_as_told(reading, _SAID)

@@ -6,17 +6,16 @@ from typing import Any
 
 import pytest
 from rigs.pico_w import Desk, board_files, configuration, image
+from rigs.wired_sensors import SAID, assert_as_told, wired, words
 
 from fieldpost.board.link import open_link
 from fieldpost.emulator.emulator import Emulator
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.wired import devices
 from fieldpost.wired.plan import plan
-from firmware.config import check
 
 pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(100)]
 
-_SECRETS = {"wifi": [{"ssid": "x", "password": "no-password"}]}
 _I2C: dict[str, Any] = {"scl": 5, "sda": 4, "bus": 0}
 _I2C_1: dict[str, Any] = {"scl": 7, "sda": 6, "bus": 1}
 _EVERYTHING = [
@@ -34,29 +33,12 @@ _EVERYTHING = [
     {"type": "digital", "pin": 15, "field": "door"},
     {"type": "pulses", "pin": 14, "field": "litres"},
 ]
-_SAID = {
-    "temperature": 30.5,
-    "humidity": 61,
-    "pressure": 987.6,
-    "illuminance": 250,
-    "voltage": 12,
-    "current": 0.2,
-    "co2": 812,
-    "voc_raw": 31000,
-    "level": 1.25,
-    "soil_moisture": 25,
-    "die_temperature": 35,
-    "door": 1,
-    "litres": 3,
-}
-_PUBLISHED = {"co2": "scd4x_co2"}
+_SAID = {**SAID, "door": 1, "litres": 3}
 
 
 def _desk(sensors: list[dict[str, Any]], said: list[str], sample_s: float) -> Desk:
     config = configuration(sample_s=sample_s, sensors=sensors)
-    settings, errors = check.check(config, _SECRETS)
-    assert settings, errors
-    return Desk(board_files(config), plan(settings["sensors"], sample_s, said))
+    return Desk(board_files(config), wired(config, said))
 
 
 def test_a_bme280_is_read_as_it_was_told_and_an_absent_one_is_missing_at_once() -> None:
@@ -75,19 +57,11 @@ def test_a_bme280_is_read_as_it_was_told_and_an_absent_one_is_missing_at_once() 
 
 def test_each_type_that_can_be_wired_gives_what_it_was_told() -> None:
     assert {one["type"] for one in _EVERYTHING} == PICO_W.wires - {"driver", "supply"}
-    with _desk(_EVERYTHING, [f"{key}={value}" for key, value in _SAID.items()], 10) as desk:
+    with _desk(_EVERYTHING, words(_SAID), 10) as desk:
         desk.wait(lambda: (1, 2) in desk.account.delivered, 60, "three readings at the broker")
         reading = desk.account.delivered[1, 2]
     assert "failed" not in reading, (reading, desk.console.lines)
-    wrong = {
-        key: (value, reading[_PUBLISHED.get(key, key)])
-        for key, value in _SAID.items()
-        if reading[_PUBLISHED.get(key, key)]
-        != pytest.approx(value, rel=0.02, abs=1 if key == "litres" else 0)
-    }
-    assert not wrong
-    for other in ("aht", "scd4x", "sht3x", "sht4x"):
-        assert reading[f"{other}_temperature"] == pytest.approx(30.5, abs=0.1)
+    assert_as_told(reading, _SAID)
 
 
 def test_the_supply_is_at_the_converters_input_that_a_pico_w_has_for_it() -> None:
