@@ -22,6 +22,7 @@ from fieldpost.errors import CommandError
 from fieldpost.flash import command as flash_command
 from fieldpost.fleet import command as fleet_command
 from fieldpost.home_assistant import command as home_assistant_command
+from fieldpost.keys import command as keys_command
 from fieldpost.messages import command as message_commands
 from fieldpost.monitor import command as monitor_command
 from fieldpost.narrow_help import use_where_it_is_narrow
@@ -54,6 +55,7 @@ config_command.app.command()(push_command.push)
 config_command.app.command()(push_command.pull)
 app.add_typer(config_command.app, name="config", rich_help_panel=_SETTINGS)
 app.add_typer(certs_command.app, name="certs", rich_help_panel=_NODES)
+app.add_typer(keys_command.app, name="keys", rich_help_panel=_NODES)
 app.add_typer(home_assistant_command.app, name="ha", rich_help_panel=_NODES)
 
 

@@ -56,6 +56,12 @@ class NotFetched(CommandError):
     code = "not_fetched"
 
 
+class NotSigned(CommandError):
+    """A signature is missing, or not by a key that counts."""
+
+    code = "not_signed"
+
+
 class MissingTool(CommandError):
     """A program or a package that is needed is not installed."""
 

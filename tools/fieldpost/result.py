@@ -20,6 +20,7 @@ CODES = {
     "file_kept": "a file is there already, and is not overwritten",
     "not_written": "a file on this computer, or the output, can't be written",
     "not_fetched": "a file can't be had from the network, or is not the one that is published",
+    "not_signed": "a signature is missing, or is not by a key that counts",
     "missing_tool": "a program or a package that is needed is not installed",
     "missing": "something that is needed is missing; `checks` says what",
     "ended": "a program that was started here did not start, or has ended by itself",

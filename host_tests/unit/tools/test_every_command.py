@@ -32,6 +32,7 @@ from rigs.fleets import CONNECTED, fleet
 from rigs.hostile_board import HostilePort, honest, plug_in
 from rigs.port import micropython
 from rigs.shown import WIDE, changing, terminal, without_controls, words_in
+from rigs.update_keys import PASSPHRASE, make_keys
 from rigs.wired_board import wire
 from typer.main import get_command
 
@@ -130,6 +131,9 @@ CASES = {
     "config show": Case("nosuchkey", "usage", "mqtt.host"),
     "config push": Case(f"config.json {_AWAY}", "board_port", "{dir} --port {dir}/tty", "board"),
     "config pull": Case(_AWAY, "board_port", "{dir}/pulled --port {dir}/tty", "board"),
+    "keys new": Case("", "file_kept", "--dir {dir}/other"),
+    "keys show": Case("--dir none", "bad_file", ""),
+    "keys rotate": Case("--dir none", "bad_file", ""),
     "certs ca": Case("", "file_kept", "--dir {dir}/other"),
     "certs server": Case("a --dir none", "bad_file", "localhost"),
     "certs node": Case("a --dir none", "bad_file", "n"),
@@ -210,6 +214,7 @@ class Place:
         patch.delenv("FIELDPOST_BROKER", raising=False)
         patch.setenv("FIELDPOST_HA_TOKEN", TOKEN)
         patch.setenv("NET", "secret12")
+        patch.setenv("FIELDPOST_KEY_PASSPHRASE", PASSPHRASE)
 
     def words(self, name: str, more: str) -> list[str]:
         """The words of a command."""
@@ -229,6 +234,10 @@ class Place:
         """An authority, and the broker's certificate."""
         for words in ("ca", "server localhost"):
             assert fieldpost("certs", *words.split()).status == 0
+
+    def keys(self) -> None:
+        """A folder of keys."""
+        make_keys(self.folder / "keys")
 
     def honest_board(self) -> None:
         """At PORT, behind the real link."""
@@ -341,6 +350,8 @@ def _made_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def prepared(place: Place, name: str) -> Case:
     if name.startswith("certs "):
         place.certificates()
+    if name.startswith("keys "):
+        place.keys()
     return CASES[name]
 
 
@@ -401,6 +412,7 @@ _BRIEF = [
     if case.needs not in ("board", "wired_board", "project_and_board", "board_in_its_bootloader")
     and not case.goes_on
     and name not in {"demo", "run", "new-sensor", "ha remove", "certs ca"}
+    and not name.startswith(("keys new", "keys rotate"))
     and name not in _SUCCEEDS_ELSEWHERE | _HAS_NO_JSON
 ]
 
