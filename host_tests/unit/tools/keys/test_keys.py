@@ -129,12 +129,9 @@ def test_a_key_without_a_passphrase_and_one_of_another_kind_are_refused(
             keys.signer("update", PASSPHRASE)
     public = tmp_path / "short.pem"
     for bits in "2048", "4096":
-        subprocess.run(
-            ["openssl", "genpkey", "-algorithm", "rsa", "-pkeyopt", f"rsa_keygen_bits:{bits}"]
-            + ["-out", str(private)],
-            check=True,
-            capture_output=True,
-        )
+        command = ["openssl", "genpkey", "-algorithm", "rsa", "-out", str(private)]
+        command += ["-pkeyopt", f"rsa_keygen_bits:{bits}"]
+        subprocess.run(command, check=True, capture_output=True)
         command = ["openssl", "pkey", "-in", str(private), "-pubout", "-out", str(public)]
         subprocess.run(command, check=True, capture_output=True)
         with pytest.raises(BadFile, match="3072 bits"):
