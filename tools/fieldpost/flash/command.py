@@ -53,6 +53,13 @@ def flash(
     erase: Annotated[
         bool, typer.Option(help="ESP32: remove everything first, the board's files too.")
     ] = False,
+    ota: Annotated[
+        bool,
+        typer.Option(
+            "--ota",
+            help="ESP32: room for MicroPython twice, so that it can be updated over the air, too.",
+        ),
+    ] = False,
     baud: Annotated[
         int, typer.Option(min=9600, help="ESP32: to begin with; lowered if it fails.")
     ] = _BAUD,
@@ -77,7 +84,7 @@ def flash(
     if image and not image.is_file():
         raise BadFile(f"there is no file {image}")
     limits = Limits(wake_s=wait)
-    wish = Wish(image, version, board, erase, baud, reset, volume, limits)
+    wish = Wish(image, version, board, erase, baud, reset, volume, limits, ota)
     wanted = targets(port or (), every, volume)
     if not wanted and (every or not sys.stdin.isatty()):
         raise NoBoard(_NO_BOARD)

@@ -28,8 +28,8 @@ _SEGMENT = struct.Struct("<II")
 _PARTITION = struct.Struct("<2sBBII16sI")
 _TABLE_ADDRESS = 0x8000
 _TABLE_BYTES = 0xC00
-_PARTITION_MAGIC = b"\xaa\x50"
-_TABLE_MD5 = b"\xeb\xeb" + b"\xff" * 14
+PARTITION_MAGIC = b"\xaa\x50"
+TABLE_MD5 = b"\xeb\xeb" + b"\xff" * 14
 _APPLICATION = 0
 _FILE_SYSTEM = b"vfs"
 _CHECKSUM_SEED = 0xEF
@@ -100,6 +100,28 @@ def file_system(data: bytes, flash_bytes: int) -> tuple[int, int]:
     return end, flash_bytes - end
 
 
+def application(data: bytes) -> bytes:
+    """The program in a whole image, as an update over the air sends it; or `data` itself, if it is
+    a program alone (a file `.app-bin`). Raises Broken."""
+    try:
+        base, rows, _ = _find_table(data)
+        start = next(row.address for row in rows if row.kind == _APPLICATION) - base
+    except (Broken, StopIteration):
+        start = 0
+    _, end = _check_part(data, start, "application")
+    return data[start:end]
+
+
+def application_chip(data: bytes) -> str:
+    """For which chip the program `data` is, as in CHIP_IDS. Raises Broken."""
+    return _check_part(data, 0, "application")[0]
+
+
+def count_applications(data: bytes) -> int:
+    """How many slots for a program a whole image has. Raises Broken."""
+    return sum(row.kind == _APPLICATION for row in _find_table(data)[1])
+
+
 def _check_part(data: bytes, start: int, name: str) -> tuple[str, int]:
     """The chip of the image at `start`, and where it ends."""
     if len(data) < start + _HEADER.size:
@@ -139,7 +161,7 @@ def _find_table(data: bytes) -> tuple[int, list[_Partition], int]:
     """The base address, every partition, and where the last one ends."""
     for base in _BASES:
         table = data[_TABLE_ADDRESS - base :][:_TABLE_BYTES]
-        if table.startswith(_PARTITION_MAGIC):
+        if table.startswith(PARTITION_MAGIC):
             return base, *_read_table(table)
     raise Broken(
         "no complete image: it has no partition table. A file whose name ends in .app-bin is for "
@@ -151,12 +173,12 @@ def _read_table(table: bytes) -> tuple[list[_Partition], int]:
     found, end = [], 0
     for at in range(0, len(table) - _PARTITION.size + 1, _PARTITION.size):
         row = table[at : at + _PARTITION.size]
-        if row.startswith(_TABLE_MD5):
+        if row.startswith(TABLE_MD5):
             if row[16:] != hashlib.md5(table[:at]).digest():
                 raise Broken("damaged: the checksum of its partition table is wrong")
             break
         magic, kind, _, address, size, name, _ = _PARTITION.unpack(row)
-        if magic != _PARTITION_MAGIC:
+        if magic != PARTITION_MAGIC:
             break
         found.append(_Partition(kind, address, size, name.rstrip(b"\0")))
         end = max(end, address + size)

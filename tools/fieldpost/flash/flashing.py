@@ -1,6 +1,7 @@
 """Puts MicroPython on boards: asks what each is, gets the right image, writes it, checks it."""
 
 import re
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ from fieldpost.board.link import BoardError, PortUnavailable, open_link
 from fieldpost.board.ports import RASPBERRY_PI, Port, all_ports, port_named, present_name
 from fieldpost.board.screen import Screen
 from fieldpost.errors import CommandError, NoBoard, NotFlashed, SeveralBoards, UnfitBoard, Usage
-from fieldpost.flash import catalogue, download, esp, images, waiting
+from fieldpost.flash import catalogue, download, esp, esp_image, images, two_slots, waiting
 from fieldpost.flash.images import Image
 
 _ASK_S = 3.0
@@ -42,6 +43,7 @@ class Wish:
 
     board: MicroPython's name of it, where it can't be asked or says it wrongly.
     reset: False if an ESP32 was put into its bootloader by hand.
+    two_slots: lay an ESP32's image out for updates over the air (two_slots.py).
     volume: where the UF2 volume is, if this platform's usual places are not it.
     """
 
@@ -53,6 +55,7 @@ class Wish:
     reset: bool = True
     volume: Path | None = None
     limits: Limits = Limits()
+    two_slots: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,16 +178,20 @@ def _flash_esp(port: Port, known: Board | None, wish: Wish, screen: Screen) -> O
     images.check_fits(image, chip.name, where)
     _check_room(image, chip, where)
     screen.say(where, str(image))
-    rate = esp.write(
-        where,
-        chip,
-        image.path,
-        erase=wish.erase,
-        baud=wish.baud,
-        reset=wish.reset,
-        on_progress=lambda done, total: screen.progress(where, "writing", done, total),
-        say=lambda text: screen.say(where, text),
-    )
+    with tempfile.TemporaryDirectory(prefix="fieldpost-flash-") as folder:
+        file = (
+            _laid_out(image, chip, Path(folder), where, screen) if wish.two_slots else image.path
+        )
+        rate = esp.write(
+            where,
+            chip,
+            file,
+            erase=wish.erase,
+            baud=wish.baud,
+            reset=wish.reset,
+            on_progress=lambda done, total: screen.progress(where, "writing", done, total),
+            say=lambda text: screen.say(where, text),
+        )
     screen.say(where, f"Written at {rate} baud; the MD5 of the flash is that of the image.")
     done = Outcome(where, True, "written and verified", chip.name, image.path.name)
     if not wish.reset:
@@ -209,13 +216,37 @@ def _check_room(image: Image, chip: esp.EspChip, where: str) -> None:
         )
 
 
+def _laid_out(image: Image, chip: esp.EspChip, folder: Path, where: str, screen: Screen) -> Path:
+    """A file in `folder`: the image with two slots for its program."""
+    if chip.flash is None:
+        raise UnfitBoard(
+            f"the flash of the board on {where} did not tell its size, by which --ota lays it "
+            "out. Nothing was written. Leave out --ota."
+        )
+    try:
+        data = two_slots.lay_out(image.path.read_bytes(), chip.flash)
+    except esp_image.Broken as error:
+        raise UnfitBoard(
+            f"{image.path.name} is {error}. Nothing was written. Leave out --ota: MicroPython is "
+            "then updated by cable, and Fieldpost itself over the air as ever."
+        ) from None
+    screen.say(
+        where,
+        "It has room for MicroPython twice. A board that had another layout finds none of its "
+        "files again: fieldpost deploy, then fieldpost provision.",
+    )
+    file = folder / image.path.name
+    file.write_bytes(data)
+    return file
+
+
 def _in_mb(size: int) -> str:
     return f"{size / _MIB:.4g} MB"
 
 
 def _flash_rp2(port: Port, known: Board, wish: Wish, screen: Screen) -> Outcome:
     where = port.device
-    _no_erase(wish, where)
+    _check_uf2_wish(wish, where)
     before = [volume.folder for volume in uf2_volume.find(_places(wish))]
     volume: uf2_volume.Volume | None = None
     if known.state == "silent" and wish.limits.wake_s:
@@ -254,7 +285,7 @@ def _supported(known: Board, wish: Wish) -> str | None:
 
 def _flash_volume(folder: Path, wish: Wish, screen: Screen) -> Outcome:
     where = str(folder)
-    _no_erase(wish, where)
+    _check_uf2_wish(wish, where)
     volume = uf2_volume.read(folder)
     if volume is None:
         raise NoBoard(f"{folder} is no UF2 volume: there is no INFO_UF2.TXT in it")
@@ -346,7 +377,12 @@ def _places(wish: Wish) -> list[Path] | None:
     return [wish.volume] if wish.volume else None
 
 
-def _no_erase(wish: Wish, where: str) -> None:
+def _check_uf2_wish(wish: Wish, where: str) -> None:
+    if wish.two_slots:
+        raise Usage(
+            f"{where}: --ota is for the ESP32 family. A Pico has no second place for MicroPython, "
+            "which it gets by cable; Fieldpost itself is updated over the air on it, too"
+        )
     if wish.erase:
         raise Usage(
             f"{where}: --erase is for the ESP32 family. A Pico's files survive a new image; to "

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 import typer
-from rigs.flash import Screen
+from rigs.flash import Screen, version_of_the_port
 from typer.testing import CliRunner
 
 from fakes.board_images import esp_image, real_esp32, uf2_image
 from fakes.esp_board import EspBoard
 from fakes.serial_lines import silent_port
 from fieldpost.errors import CommandError
-from fieldpost.flash import catalogue, esp, flashing, images
+from fieldpost.flash import catalogue, esp, flashing, images, two_slots
 from fieldpost.flash import command as flash_command
 from fieldpost.flash.flashing import Limits, Wish
 from fieldpost.paths import ROOT
@@ -216,6 +216,30 @@ def test_an_image_that_would_not_start_or_have_no_files_is_refused_before_a_byte
         outcome = flashing.flash(board.url, wish, screen)
     assert not outcome.ok and said in outcome.text and "Nothing was written" in outcome.text
     assert "writing" not in screen.steps
+
+
+@pytest.mark.slow
+def test_with_ota_the_program_gets_two_slots(screen: Screen, tmp_path: Path) -> None:
+    image = esp_image("ESP32-C3", version=version_of_the_port())
+    with EspBoard("esp32c3") as board:
+        wish = Wish(image=file_with(image, tmp_path), reset=False, two_slots=True)
+        outcome = flashing.flash(board.url, wish, screen)
+        assert outcome.ok, outcome.text
+        made = tmp_path / "made.bin"
+        made.write_bytes(two_slots.lay_out(image, 4 * 1024 * 1024))
+        assert board.verify(0, made)
+    assert any("finds none of its files again" in text for text in screen.said)
+
+
+def test_with_ota_what_does_not_fit_twice_is_refused_before_a_byte_is_written(
+    screen: Screen, tmp_path: Path
+) -> None:
+    image = esp_image("ESP32-C3", size=1_900_000)
+    with EspBoard("esp32c3") as board:
+        wish = Wish(image=file_with(image, tmp_path), reset=False, two_slots=True)
+        outcome = flashing.flash(board.url, wish, screen)
+    assert not outcome.ok and "too large to be there twice" in outcome.text
+    assert "Nothing was written" in outcome.text and "writing" not in screen.steps
 
 
 @pytest.mark.slow
