@@ -150,6 +150,7 @@ def test_the_catalogue_names_every_supported_board_over_https() -> None:
         *("ESP32_GENERIC_C6", "RPI_PICO_W", "RPI_PICO2_W"),
         *("ESP32_GENERIC-D2WD", "ESP32_GENERIC-UNICORE", "ESP32_GENERIC-SPIRAM"),
         "ESP32_GENERIC_S3-SPIRAM_OCT",
+        "ESP32_GENERIC-OTA",
     }
     for entry in entries:
         assert entry.url.startswith("https://micropython.org/resources/firmware/")
