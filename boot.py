@@ -34,13 +34,23 @@ def boot():
                 "some of the firmware is replaced, some is not yet, so nothing was started: "
                 "repeat `fieldpost deploy`"
             )
-    if find("/firmware.pack"):
-        # Without it the firmware is a tree of files, or frozen into the image.
-        import module_pack
+    pack = "/firmware.pack", "/.pack"
+    if find("/.deploy/trial"):
+        # An update has yet to prove itself.
+        import pack_trial
 
-        module_pack.mount("/firmware.pack")
-        # Its heap is the node's.
-        del module_pack.mount
+        pack = pack_trial.choose()
+    try:
+        import module_pack
+    except ImportError:
+        return  # The firmware is a tree of files, or frozen into the image.
+    try:
+        module_pack.mount(*pack)
+    except OSError as error:
+        if error.errno != 2:
+            raise
+    # Its heap is the node's.
+    del module_pack.mount
 
 
 boot()

@@ -20,11 +20,12 @@ _RECORD_BYTES = const(8)
 
 
 class Pack:
-    """Mounted by `mount`. path: of the file. index: of 8 bytes each, the CRC-32 of a name and
-    where it begins; 0 for a folder. by_hand: folders of the flash that hold such a module, too."""
+    """Mounted by `mount`. path: of the file; whoever renames that says so here. index: of 8 bytes
+    each, the CRC-32 of a name and where it begins; 0 for a folder. by_hand: folders of the flash
+    that hold such a module, too."""
 
     def __init__(self, path, index, by_hand):
-        self._path = path
+        self.path = path
         self._index = index
         # A search through one byte of each name is a fifth of one through the whole index.
         self._starts = bytes([index[at] for at in range(0, len(index), _RECORD_BYTES)])
@@ -67,7 +68,7 @@ class Pack:
         at = self.find(path)
         if at <= 0:
             raise OSError(_ENOENT)
-        file = open(self._path, "rb")
+        file = open(self.path, "rb")
         file.seek(at)
         return file
 
@@ -82,11 +83,16 @@ class Pack:
         """Nothing is to be done."""
 
 
-def mount(path):
+# The pack that is mounted.
+mounted = None
+
+
+def mount(path, place="/.pack"):
     """Let `import` find the modules of the pack at `path`, before any others.
 
     A file of a module's name that somebody has put in flash comes before the pack's, and is told
-    of. Raises OSError without such a file, ValueError for one of another kind.
+    of. place: a folder of this name in flash would be hidden. Raises OSError without a file at
+    `path`, ValueError for one of another kind.
     """
     with open(path, "rb") as file:
         head = file.read(8)
@@ -111,8 +117,9 @@ def mount(path):
                 own.append(name[:-4])
             if folder not in by_hand and pack.find("/" + name) >= 0:
                 by_hand.append(folder)
-    # A folder of this name in flash would be hidden.
-    vfs.mount(pack, "/.pack")
+    global mounted
+    mounted = pack
+    vfs.mount(pack, place)
     folders = sys.path[:]
     # MicroPython looks for a file of such a name, in every folder of sys.path, at each `import` of
     # it, unless it stands in sys.modules. Where there is none, a search for it would take longer
@@ -121,6 +128,6 @@ def mount(path):
     for name in built_in:
         if name not in own and name not in sys.modules:
             sys.modules[name] = __import__(name)
-    sys.path[:] = ["/.pack"] + folders
+    sys.path[:] = [place] + folders
     for name in own:
         __import__(name)

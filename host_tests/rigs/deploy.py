@@ -75,7 +75,7 @@ def project(folder: Path, mark: str) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for name in ("boot.py", "lib/module_pack.py"):
+    for name in ("boot.py", "lib/module_pack.py", "lib/pack_trial.py"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 

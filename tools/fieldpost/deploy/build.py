@@ -14,7 +14,7 @@ from fieldpost.advice import install_command
 from fieldpost.deploy import pack, tree
 from fieldpost.deploy.compile import compile_source, traceback_name
 from fieldpost.deploy.shorten import shortened
-from fieldpost.deploy.tree import AS_SOURCE, FAMILIES, PACK_MODULE, UMQTT
+from fieldpost.deploy.tree import AS_SOURCE, FAMILIES, ROOT_MODULES, UMQTT
 from fieldpost.errors import BadFile, MissingTool, UnfitBoard
 from fieldpost.paths import ROOT, cache_folder
 from fieldpost.version import project_version
@@ -70,9 +70,10 @@ def build(platform: str, root: Path = ROOT, umqtt_file: Path | None = None) -> B
             for name, code in zip(texts, codes, strict=True)
         }
     files = {name: sources[name].read_bytes() for name in AS_SOURCE if name in sources}
-    pack_module = PACK_MODULE.removesuffix(".py") + ".mpy"
-    if pack_module in modules:
-        files[pack_module.removeprefix("lib/")] = modules.pop(pack_module)
+    for name in ROOT_MODULES:
+        compiled = name.removesuffix(".py") + ".mpy"
+        if compiled in modules:
+            files[compiled.removeprefix("lib/")] = modules.pop(compiled)
     files[pack.PATH] = pack.make(modules)
     hashes = {name: sha256(path.read_bytes()) for name, path in sources.items()}
     return Build(files, modules, hashes, project_version(root))

@@ -57,7 +57,7 @@ def _firmware(root: Path) -> list[str]:
 def _libraries(root: Path) -> list[str]:
     """Without lib/umqtt/, which is upstream's, and what finds the modules of a pack."""
     found = sorted(path.name for path in (root / "lib").glob("*.py"))
-    return [name for name in found if name != Path(tree.PACK_MODULE).name]
+    return [name for name in found if f"lib/{name}" not in tree.ROOT_MODULES]
 
 
 if __name__ == "__main__":

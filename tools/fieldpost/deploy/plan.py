@@ -15,6 +15,7 @@ from fieldpost.deploy.survey import (
     COMPLETE,
     FOLDER,
     INSTALLED,
+    TRIALS,
     UNFINISHED,
     Survey,
 )
@@ -108,10 +109,14 @@ def plan(
     needed = {FOLDER + staged[path] for path in [*resumed, *begun]} | {INSTALLED}
     if survey.is_unfinished:
         needed |= {COMMIT, COMPLETE}
-    leftovers = [
+    # A trial ends before the pack goes that is on trial.
+    leftovers = [path for path in TRIALS if path in survey.files] + [
         path
         for path in survey.files
-        if path.startswith(FOLDER) and not path.endswith("/") and path not in needed
+        if path.startswith(FOLDER)
+        and not path.endswith("/")
+        and path not in needed
+        and path not in TRIALS
     ]
     return Plan(
         send=send,

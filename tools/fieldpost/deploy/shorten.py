@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 # Of the libraries, those whose classes nobody else derives from: drivers' bases are made for that.
-_OWN = ("firmware/", "lib/module_pack", "lib/wire", "lib/sntp")
+_OWN = ("firmware/", "lib/module_pack", "lib/pack_trial", "lib/wire", "lib/sntp")
 # What people call from a REPL or from a program of their own, with the names that documents give.
 _FOR_OTHERS = ("firmware/__init__.py", "lib/")
 _EVERYWHERE = {"self", "cls", *dir(builtins)}

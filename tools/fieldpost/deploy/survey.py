@@ -11,14 +11,18 @@ FOLDER = on_board(DEPLOYMENT) + "/"
 COMMIT = FOLDER + "commit"
 INSTALLED = FOLDER + "installed"
 COMPLETE = FOLDER + "complete.py"
+# An update over the air that has yet to prove itself, or has failed (lib/pack_trial.py). Without
+# these, boot.py runs the pack that the cable brought.
+TRIALS = (FOLDER + "trial", FOLDER + "failed")
 # Ends the first line of a journal that more parts follow: boot.py starts nothing then.
 UNFINISHED = " unfinished"
 _LIMIT_S = 30.0
 
 # A watchdog that a node has armed would reset a Pico in the middle, and can be stopped nowhere but
 # at its register (CTRL, bit 30: RP2040 datasheet 4.7.6, RP2350 datasheet 12.9.8); on an ESP32 the
-# node itself lets go of it. The firmware and what it imports are forgotten: their heap is needed,
-# and `.frozen` must not be taken for what was found in /lib.
+# node itself lets go of it, unless an update on trial did not come to a node. The firmware and
+# what it imports are forgotten: their heap is needed, and `.frozen` must not be taken for what was
+# found in /lib.
 _SURVEY = """
 def _survey():
     import gc, json, os, sys
@@ -30,6 +34,14 @@ def _survey():
         armed = False
     except ValueError:
         armed = True
+    try:
+        os.stat("/.deploy/trial")
+        armed = True
+        if sys.platform == "esp32":
+            import machine
+            machine.WDT(timeout=86400000)
+    except OSError:
+        pass
     if armed and sys.platform == "rp2":
         import machine
         at = 0x400D8000 if "RP2350" in i._machine else 0x40058000

@@ -9,8 +9,8 @@ from fieldpost.paths import ROOT
 # These two must be found by name, as source, by the board itself.
 AS_SOURCE = ("boot.py", "main.py")
 UMQTT = "lib/umqtt/simple.py"
-# It finds the modules of the pack, so it lies beside it.
-PACK_MODULE = "lib/module_pack.py"
+# They find the modules of a pack, or choose which pack, so they lie beside it.
+ROOT_MODULES = ("lib/module_pack.py", "lib/pack_trial.py")
 # By `sys.platform` of the board: what its family alone has.
 FAMILIES = {
     "rp2": ("firmware/board/rp2.py",),

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from fieldpost.board.link import open_link
 from fieldpost.deploy import build as deploy_build
+from fieldpost.deploy import deployment
 from fieldpost.deploy.command import deploy as deploy_command
 from fieldpost.deploy.deployment import Wish, deploy
 from fieldpost.errors import CommandError
@@ -86,6 +87,22 @@ def test_tools_3_deploying_twice_sends_nothing_and_one_change_sends_one_module(
     assert [name for name in files if name.startswith(".deploy/")] == [".deploy/installed"]
 
 
+def test_a_deployment_ends_an_update_that_is_on_trial_before_its_pack_goes(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root = project(tmp_path / "one", "one")
+    assert bench.deploy(root).ok
+    staged = {f".deploy/{name}": b"x" for name in ("0123456789abcdef", "failed", "offer", "trial")}
+    _put(bench, staged)
+    with open_link(str(bench.port)) as link:
+        todo = deployment.compare(link, Wish(root))[2]
+    assert todo.leftovers[:2] == ["/.deploy/trial", "/.deploy/failed"]
+    assert sorted(todo.leftovers) == [f"/{path}" for path in sorted(staged)]
+    assert bench.deploy(root).ok
+    assert bench.ran() == ["one"] * 5
+    assert not staged.keys() & bench.files().keys()
+
+
 def test_tools_4_a_stale_source_that_would_shadow_the_new_bytecode_is_removed(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -95,7 +112,7 @@ def test_tools_4_a_stale_source_that_would_shadow_the_new_bytecode_is_removed(
         path.relative_to(root).as_posix(): path.read_bytes()
         for folder in ("firmware", "lib")
         for path in (root / folder).rglob("*.py")
-        if path.name != "module_pack.py"
+        if path.name not in ("module_pack.py", "pack_trial.py")
     }
     old["firmware/part.py"] = b"MARK = 'stale'\n"
     old["main.py"] = b"print('my own program')\n"

@@ -76,7 +76,7 @@ def content(path):
         return None
 class Stub:  # of module_pack: what is in these packs is no matter here
     def __init__(self):
-        self.mount = lambda path: None
+        self.mount = lambda path, place: None
 def run_boot():
     sys.modules["module_pack"] = Stub()
     exec(BOOT, {"__name__": "boot"})

@@ -28,8 +28,8 @@ def _tree() -> dict[str, str]:
     for folder, base in (("firmware", ROOT), ("lib", ROOT / "lib")):
         for path in (ROOT / folder).rglob("*.py"):
             name = path.relative_to(ROOT).as_posix()
-            # Neither has a pack, whose modules that one finds.
-            if not name.startswith("lib/umqtt/") and name != tree.PACK_MODULE:
+            # Neither has a pack, whose modules these find.
+            if not name.startswith("lib/umqtt/") and name not in tree.ROOT_MODULES:
                 found[path.relative_to(base).as_posix()] = name
     return found
 
