@@ -29,6 +29,7 @@ from fieldpost.narrow_help import use_where_it_is_narrow
 from fieldpost.new_sensor import command as new_sensor_command
 from fieldpost.provision import command as provision_command
 from fieldpost.push import command as push_command
+from fieldpost.release import command as release_command
 from fieldpost.result import result, status_of
 from fieldpost.scan import command as scan_command
 from fieldpost.set_up import command as setup_command
@@ -56,6 +57,7 @@ config_command.app.command()(push_command.pull)
 app.add_typer(config_command.app, name="config", rich_help_panel=_SETTINGS)
 app.add_typer(certs_command.app, name="certs", rich_help_panel=_NODES)
 app.add_typer(keys_command.app, name="keys", rich_help_panel=_NODES)
+app.add_typer(release_command.app, name="release", rich_help_panel=_NODES)
 app.add_typer(home_assistant_command.app, name="ha", rich_help_panel=_NODES)
 
 

@@ -33,6 +33,7 @@ from rigs.hostile_board import HostilePort, honest, plug_in
 from rigs.port import micropython
 from rigs.shown import WIDE, changing, terminal, without_controls, words_in
 from rigs.update_keys import PASSPHRASE, make_keys
+from rigs.update_release import make_release
 from rigs.wired_board import wire
 from typer.main import get_command
 
@@ -45,6 +46,7 @@ from fieldpost.board.ports import Port
 from fieldpost.config import reference
 from fieldpost.deploy import deployment
 from fieldpost.flash import flashing
+from fieldpost.keys.folder import KeyFolder
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import Broker, free_port
 from fieldpost.mqtt.client import Connection
@@ -134,6 +136,8 @@ CASES = {
     "keys new": Case("", "file_kept", "--dir {dir}/other"),
     "keys show": Case("--dir none", "bad_file", ""),
     "keys rotate": Case("--dir none", "bad_file", ""),
+    "release make": Case("--dir none", "bad_file", "--platform esp32"),
+    "release show": Case("none", "bad_file", "{dir}/made", "release"),
     "certs ca": Case("", "file_kept", "--dir {dir}/other"),
     "certs server": Case("a --dir none", "bad_file", "localhost"),
     "certs node": Case("a --dir none", "bad_file", "n"),
@@ -238,6 +242,10 @@ class Place:
     def keys(self) -> None:
         """A folder of keys."""
         make_keys(self.folder / "keys")
+
+    def release(self) -> None:
+        """One that was made, in the folder made."""
+        make_release(KeyFolder(self.folder / "keys"), self.folder / "made")
 
     def honest_board(self) -> None:
         """At PORT, behind the real link."""
@@ -350,7 +358,7 @@ def _made_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def prepared(place: Place, name: str) -> Case:
     if name.startswith("certs "):
         place.certificates()
-    if name.startswith("keys "):
+    if name.startswith(("keys ", "release ")):
         place.keys()
     return CASES[name]
 

@@ -26,6 +26,11 @@ CHIP_IDS = {
 _HEADER = struct.Struct("<BBBBIB3sHBHH4sB")
 _SEGMENT = struct.Struct("<II")
 _PARTITION = struct.Struct("<2sBBII16sI")
+# esp_app_desc_t, the begin of the first segment: a magic word, secure version, 8 bytes, version.
+_DESCRIPTION_AT = _HEADER.size + _SEGMENT.size
+_DESCRIPTION_MAGIC = (0xABCD5432).to_bytes(4, "little")
+_VERSION_AT = 16
+_VERSION_BYTES = 32
 _TABLE_ADDRESS = 0x8000
 _TABLE_BYTES = 0xC00
 PARTITION_MAGIC = b"\xaa\x50"
@@ -57,6 +62,14 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Application:
+    """chip: as in CHIP_IDS. version: of the project, as its build says, without a leading "v"."""
+
+    chip: str
+    version: str
+
+
+@dataclass(frozen=True)
 class _Partition:
     kind: int
     address: int
@@ -85,6 +98,22 @@ def examine(data: bytes) -> Facts:
             raise Broken("not consistent: its application is larger than its partition")
     # The upper half of the header's byte 3: 0 is 1 MB, and each step doubles it.
     return Facts(chip, base, max(_MIB << (data[3] >> 4), table_end))
+
+
+def application(data: bytes) -> Application:
+    """Check an image of the application alone, as an update over the air writes it. Raises
+    Broken."""
+    chip, end = _check_part(data, 0, "application")
+    if data[_DESCRIPTION_AT : _DESCRIPTION_AT + 4] != _DESCRIPTION_MAGIC:
+        raise Broken(
+            "no application: it begins with a bootloader. The file that is wanted has the same "
+            "name, and ends in .app-bin"
+        )
+    if end != len(data):
+        raise Broken(f"no application alone: {len(data) - end} bytes follow it")
+    at = _DESCRIPTION_AT + _VERSION_AT
+    version = data[at : at + _VERSION_BYTES].partition(b"\0")[0].decode("ascii", "replace")
+    return Application(chip, version.removeprefix("v") or "?")
 
 
 def file_system(data: bytes, flash_bytes: int) -> tuple[int, int]:

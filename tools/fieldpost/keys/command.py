@@ -73,7 +73,7 @@ def show_command(as_json: JsonOption = False, folder: FolderOption = FOLDER) -> 
     from fieldpost.keys.folder import KeyFolder
 
     keys = KeyFolder(folder)
-    found, past = keys.keys(), keys.history()
+    found, past = keys.all_keys(), keys.history()
     if as_json:
         newest = past.releases[-1] if past.releases else None
         told = {
@@ -130,7 +130,7 @@ def rotate_command(
     elif adopted:
         made = keys.rotate(None, adopted)
     else:
-        keys.keys()  # Nobody types a passphrase for a folder that is none.
+        keys.all_keys()  # Nobody types a passphrase for a folder that is none.
         made = keys.rotate(_new_passphrase(passphrase_file, "the next key", as_json))
     if as_json:
         _tell([made])

@@ -94,7 +94,7 @@ class KeyFolder:
             self._public("next").replace(self._public("update"))
         return self.key("update")
 
-    def keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         """Those that there are, the one in use first."""
         self.key("update")
         return [self.key(role) for role in ROLES if self._public(role).exists()]
@@ -128,7 +128,7 @@ class KeyFolder:
 
     def node_file(self) -> bytes:
         """What a node is given of them, /update.keys."""
-        keys = [key.public for key in self.keys() if key.role in _ON_NODES]
+        keys = [key.public for key in self.all_keys() if key.role in _ON_NODES]
         return public.for_node(keys, self.history().counter)
 
     def _public(self, role: Role) -> Path:
