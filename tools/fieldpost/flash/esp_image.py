@@ -100,22 +100,6 @@ def examine(data: bytes) -> Facts:
     return Facts(chip, base, max(_MIB << (data[3] >> 4), table_end))
 
 
-def application(data: bytes) -> Application:
-    """Check an image of the application alone, as an update over the air writes it. Raises
-    Broken."""
-    chip, end = _check_part(data, 0, "application")
-    if data[_DESCRIPTION_AT : _DESCRIPTION_AT + 4] != _DESCRIPTION_MAGIC:
-        raise Broken(
-            "no application: it begins with a bootloader. The file that is wanted has the same "
-            "name, and ends in .app-bin"
-        )
-    if end != len(data):
-        raise Broken(f"no application alone: {len(data) - end} bytes follow it")
-    at = _DESCRIPTION_AT + _VERSION_AT
-    version = data[at : at + _VERSION_BYTES].partition(b"\0")[0].decode("ascii", "replace")
-    return Application(chip, version.removeprefix("v") or "?")
-
-
 def file_system(data: bytes, flash_bytes: int) -> tuple[int, int]:
     """Address and size of MicroPython's file system on a flash that large, for a whole image.
 
@@ -144,6 +128,16 @@ def application(data: bytes) -> bytes:
 def application_chip(data: bytes) -> str:
     """For which chip the program `data` is, as in CHIP_IDS. Raises Broken."""
     return _check_part(data, 0, "application")[0]
+
+
+def describe(program: bytes) -> Application:
+    """What a program, as `application` gives it, says of itself. Raises Broken."""
+    chip = application_chip(program)
+    if program[_DESCRIPTION_AT : _DESCRIPTION_AT + 4] != _DESCRIPTION_MAGIC:
+        raise Broken("no program: it says nothing of itself, as a bootloader alone does not")
+    at = _DESCRIPTION_AT + _VERSION_AT
+    version = program[at : at + _VERSION_BYTES].partition(b"\0")[0].decode("ascii", "replace")
+    return Application(chip, version.removeprefix("v") or "?")
 
 
 def count_applications(data: bytes) -> int:

@@ -47,8 +47,8 @@ def make_command(
     image: Annotated[
         list[Path] | None,
         typer.Option(
-            help="In place of the firmware, all of MicroPython for an ESP32: its .app-bin. May be "
-            "repeated.",
+            help="In place of the firmware, all of MicroPython for an ESP32: a .bin or .app-bin. "
+            "May be repeated.",
             metavar="FILE",
         ),
     ] = None,

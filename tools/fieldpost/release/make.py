@@ -75,14 +75,14 @@ def draft_packs(
 def draft_images(
     images: Sequence[Path], chip: str | None, history: History, counter: int | None = None
 ) -> Draft:
-    """Whole MicroPython images for ESP32 boards with room for two: the application of each, as
-    MicroPython's builds call it `.app-bin`. chip: what they must be for. Raises CommandError."""
+    """All of MicroPython for ESP32 boards with room for two: the program of each image, or a file
+    `.app-bin`. chip: what they must be for. Raises CommandError."""
     found: dict[str, tuple[Manifest, bytes]] = {}
     versions = set()
     for path in images:
         try:
-            data = path.read_bytes()
-            facts = esp_image.application(data)
+            data = esp_image.application(path.read_bytes())
+            facts = esp_image.describe(data)
         except OSError as error:
             raise BadFile(f"cannot read {path}: {error.strerror}") from None
         except esp_image.Broken as error:

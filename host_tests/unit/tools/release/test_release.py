@@ -206,13 +206,17 @@ def app_image(version: str = "v1.27.0", chip_id: int = 5, magic: int = 0xABCD543
     return data + hashlib.sha256(data).digest()
 
 
-def test_an_application_image_is_released_for_its_chip(keys: KeyFolder, tmp_path: Path) -> None:
-    (tmp_path / "it.app-bin").write_bytes(app_image())
+@pytest.mark.parametrize("after", [b"", b"\xff" * 64])
+def test_an_application_image_is_released_for_its_chip(
+    keys: KeyFolder, tmp_path: Path, after: bytes
+) -> None:
+    (tmp_path / "it.app-bin").write_bytes(app_image() + after)
     ran = release("--image", "it.app-bin", "--chip", "ESP32-C3", "--json")
     assert ran.status == 0, ran
     told = load(Path(json.loads(ran.out)["folder"]))
     assert told.folder.name == "micropython-1.27.0-1"
     one = told.artefacts[0]
+    assert one.data == app_image()
     assert (one.name, one.manifest.chip, one.manifest.kind) == (
         "esp32c3.image",
         "esp32c3",
@@ -224,8 +228,8 @@ def test_an_application_image_is_released_for_its_chip(keys: KeyFolder, tmp_path
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (app_image() + bytes(16), "follow it"),
         (app_image(magic=80), "bootloader"),
+        (app_image()[:-40] + bytes(40), "damaged"),
         (app_image()[:-1], "cut short"),
         (app_image(chip_id=9), "for an ESP32-S3"),
         (b"", "cut short"),
