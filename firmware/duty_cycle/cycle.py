@@ -9,7 +9,7 @@ import json
 
 from micropython import const
 
-from firmware.duty_cycle.grid import Grid
+from firmware.duty_cycle.grid import grid_of
 from firmware.duty_cycle.sleep import Sleep
 from firmware.duty_cycle.wake import Wake
 
@@ -76,14 +76,8 @@ class DutyCycle:
         self._alarms = _alarms(sensors, kept.get("alarms"))
         link.session.refused = kept.get("refused", [])
         self._battery, self._supply_mv = _battery(board, settings)
-        self.grid = Grid(
-            settings["sample_s"] * 1000,
-            settings["deliver_every"],
-            int(settings["retry"]["cap_s"] * 1000),
-            kept.get("next", self.now_ms()),
-            kept.get("deliver", 0),
-            kept.get("failed", 0),
-        )
+        next_ms = kept.get("next", self.now_ms())
+        self.grid = grid_of(settings, next_ms, kept.get("deliver", 0), kept.get("failed", 0))
         self._next_health_ms = kept.get("health", 0)
         timekeeper.due_ms, timekeeper.retry_ms = kept.get("ntp", (0, timekeeper.retry_ms))
         # Each question costs radio: what does not answer is not asked for ever at each wake.

@@ -14,6 +14,19 @@ _CLOCK_STEP_MS = const(1500)
 _DOUBLINGS_MAX = const(10)
 
 
+def grid_of(settings, next_ms, retry_at_ms, failed):
+    """The grid of these settings; the others as for `Grid`."""
+    retry_max_ms = int(settings["retry"]["cap_s"] * 1000)
+    return Grid(
+        settings["sample_s"] * 1000,
+        settings["deliver_every"],
+        retry_max_ms,
+        next_ms,
+        retry_at_ms,
+        failed,
+    )
+
+
 class Grid:
     """The points at which readings are due, and the tries at delivering them.
 

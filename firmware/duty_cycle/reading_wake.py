@@ -10,7 +10,7 @@ import json
 
 from micropython import const
 
-from firmware.duty_cycle.grid import Grid
+from firmware.duty_cycle.grid import grid_of
 from firmware.readings import record as reading
 from firmware.readings.sensors import Sensors, dumps
 
@@ -23,27 +23,22 @@ _SLICE_MS = const(500)
 
 def take(board, clock, settings, log, state, records, pack):
     """Take a reading, keep it, and sleep on. Returns if the node is needed after all: `state` and
-    `records` are then what it goes on with. pack: as in rtc_memory.py."""
+    `records` are then what it goes on with.
+
+    settings: all, or what sleep.py has kept of them. pack: as in rtc_memory.py.
+    """
     outbox = settings["outbox"]
     size = 2 + len(records[-1]) if records else 0
-    room = board.retained_bytes - len(board.retained()) - size
+    # What is kept of the settings gives way to readings.
+    spare = len(state.get("settings", b""))
+    room = board.retained_bytes - len(board.retained()) + spare - size
     if len(records) >= outbox["ram_readings"] or room < _SPARE_BYTES:
         return
-    watchdog_s = settings["watchdog_s"]
-    if watchdog_s is None:
-        watchdog_s = board.watchdog_s
-    if watchdog_s:
-        board.start_watchdog(watchdog_s * 1000)
+    if settings["watchdog_s"]:
+        board.start_watchdog(settings["watchdog_s"] * 1000)
     began_ms = clock.uptime_ms()
     boot_ms = clock.ticks_ms()
-    grid = Grid(
-        settings["sample_s"] * 1000,
-        settings["deliver_every"],
-        int(settings["retry"]["cap_s"] * 1000),
-        state["next"],
-        state["deliver"],
-        state["failed"],
-    )
+    grid = grid_of(settings, state["next"], state["deliver"], state["failed"])
     stretch, may_deliver = 1, True
     if settings["low_battery"]:
         from firmware.duty_cycle.battery_policy import configured
@@ -75,13 +70,17 @@ def take(board, clock, settings, log, state, records, pack):
         plan["row"] = 0
         if grid.delivers_next(waiting):
             plan["alone"] = None
-    block = pack(plan, records + [record], board.retained_bytes)
+    records.append(record)
+    block = pack(plan, records, board.retained_bytes)
+    if block is None and "settings" in plan:
+        del plan["settings"]  # The next wake reads them from flash.
+        block = pack(plan, records, board.retained_bytes)
     if block is None:
+        records.pop()
         state["urgent"] = bool(urgent)  # That a limit was crossed is not seen twice.
         return
     # From here on nothing but a power cut can lose it.
     board.retain(block)
-    records.append(record)
     log("sample %d stored%s" % (state["seq"], ", %d waiting" % waiting if waiting > 1 else ""))
     if urgent:
         log("alarm: %s" % ", ".join(urgent))

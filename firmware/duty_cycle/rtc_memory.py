@@ -3,8 +3,9 @@
 Loaded first thing on a board that has such memory, so it is small. A wake for a pulse, or one that
 came too early, ends in `firmware/duty_cycle/wake_stub.py`, before any of the node is loaded.
 
-The state as JSON, then each record; before each of them its length in two bytes. The board guards
-the whole with a CRC (firmware/board/esp32.py): what comes back is right, or b"".
+The state as JSON, then each record; before each of them its length in two bytes. `settings` are
+the state's second line, JSON by themselves: only a wake that only reads has a use for them. The
+board guards the whole with a CRC (firmware/board/esp32.py): what comes back is right, or b"".
 
 This is all of the state, by its keys; times are milliseconds of the real-time clock (rtc) or
 uptime (up). Whoever changes a key or its meaning raises VERSION: a state of another version is
@@ -36,21 +37,25 @@ refused, and the node starts a new boot, as after a reset. Its records are taken
 | pins, woken | the watched pins, and wakes by them (wake_stub.py) |
 | pin_error | why a pin cannot wake the board, or null |
 | alone | readings on flash, if the next wake needs its sensors alone (reading_wake.py), or null |
+| settings | for such a wake, if there is room: what it takes of them, as JSON (sleep.py) |
 | input | this wake is for an input that has changed (wake_stub.py) |
 """
 
-import gc
 import json
 
 from micropython import const
 
-VERSION = const(3)
+from firmware.log import LEVELS
+
+VERSION = const(4)
 
 
 def pack(state, records, limit_bytes):
     """The block, or None if it would be longer than `limit_bytes`. state: a dict for JSON."""
-    state["version"] = VERSION
-    parts = [json.dumps(state).encode()]
+    state = dict(state, version=VERSION)
+    settings = state.pop("settings", None)
+    text = json.dumps(state).encode()
+    parts = [text + b"\n" + settings if settings else text]
     parts.extend(records)
     if sum([2 + len(part) for part in parts]) > limit_bytes:
         return None
@@ -70,12 +75,15 @@ def unpack(block):
         at += 2 + size
     if at != len(block) or not parts:
         return {}, []
+    text, _, settings = parts[0].partition(b"\n")
     try:
-        state = json.loads(parts[0])
+        state = json.loads(text)
     except ValueError:
         state = None
     if not isinstance(state, dict) or state.get("version") != VERSION:
         state = {}
+    elif settings:
+        state["settings"] = settings
     return state, parts[1:]
 
 
@@ -89,9 +97,6 @@ def recall(board, clock):
     state, records = unpack(board.retained())
     if board.reset_cause() != "deep-sleep" or "boot" not in state:
         return {}, records, 0
-    if hasattr(gc, "threshold"):
-        # A wake is over before holes in its heap could matter: main.py's way is for long lives.
-        gc.threshold(-1)
     # By how much a sleep may end early: its clock is a plain RC oscillator.
     tolerance_ms = max((state["next"] - state["rtc"]) // 20, 1500)
     early = clock.rtc_ms() < state.get("until", 0) - tolerance_ms
@@ -104,8 +109,12 @@ def recall(board, clock):
 
 def measure(board, clock, settings, log, state, records):
     """Take the reading of a wake that needs no more, and sleep on; see reading_wake.py. Returns if
-    this wake needs the node."""
+    this wake needs the node. settings: None for those that were kept with the state."""
     if state.get("alone") is not None:
         from firmware.duty_cycle import reading_wake
 
+        if settings is None:
+            settings = json.loads(state["settings"])
+            log.level = LEVELS.index(settings["log_level"])
         reading_wake.take(board, clock, settings, log, state, records, pack)
+        state["alone"] = None  # It has said why, and is not asked again.

@@ -5,12 +5,20 @@ and its waiting readings lie in RTC memory, or on flash when they do not fit. An
 its RAM in a light sleep; readings are put on flash before, for nothing else survives a dead cell.
 """
 
+import json
+
 from micropython import const
 
 from firmware.duty_cycle import rtc_memory
 
 # What the counts of the watched pins may grow by in RTC memory, before the node wakes in full.
 _COUNTS_BYTES = const(48)
+
+# What a wake that only reads has to know of the settings, and of each sensor among them.
+_SETTINGS = ("sample_s", "deliver_every", "retry", "low_battery", "watchdog_s", "outbox")
+_SETTINGS += ("log_level", "profile")
+_SENSOR = ("name", "prefix", "recipe", "ranges", "every", "median", "fields", "calibration")
+_SENSOR += ("alarms", "measures_supply", "pin", "scale")
 
 
 class Sleep:
@@ -22,6 +30,7 @@ class Sleep:
 
     def __init__(self, board, settings, now_ms, watch, link, kept, log):
         self._board = board
+        self._settings = settings
         self._now_ms = now_ms
         self._watch = watch
         self._link = link
@@ -81,6 +90,8 @@ class Sleep:
         state = node.keep()
         state.update(self._network())
         state["until"] = state["next"]
+        if state["alone"] is not None:
+            state["settings"] = _for_reading(self._settings)
         limit_bytes = board.retained_bytes
         if watch:
             from firmware.duty_cycle import wake_stub
@@ -96,6 +107,9 @@ class Sleep:
             state["until"] = now_ms + sleep_ms
             state["pin_error"] = watch.error
         block = rtc_memory.pack(state, outbox.in_ram(), limit_bytes)
+        if block is None and "settings" in state:
+            del state["settings"]
+            block = rtc_memory.pack(state, outbox.in_ram(), limit_bytes)
         if block is None:
             outbox.spill()
         while block is None:
@@ -119,6 +133,15 @@ class Sleep:
             "early": session.early_state(),
             "careful": session.careful and session.careful.keep(),
         }
+
+
+def _for_reading(settings):
+    """JSON of what reading_wake.py takes of these."""
+    kept = {name: settings[name] for name in _SETTINGS}
+    kept["sensors"] = [
+        {name: one[name] for name in _SENSOR if name in one} for one in settings["sensors"]
+    ]
+    return json.dumps(kept).encode()
 
 
 def _numeric(addresses):

@@ -9,7 +9,7 @@ import time
 from firmware import app
 from firmware.readings.delivery import Delivery
 
-gc.threshold(32768)  # as main.py does
+gc.threshold(32768)  # as firmware/app.py does
 _HANG_AT = 5
 _pump = Delivery.pump
 

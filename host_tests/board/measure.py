@@ -37,7 +37,7 @@ def wait(is_up, step):
 
 def measure_configuration():
     """What remains of the schema once the settings are read; returns the application."""
-    gc.threshold(32768)  # as main.py does
+    gc.threshold(32768)  # as firmware/app.py does
     say("start")
     from firmware import app
 

@@ -111,7 +111,7 @@ class _Sockets:
 
 def measure():
     """The whole opening, from the settings that are missing to those that are stored."""
-    gc.threshold(32768)  # as main.py does
+    gc.threshold(32768)  # as firmware/app.py does
     from firmware import app
     from firmware.board import Board
     from firmware.clock import Clock

@@ -5,6 +5,6 @@ import gc
 from firmware import app
 from firmware.config import change
 
-gc.threshold(32768)  # as main.py does
+gc.threshold(32768)  # as firmware/app.py does
 change.Trial.LIMIT_MS = 4000
 app.run()

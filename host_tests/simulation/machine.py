@@ -155,7 +155,8 @@ class Machine:
         node = None
         try:
             if state:
-                self._read_alone(board, clock, settings, log, state, records)
+                known = None if "settings" in state else settings
+                self._read_alone(board, clock, known, log, state, records)
             idle = self._fed if feed else None
             node = app.build(board, clock, settings, log, self.flash, idle, state, records)
             self._watch(node, state)

@@ -42,7 +42,7 @@ _PHASES = {
     "application loaded": ("main.py",),
     "settings": ("read_settings",),
     "node built": ("read_settings done", "build"),
-    "reading": ("build done", "loop"),
+    "reading": ("build done", "loop", "measure"),
     "joining": ("radio",),
     "connecting": ("joined",),
     "delivering": ("CONNECT",),

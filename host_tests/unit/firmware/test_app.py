@@ -225,6 +225,24 @@ def test_the_log_has_the_level_of_the_configuration(
     assert "ready" not in said and life.node.proven == 1
 
 
+def test_what_a_wake_fails_of_before_there_is_a_node_ends_the_life_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    life = Life(monkeypatch, KeyboardInterrupt())
+    life.board.cause = "deep-sleep"
+    for failure, asked in ((KeyboardInterrupt(), "let go"), (ValueError("a bug"), "restart")):
+
+        def recall(*_: Any, failure: BaseException = failure) -> None:
+            raise failure
+
+        monkeypatch.setattr("firmware.duty_cycle.rtc_memory.recall", recall)
+        monkeypatch.setattr(life.board, "retained_bytes", 2040)
+        monkeypatch.setattr(life.board, "retained", lambda: b"block")
+        firmware.start()
+        assert life.board.asked.pop() == asked and not life.fed, "no node was built"
+    assert "a bug" in life.said[-1]
+
+
 class Stepping:
     """A node and its clock: each step and each wait takes its time, until `ends_ms`."""
 

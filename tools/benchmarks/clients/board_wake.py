@@ -163,6 +163,8 @@ def begin(began_us, main_us, with_modules):
     _set_clock(kind, block)
     load = __import__
     hooked = {"firmware.board": _hook_board, "firmware.app": _hook_app}
+    if block:
+        hooked["firmware.duty_cycle.rtc_memory"] = _hook_memory
     if with_modules:
         hooked["firmware.readings.outbox"] = _hook_outbox
 
@@ -234,6 +236,19 @@ def _hook_app(module, account, kind, block, plan):
     return True
 
 
+def _hook_memory(module, account, kind, block, plan):
+    plain = getattr(module, "measure", None)
+
+    def measure(board, clock, settings, log, state, records):
+        if state.get("alone") is not None:
+            account.mark("measure")
+        plain(board, clock, settings, log, state, records)
+
+    if plain:
+        module.measure = measure
+    return True
+
+
 def _hook_outbox(module, account, kind, block, plan):
     module.Outbox = _marked(account, "outbox", module.Outbox)
     return True
@@ -284,7 +299,8 @@ def _set_clock(kind, block):
 
     seconds = 0
     if block:
-        state = json.loads(block[2 : 2 + (block[0] | block[1] << 8)])
+        # Its first line has the times.
+        state = json.loads(block[2 : 2 + (block[0] | block[1] << 8)].split(b"\n")[0])
         seconds = state["next"] // 1000 + 1
         if kind == "early":
             seconds -= 20

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rigs.field import Field
 
-from firmware.duty_cycle import reading_wake
+from firmware.duty_cycle import reading_wake, rtc_memory
 from firmware.duty_cycle.cycle import DutyCycle
 from firmware.readings.sensors import Sensors
 from simulation.board import SimulatedBoard
@@ -171,6 +171,30 @@ def test_a_reading_that_fails_is_told_and_kept(monkeypatch: pytest.MonkeyPatch) 
     field.run.play()
     assert any("sensor internal: " in str(one[-1]) for one in field.run.world.trace)
     assert {one["seq"] for one in field.readings if one.get("failed") == ["internal"]} >= {2, 3}
+
+
+def test_settings_are_kept_for_such_wakes_until_readings_need_their_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read_from: list[str] = []
+    measure = rtc_memory.measure
+
+    def note(board: Any, clock: Any, settings: Any, *rest: Any) -> None:
+        read_from.append("memory" if settings is None else "flash")
+        measure(board, clock, settings, *rest)
+
+    monkeypatch.setattr(rtc_memory, "measure", note)
+    sensors = [{"type": "internal", "calibration": [{"field": "die_temperature", "offset": 0.5}]}]
+    field = Field("esp32", sensors, sample_s=30, deliver_every=40, hours=0.6)
+    monkeypatch.setattr(field.machine, "measure", lambda: 20.0)
+    field.run.play()
+    assert field.machine.read_alone >= 60
+    # The first wake delivers; in those after it the memory fills up with readings.
+    first = read_from[1:40]
+    count = first.count("memory")
+    assert 10 < count < 39 and first == ["memory"] * count + ["flash"] * (39 - count)
+    assert "memory" in read_from[40:]
+    assert {one["die_temperature"] for one in field.readings} == {20.5}
 
 
 def test_nothing_is_read_where_the_block_has_no_room_for_one_more() -> None:
