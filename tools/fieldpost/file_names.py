@@ -18,6 +18,8 @@ OUTBOX = "outbox"
 RECORDS = (BOOT_COUNT, LOSSES, CRASH, CRASHES)
 # Where a deployment puts what is to be, and its journal (boot.py).
 DEPLOYMENT = ".deploy"
+# Whose updates a node takes; without it, it takes none.
+UPDATE_KEYS = "update.keys"
 # What the board itself starts.
 STARTED = ("boot.py", "main.py")
 FIRMWARE = ("firmware", "lib")

@@ -14,6 +14,15 @@ DriversOption = Annotated[
         metavar="DIR",
     ),
 ]
+NodeKeysOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        help="The folder of the keys whose updates over the air the node is to take; by itself, "
+        "those that it has.",
+        metavar="DIR",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -14,7 +14,7 @@ from fieldpost.paths import ROOT
 _ON_A_BOARD = "deploy/complete.py"
 NAMES = {
     *(*file_names.SETTINGS, *file_names.PENDING, *file_names.RECORDS),
-    *(file_names.CHECKED, file_names.DEPLOYMENT),
+    *(file_names.CHECKED, file_names.DEPLOYMENT, file_names.UPDATE_KEYS),
 }
 PACKAGE = ROOT / "tools" / "fieldpost"
 MODULES = sorted(

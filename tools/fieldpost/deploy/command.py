@@ -11,7 +11,7 @@ import typer
 
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
 from fieldpost.errors import BadFile, Usage
-from fieldpost.options import DriversOption, JsonOption
+from fieldpost.options import DriversOption, JsonOption, NodeKeysOption
 from fieldpost.result import all_of
 from fieldpost.wrapping import fit
 
@@ -31,6 +31,7 @@ def deploy(
         typer.Option(help="A umqtt.simple to install, its simple.py, even where there is one."),
     ] = None,
     drivers: DriversOption = None,
+    keys: NodeKeysOption = None,
     start: Annotated[bool, typer.Option(help="Let the node run afterwards.")] = True,
     ready: Annotated[
         float, typer.Option(min=0, help="Seconds for the node to be ready; 0: do not wait.")
@@ -54,6 +55,7 @@ def deploy(
     from fieldpost.board.choose import targets
     from fieldpost.deploy import deployment as deploying
     from fieldpost.drivers import folder as own_drivers
+    from fieldpost.keys.folder import KeyFolder
     from fieldpost.progress import FlashScreen
 
     # What is wrong with them is said before a board is looked for, unless they are being written.
@@ -61,7 +63,14 @@ def deploy(
         raise BadFile(f"there is no folder {drivers}")
     if drivers and not watch:
         own_drivers.find(drivers).files()
-    wish = deploying.Wish(umqtt=umqtt, drivers=drivers, start=start, ready_s=ready, wait_s=wait)
+    wish = deploying.Wish(
+        umqtt=umqtt,
+        drivers=drivers,
+        keys=KeyFolder(keys).node_file() if keys else None,
+        start=start,
+        ready_s=ready,
+        wait_s=wait,
+    )
     if watch:
         raise typer.Exit(_follow(port or [], wish, is_plain=not (every or as_json) and start))
     with FlashScreen() as screen:

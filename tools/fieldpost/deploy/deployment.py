@@ -28,7 +28,8 @@ from fieldpost.deploy.survey import COMMIT, COMPLETE, FOLDER, Survey, survey
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import BadConfig, CommandError
-from fieldpost.file_names import CONFIG, SETTINGS, on_board
+from fieldpost.file_names import CONFIG, SETTINGS, UPDATE_KEYS, on_board
+from fieldpost.keys import on_board as on_board_keys
 from fieldpost.node_start import tell
 from fieldpost.node_start.watch import READING_S, READY, watch
 from fieldpost.paths import ROOT
@@ -60,6 +61,7 @@ del _copy
 @dataclass(frozen=True)
 class Wish:
     """What to deploy. umqtt: a copy of umqtt.simple to install. drivers: a folder of one's own.
+    keys: what /update.keys is to hold; None: what it does.
     start: let the node run then.
 
     ready_s: how long to wait for it to say that it is ready; 0: not at all. reading_s: the same
@@ -75,6 +77,7 @@ class Wish:
     reading_s: float = READING_S
     drivers: Path | None = None
     wait_s: float = 0.0
+    keys: bytes | None = None
     follow: "Callable[[BoardLink, Outcome], None] | None" = None
 
 
@@ -128,6 +131,8 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
             _bring(link, found, wanted, todo, screen, brought)
             if all(map(found.has, SETTINGS)):
                 checked.renew(link)
+        if wish.keys is not None and on_board_keys.bring(link, wish.keys):
+            brought.sent[UPDATE_KEYS] = len(wish.keys)
         outcome = Outcome(
             port,
             True,
@@ -158,7 +163,7 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
             wish.follow(link, outcome)
             link.close(resume=False)
             return outcome
-        if todo.is_empty and link.was_running:
+        if not brought.sent and todo.is_empty and link.was_running:
             return outcome  # close() sets it going again
         return _start(link, wish, screen, outcome)
 
@@ -359,7 +364,10 @@ def _text(outcome: Outcome, todo: Plan) -> str:
         version = f"{outcome.was} → {outcome.now}"
     elif not outcome.was:
         version = f"{outcome.now} (there was none)"
+    keys = ["its keys for updates"] if UPDATE_KEYS in outcome.sent else []
     if todo.is_empty:
+        if keys:
+            return f"Fieldpost {version}: {keys[0]} were written, all else is the same"
         return f"Fieldpost {version}: nothing to do, all is the same"
     said = [f"{len(outcome.sent)} files sent, {sum(outcome.sent.values())} bytes"]
     if outcome.modules:

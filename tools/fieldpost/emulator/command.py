@@ -25,11 +25,12 @@ from fieldpost.emulator.esp32_c3 import VARIABLE
 from fieldpost.emulator.image import find_or_fetch
 from fieldpost.emulator.sensors import Told, Wired, wire
 from fieldpost.errors import CommandError, Usage
-from fieldpost.file_names import CONFIG, SECRETS
+from fieldpost.file_names import CONFIG, SECRETS, UPDATE_KEYS
+from fieldpost.keys.folder import KeyFolder
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.node_source import NodeSource
-from fieldpost.options import DriversOption, JsonOption, SetOption, ValuesOption
+from fieldpost.options import DriversOption, JsonOption, NodeKeysOption, SetOption, ValuesOption
 from fieldpost.programs import signals_end_it
 from fieldpost.result import result
 
@@ -49,6 +50,7 @@ def emulate(
         Path | None, typer.Option(help="A node's config.json, or its folder; else an example.")
     ] = None,
     drivers: DriversOption = None,
+    keys: NodeKeysOption = None,
     board: Annotated[
         str,
         typer.Option(
@@ -108,6 +110,8 @@ def emulate(
     path = find_or_fetch(engine, image)
     node = _node(engine, config, drivers, open_network)
     files = {} if bare else _files(engine, node, config, open_network)
+    if keys and files:
+        files[UPDATE_KEYS] = KeyFolder(keys).node_file()
     wired = _wired(engine, node, config, bare, Told(device or (), settings or (), values))
     tell = _tell_nobody if as_json else typer.echo
     with signals_end_it(), _broker(broker, open_network) as (port, url):

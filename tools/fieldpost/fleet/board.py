@@ -15,8 +15,9 @@ from fieldpost.deploy import build as deploy_build
 from fieldpost.deploy import deployment
 from fieldpost.deploy import survey as deploy_survey
 from fieldpost.errors import BadConfig, CommandError
-from fieldpost.file_names import CONFIG, SECRETS
+from fieldpost.file_names import CONFIG, SECRETS, UPDATE_KEYS
 from fieldpost.fleet.file import Node
+from fieldpost.keys import on_board as on_board_keys
 from fieldpost.paths import ROOT
 from fieldpost.provision import node_files
 
@@ -95,15 +96,26 @@ def _difference(link: BoardLink, node: Node, source: Source) -> Difference:
         own.append(f"{CONFIG}: {_what_differs(config, node.config)}")
     if _read(link, found, SECRETS) != node.secrets:
         own.append(SECRETS)
-    hashes = board_files.hash_files(link, [f"/{path}" for path in node.files])
+    keys: bytes | None = None
+    wanted = dict(node.files)
+    if UPDATE_KEYS in wanted:
+        keys = on_board_keys.there(link)
+        wanted[UPDATE_KEYS] = on_board_keys.raised(wanted[UPDATE_KEYS], keys)
+    hashes = board_files.hash_files(link, [f"/{path}" for path in wanted])
     others = {
         path: data
-        for path, data in node.files.items()
+        for path, data in wanted.items()
         if hashes[f"/{path}"] != deploy_build.sha256(data)
     }
-    own += others
-    files = node_files.NodeFiles(node.config, node.secrets, others) if own else None
+    # Each release raises the counter beside the keys, for which alone no node is stopped.
+    own += [
+        path
+        for path, data in others.items()
+        if path != UPDATE_KEYS or not on_board_keys.same_keys(data, keys)
+    ]
     changes += own
+    is_needed = own or (changes and others)
+    files = node_files.NodeFiles(node.config, node.secrets, others) if is_needed else None
     if not changes and not link.was_running:
         changes.append("its start: the node did not run")
     return Difference(changes, files)

@@ -15,18 +15,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fieldpost.errors import BadConfig, BadFile
-from fieldpost.file_names import DEPLOYMENT, FIRMWARE, OUTBOX, SETTINGS, STARTED
+from fieldpost.errors import BadConfig, BadFile, CommandError
+from fieldpost.file_names import (
+    DEPLOYMENT,
+    FIRMWARE,
+    OUTBOX,
+    SETTINGS,
+    STARTED,
+    UPDATE_KEYS,
+)
+from fieldpost.keys.folder import KeyFolder
 from firmware.config import check as schema
 
 _SECTIONS = ("micropython", "config", "secrets", "files")
-_TOP = (*_SECTIONS, "node")
-_NODE = ("id", "name", *_SECTIONS)
+_TOP = (*_SECTIONS, "keys", "node")
+_NODE = ("id", "name", "keys", *_SECTIONS)
 _MICROPYTHON = ("version", "image", "board")
 # TOML has no null, and a few keys of config.json are switched off by it.
 _NULL = {"null": True}
 # On the board; these are not for [files] to write.
-_OURS = (*FIRMWARE, OUTBOX, DEPLOYMENT, *STARTED, *SETTINGS)
+_OURS = (*FIRMWARE, OUTBOX, DEPLOYMENT, *STARTED, *SETTINGS, UPDATE_KEYS)
 _REFERENCES: tuple[set[str], ...] = ({"env"}, {"file"})
 
 
@@ -127,7 +135,7 @@ class _Reader:
         config = {"node": texts["name"], **config}
         secrets = self._section(told, entry, "secrets", where)
         secrets = self._resolved(secrets, f"{where}: secrets")
-        files = self._files(told, entry, where)
+        files = self._files(told, entry, where) | self._keys(told, entry, where)
         if len(self.errors) == before:
             self._check_schema(config, secrets, where)
         return Node(
@@ -173,6 +181,19 @@ class _Reader:
                         f"{where}: files.{target}: cannot read {path}: {error.strerror}"
                     )
         return found
+
+    def _keys(self, told: dict[str, Any], entry: dict[str, Any], where: str) -> dict[str, bytes]:
+        given = entry.get("keys", told.get("keys"))
+        if given is None:
+            return {}
+        if not isinstance(given, str):
+            self.errors.append(f"{where}: keys must be the path of a folder")
+            return {}
+        try:
+            return {UPDATE_KEYS: KeyFolder(self._folder / given).node_file()}
+        except CommandError as error:
+            self.errors.append(f"{where}: keys: {error}")
+            return {}
 
     def _section(
         self, told: dict[str, Any], entry: dict[str, Any], key: str, where: str

@@ -8,8 +8,8 @@ import typer
 
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports, the_board
 from fieldpost.errors import Cancelled, CommandError, Usage
-from fieldpost.file_names import CHECKED, CONFIG, SECRETS
-from fieldpost.options import JsonOption
+from fieldpost.file_names import CHECKED, CONFIG, SECRETS, UPDATE_KEYS
+from fieldpost.options import JsonOption, NodeKeysOption
 from fieldpost.result import result
 from fieldpost.terminal import neutral
 from fieldpost.wrapping import fit
@@ -59,6 +59,7 @@ def provision(
         Path | None, typer.Option(help="The node's own certificate, if the broker asks for one.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="The key of that certificate.")] = None,
+    keys: NodeKeysOption = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Keep nothing of the files that are there.")
     ] = False,
@@ -74,8 +75,12 @@ def provision(
     FIELDPOST_BROKER and FIELDPOST_NODE, then from --config, and are asked for otherwise.
     Everything else that is configured stays as it is. Secrets are never shown.
     """
+    from dataclasses import replace
+
     from fieldpost.board import files as board_files
     from fieldpost.config import pins
+    from fieldpost.keys import on_board
+    from fieldpost.keys.folder import KeyFolder
     from fieldpost.mqtt.tls import ClientFiles
     from fieldpost.node_start import tell, watch
     from fieldpost.progress import FlashScreen
@@ -83,6 +88,7 @@ def provision(
 
     if port and to:
         raise Usage("give either --port or --to")
+    own = {UPDATE_KEYS: KeyFolder(keys).node_file()} if keys else {}
     given = provisioning.merged(
         *([provisioning.read_answers(source)] if source else []), provisioning.from_environment()
     )
@@ -94,6 +100,7 @@ def provision(
     if to:
         known = (None, None) if fresh else provisioning.read_from_folder(to)
         files, cautions = _files(given, tls, config, base, known, None, may_ask)
+        files = replace(files, others=files.others | own)
         _confirm(str(to), files, cautions, may_ask, as_json)
         provisioning.put_in_folder(to, files)
         if as_json:
@@ -112,6 +119,9 @@ def provision(
         there = board_files.list_files(link)
         known = (None, None) if fresh else provisioning.read_from_board(link, there)
         files, cautions = _files(given, tls, config, base, known, pins.chip_on(link), may_ask)
+        if own:
+            own[UPDATE_KEYS] = on_board.raised(own[UPDATE_KEYS], on_board.there(link))
+        files = replace(files, others=files.others | own)
         _confirm(link.port, files, cautions, may_ask, as_json)
         provisioning.put_on_board(link, files.contents())
         node = None

@@ -26,6 +26,7 @@ from fieldpost.file_names import (
     PENDING,
     SECRETS,
     SETTINGS,
+    UPDATE_KEYS,
     config_at,
     on_board,
     secrets_beside,
@@ -315,7 +316,7 @@ def put_in_folder(folder: Path, files: NodeFiles) -> list[Path]:
             path = folder / name
             partial = folder / f".{name}.partial"
             partial.unlink(missing_ok=True)
-            private = name not in (CONFIG, "ca.pem", "cert.pem")
+            private = name not in (CONFIG, UPDATE_KEYS, "ca.pem", "cert.pem")
             handle = os.open(
                 partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644
             )

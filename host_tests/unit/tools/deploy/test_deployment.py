@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rigs.deploy import CONFIG, Bench, Quiet, project
+from rigs.update_keys import make_keys
 from typer.testing import CliRunner
 
 from fieldpost.board.link import open_link
@@ -101,6 +103,25 @@ def test_a_deployment_ends_an_update_that_is_on_trial_before_its_pack_goes(
     assert bench.deploy(root).ok
     assert bench.ran() == ["one"] * 5
     assert not staged.keys() & bench.files().keys()
+
+
+def test_keys_for_updates_are_brought_and_stay_until_others_are(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root = project(tmp_path / "one", "one")
+    keys = make_keys(tmp_path / "keys")
+    wish = Wish(root, ready_s=10, reading_s=10)
+    assert not deployment.deploy(str(bench.port), wish, Quiet()).sent.get("update.keys")
+    assert bench.ran() == ["one"] * 5
+    with_keys = replace(wish, keys=keys.node_file())
+    outcome = deployment.deploy(str(bench.port), with_keys, Quiet())
+    assert outcome.ok and "keys for updates were written" in outcome.text and outcome.ready
+    assert list(outcome.sent) == ["update.keys"]
+    assert bench.files()["update.keys"] == keys.node_file()
+    for again in wish, with_keys:
+        outcome = deployment.deploy(str(bench.port), again, Quiet())
+        assert outcome.ok and not outcome.sent, outcome
+        assert bench.files()["update.keys"] == keys.node_file()
 
 
 def test_tools_4_a_stale_source_that_would_shadow_the_new_bytecode_is_removed(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from rigs.update_keys import make_keys
 
 from fieldpost.errors import CommandError
 from fieldpost.fleet import file as fleet_file
@@ -144,3 +145,14 @@ def test_the_example_is_right(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         monkeypatch.setenv(name, MARKER)
     (tmp_path / "mqtt.password").write_text("x")
     assert len(load((ROOT / "examples" / "fleet.toml").read_text(), tmp_path)) == 3
+
+
+def test_a_fleet_or_one_node_has_keys_for_updates(tmp_path: Path) -> None:
+    common, own = make_keys(tmp_path / "common"), make_keys(tmp_path / "own", which=1)
+    one, two = load('keys = "common"\n' + COMMON + TWO + 'keys = "own"\n', tmp_path)
+    assert one.files == {"update.keys": common.node_file()}
+    assert two.files == {"update.keys": own.node_file()}
+    assert "fieldpost keys new" in refused('keys = "none"\n' + COMMON + TWO, tmp_path)
+    assert "must be the path" in refused("keys = 1\n" + COMMON + TWO, tmp_path)
+    files = '[files]\n"update.keys" = "x"\n'
+    assert "no place for a file" in refused(COMMON + files + TWO, tmp_path)

@@ -14,6 +14,8 @@ import pytest
 from rigs.deploy import Quiet, project
 from rigs.port import micropython
 from rigs.sleeping_node import sleeping_node
+from rigs.update_keys import PASSPHRASE, make_keys
+from rigs.update_release import make_release
 
 from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import silent_port
@@ -163,6 +165,29 @@ def _apply(file: Path, board: RawReplBoard) -> fleet.Result:
     report = Fleet(load(file), Quiet(), ports=[board.port]).apply()
     assert report.ok, report
     return report.nodes[0]
+
+
+@pytest.mark.slow
+def test_a_counter_that_rose_stops_no_node_and_other_keys_do(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEET_WIFI", MARKER)
+    board = make(1)
+    keys = make_keys(tmp_path / "keys")
+    file = write(tmp_path, 1)
+    file.write_text('keys = "keys"\n' + file.read_text())
+    _apply(file, board)
+    first = (board.folder / "update.keys").read_bytes()
+    assert first == keys.node_file()
+    make_release(keys)
+    assert _apply(file, board).state == "up to date"
+    assert (board.folder / "update.keys").read_bytes() == first
+    # What stops it anyway brings the counter along.
+    file.write_text(file.read_text() + "config.sample_s = 5\n")
+    assert _apply(file, board).changes == ["config.json: sample_s 1 → 5"]
+    assert json.loads((board.folder / "update.keys").read_bytes())["counter"] == 1
+    keys.rotate(PASSPHRASE)
+    assert _apply(file, board).changes == ["update.keys"]
 
 
 def test_a_file_with_an_error_touches_no_board(make: Make, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 from rigs.deploy import Bench
+from rigs.update_keys import make_keys
 from typer.testing import CliRunner
 
 from fieldpost.config import files as config_files
@@ -328,3 +329,25 @@ def test_a_summary_with_what_may_be_wrong_comes_before_the_writing_and_can_be_de
     for part in ("bench-1", "net", "mqtt://127.0.0.1:1883, with a login", "is the board itself"):
         assert part in said
     assert "marker-" not in said
+
+
+def test_keys_for_updates_go_to_the_board_or_the_folder_and_their_counter_never_falls(
+    bench: Bench, tmp_path: Path
+) -> None:
+    keys = make_keys(tmp_path / "keys")
+    answers = ("--from", str(_file(tmp_path)), "--keys", str(keys.folder))
+    assert _run(*answers, "--to", str(tmp_path / "out"))[0] == 0
+    assert (tmp_path / "out" / "update.keys").read_bytes() == keys.node_file()
+    newer = json.loads(keys.node_file()) | {"counter": 12}
+    (bench.folder / "update.keys").write_text(json.dumps(newer))
+    assert _run(*answers, "--port", str(bench.port))[0] == 0
+    assert json.loads(bench.files()["update.keys"]) == newer
+    # Those of somebody else say nothing of ours.
+    theirs = make_keys(tmp_path / "theirs", which=1)
+    (bench.folder / "update.keys").write_text(
+        json.dumps(json.loads(theirs.node_file()) | {"counter": 99})
+    )
+    assert _run(*answers, "--port", str(bench.port))[0] == 0
+    assert bench.files()["update.keys"] == keys.node_file()
+    status, said = _run(*answers[:3], str(tmp_path / "none"), "--port", str(bench.port))
+    assert status == 1 and "fieldpost keys new" in said
