@@ -12,6 +12,7 @@ from fieldpost import version
 from fieldpost.battery import command as battery_command
 from fieldpost.bench_broker import command as broker_command
 from fieldpost.certs import command as certs_command
+from fieldpost.collect import command as collect_command
 from fieldpost.config import command as config_command
 from fieldpost.demo import command as demo_command
 from fieldpost.deploy import command as deploy_command
@@ -102,6 +103,7 @@ for _panel, _commands in {
     _NODES: (
         broker_command.broker,
         monitor_command.monitor,
+        collect_command.collect,
         message_commands.publish,
         message_commands.listen,
         message_commands.cmd,

@@ -59,6 +59,8 @@ CODES = {
     "expired": "a certificate has expired",
     "ha_away": "Home Assistant can't be reached, or does not answer as Home Assistant does",
     "ha_refused": "Home Assistant refuses the token, or what was asked of it",
+    "store_away": "the store of readings can't be reached, or takes nothing now",
+    "store_unfit": "what is there is no store of readings, or one of a newer Fieldpost",
     "not_imported": "Home Assistant did not get a field; `fields` says which",
 }
 # The exit status of a failure is 1, but for these.

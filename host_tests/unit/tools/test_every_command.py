@@ -115,6 +115,12 @@ CASES = {
     "monitor": Case(
         f"--timeout 1 {_NOWHERE}", "broker_away", "--timeout 0.5 --node n --broker {broker}"
     ),
+    "collect": Case(
+        "--store sqlite:readings.db",
+        "usage",
+        "--store sqlite:///{dir}/readings.db --broker {broker}",
+        goes_on=True,
+    ),
     "publish": Case(
         f"a b {_NOWHERE}", "broker_away", "a b --broker {broker}", asks=f"a - {_NOWHERE}"
     ),
@@ -161,6 +167,9 @@ _MORE = {
         f"config pull {{dir}}/x --node n --timeout 0.2 {_NOWHERE}",
         "broker_away",
     ),
+    "no broker for a store": (f"collect --store sqlite:///{{dir}}/r.db {_NOWHERE}", "broker_away"),
+    "no folder for a store": ("collect --store sqlite:///{dir}/no/r.db", "store_away"),
+    "no store": ("collect --store sqlite:///{dir}/config.json", "store_unfit"),
     "several boards": ("deploy --port /dev/nowhere --port /dev/no --wait 0", "some_failed"),
     "one pin of two": ("scan --scl 4", "usage"),
     "telemetry": (f"listen --telemetry {_NOWHERE}", "broker_away"),
@@ -456,7 +465,7 @@ def test_ctrl_c_is_told_to_a_script_and_has_its_status(monkeypatch: pytest.Monke
 
 def goes_on(name: str) -> bool:
     """Whether it prints an object a line."""
-    return name in ("listen", "monitor", "run")
+    return name in ("collect", "listen", "monitor", "run")
 
 
 def rows() -> dict[str, str]:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -83,6 +83,7 @@ class Broker(Started):
     persistence: keep sessions and retained messages across a stop and a start (Mosquitto only).
     tls: None speaks plain MQTT. Clients that show certificates need Mosquitto.
     tells: have Mosquitto write into its log who comes and who goes, too.
+    more: lines of Mosquitto's configuration, besides those that are made here.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Broker(Started):
         host: str = HOST,
         tls: ServerTls | None = None,
         tells: bool = False,
+        more: Sequence[str] = (),
     ) -> None:
         self._mosquitto = None if program == "amqtt" else find_mosquitto()
         if program == "mosquitto" and not self._mosquitto:
@@ -114,6 +116,7 @@ class Broker(Started):
         self._host = host
         self._tls = tls
         self._tells = tells
+        self._more = tuple(more)
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-broker-")
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: programs.Watchdog | None = None
@@ -216,6 +219,7 @@ class Broker(Started):
             "log_type error",
             "log_type warning",
             *(["log_type notice"] if self._tells else []),
+            *self._more,
         ]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             # Started by root it would become another user, who cannot read this folder.

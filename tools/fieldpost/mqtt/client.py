@@ -140,7 +140,7 @@ class Connection:
         self.close()
         if answer is not None:
             raise Refused(
-                f"the broker at {self.address} refused us: {_refusal(str(answer), self.address)}"
+                f"the broker at {self.address} refused us: {refusal(str(answer), self.address)}"
             )
         if lost:
             tls = self.address.tls
@@ -243,7 +243,7 @@ class Connection:
             failure.append(TimeoutError())
         if failure:
             kind = Untrusted if isinstance(failure[0], ssl.SSLError) else Away
-            raise kind(_explain(failure[0], self.address, timeout_s))
+            raise kind(explain(failure[0], self.address, timeout_s))
 
     def _connected(self, *given: Any) -> None:
         answer: ReasonCode = given[3]
@@ -317,7 +317,8 @@ def _check_length(topic: str) -> None:
         raise Usage("a topic has 1 to 65535 bytes of UTF-8, none of them zero")
 
 
-def _refusal(reason: str, address: BrokerAddress) -> str:
+def refusal(reason: str, address: BrokerAddress) -> str:
+    """Why the broker has not let us in, by the text of its reason, and what to do."""
     if reason not in _CREDENTIALS:
         return _REFUSALS.get(reason, reason)
     if address.user is None:
@@ -328,7 +329,8 @@ def _refusal(reason: str, address: BrokerAddress) -> str:
     )
 
 
-def _explain(error: OSError, address: BrokerAddress, timeout_s: float) -> str:
+def explain(error: OSError, address: BrokerAddress, timeout_s: float) -> str:
+    """Why there is no connection, and what to do."""
     if isinstance(error, socket.gaierror):
         return f"no host is named {address.host}: check the spelling, or give its IP address"
     if isinstance(error, ssl.SSLError) and address.tls:

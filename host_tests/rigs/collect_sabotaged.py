@@ -1,0 +1,22 @@
+"""`fieldpost collect` with the fault that it must not have: it acknowledges before the commit.
+
+A test that finds nothing lost with this would find nothing at all.
+"""
+
+import time
+
+from fieldpost.collect import collector
+from fieldpost.start import main
+
+_honest = collector.Storing._store_batch
+
+
+def _too_early(storing, arrivals):
+    storing._session.acknowledge([one.receipt for one in arrivals if one.receipt])
+    # A commit on a slow disk.
+    time.sleep(0.1)
+    return _honest(storing, arrivals)
+
+
+collector.Storing._store_batch = _too_early
+main()

@@ -1,0 +1,1 @@
+"""`fieldpost collect`: what nodes publish comes into a store, each reading exactly once."""

@@ -1,0 +1,74 @@
+"""`fieldpost collect`: its command line."""
+
+from typing import Annotated
+
+import typer
+
+from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.mqtt.url import DEFAULT_URL
+from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption
+from fieldpost.store.address import DEFAULT_URL as DEFAULT_STORE
+
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        help="sqlite:///FILE, or postgresql://\\[user:password@]host/database. A password is "
+        "safer in the variable, where other users of this machine do not see it.",
+        envvar="FIELDPOST_STORE",
+        metavar="URL",
+    ),
+]
+
+
+def collect(
+    store: StoreOption = DEFAULT_STORE,
+    base: Annotated[str, typer.Option(help="mqtt.base of the nodes.")] = "fieldpost",
+    client_id: Annotated[
+        str | None,
+        typer.Option(
+            help="By it the broker keeps for us what comes while we are away; two collectors "
+            "need two. By itself it is made of this machine, the store and the base.",
+        ),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="End after so many new readings.")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
+    as_json: JsonOption = False,
+    broker: BrokerOption = DEFAULT_URL,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Store every reading exactly once, until Ctrl-C or SIGTERM.
+
+    A message is acknowledged when it is stored, so the broker keeps what comes while this is away.
+    docs/collect.md describes the tables, and what the broker must be set to.
+    """
+    from fieldpost.collect.run import Wish
+    from fieldpost.collect.run import collect as run_it
+    from fieldpost.collect.told import Told
+    from fieldpost.mqtt.client import check_topic
+    from fieldpost.mqtt.url import parse as parse_broker
+    from fieldpost.result import result
+    from fieldpost.store.address import parse as parse_store
+
+    check_topic(base)
+    wish = Wish(
+        broker=parse_broker(broker, ClientFiles(ca, cert, key)),
+        store=parse_store(store),
+        base=base,
+        client_id=client_id,
+        count=count,
+        timeout_s=timeout,
+    )
+    with Told(as_json) as told:
+        account = run_it(wish, told)
+    if as_json:
+        typer.echo(result(account, indent=None))
+        return
+    typer.echo(
+        f"{account['stored']} readings stored, {account['repeated']} came again, "
+        f"{account['events']} events, {account['conflicts']} conflicts, "
+        f"{account['rejected']} rejected"
+    )

@@ -1,0 +1,124 @@
+"""What a message of a node is to a store: a reading, an event, or something that can't be read."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fieldpost.messages import payload as any_payload
+from fieldpost.store.opened import KEPT_BYTES
+from fieldpost.store.rows import INTEGER_MAX, Event, Reading, Rejected, Row
+
+# What is behind the node's name in its topics, and what it is called in a store.
+EVENTS = {"status": "status", "health": "health", "cmd/result": "result", "update": "update"}
+READINGS = "telemetry"
+# A node's name has at most 32 characters.
+NAME_MAX = 64
+_OF_THE_READING = ("boot", "seq", "ts", "age_s")
+
+
+@dataclass(frozen=True)
+class Message:
+    """As it arrived. received: Unix seconds."""
+
+    topic: str
+    payload: bytes
+    received: float
+
+
+class Reader:
+    """Reads messages of nodes under `base`."""
+
+    def __init__(self, base: str) -> None:
+        self._prefix = f"{base}/"
+
+    def topics(self) -> list[str]:
+        """To subscribe to, the readings' first."""
+        return [f"{self._prefix}+/{one}" for one in (READINGS, *EVENTS)]
+
+    def read(self, message: Message) -> Row:
+        """Never raises for what a stranger may publish."""
+        try:
+            node, kind = self._place(message.topic)
+            if kind == READINGS:
+                return _reading(node, message)
+            return _event(node, EVENTS[kind], message)
+        except any_payload.Unreadable as error:
+            return rejected(message, str(error))
+
+    def _place(self, topic: str) -> tuple[str, str]:
+        if not topic.startswith(self._prefix):
+            raise any_payload.Unreadable("it is under no topic of a node's")
+        node, _, kind = topic.removeprefix(self._prefix).partition("/")
+        if kind != READINGS and kind not in EVENTS:
+            raise any_payload.Unreadable("it is under no topic of a node's")
+        if not 1 <= len(node) <= NAME_MAX:
+            raise any_payload.Unreadable("the node's name is too long, or there is none")
+        if not node.isprintable():
+            raise any_payload.Unreadable("the node's name is not printable")
+        return node, kind
+
+
+def rejected(message: Message, why: str) -> Rejected:
+    """Kept for who wants to know what it was."""
+    kept = message.payload[:KEPT_BYTES]
+    topic = message.topic.replace("\0", "\ufffd")[:1000]
+    return Rejected(topic, message.received, kept, len(message.payload), why)
+
+
+def _reading(node: str, message: Message) -> Reading:
+    told = any_payload.read(message.payload)
+    boot, seq = told.get("boot"), told.get("seq")
+    if not _is_count(boot) or not _is_count(seq):
+        raise any_payload.Unreadable("boot or seq is missing, or no number")
+    values = {name: value for name, value in told.items() if name not in _OF_THE_READING}
+    return Reading(
+        node=node,
+        boot=boot,
+        seq=seq,
+        ts=_count_or_none(told, "ts"),
+        age_s=_count_or_none(told, "age_s"),
+        received=message.received,
+        payload=message.payload,
+        fields=_as_text(values),
+        values=values,
+    )
+
+
+def _event(node: str, kind: str, message: Message) -> Event:
+    if not message.payload:  # What was retained has been cleared.
+        return Event(node, kind, message.received, None)
+    return Event(node, kind, message.received, _as_text(any_payload.read(message.payload)))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= INTEGER_MAX
+
+
+def _count_or_none(told: dict[str, Any], name: str) -> int | None:
+    value = told.get(name)
+    if value is None:
+        return None
+    if type(value) is float and 0 <= value <= INTEGER_MAX / 2:
+        value = int(value)
+    if not _is_count(value):
+        raise any_payload.Unreadable(f"{name} is no number of seconds")
+    return value
+
+
+def _as_text(values: dict[str, Any]) -> str:
+    """JSON with its keys in order. What no database keeps in JSON, a NUL and half of a pair of
+    surrogates, is replaced; the payload beside it has all."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    if "\\u0000" in text or "\\ud" in text:
+        text = json.dumps(_storable(values), sort_keys=True, separators=(",", ":"))
+    return text
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-16", "replace").decode("utf-16")
+    if isinstance(value, dict):
+        return {_storable(name): _storable(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    return value

@@ -1,0 +1,180 @@
+"""Runs a collector until it is told to end: its threads, its signals, its account."""
+
+import hashlib
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from fieldpost.collect.collector import Storing
+from fieldpost.collect.intake import Intake
+from fieldpost.collect.message import Reader
+from fieldpost.collect.session import Session
+from fieldpost.collect.told import Told
+from fieldpost.mqtt.url import BrokerAddress
+from fieldpost.store.address import StoreAddress
+from fieldpost.store.opened import Store, open_store
+from fieldpost.store.rows import Written
+
+_LOOK_S = 0.25
+# What has arrived is stored at the end, if the store takes it.
+_LAST_COMMITS_S = 20.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """count, timeout_s: end after so many new readings, or seconds; None: go on. client_id: None
+    takes one that is the same each time."""
+
+    broker: BrokerAddress
+    store: StoreAddress
+    base: str = "fieldpost"
+    client_id: str | None = None
+    count: int | None = None
+    timeout_s: float | None = None
+
+    @property
+    def session_id(self) -> str:
+        """The same for the same store on the same machine, so that the broker knows us again."""
+        if self.client_id:
+            return self.client_id
+        file = self.store.file
+        place = str(file.resolve()) if file else self.store.shown
+        named = f"{platform.node()}\n{place}\n{self.base}"
+        return f"collect-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
+
+
+@dataclass
+class Watchers:
+    """Who is told of things as they happen. on_commit: of each commit, and how long it took. idle:
+    called several times in a second, with what runs."""
+
+    on_commit: Callable[[Written, float], None] = lambda _written, _took_s: None
+    idle: list[Callable[["Running"], None]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Running:
+    """The parts of a collector that runs."""
+
+    wish: Wish
+    store: Store
+    intake: Intake
+    session: Session
+    storing: Storing
+
+
+def collect(wish: Wish, told: Told, watchers: Watchers | None = None) -> dict[str, Any]:
+    """Store what arrives until a signal, or until what is wished is done. Gives the account.
+
+    Raises CommandError if the store can't be opened or the broker does not let us in, and later
+    if it never will.
+    """
+    watchers = watchers or Watchers()
+    store = open_store(wish.store)
+    try:
+        return _with_store(wish, store, told, watchers)
+    finally:
+        store.close()
+
+
+def _with_store(wish: Wish, store: Store, told: Told, watchers: Watchers) -> dict[str, Any]:
+    intake, reader = Intake(), Reader(wish.base)
+    session = Session(wish.broker, wish.session_id, reader.topics(), intake, told.say)
+    storing = Storing(store, session, intake, reader, told.say, watchers.on_commit)
+    running = Running(wish, store, intake, session, storing)
+    with _signals() as end:
+        session.open()
+        told.say(f"storing into {store.shown}")
+        faults: list[BaseException] = []
+        threads = [_thread(one.run, faults, end) for one in (session, storing)]
+        _wait(running, told, watchers, end)
+        session.hold()
+        storing.stop()
+        threads[1].join(_LAST_COMMITS_S)
+        session.stop()
+        threads[0].join(_LAST_COMMITS_S)
+        session.close()
+    if faults:
+        raise faults[0]
+    return _account(running)
+
+
+def _wait(running: Running, told: Told, watchers: Watchers, end: threading.Event) -> None:
+    wish = running.wish
+    until = None if wish.timeout_s is None else time.monotonic() + wish.timeout_s
+    while not end.wait(_LOOK_S):
+        told.how_far(_how_far(running))
+        for look in watchers.idle:
+            look(running)
+        if until is not None and time.monotonic() >= until:
+            return
+        if wish.count is not None and running.storing.written.stored >= wish.count:
+            return
+
+
+def _thread(
+    run: Callable[[], None], faults: list[BaseException], end: threading.Event
+) -> threading.Thread:
+    """Runs it; what it raises ends us, and is told by the main thread."""
+
+    def body() -> None:
+        try:
+            run()
+        except BaseException as error:
+            faults.append(error)
+            end.set()
+
+    thread = threading.Thread(target=body, daemon=True)
+    thread.start()
+    return thread
+
+
+@contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """SIGTERM, Ctrl-C and a closed terminal ask for an orderly end; a second one does not wait."""
+    end = threading.Event()
+    before: dict[int, Any] = {}
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        if end.is_set():
+            raise KeyboardInterrupt
+        end.set()
+
+    numbers: Sequence[int] = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP"):
+        numbers = [*numbers, signal.SIGHUP]
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield end
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _how_far(running: Running) -> str:
+    written = running.storing.written
+    parts = [f"{written.stored} readings stored", f"{written.repeated} came again"]
+    parts += [f"{len(running.intake)} wait"] if len(running.intake) else []
+    parts += [f"{written.conflicts} conflicts"] if written.conflicts else []
+    parts += [f"{written.rejected} rejected"] if written.rejected else []
+    if not running.session.is_connected:
+        parts.append("no broker")
+    if running.storing.is_away:
+        parts.append("the store takes nothing")
+    return ", ".join(parts)
+
+
+def _account(running: Running) -> dict[str, Any]:
+    return {
+        "store": running.store.shown,
+        "broker": str(running.wish.broker),
+        "client_id": running.wish.session_id,
+        **running.storing.written.counts(),
+    }

@@ -1,0 +1,376 @@
+"""The collector's session with a broker: it lasts over connections, and nothing in it is
+acknowledged before it is stored.
+
+One thread does all that concerns the socket. So a receipt can't slip from the connection to which
+it belongs into the next one, where its number may stand for a message that is not stored.
+
+MQTT 5 is asked for first. There we say how many messages we take before the first is acknowledged
+(Receive Maximum), how long the session lasts, and how long a message may be.
+"""
+
+import collections
+import random
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from fieldpost.collect.intake import Arrival, Intake, Receipt
+from fieldpost.collect.message import Message
+from fieldpost.errors import CommandError
+from fieldpost.mqtt.bounded import PACKET_BYTES_MAX, BoundedClient
+from fieldpost.mqtt.client import (
+    KEEPALIVE_S,
+    TIMEOUT_S,
+    Away,
+    Denied,
+    Refused,
+    Untrusted,
+    explain,
+    refusal,
+)
+from fieldpost.mqtt.tls import closed
+from fieldpost.mqtt.url import BrokerAddress
+
+# Messages that may be under way to us. A commit takes as long for many as for one.
+RECEIVE_MAX = 1000
+_SESSION_S = 0xFFFFFFFF  # it does not expire
+_RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
+_TURN_S = 0.5
+_GOODBYE_S = 2.0
+# A connection that ends sooner, several times, is one that somebody ends.
+_SHORT_S = 5.0
+_SHORT_TIMES = 5
+_TAKEN_OVER = 142
+
+
+class TakenOver(CommandError):
+    """Another client has come to the broker under our id."""
+
+    code = "broker_lost"
+
+
+class _Unsupported(Exception):
+    """The broker does not speak MQTT 5."""
+
+
+class Session:
+    """What arrives goes into `intake`; `acknowledge` what is stored. tell: given each sentence for
+    the user. Topics: the first is needed, and the rest the broker may refuse."""
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        client_id: str,
+        topics: Sequence[str],
+        intake: Intake,
+        tell: Callable[[str], None],
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._address = address
+        self._client_id = client_id
+        self._topics = list(topics)
+        self._intake = intake
+        self._tell = tell
+        self._now = now
+        self._version = MQTTProtocolVersion.MQTTv5
+        self._receipts: collections.deque[Receipt] = collections.deque()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._stop = threading.Event()
+        self._reads = True
+        self._connection = 0
+        self._to_subscribe: collections.deque[str] = collections.deque()
+        self._asked: dict[int, str] = {}
+        self._first = True
+        self._denied: CommandError | None = None
+        self._answer: ReasonCode | None = None
+        self._since = 0.0
+        self._short = 0
+        self.is_connected = False
+        self.unnamed = 0
+        self._client = self._new_client()
+
+    def open(self) -> None:
+        """Connect and subscribe. Raises CommandError if the broker does not let us."""
+        try:
+            self._first_connection()
+        except _Unsupported:
+            self._version = MQTTProtocolVersion.MQTTv311
+            self._client = self._new_client()
+            self._first_connection()
+
+    def run(self) -> None:
+        """Read and acknowledge until `stop`. To be called in a thread of its own."""
+        retry_s = _RETRY_FIRST_S
+        while not self._stop.is_set():
+            if self.is_connected or self._client.socket() is not None:
+                self._turn(_TURN_S)
+                retry_s = _RETRY_FIRST_S if self.is_connected else retry_s
+                continue
+            if self._denied:
+                raise self._denied
+            self._stop.wait(retry_s * random.uniform(0.7, 1.0))
+            retry_s = min(retry_s * 2, _RETRY_MOST_S)
+            if not self._stop.is_set():
+                self._dial_again()
+
+    def acknowledge(self, receipts: Sequence[Receipt]) -> None:
+        """What they stand for is stored. From any thread."""
+        self._receipts.extend(receipts)
+        self._wake()
+
+    def hold(self) -> None:
+        """Read nothing more. From any thread."""
+        self._reads = False
+        self._wake()
+
+    def stop(self) -> None:
+        """End `run`. From any thread."""
+        self._stop.set()
+        self._wake()
+
+    def close(self) -> None:
+        """Send what is to be acknowledged, and say goodbye; the broker keeps the session. After
+        `run` has ended. Never raises."""
+        self._reads = False
+        self._stop.set()
+        end = time.monotonic() + _GOODBYE_S
+        while self.is_connected and time.monotonic() < end:
+            self._turn(0.0)
+            if not self._client.want_write():
+                break
+        self._client.disconnect()
+        while self._client.want_write() and time.monotonic() < end:
+            if self._client.loop_write() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                break
+        self._client._sock_close()
+        self._wake_read.close()
+        self._wake_write.close()
+
+    def _wake(self) -> None:
+        try:
+            self._wake_write.send(b"\0")
+        except OSError:
+            pass  # It is awake, or it has ended.
+
+    def _new_client(self) -> BoundedClient:
+        is_5 = self._version == MQTTProtocolVersion.MQTTv5
+        client = BoundedClient(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            clean_session=None if is_5 else False,
+            protocol=self._version,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.connect_timeout = TIMEOUT_S
+        if self._address.user is not None:
+            client.username_pw_set(self._address.user, self._address.password)
+        if self._address.tls:
+            client.tls_set_context(self._address.tls.context())
+        client.on_connect = self._connected
+        client.on_disconnect = self._disconnected
+        client.on_subscribe = self._subscribed
+        client.on_message = self._message
+        return client
+
+    def _dial(self) -> None:
+        self._answer = None
+        if self._version == MQTTProtocolVersion.MQTTv5:
+            properties: Any = Properties(PacketTypes.CONNECT)
+            properties.SessionExpiryInterval = _SESSION_S
+            properties.ReceiveMaximum = RECEIVE_MAX
+            # One that is longer the broker keeps for itself, and it holds up no others.
+            properties.MaximumPacketSize = PACKET_BYTES_MAX
+            self._client.connect(
+                self._address.host,
+                self._address.port,
+                keepalive=KEEPALIVE_S,
+                clean_start=False,
+                properties=properties,
+            )
+        else:
+            self._client.connect(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
+
+    def _first_connection(self) -> None:
+        try:
+            self._dial()
+        except OSError as error:
+            kind = Untrusted if isinstance(error, ssl.SSLError) else Away
+            raise kind(explain(error, self._address, TIMEOUT_S)) from None
+        end = time.monotonic() + TIMEOUT_S
+        while not self._is_open() and time.monotonic() < end:
+            if self._client.socket() is None:
+                break
+            self._turn(0.1)
+        if self._denied:
+            raise self._denied
+        answer = self._answer
+        is_5 = self._version == MQTTProtocolVersion.MQTTv5
+        if answer is not None and answer.is_failure:
+            if is_5 and "protocol version" in str(answer):
+                raise _Unsupported
+            told = refusal(str(answer), self._address)
+            raise Refused(f"the broker at {self._address} refused us: {told}")
+        if self._is_open():
+            self._first = False
+            return
+        if answer is None and is_5:
+            raise _Unsupported
+        tls = self._address.tls
+        if answer is None and tls and self._client.socket() is None:
+            raise Untrusted(f"{self._address} closed the connection at once: {closed(tls)}")
+        if answer is None:
+            raise Away(
+                f"{self._address} does not answer as an MQTT broker does: is it one?",
+            )
+        raise Denied(f"{self._address} does not let us subscribe to {self._topics[0]}")
+
+    def _is_open(self) -> bool:
+        """Whether the broker has answered all that it was asked."""
+        return self.is_connected and not self._to_subscribe and not self._asked
+
+    def _dial_again(self) -> None:
+        try:
+            self._dial()
+        except (OSError, CommandError):
+            self._client._sock_close()
+
+    def _turn(self, timeout_s: float) -> None:
+        """What there is to do at the socket, waiting at most so long for it."""
+        client = self._client
+        sock: Any = client.socket()
+        if sock is None:
+            return
+        wants = not self.is_connected or (self._reads and self._intake.has_room())
+        pending = wants and hasattr(sock, "pending") and sock.pending() > 0
+        try:
+            readable, writable, _ = select.select(
+                [self._wake_read, *([sock] if wants else [])],
+                [sock] if client.want_write() else [],
+                [],
+                0 if pending else timeout_s,
+            )
+        except (OSError, ValueError):  # It was closed meanwhile.
+            client.loop_misc()
+            return
+        if self._wake_read in readable:
+            try:
+                self._wake_read.recv(4096)
+            except OSError:
+                pass
+        if pending or sock in readable:
+            client.loop_read()
+        self._send_receipts()
+        if writable and client.socket() is not None:
+            client.loop_write()
+        client.loop_misc()
+
+    def _send_receipts(self) -> None:
+        while self._receipts:
+            receipt = self._receipts.popleft()
+            if self.is_connected and receipt.connection == self._connection:
+                self._client.ack(receipt.packet_id, 1)
+
+    def _connected(self, *given: Any) -> None:
+        answer: ReasonCode = given[3]
+        self._answer = answer
+        if answer.is_failure:
+            if not self._first:
+                self._tell(
+                    f"the broker refused us: {refusal(str(answer), self._address)}; trying again"
+                )
+            return
+        self._connection += 1
+        self.is_connected = True
+        self._since = time.monotonic()
+        kept = bool(given[2].session_present)
+        if self._first or not kept:
+            self._to_subscribe = collections.deque(self._topics)
+            self._ask_next()
+        self._tell(f"connected to {self._address}")
+        if not self._first and not kept:
+            self._tell("the broker had not kept the session: what came meanwhile was not seen")
+
+    def _disconnected(self, *given: Any) -> None:
+        reason: ReasonCode = given[3]
+        was = self.is_connected
+        self.is_connected = False
+        refused = list(self._asked.values())
+        self._asked.clear()
+        if not was:
+            return
+        if reason.value == _TAKEN_OVER:
+            self._denied = TakenOver(
+                f"another client has come to the broker under the id {self._client_id}: "
+                "does a second collector run? Give it a --client-id of its own"
+            )
+            return
+        if self._stop.is_set():
+            return
+        self._tell(f"connection lost: {_why(reason)}")
+        for topic in refused:
+            if topic == self._topics[0]:
+                self._denied = Denied(f"{self._address} ends the connection at {topic}")
+            else:
+                self._leave_out(topic, "ends the connection at it")
+        self._short = self._short + 1 if time.monotonic() - self._since < _SHORT_S else 0
+        if self._short == _SHORT_TIMES:
+            self._tell(
+                f"the connection ends soon, each time: does another client use the id "
+                f"{self._client_id}?"
+            )
+
+    def _ask_next(self) -> None:
+        """One topic at a time, so that it is known at which one a connection ended."""
+        if self._to_subscribe:
+            topic = self._to_subscribe.popleft()
+            code, packet_id = self._client.subscribe(topic, 1)
+            if code == MQTTErrorCode.MQTT_ERR_SUCCESS and packet_id is not None:
+                self._asked[packet_id] = topic
+
+    def _subscribed(self, *given: Any) -> None:
+        topic = self._asked.pop(given[2], None)
+        if topic is None:
+            return
+        codes: list[ReasonCode] = given[3]
+        if any(code.is_failure for code in codes):
+            if topic == self._topics[0]:
+                self._denied = Denied(f"{self._address} does not let us subscribe to {topic}")
+                self._client.disconnect()
+                return
+            self._leave_out(topic, "does not let us subscribe to it")
+        elif codes[0].value == 0:
+            self._tell(f"the broker grants {topic} without acknowledgements: some may be lost")
+        self._ask_next()
+
+    def _leave_out(self, topic: str, why: str) -> None:
+        if topic in self._topics:
+            self._topics.remove(topic)
+            self._tell(f"{topic} is left out: the broker {why}")
+
+    def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            self.unnamed += 1
+            topic = ""
+        receipt = Receipt(self._connection, message.mid) if message.qos else None
+        self._intake.put(Arrival(Message(topic, bytes(message.payload), self._now()), receipt))
+
+
+def _why(reason: ReasonCode) -> str:
+    text = str(reason)
+    return "the broker closed it" if text == "Unspecified error" else text

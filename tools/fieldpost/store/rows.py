@@ -1,0 +1,86 @@
+"""What is stored, as it goes to a writer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Key = tuple[str, int, int]
+# A column of 8 bytes holds no more.
+INTEGER_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of a node.
+
+    ts: Unix seconds of the node's clock, None while it did not know them. age_s: of a reading
+    without `ts`, how old it was at least when it was sent. received: Unix seconds of this
+    machine's clock. payload: the message as it came. values: what was measured. fields: the same
+    as JSON with its keys in order, so that equal readings have equal texts.
+    """
+
+    node: str
+    boot: int
+    seq: int
+    ts: int | None
+    age_s: int | None
+    received: float
+    payload: bytes
+    fields: str
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        """By it a reading is stored once."""
+        return self.node, self.boot, self.seq
+
+
+@dataclass(frozen=True)
+class Event:
+    """kind: status, health, result or update. body: the message as JSON with its keys in order,
+    None if it was empty."""
+
+    node: str
+    kind: str
+    received: float
+    body: str | None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """What came under a topic of a node's and can't be read. payload: its beginning. size: of the
+    whole message, in bytes. why: in words."""
+
+    topic: str
+    received: float
+    payload: bytes
+    size: int
+    why: str
+
+
+Row = Reading | Event | Rejected
+
+
+@dataclass
+class Written:
+    """What became of rows: counts. repeated: readings that were there already. filled: of those,
+    how many brought the time that was not known. conflicts: another reading under a key that is
+    taken. known_events: events that were there already. told: a sentence about each conflict."""
+
+    stored: int = 0
+    repeated: int = 0
+    filled: int = 0
+    conflicts: int = 0
+    events: int = 0
+    known_events: int = 0
+    rejected: int = 0
+    told: list[str] = field(default_factory=list)
+
+    def add(self, other: "Written") -> None:
+        """Count those of `other`, too."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+    def counts(self) -> dict[str, Any]:
+        """Without the sentences."""
+        return {name: value for name, value in vars(self).items() if name != "told"}
