@@ -30,6 +30,7 @@ from fieldpost.narrow_help import use_where_it_is_narrow
 from fieldpost.new_sensor import command as new_sensor_command
 from fieldpost.provision import command as provision_command
 from fieldpost.push import command as push_command
+from fieldpost.query import command as query_command
 from fieldpost.release import command as release_command
 from fieldpost.result import result, status_of
 from fieldpost.scan import command as scan_command
@@ -104,6 +105,8 @@ for _panel, _commands in {
         broker_command.broker,
         monitor_command.monitor,
         collect_command.collect,
+        query_command.gaps,
+        query_command.export,
         message_commands.publish,
         message_commands.listen,
         message_commands.cmd,

@@ -45,6 +45,15 @@ BrokerOption = Annotated[
         metavar="URL",
     ),
 ]
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        help="sqlite:///FILE, or postgresql://\\[user:password@]host/database. A password is "
+        "safer in the variable, where other users of this machine do not see it.",
+        envvar="FIELDPOST_STORE",
+        metavar="URL",
+    ),
+]
 
 
 def optional_broker(purpose: str) -> Any:

@@ -32,6 +32,7 @@ from rigs.fleets import CONNECTED, fleet
 from rigs.hostile_board import HostilePort, honest, plug_in
 from rigs.port import micropython
 from rigs.shown import WIDE, changing, terminal, without_controls, words_in
+from rigs.stores import telemetry
 from rigs.update_keys import PASSPHRASE, make_keys
 from rigs.update_release import make_release
 from rigs.wired_board import wire
@@ -52,6 +53,8 @@ from fieldpost.mqtt.brokers import Broker, free_port
 from fieldpost.mqtt.client import Connection
 from fieldpost.new_sensor import command as new_sensor
 from fieldpost.paths import ROOT
+from fieldpost.store import address
+from fieldpost.store.opened import open_store
 
 PAGE = (ROOT / "docs" / "json.md").read_text("utf-8")
 PORT = "/dev/ttyBOARD"
@@ -121,6 +124,8 @@ CASES = {
         "--store sqlite:///{dir}/readings.db --broker {broker}",
         goes_on=True,
     ),
+    "gaps": Case("--store sqlite:///{dir}/none.db", "store_away", "", "store"),
+    "export": Case("--format parquet", "usage", "--out {dir}/readings.csv", "store"),
     "publish": Case(
         f"a b {_NOWHERE}", "broker_away", "a b --broker {broker}", asks=f"a - {_NOWHERE}"
     ),
@@ -242,6 +247,12 @@ class Place:
     def close(self) -> None:
         """What was made goes."""
         self._things.close()
+
+    def store(self) -> None:
+        """Of readings, where commands look by themselves."""
+        store = open_store(address.parse(address.DEFAULT_URL))
+        store.write([telemetry(1, seq, temperature=21.5) for seq in range(3)])
+        store.close()
 
     def certificates(self) -> None:
         """An authority, and the broker's certificate."""

@@ -6,18 +6,15 @@ import typer
 
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
-from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption
+from fieldpost.options import (
+    BrokerOption,
+    CaOption,
+    CertOption,
+    JsonOption,
+    KeyOption,
+    StoreOption,
+)
 from fieldpost.store.address import DEFAULT_URL as DEFAULT_STORE
-
-StoreOption = Annotated[
-    str,
-    typer.Option(
-        help="sqlite:///FILE, or postgresql://\\[user:password@]host/database. A password is "
-        "safer in the variable, where other users of this machine do not see it.",
-        envvar="FIELDPOST_STORE",
-        metavar="URL",
-    ),
-]
 
 
 def collect(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from fieldpost.store.rows import Reading
-from fieldpost.store.tables import fields
+from fieldpost.store.tables import TIME, fields
 
 VIEW = "wide"
 # Of the reading itself, before what it measured.
@@ -82,8 +82,7 @@ def remake_view(connection: Connection) -> None:
     else:
         connection.execute(text(f"DROP VIEW IF EXISTS {VIEW}"))
         begin, shapes = f"CREATE VIEW {VIEW} AS", map(_on_sqlite, wanted)
-    time = "coalesce(ts, received - coalesce(age_s, 0)) AS time"
-    listed = ["node", "boot", "seq", time, "ts", "age_s", "received", *shapes]
+    listed = ["node", "boot", "seq", f"{TIME} AS time", "ts", "age_s", "received", *shapes]
     connection.exec_driver_sql(f"{begin} SELECT {', '.join(listed)} FROM readings")
 
 

@@ -145,6 +145,37 @@ def open_store(address: StoreAddress) -> Store:
     return Store(address, engine, insert)
 
 
+def open_to_read(address: StoreAddress) -> Engine:
+    """Connections that change nothing. Raises CommandError if there is no store there."""
+    try:
+        if address.kind == "sqlite":
+            assert address.file
+            if not address.file.exists():
+                raise StoreAway(f"there is no store {address}: fieldpost collect makes it")
+            _check_place(address)
+            engine = sqlite.engine(address.file, writes=False)
+        else:
+            engine = postgresql.engine(address.url)
+        with engine.connect() as connection:
+            version = schema.version_of(connection)
+    except SQLAlchemyError as error:
+        raise _away(str(address), error) from None
+    if not version:
+        raise StoreUnfit(f"{address} is no store of readings: fieldpost collect makes one")
+    if version != len(schema.STEPS):
+        older = version < len(schema.STEPS)
+        raise StoreUnfit(
+            f"{address} was written by {'an older' if older else 'a newer'} Fieldpost: "
+            + ("start fieldpost collect, which brings it up to date" if older else "update this")
+        )
+    return engine
+
+
+def explained(address: StoreAddress, error: SQLAlchemyError) -> StoreAway | StoreUnfit:
+    """What went wrong there, in words."""
+    return _away(str(address), error)
+
+
 def _check_place(address: StoreAddress) -> None:
     file = address.file
     assert file

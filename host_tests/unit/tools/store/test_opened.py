@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rigs.collecting import PostgreSql, postgresql
-from rigs.stores import NOW_S, event, rows, telemetry
+from rigs.stores import NOW_S, event, new_store, rows, stores, telemetry
 
 from fieldpost.errors import CommandError
 from fieldpost.store import schema, sqlite
@@ -17,26 +16,10 @@ from fieldpost.store.address import parse
 from fieldpost.store.opened import Store, open_store
 from fieldpost.store.rows import Reading, Rejected
 
-_ON_BOTH = [
-    "sqlite",
-    pytest.param("postgresql", marks=pytest.mark.slow),
-]
 
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[PostgreSql | None]:
-    with postgresql() as one:
-        yield one
-
-
-@pytest.fixture(params=_ON_BOTH)
+@pytest.fixture(params=stores())
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/readings.db"
-    cluster = request.getfixturevalue("cluster")
-    if cluster is None:
-        pytest.skip("PostgreSQL is not installed")
-    return cluster.new_database()
+    return new_store(request.param, tmp_path)
 
 
 @pytest.fixture
