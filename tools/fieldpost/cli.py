@@ -35,6 +35,7 @@ from fieldpost.release import command as release_command
 from fieldpost.result import result, status_of
 from fieldpost.scan import command as scan_command
 from fieldpost.set_up import command as setup_command
+from fieldpost.swarm import command as swarm_command
 from fieldpost.terminal import TamedStream, tamed, tolerate
 from fieldpost.upkeep import boards_command
 from fieldpost.upkeep import command as board_commands
@@ -116,6 +117,7 @@ for _panel, _commands in {
         run_command.run,
         doctor_command.doctor,
         demo_command.demo,
+        swarm_command.swarm,
         emulate_command.emulate,
         setup_command.setup,
     ),

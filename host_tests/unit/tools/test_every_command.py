@@ -138,6 +138,9 @@ CASES = {
     "run": Case("{dir}/none", "bad_file", "--count 1 --every 1 --broker {broker}"),
     "doctor": Case(_NOWHERE, "missing", ""),
     "demo": Case("--nonsense", "usage", "--readings 2 --outage 1"),
+    "swarm": Case(
+        "--broker mqtts://a", "usage", "--nodes 2 --minutes 0.05 --every 1 --broker {broker}"
+    ),
     "emulate": Case("--image {dir}/none.uf2", "bad_file"),
     "setup": Case("--umqtt {dir}/none", "bad_file", ""),
     "config check": Case("broken.json", "bad_config", "config.json"),

@@ -1,0 +1,95 @@
+"""What a swarm's broker hands on, counted by the key that every subscriber should store by."""
+
+import contextlib
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from paho.mqtt.client import MQTTMessage
+
+from fieldpost.errors import CommandError
+from fieldpost.mqtt.client import Connection
+from fieldpost.mqtt.url import BrokerAddress
+
+Key = tuple[int, int]
+_KEY = re.compile(rb'\{"boot":(\d+),"seq":(\d+),')
+
+
+@dataclass(frozen=True)
+class Came:
+    """Counts. lost: accepted, acknowledged, and not handed on. foreign: under a key that no node
+    of the swarm gave. repeats: of a key that had come before."""
+
+    readings: int
+    lost: int
+    foreign: int
+    repeats: int
+
+
+class Arrivals:
+    """A subscriber, from entering `with` until leaving it. Raises CommandError.
+
+    The broker keeps its session while the connection is away, and over a restart if it keeps any.
+    """
+
+    def __init__(self, broker: BrokerAddress, base: str, prefix: str) -> None:
+        self._filter = f"{base}/+/telemetry"
+        self._start = f"{base}/{prefix}-"
+        self._keys: dict[str, set[Key]] = {}
+        self._lock = threading.Lock()
+        self._broker = broker
+        self._id = f"fieldpost-{prefix}-arrivals"
+        self.repeats = 0
+        self._connection = Connection(
+            broker,
+            on_message=self._arrived,
+            on_connected=lambda: self._connection.resubscribe(self._filter, 1),
+            client_id=self._id,
+            clean=False,
+            retry_s=1.0,
+        )
+
+    def __enter__(self) -> Self:
+        self._forget()
+        self._connection.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+        with contextlib.suppress(CommandError):
+            self._forget()
+
+    @property
+    def count(self) -> int:
+        """Readings so far, each once."""
+        with self._lock:
+            return sum(map(len, self._keys.values()))
+
+    def compare(self, accepted: Mapping[str, set[Key]], waiting: int) -> Came:
+        """With what each node accepted, `waiting` of which nobody has acknowledged."""
+        with self._lock:
+            came = {name: set(keys) for name, keys in self._keys.items()}
+        missing = sum(len(keys - came.get(name, set())) for name, keys in accepted.items())
+        foreign = sum(len(keys - accepted.get(name, set())) for name, keys in came.items())
+        readings = sum(map(len, came.values())) - foreign
+        # One that waits may have come all the same: its acknowledgement is on its way.
+        return Came(readings, max(missing - waiting, 0), foreign, self.repeats)
+
+    def _forget(self) -> None:
+        """What a broker keeps for us from before, or would keep for ever."""
+        clean = Connection(self._broker, client_id=self._id, retry_s=None)
+        clean.open()
+        clean.close()
+
+    def _arrived(self, message: MQTTMessage) -> None:
+        if not message.topic.startswith(self._start):
+            return
+        name = message.topic.rsplit("/", 2)[1]
+        found = _KEY.match(message.payload)
+        key = (int(found[1]), int(found[2])) if found else (-1, -1)
+        with self._lock:
+            keys = self._keys.setdefault(name, set())
+            self.repeats += key in keys
+            keys.add(key)

@@ -1,0 +1,159 @@
+"""`fieldpost swarm`: its command line."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldpost.errors import MissingTool, Usage
+from fieldpost.mqtt import url as mqtt_url
+from fieldpost.options import BrokerOption, JsonOption
+
+if TYPE_CHECKING:
+    from fieldpost.progress import FlashScreen
+    from fieldpost.swarm.arrivals import Arrivals, Came
+    from fieldpost.swarm.swarm import Report, Swarm
+
+
+def swarm(
+    nodes: Annotated[int, typer.Option(min=1, max=100_000, help="How many.")] = 100,
+    broker: BrokerOption = mqtt_url.DEFAULT_URL,
+    minutes: Annotated[float, typer.Option(min=0.01, help="How long they live.")] = 5.0,
+    sample_s: Annotated[
+        float, typer.Option("--every", min=1, help="Seconds from reading to reading.")
+    ] = 60.0,
+    sleeping: Annotated[
+        float, typer.Option(min=0, max=1, help="Which part of them sleeps between readings.")
+    ] = 0.0,
+    deliver_every: Annotated[
+        int, typer.Option(min=1, help="Readings that one which sleeps gathers for a delivery.")
+    ] = 1,
+    spread: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds within which all start; by itself, --every."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of their dice: starts, pauses, values.")] = 1,
+    prefix: Annotated[str, typer.Option(help="Their names begin so: PREFIX-0 …")] = "swarm",
+    base: Annotated[str, typer.Option(help="What their topics begin with.")] = "fieldpost",
+    login: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USER:PASSWORD",
+            help="Of each node, {node} standing for its name; by itself, that of --broker.",
+        ),
+    ] = None,
+    drain: Annotated[
+        float, typer.Option(min=0, help="Seconds that readings which wait then have left.")
+    ] = 120.0,
+    watch: Annotated[
+        bool, typer.Option(help="Count what the broker hands on; --no-watch if another does.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Let thousands of nodes live at a broker: is it large enough, does anything get lost?
+
+    Each runs the firmware's own code, with its session, outbox and back-off. Status 0 only if
+    nothing that was accepted was lost, or still waits in the end.
+    """
+    import asyncio
+
+    from fieldpost.progress import FlashScreen
+    from fieldpost.swarm.arrivals import Arrivals
+    from fieldpost.swarm.swarm import Swarm, Wish
+
+    _check_parts()
+    address = mqtt_url.parse(broker)
+    if address.tls:
+        raise Usage(
+            "a swarm speaks plain MQTT: arithmetic of TLS for thousands of nodes would measure "
+            "this computer. Give the broker a listener without TLS on its own machine"
+        )
+    wish = Wish(
+        broker=address,
+        nodes=nodes,
+        sample_s=sample_s,
+        deliver_every=deliver_every,
+        sleeping=sleeping,
+        duration_s=minutes * 60,
+        spread_s=sample_s if spread is None else spread,
+        drain_s=drain,
+        seed=seed,
+        prefix=prefix,
+        base=base,
+        login=_login(login, address),
+    )
+    arrivals = Arrivals(address, base, prefix) if watch else None
+    with FlashScreen(steps=False) as screen:
+        start_s = time.monotonic()
+        played = Swarm(wish, lambda one: _show(screen, one, arrivals, start_s))
+        if arrivals:
+            with arrivals:
+                report = asyncio.run(played.play())
+                came = arrivals.compare(
+                    {node.name: node.accepted for node in played.nodes}, report.waiting
+                )
+        else:
+            report, came = asyncio.run(played.play()), None
+    _tell(report, came, as_json)
+    if report.waiting or (came and (came.lost or came.foreign)):
+        raise typer.Exit(1)
+
+
+def _check_parts() -> None:
+    import importlib.util
+
+    from fieldpost.advice import install_command
+
+    if importlib.util.find_spec("greenlet") is None:
+        raise MissingTool(f"a swarm needs the package greenlet: `{install_command('greenlet')}`")
+
+
+def _login(given: str | None, address: mqtt_url.BrokerAddress) -> tuple[str, str] | None:
+    if given is None:
+        return (address.user, address.password or "") if address.user else None
+    user, colon, password = given.partition(":")
+    if not (user and colon):
+        raise Usage("--login looks like USER:PASSWORD, such as {node}:a-password")
+    return user, password
+
+
+def _show(
+    screen: "FlashScreen", swarm: "Swarm", arrivals: "Arrivals | None", start_s: float
+) -> None:
+    up = sum(node.is_up for node in swarm.nodes)
+    accepted = sum(len(node.accepted) for node in swarm.nodes)
+    waiting = sum(node.waiting for node in swarm.nodes)
+    text = f"{up} of {len(swarm.nodes)} connected, {accepted} readings, {waiting} wait"
+    if arrivals:
+        text += f", {arrivals.count} arrived"
+    wish = swarm.wish
+    passed_s = min(time.monotonic() - start_s, wish.duration_s)
+    screen.progress("swarm", text, int(passed_s), int(wish.duration_s))
+
+
+def _tell(report: "Report", came: "Came | None", as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from fieldpost.result import result
+    from fieldpost.wrapping import fit
+
+    if as_json:
+        print(result(report.as_json() | {"came": asdict(came) if came else None}))
+        return
+    lines = [
+        f"{report.nodes} nodes in {report.seconds:g} s: {report.accepted} readings accepted, "
+        f"{report.waiting} still waiting, {report.dropped} dropped by full outboxes.",
+        f"{report.dials} connections, {report.dials_per_s} in the busiest second; "
+        f"{report.reconnects} ended that nobody wanted to end; {report.repeats} readings were "
+        "sent again.",
+    ]
+    if came:
+        lines.append(
+            f"{came.readings} arrived, each once by its key ({came.repeats} repeated on the "
+            f"wire), {came.lost} lost."
+        )
+    lines += [f"{count} times: {cause}" for cause, count in report.causes.items()]
+    lines += report.said
+    for line in lines:
+        print(fit(line, sys.stdout))
