@@ -37,6 +37,7 @@ from fieldpost.scan import command as scan_command
 from fieldpost.set_up import command as setup_command
 from fieldpost.swarm import command as swarm_command
 from fieldpost.terminal import TamedStream, tamed, tolerate
+from fieldpost.update import command as update_command
 from fieldpost.upkeep import boards_command
 from fieldpost.upkeep import command as board_commands
 from fieldpost.wrapping import fit
@@ -111,6 +112,7 @@ for _panel, _commands in {
         message_commands.publish,
         message_commands.listen,
         message_commands.cmd,
+        update_command.update,
     ),
     _SETTINGS: (battery_command.battery, new_sensor_command.new_sensor),
     _HERE: (

@@ -159,6 +159,7 @@ CASES = {
     "certs mosquitto": Case("--dir none", "bad_file", ""),
     "certs show": Case("--dir none", "bad_file", ""),
     "certs renew": Case("nobody", "bad_file", "localhost"),
+    "update": Case(f"--all --status {_NOWHERE}", "broker_away", "--status --broker {broker}"),
     "ha remove": Case(f"n {_NOWHERE}", "broker_away", "gone --broker {broker}"),
     "ha import": Case(
         "{dir}/none.jsonl",

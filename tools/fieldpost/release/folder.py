@@ -15,6 +15,7 @@ from fieldpost.release import manifest
 from fieldpost.release.manifest import Manifest
 
 OFFER_MAGIC = b"FPU1"
+OFFER_HEAD_BYTES = len(OFFER_MAGIC) + 1 + SIGNATURE_BYTES
 ATTEMPT_MAX = 255
 _MANIFEST, _SIGNATURE = ".manifest", ".signature"
 _FILE_MAX = 16 * 1024 * 1024
