@@ -6,7 +6,8 @@ import sys
 import machine
 from micropython import const, kbd_intr
 
-from firmware.board.common import CommonBoard, CommonRadio
+from firmware.board.common import CommonBoard
+from firmware.board.common_radio import CommonRadio
 
 # cyw43_tcpip_link_status(); 2, associated without an address, has no constant in Python.
 _STATES = {
@@ -126,7 +127,8 @@ class Board(CommonBoard):
     sleep_max_ms = 4294966
 
     def __init__(self):
-        super().__init__(Radio())
+        super().__init__()
+        self.radio = Radio()
         rp2350 = "RP2350" in sys.implementation._machine
         self._scratch0 = (_WATCHDOG_RP2350 if rp2350 else _WATCHDOG_RP2040) + _SCRATCH0
         self._scratch4 = self._scratch0 + _SCRATCH4 - _SCRATCH0

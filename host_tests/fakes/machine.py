@@ -336,7 +336,8 @@ class Chip:
 
 def load_board(chip: Chip) -> Any:
     """What `Board()` is after a boot of `chip`."""
-    names = ["firmware.board." + name for name in ("common", "esp32", "rp2", "esp32_wake_pins")]
+    parts = ("common", "esp32", "rp2", "common_radio", "esp32_radio", "esp32_wake_pins")
+    names = ["firmware.board." + name for name in parts]
     later = "firmware.board.access_point"
     stand_ins = {
         "machine": chip.machine(),
@@ -360,7 +361,9 @@ def load_board(chip: Chip) -> Any:
         board = module.Board()
         board.version_text = board.version()
         if chip.is_esp32:
-            waker = board.waker()  # Now, while the stand-ins are there.
+            # Now, while the stand-ins are there.
+            importlib.import_module("firmware.board.esp32_radio")
+            waker = board.waker()
             board.waker = lambda: waker
         # What is loaded later finds no stand-ins any more.
         point = importlib.import_module(later)

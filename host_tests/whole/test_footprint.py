@@ -20,7 +20,10 @@ measure.measure_node(3)
 print(" ".join(sys.modules))
 """
 # Of the port that the node runs in here, and of the board that counts.
-_HERE, _THERE = "firmware.board.unix", "firmware.board.common firmware.board.rp2"
+_HERE, _THERE = (
+    "firmware.board.unix",
+    "firmware.board.common firmware.board.common_radio firmware.board.rp2",
+)
 
 
 def test_the_default_node_loads_less_bytecode_than_its_target(tmp_path: Path) -> None:

@@ -163,6 +163,8 @@ def begin(began_us, main_us, with_modules):
     _set_clock(kind, block)
     load = __import__
     hooked = {"firmware.board": _hook_board, "firmware.app": _hook_app}
+    for port in ("esp32", "esp32_radio", "rp2"):
+        hooked["firmware.board." + port] = _hook_radio
     if block:
         hooked["firmware.duty_cycle.rtc_memory"] = _hook_memory
     if with_modules:
@@ -211,20 +213,18 @@ def _hook_board(module, account, kind, block, plan):
         _over(account, kind, plan, kept, "")
 
     board.deep_sleep = deep_sleep
-    plain_init = board.__init__
+    return True
 
-    def init(self):
-        plain_init(self)
-        radio = self.radio
-        for name in ("on", "join", "off", "leave"):
-            call = getattr(radio, name)
-            setattr(
-                radio,
-                name,
-                lambda *given, call=call, **named: account.radio(call, *given, **named),
-            )
 
-    board.__init__ = init
+def _hook_radio(module, account, kind, block, plan):
+    radio = getattr(module, "Radio", None)
+    for name in ("on", "join", "off", "leave") if radio else ():
+        call = getattr(radio, name)
+        setattr(
+            radio,
+            name,
+            lambda *given, call=call, **named: account.radio(call, *given, **named),
+        )
     return True
 
 

@@ -14,7 +14,11 @@ ROOT_MODULES = ("lib/module_pack.py", "lib/pack_trial.py")
 # By `sys.platform` of the board: what its family alone has.
 FAMILIES = {
     "rp2": ("firmware/board/rp2.py",),
-    "esp32": ("firmware/board/esp32.py", "firmware/board/esp32_wake_pins.py"),
+    "esp32": (
+        "firmware/board/esp32.py",
+        "firmware/board/esp32_radio.py",
+        "firmware/board/esp32_wake_pins.py",
+    ),
     "linux": ("firmware/board/unix.py",),
 }
 # In a source: what follows is for the host's tools alone (firmware/sensor_types/shared.py).
