@@ -8,6 +8,7 @@ tools/fieldpost/deploy/pack.py, which writes it.
 import sys
 
 # By these names they are not looked for on flash first: nothing that finds a module is there yet.
+import umachine as machine
 import uos as os
 import vfs
 from micropython import const
@@ -17,6 +18,13 @@ _FOLDER = const(0x4000)
 _FILE = const(0x8000)
 _ENOENT = const(2)
 _RECORD_BYTES = const(8)
+_DEEP_SLEEP = const(4)  # machine.DEEPSLEEP_RESET, which RP2 has not
+# RTC memory of an ESP32 begins so where a program fell asleep while `is_alone`. To put a module on
+# the board takes a reset, so a wake from that sleep need not look at the flash's folders again,
+# which takes longer than all else here.
+ALONE = b"QF"
+# Whether no module in flash comes before one of the pack or one that is built in.
+is_alone = False
 
 
 class Pack:
@@ -105,7 +113,8 @@ def mount(path, place="/.pack"):
     built_in += ("select", "socket", "array")
     own = []
     pack = Pack(path, index, by_hand)
-    for folder in ("", "/lib"):
+    slept = machine.reset_cause() == _DEEP_SLEEP and machine.RTC().memory()[:2] == ALONE
+    for folder in () if slept else ("", "/lib"):
         try:
             names = os.listdir(folder or "/")
         except OSError:
@@ -117,8 +126,9 @@ def mount(path, place="/.pack"):
                 own.append(name[:-4])
             if folder not in by_hand and pack.find("/" + name) >= 0:
                 by_hand.append(folder)
-    global mounted
+    global mounted, is_alone
     mounted = pack
+    is_alone = not by_hand and not own
     vfs.mount(pack, place)
     folders = sys.path[:]
     # MicroPython looks for a file of such a name, in every folder of sys.path, at each `import` of

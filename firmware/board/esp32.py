@@ -17,6 +17,8 @@ _RTC_BYTES = const(2048)
 _HEADER = "<HHI"  # mark, length, CRC-32
 _HEADER_BYTES = const(8)
 _MARK = const(0x4650)
+# The same, and lib/module_pack.py found no module beside the pack: its `ALONE`.
+_MARK_ALONE = const(0x4651)
 
 
 class _Adc:
@@ -86,7 +88,7 @@ class Board(CommonBoard):
             return b""
         mark, size, crc = struct.unpack(_HEADER, data[:_HEADER_BYTES])
         body = data[_HEADER_BYTES : _HEADER_BYTES + size]
-        if mark != _MARK or len(body) != size or binascii.crc32(body) != crc:
+        if mark not in (_MARK, _MARK_ALONE) or len(body) != size or binascii.crc32(body) != crc:
             return b""
         return body
 
@@ -94,7 +96,9 @@ class Board(CommonBoard):
         """Keep `data`; ValueError if it is longer than `retained_bytes`."""
         if len(data) > self.retained_bytes:
             raise ValueError(f"{len(data)} bytes to retain, {self.retained_bytes} at most")
-        header = struct.pack(_HEADER, _MARK, len(data), binascii.crc32(data))
+        pack = sys.modules.get("module_pack")  # None: the firmware is frozen, or a tree of files.
+        mark = _MARK_ALONE if pack and pack.is_alone else _MARK
+        header = struct.pack(_HEADER, mark, len(data), binascii.crc32(data))
         machine.RTC().memory(header + data)
 
     def deep_sleep(self, ms):

@@ -270,12 +270,15 @@ def _wakes(
     engine: Engine, image: Path, tree: Tree, broker: Broker, with_modules: bool
 ) -> list[dict[str, Any]]:
     files = dict(tree.files)
-    script = CLIENTS / "board_wake.py"
-    files["board_wake.mpy"] = compile_module(script, script.name)
+    for name in ("board_wake", "board_slept"):
+        script = CLIENTS / f"{name}.py"
+        # Each file in the root makes it longer to find another there.
+        files[f"wake/{name}.mpy"] = compile_module(script, script.name)
     files["wake/plan"] = json.dumps(_PLAN).encode()
     # By this name it is not looked for on flash first.
-    files["boot.py"] = b"import utime as time\nbegan_us = time.ticks_us()\n" + files["boot.py"]
-    begin = "main_us = time.ticks_us()\nimport board_wake\n"
+    begin = "import wake.board_slept\nimport utime as time\nbegan_us = time.ticks_us()\n"
+    files["boot.py"] = begin.encode() + files["boot.py"]
+    begin = "main_us = time.ticks_us()\nfrom wake import board_wake\n"
     begin += f"board_wake.begin(began_us, main_us, {with_modules})\n"
     files["main.py"] = begin.encode() + files["main.py"]
     settings = _COUNTED if engine is ESP32_C3 else ()

@@ -7,7 +7,7 @@ import os
 import sys
 import zlib
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,6 +33,12 @@ class Flash:
         vfs.mount = lambda made, at: self.mounted.append((made, at))  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "vfs", vfs)
         monkeypatch.setitem(sys.modules, "uos", os)
+        self.reset_cause = 1
+        self.memory = b""
+        chip = ModuleType("umachine")
+        chip.reset_cause = lambda: self.reset_cause  # type: ignore[attr-defined]
+        chip.RTC = lambda: SimpleNamespace(memory=lambda: self.memory)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "umachine", chip)
         monkeypatch.setitem(sys.modules, "machine", ModuleType("machine"))
         monkeypatch.delitem(sys.modules, "module_pack", raising=False)
         monkeypatch.setattr(sys, "path", sys.path[:])
@@ -137,6 +143,36 @@ def test_folders_of_the_flash_without_such_a_module_are_not_asked(flash: Flash) 
     mounted = flash.mount()
     flash.stat = None  # type: ignore[assignment, method-assign]
     assert mounted.stat("/wire.mpy")[0] == 0x8000
+
+
+def test_a_wake_from_deep_sleep_does_not_look_for_them_again_where_there_were_none(
+    flash: Flash,
+) -> None:
+    flash.mount()
+    assert flash.module.is_alone
+    flash.reset_cause, flash.memory = 4, flash.module.ALONE + b"the rest"
+    flash.listdir = None  # type: ignore[assignment, method-assign]
+    mounted = flash.mount()
+    assert flash.module.is_alone and mounted.stat("/wire.mpy")[0] == 0x8000
+
+
+@pytest.mark.parametrize(
+    ("cause", "memory"), [(1, b"QF..."), (3, b"QF..."), (5, b"QF..."), (4, b"PF..."), (4, b"")]
+)
+def test_any_other_start_looks_for_them(flash: Flash, cause: int, memory: bytes) -> None:
+    flash.put("/wire.py")
+    flash.reset_cause, flash.memory = cause, memory
+    mounted = flash.mount()
+    assert not flash.module.is_alone and _code(mounted.open("/wire.py", "rb")) == b"by hand"
+
+
+def test_a_file_of_a_built_in_modules_name_is_one_of_them(
+    flash: Flash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(flash.root)
+    flash.put("/errno.py", b"")
+    flash.mount()
+    assert not flash.module.is_alone
 
 
 def test_it_is_looked_in_first_and_what_is_built_in_is_not_looked_for(flash: Flash) -> None:

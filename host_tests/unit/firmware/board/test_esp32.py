@@ -1,6 +1,8 @@
 """ESP32's board tells resets apart, keeps memory over them, and sleeps as long as asked."""
 
 import random
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,6 +83,18 @@ def test_a_radio_that_a_wake_has_used_is_off_when_it_sleeps() -> None:
     with pytest.raises(Reset):
         board.deep_sleep(1000)
     assert not chip.network.is_active
+
+
+def test_it_is_kept_whether_a_module_lies_beside_the_pack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chip = Chip("ESP32")
+    for beside, begins in ((None, b"PF"), (True, b"PF"), (False, b"QF")):
+        if beside is not None:
+            pack = SimpleNamespace(is_alone=not beside)
+            monkeypatch.setitem(sys.modules, "module_pack", pack)
+        load_board(chip).retain(b"kept")
+        assert chip.rtc_memory.startswith(begins) and load_board(chip).retained() == b"kept"
 
 
 @pytest.mark.parametrize("seed", range(20))
