@@ -8,6 +8,8 @@ from micropython import const
 from firmware import ConfigError, files, start
 
 _TICK_MS = const(500)
+# A firmware on trial that hangs must come back; boot.py has armed this one.
+_TRIAL_WATCHDOG_S = const(60)
 # A node that has run so long starts well (ESPHome counts a boot as good after the same minute).
 _GOOD_MS = const(60000)
 
@@ -50,6 +52,7 @@ def run(board=None, clock=None, log=None, state=None, records=(), failure=None):
         return
     from firmware.log import LEVELS
 
+    on_trial = "/.trial" in sys.path  # an update: see lib/pack_trial.py
     node = pending = None
     try:
         if failure:
@@ -67,7 +70,7 @@ def run(board=None, clock=None, log=None, state=None, records=(), failure=None):
         settings, errors = read_settings()
         if settings:
             log.level = LEVELS.index(settings["log_level"])
-            window_s = settings["boot_window_s"]
+            window_s = 0 if on_trial else settings["boot_window_s"]
             if window_s and board.reset_cause() != "deep-sleep":
                 # A person may interrupt a node here that would otherwise soon sleep or reset.
                 log("starting in %g s: Ctrl-C for the REPL" % window_s)
@@ -81,6 +84,7 @@ def run(board=None, clock=None, log=None, state=None, records=(), failure=None):
             return
         if settings["watchdog_s"] is None:
             settings["watchdog_s"] = board.watchdog_s
+        settings["watchdog_s"] = settings["watchdog_s"] or on_trial * _TRIAL_WATCHDOG_S
         if state:
             from firmware.duty_cycle.rtc_memory import measure
 

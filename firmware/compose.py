@@ -83,6 +83,8 @@ def build(
         inbox.receive(topic, payload, retained)
         if discovery:
             discovery.receive(topic, payload, retained)
+        if uplink.updates:
+            uplink.updates.receive(topic, payload)
 
     def pause():
         if idle:
@@ -165,6 +167,11 @@ def build(
         settings,
         log,
     )
+    if files.exists(files.UPDATE_KEYS, file_system):
+        from firmware.update.doorway import Doorway
+
+        uplink.updates = Doorway(root, board, settings, session, clock, file_system, log)
+        trial = uplink.updates.on_trial(trial)
     ntp = settings["ntp"]
     sntp = Sntp(board.socket, board.select, clock)
     timekeeper = Timekeeper(sntp, clock, board, ntp["host"], ntp["interval_s"], log)
@@ -192,6 +199,8 @@ def stop(node):
     """Say that the node goes, and keep what has not been delivered."""
     node.outbox.spill()
     node.uplink.commands.keep(node)
+    if node.uplink.updates:
+        node.uplink.updates.leave()
     if node.link.is_up:
         node.uplink.say_offline()
     node.link.close()

@@ -9,6 +9,7 @@ from os import listdir as listdir
 from os import mkdir as mkdir
 from os import remove, rename
 from os import stat as stat
+from os import statvfs as statvfs
 
 # What a person wrote; beside it the old settings while a change is on trial (config/change.py),
 # or those that the page has left (portal/first_connection.py).
@@ -24,6 +25,17 @@ CRASH = "crash.txt"
 CRASHES = "crash.count"
 # What a restart or a sleep must keep of commands (firmware/remote/commands.py).
 OWED = "commands.owed"
+# Who may sign updates (firmware/update/): written with the board at hand.
+UPDATE_KEYS = "update.keys"
+
+
+def exists(path, files=None):
+    """Whether there is such a file."""
+    try:
+        (files.stat if files else stat)(path)
+        return True
+    except OSError:
+        return False
 
 
 def read(path, files=None, strict=False):

@@ -26,9 +26,13 @@ class Uplink:
 
     root: of its topics. health: firmware/remote/health.py. commands: firmware/remote/inbox.py.
     discovery: firmware/remote/home_assistant.py, or None. settings: config.check()'s.
-    `last_delivery`: what it took to deliver what had waited. `catching_up`: how the present one
-    began; None once nothing that waited for this connection is on its way.
+    `updates`: firmware/update/doorway.py, if the node has keys; `patience_ms`: how soon it is to
+    be stepped again. `last_delivery`: what it took to deliver what had waited. `catching_up`: how
+    the present one began; None once nothing that waited for this connection is on its way.
     """
+
+    updates = None
+    patience_ms = 3600000
 
     def __init__(
         self, clock, session, outbox, delivery, root, health, commands, discovery, settings, log
@@ -66,6 +70,8 @@ class Uplink:
         session.publish(self._root + b"status", status, True, 1)
         if self._obeys:
             session.subscribe(self.commands.topic)
+        if self.updates:
+            self.updates.connect()
         self.commands.restart()
         if self.discovery:
             self.discovery.restart()
@@ -101,7 +107,7 @@ class Uplink:
                 self._health.crash_published()
         if self.discovery:
             self.discovery.step()
-        return self.commands.step(node)
+        return self.commands.step(node) or (bool(self.updates) and self.updates.step(node))
 
     def publish_health(self, node, more=None):
         """Publish `…/health` now (retained, QoS 0; QoS 1 while there is a crash to tell of).
@@ -236,4 +242,4 @@ class AlwaysOn:
         if now_ms >= self._next_health_ms:
             self.publish_health()
             self._next_health_ms = now_ms + health_ms
-        return self._next_health_ms - now_ms
+        return min(self._next_health_ms - now_ms, uplink.patience_ms)

@@ -210,6 +210,8 @@ class DutyCycle:
             link.station.power_cycle()
             self.board.throttle(False)
             self.uplink.commands.leave(self)
+            if self.trial and self.trial.over(self, wake):
+                self.restart()
         sleep_ms = grid.end(self.now_ms())
         if stays:
             self._deliver_next = True

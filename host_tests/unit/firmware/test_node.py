@@ -57,6 +57,7 @@ def test_the_next_health_report_is_due_when_its_interval_is_over() -> None:
         is_safe=None,
         closed=None,
         catching_up=False,
+        patience_ms=3600000,
         step=lambda _: False,
         opened=lambda: None,
         publish_health=lambda _: reports_ms.append(time.elapsed_ms),

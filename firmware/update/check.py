@@ -1,0 +1,122 @@
+"""Which offers a node takes: signed, newer than what it runs or ran, and made for this board."""
+
+import json
+
+from micropython import const
+
+from firmware import files as _files
+from firmware.update.offer import about, manifest_of, parts
+from firmware.update.record import FOLDER, OFFER, clear, judge, mark
+from firmware.update.report import board_of
+from firmware.update.signature import is_signed
+
+_FORMAT = const(1)
+_UNSIGNED = "none of this node's keys signed it"
+
+
+def keys(files):
+    """(moduli as hex, the counter above which a release must be) of `update.keys`."""
+    try:
+        found = json.loads(_files.read(_files.UPDATE_KEYS, files) or b"{}")
+        return [str(one) for one in found["keys"]], int(found["counter"])
+    except (ValueError, KeyError, TypeError):
+        return (), 0
+
+
+def take(door, offer, fetched):
+    """(whether an offer is to be fetched, whether what was being fetched was dropped for it). Its
+    refusal is noted, to be told.
+
+    door: firmware/update/doorway.py. fetched: the target of another offer's fetch, or None.
+    """
+    record, files = door.record, door.files
+    manifest, told, why = check(offer, record.get("counter", 0), door.board, files)
+    dropped = False
+    if not why and told["sha"] == record.get("sha"):
+        # It came by cable meanwhile.
+        record["counter"] = record["runs"] = manifest["counter"]
+        judge(record, mark(offer), "done", told)
+        door.save()
+        return False, False
+    try:
+        if not why:
+            target = door.target(manifest)
+            if fetched and fetched.name != target.name:
+                fetched.drop()
+                dropped = True
+            clear(files, target.name)
+            why = target.obstacle(door.settings["outbox"]["flash_kib"])
+        if not why:
+            try:
+                files.mkdir(FOLDER[:-1])
+            except OSError:
+                pass  # It is there, or the next step says what is wrong.
+            with files.open(OFFER, "wb") as file:
+                file.write(offer)
+            record["taken"] = mark(offer)
+            record["silent"] = 0
+            door.save(True)
+    except OSError as error:
+        why = "flash refuses (%s)" % error
+    if why:
+        judge(record, mark(offer), "refused", told, why, why != _UNSIGNED)
+        door.save()
+        door.log("update: refused: " + why)
+    return not why, dropped
+
+
+def check(offer, counter, board, files):
+    """(manifest, what is told of it, why it is refused or None). Nothing is asked for before this.
+
+    counter: of the newest release that this node ran. board: the one that it is for.
+    """
+    told, why = {}, _UNSIGNED
+    try:
+        attempt, signature, text = parts(offer)
+        moduli, least = keys(files)
+        # What nobody has signed is read for the report alone.
+        why = None if is_genuine(signature, text, moduli) else _UNSIGNED
+        manifest = manifest_of(text)
+        told = about(manifest, attempt)
+        return manifest, told, why or reason(manifest, max(counter, least), board_of(board))
+    except ValueError as error:
+        return None, told, why or str(error)
+
+
+def is_genuine(signature, text, moduli):
+    """Whether one of the keys has signed the manifest."""
+    for modulus in moduli:
+        try:
+            if is_signed(text, signature, modulus):
+                return True
+        except ValueError:
+            pass  # The key is none.
+    return False
+
+
+def reason(manifest, counter, board):
+    """Why this board does not take the release, in words; None if it does, if there is room.
+
+    counter: the release's must be above it. board: `platform`, `chip`, `mpy`, `micropython`, as
+    they are told.
+    """
+    kind, platform = manifest.get("kind"), manifest.get("platform")
+    if manifest.get("format") != _FORMAT:
+        return "format %s is not known here" % manifest.get("format")
+    if kind != "pack":
+        return "updates of the kind %s are not known here" % kind
+    if platform != board["platform"]:
+        return "it is for %s, and this board is %s" % (platform, board["platform"])
+    if manifest.get("mpy") != board["mpy"]:
+        return "its bytecode has version %s, this board takes %s" % (
+            manifest.get("mpy"),
+            board["mpy"],
+        )
+    least = manifest.get("least")
+    if not isinstance(least, list) or not all(isinstance(one, int) for one in least):
+        return "it does not say which MicroPython it needs"
+    if list(board["micropython"])[: len(least)] < least:
+        return "it needs MicroPython %s" % ".".join([str(one) for one in least])
+    if manifest["counter"] <= counter:
+        return "its counter is %d, and it must be above %d" % (manifest["counter"], counter)
+    return None

@@ -1,0 +1,156 @@
+"""Where updates over the air come in. What deals with one is loaded when there is one.
+
+A node has this if it has keys (`update.keys`).
+"""
+
+import sys
+from binascii import crc32
+
+from firmware import files as _files
+from firmware.update import place
+from firmware.update.record import (
+    FAILED,
+    FOLDER,
+    OFFER,
+    RECORD,
+    TRIAL,
+    is_known,
+    mark,
+    read,
+    write,
+)
+
+# What is forgotten once it has done its work: the node needs its memory.
+_LOADED = ("agent", "fetch", "leftovers", "offer", "pack_target")
+
+
+class Doorway:
+    """Takes offers and pieces in while the session is polled; deals with them in `step`.
+
+    root: of the node's topics. file_system: as firmware/files.py.
+
+    `record`: of firmware/update/record.py. `offer`: bytes that came and were not looked at; b"":
+    it was withdrawn. `is_offered`: there was one on this connection. `connections`: so far.
+    `rests`: until the next one. `trial`: firmware/update/trial.py while the node runs on trial.
+    """
+
+    def __init__(self, root, board, settings, session, clock, file_system, log):
+        self.topic = root + b"update"
+        self.board = board
+        self.settings = settings
+        self.session = session
+        self.clock = clock
+        self.files = file_system
+        self.log = log
+        self.record = read(RECORD, file_system)
+        self.offer = self.trial = None
+        self.is_offered = self.rests = False
+        self.connections = 0
+        self._agent = None
+        try:
+            self.left = [FOLDER + name for name in file_system.listdir(FOLDER[:-1])]
+        except OSError:
+            self.left = []
+        if OFFER not in self.left:
+            self.record["taken"] = None  # The cable took it away.
+        self.crash = None
+        if FAILED in self.left:
+            # Before it is told with the node's health, and removed.
+            text = _files.read(_files.CRASH, file_system)
+            self.crash = text and text.decode("utf-8", "replace").strip().split("\n")[-1]
+        path = place.running_pack()
+        self.head = crc32(place.head_of(path, file_system)) if path else 0
+
+    def on_trial(self, settings_trial):
+        """The trial that the node has to step: of what runs, or the one of settings alone."""
+        if not place.is_on_trial():
+            return settings_trial
+        from firmware.update.trial import Trial
+
+        self.trial = Trial(self, settings_trial)
+        return self.trial
+
+    def connect(self):
+        """A new connection begins."""
+        self.connections += 1
+        self.is_offered = self.rests = False
+        self.session.subscribe(self.topic + b"/offer")
+
+    def receive(self, topic, payload):
+        """Called by the session, for every message."""
+        if topic == self.topic + b"/offer":
+            self.offer = payload
+            self.is_offered = bool(payload)
+        elif self._agent and topic == self.topic + b"/piece":
+            self._agent.take(payload)
+
+    def step(self, node):
+        """One bounded piece of work; True if there is more to do at once."""
+        if node.outbox.depth or self.rests or (self.trial and self.trial.is_open):
+            return False
+        if not self._agent:
+            if not self._is_wanted(node):
+                return False
+            from firmware.update.agent import Agent
+
+            self._agent = Agent(self, node)
+        again = None
+        try:
+            again = self._agent.step()
+        finally:
+            # Over, or the link is gone: then another goes on from what is on flash.
+            if again is None:
+                self._agent = None
+                self.left = [OFFER] if _files.exists(OFFER, self.files) else []
+                self.forget(_LOADED)
+        return bool(again)
+
+    def leave(self):
+        """The node is about to restart, in order."""
+        if self.trial:
+            self.trial.restarts()
+
+    def _is_wanted(self, node):
+        record = self.record
+        if self.offer and is_known(record, mark(self.offer)):
+            self.offer = None
+        if self.offer is not None or not record.get("told") or self.has_leftovers():
+            return True
+        if OFFER not in self.left:
+            return False
+        # What begins a fetch anew costs a sleeper its radio: the less so, the longer nobody
+        # has answered.
+        silent = record.get("silent", 0)
+        listened = getattr(node, "listened", None)
+        self.rests = bool(listened) and listened[1] % (1 << min(silent, 4)) != 0
+        return not self.rests
+
+    def target(self, manifest):
+        """Where the release of this manifest goes. All that differs between kinds is in it."""
+        from firmware.update.pack_target import PackTarget
+
+        sha, size = manifest["sha256"], manifest["size"]
+        return PackTarget(self.files, place.running_pack(), sha[:16], sha, size)
+
+    def save(self, strict=False):
+        """Keep the record. strict: OSError if flash refuses; else that is told."""
+        try:
+            write(RECORD, self.record, self.files)
+        except OSError:
+            if strict:
+                raise
+            self.log("update: not noted, flash refuses")
+
+    def has_leftovers(self):
+        """Whether something is to be found out before any offer."""
+        left = self.left
+        return FAILED in left or TRIAL in left or self.record.get("head") != self.head
+
+    def forget(self, names):
+        """Give the memory of these modules of the package back."""
+        if sys.implementation.name != "micropython":
+            return
+        package = sys.modules["firmware.update"]
+        for name in names:
+            if sys.modules.pop("firmware.update." + name, None):
+                delattr(package, name)

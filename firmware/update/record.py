@@ -1,0 +1,85 @@
+"""What a node keeps of its updates, and by which names its files are called.
+
+`update.json`, of which every key may be missing:
+
+| key | what it is |
+|---|---|
+| counter | the highest of a release that has proven itself here |
+| version, sha | of the firmware that runs |
+| runs | its counter, if it came over the air |
+| head | CRC-32 of the head of the pack that `sha` is of: whether it is still the same |
+| done | marks of the offers that were judged, the last ones |
+| unsigned | mark of the last offer that nobody had signed |
+| last | what is to be told: `state`, and `offer`, `error` where there are any |
+| told | whether the broker has it |
+| taken | mark of the offer that is being fetched |
+| silent | deliveries in a row in which nobody answered a node that sleeps |
+"""
+
+import json
+from hashlib import sha256
+
+from micropython import const
+
+from firmware import files as _files
+
+RECORD = "update.json"
+FOLDER = ".deploy/"
+OFFER = FOLDER + "offer"
+TRIAL = FOLDER + "trial"
+FAILED = FOLDER + "failed"
+PACK = "firmware.pack"
+_DONE_MAX = const(8)
+# Hex digits of a SHA-256 that name what is staged there.
+_NAME_LENGTH = const(16)
+
+
+def read(path, files):
+    """The dict in a file of JSON; {} without one."""
+    try:
+        found = json.loads(_files.read(path, files) or b"{}")
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def write(path, what, files):
+    """Replace it. OSError if flash refuses."""
+    _files.write_atomic(path, json.dumps(what).encode(), files)
+
+
+def mark(offer):
+    """By which an offer is known again: any change of its bytes makes it another."""
+    return sha256(offer).digest()[:8].hex()
+
+
+def is_known(record, name):
+    """Whether the offer with the mark `name` was judged, or is the one that is fetched."""
+    return name in record.get("done", ()) or name in (record.get("taken"), record.get("unsigned"))
+
+
+def judge(record, name, state, about, error=None, is_genuine=True):
+    """Note in `record` what became of the offer with the mark `name`; about: of it, to be told."""
+    if is_genuine:
+        done = [one for one in record.get("done", ()) if one != name]
+        record["done"] = done[1 - _DONE_MAX :] + [name]
+    else:
+        # Whoever may publish could have as many of these as would push the others out.
+        record["unsigned"] = name
+    record["last"] = last = {"state": state, "offer": about}
+    if error:
+        last["error"] = error
+    record["told"] = False
+
+
+def clear(files, but=None):
+    """Remove what was staged, but for the file of that name; without one, the offer with it."""
+    if not but:
+        _files.discard(OFFER, files)
+    try:
+        names = files.listdir(FOLDER[:-1])
+    except OSError:
+        return
+    for name in names:
+        if len(name) == _NAME_LENGTH and name != but:
+            _files.discard(FOLDER + name, files)
