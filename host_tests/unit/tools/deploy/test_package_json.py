@@ -39,6 +39,7 @@ def test_package_json_names_every_module_of_the_tree_and_its_version() -> None:
     expected = {to: source for to, source in _tree().items() if source not in _ELSEWHERE}
     # MicroPython imports a folder without an __init__ that has nothing but a docstring.
     packages = ("config", "duty_cycle", "net", "portal", "readings", "remote", "sensor_types")
+    packages += ("update",)
     for name in packages:
         del expected[f"firmware/{name}/__init__.py"]
     assert dict(package["urls"]) == expected, _REMEDY
