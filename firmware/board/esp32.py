@@ -56,6 +56,15 @@ class Board(CommonBoard):
             self._radio = Radio()
         return self._radio
 
+    def slots(self):
+        """Of MicroPython itself (esp32_slots.py), or None: most images have one place for it."""
+        from firmware.board.esp32_slots import Slots
+
+        try:
+            return Slots()
+        except OSError:
+            return None
+
     def let_go(self):
         """The watchdog cannot be stopped, but a new one takes its place: a day is long enough."""
         if self._watchdog:

@@ -6,7 +6,7 @@ from micropython import const
 
 from firmware import files as _files
 from firmware.update.offer import about, manifest_of, parts
-from firmware.update.record import FOLDER, OFFER, clear, judge, mark
+from firmware.update.record import FOLDER, OFFER, clear, counter_of, judge, mark
 from firmware.update.report import board_of
 from firmware.update.signature import is_signed
 
@@ -30,7 +30,7 @@ def take(door, offer, fetched):
     door: firmware/update/doorway.py. fetched: the target of another offer's fetch, or None.
     """
     record, files = door.record, door.files
-    manifest, told, why = check(offer, record.get("counter", 0), door.board, files)
+    manifest, told, why = check(offer, record, door.board, files)
     dropped = False
     if not why and told["sha"] == record.get("sha"):
         # It came by cable meanwhile.
@@ -65,10 +65,10 @@ def take(door, offer, fetched):
     return not why, dropped
 
 
-def check(offer, counter, board, files):
+def check(offer, record, board, files):
     """(manifest, what is told of it, why it is refused or None). Nothing is asked for before this.
 
-    counter: of the newest release that this node ran. board: the one that it is for.
+    record: of this node, with the counters of what it ran. board: the one that it is for.
     """
     told, why = {}, _UNSIGNED
     try:
@@ -78,7 +78,8 @@ def check(offer, counter, board, files):
         why = None if is_genuine(signature, text, moduli) else _UNSIGNED
         manifest = manifest_of(text)
         told = about(manifest, attempt)
-        return manifest, told, why or reason(manifest, max(counter, least), board_of(board))
+        counter = max(record.get(counter_of(manifest.get("kind")), 0), least)
+        return manifest, told, why or reason(manifest, counter, board_of(board))
     except ValueError as error:
         return None, told, why or str(error)
 
@@ -103,10 +104,15 @@ def reason(manifest, counter, board):
     kind, platform = manifest.get("kind"), manifest.get("platform")
     if manifest.get("format") != _FORMAT:
         return "format %s is not known here" % manifest.get("format")
-    if kind != "pack":
+    if kind not in ("pack", "image"):
         return "updates of the kind %s are not known here" % kind
-    if platform != board["platform"]:
-        return "it is for %s, and this board is %s" % (platform, board["platform"])
+    name = "chip" if kind == "image" else "platform"
+    if platform != board["platform"] or manifest.get(name) != board[name]:
+        return "it is for %s, and this board is %s" % (manifest.get(name), board[name])
+    if manifest["counter"] <= counter:
+        return "its counter is %d, and it must be above %d" % (manifest["counter"], counter)
+    if kind == "image":
+        return None
     if manifest.get("mpy") != board["mpy"]:
         return "its bytecode has version %s, this board takes %s" % (
             manifest.get("mpy"),
@@ -117,6 +123,4 @@ def reason(manifest, counter, board):
         return "it does not say which MicroPython it needs"
     if list(board["micropython"])[: len(least)] < least:
         return "it needs MicroPython %s" % ".".join([str(one) for one in least])
-    if manifest["counter"] <= counter:
-        return "its counter is %d, and it must be above %d" % (manifest["counter"], counter)
     return None

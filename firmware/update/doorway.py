@@ -21,7 +21,7 @@ from firmware.update.record import (
 )
 
 # What is forgotten once it has done its work: the node needs its memory.
-_LOADED = ("agent", "fetch", "leftovers", "offer", "pack_target")
+_LOADED = ("agent", "fetch", "leftovers", "offer", "pack_target", "image_target")
 
 
 class Doorway:
@@ -67,8 +67,11 @@ class Doorway:
             return settings_trial
         from firmware.update.trial import Trial
 
-        self.trial = Trial(self, settings_trial)
-        return self.trial
+        trial = Trial(self, settings_trial)
+        if not trial.is_here():
+            return settings_trial
+        self.trial = trial
+        return trial
 
     def connect(self):
         """A new connection begins."""
@@ -127,10 +130,19 @@ class Doorway:
 
     def target(self, manifest):
         """Where the release of this manifest goes. All that differs between kinds is in it."""
+        sha, size = manifest["sha256"], manifest["size"]
+        if manifest.get("kind") == "image":
+            from firmware.update.image_target import ImageTarget
+
+            return ImageTarget(self.files, self.slots(), sha[:16], sha, size)
         from firmware.update.pack_target import PackTarget
 
-        sha, size = manifest["sha256"], manifest["size"]
         return PackTarget(self.files, place.running_pack(), sha[:16], sha, size)
+
+    def slots(self):
+        """Of MicroPython itself (firmware/board/esp32_slots.py); None where it has one alone."""
+        make = getattr(self.board, "slots", None)
+        return make and make()
 
     def save(self, strict=False):
         """Keep the record. strict: OSError if flash refuses; else that is told."""

@@ -5,6 +5,7 @@
 | key | what it is |
 |---|---|
 | counter | the highest of a release that has proven itself here |
+| image_counter | the same of releases of MicroPython itself |
 | version, sha | of the firmware that runs |
 | runs | its counter, if it came over the air |
 | head | CRC-32 of the head of the pack that `sha` is of: whether it is still the same |
@@ -46,6 +47,11 @@ def read(path, files):
 def write(path, what, files):
     """Replace it. OSError if flash refuses."""
     _files.write_atomic(path, json.dumps(what).encode(), files)
+
+
+def counter_of(kind):
+    """By which name it counts releases: one of each kind may have the same number."""
+    return "image_counter" if kind == "image" else "counter"
 
 
 def mark(offer):

@@ -9,7 +9,17 @@ from micropython import const
 
 from firmware import files as _files
 from firmware.update import place
-from firmware.update.record import FAILED, FOLDER, OFFER, PACK, TRIAL, judge, read, write
+from firmware.update.record import (
+    FAILED,
+    FOLDER,
+    OFFER,
+    PACK,
+    TRIAL,
+    counter_of,
+    judge,
+    read,
+    write,
+)
 
 # Of a node that sleeps: wakes that had joined its network; and any, for without a network nothing
 # is proven, but a firmware that cannot join must come back as well.
@@ -24,10 +34,12 @@ _AGAIN_MS = const(60000)
 def proven(door, note):
     """Note that the release of a trial is what runs from now on. OSError if flash refuses."""
     record = door.record
-    record["counter"] = max(record.get("counter", 0), note["counter"])
-    record["runs"] = note["counter"]
-    record["version"], record["sha"] = note["version"], note["sha"]
-    record["head"] = door.head
+    name = counter_of(note.get("kind"))
+    record[name] = max(record.get(name, 0), note["counter"])
+    if note.get("kind") != "image":
+        record["runs"] = note["counter"]
+        record["version"], record["sha"] = note["version"], note["sha"]
+        record["head"] = door.head
     judge(record, note["mark"], "done", note["offer"])
     door.save(True)
     _files.discard(OFFER, door.files)
@@ -57,8 +69,17 @@ class Trial:
     @property
     def awake_s(self):
         """See firmware/config/change.py."""
+        if self._is_image():
+            return _JOINED_MAX_S // 3
         settings = self._settings
         return settings.awake_s if settings and settings.is_open else 0
+
+    def is_here(self):
+        """Whether what is on trial is what runs: a chip's bootloader goes back by itself."""
+        if not self._is_image():
+            return True
+        slots = self._door.slots()
+        return bool(slots) and slots.running == self._note.get("slot")
 
     def step(self, node):
         """True once the firmware or the settings of before are back: the node must restart."""
@@ -94,6 +115,11 @@ class Trial:
         """A wake ends, in order; True if the node must restart."""
         if not self.is_open:
             return False
+        if self._is_image():
+            try:
+                return self._back("no reading arrived before it had to sleep")
+            except OSError:
+                return True  # The bootloader goes back all the same.
         note = self._note
         note["starts"] = 0
         name = "lonely" if wake.up_ms is None else "wakes"
@@ -120,10 +146,16 @@ class Trial:
         except OSError:
             pass  # Then it counts.
 
+    def _is_image(self):
+        return self._note.get("kind") == "image"
+
     def _accept(self):
         """Power may fail between any two of these: see lib/pack_trial.py, and the agent."""
         door, files, path = self._door, self._door.files, FOLDER + self._note["sha"]
-        if _files.exists(path, files):
+        if self._is_image():
+            door.slots().proven()
+            _files.discard(path, files)
+        elif _files.exists(path, files):
             try:
                 files.rename(path, PACK)
             except OSError:

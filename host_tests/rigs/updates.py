@@ -30,6 +30,8 @@ BOARD = SimpleNamespace(version=lambda: "RP2040 MicroPython 1.25.0")
 OFFER, PIECE, ASK, TOLD = (ROOT + b"update" + end for end in (b"/offer", b"/piece", b"/ask", b""))
 TRIAL, FAILED = ".deploy/trial", ".deploy/failed"
 POWER_ON, DEEP_SLEEP = 1, 4
+# What a chip's program begins with.
+PROGRAM = b"\xe9\6\2\x2f"
 
 
 @functools.cache
@@ -79,6 +81,53 @@ class Release:
         return b"FPU1" + bytes([self.attempt]) + self.signature + self.manifest
 
 
+class FakeSlots:
+    """An ESP32's two places for MicroPython, and its bootloader: as an emulated ESP32-C3 has them
+    (host_tests/on_esp32/test_image_updates.py).
+
+    `images`: what is in each. `state`: of the choice made last: "valid", "new", "pending" or
+    "aborted". `operate`: called before each write of flash; it may end the power.
+    """
+
+    size = 64 * 1024
+
+    def __init__(self, image: bytes) -> None:
+        self.images = {"ota_0": bytearray(image), "ota_1": bytearray(self.size)}
+        self.running, self.other = "ota_0", "ota_1"
+        self.state = "valid"
+        self.operate: Callable[[], None] = lambda: None
+
+    def start(self) -> str:
+        """What the bootloader does; how the program behaves that it starts."""
+        if self.state == "pending":
+            self.state = "aborted"
+            self.running, self.other = self.other, self.running
+        if self.state == "new":
+            self.state = "pending"
+            self.running, self.other = self.other, self.running
+        text = bytes(self.images[self.running][4:12])
+        kinds = ("good", "crash", "silent", "deaf")
+        return next(name for name in kinds if text.startswith(name.encode()))
+
+    def write(self, block: int, data: bytes) -> None:
+        assert len(data) == 4096
+        self.operate()
+        self.images[self.other][block * 4096 : block * 4096 + 4096] = data
+
+    def read(self, block: int, data: bytearray) -> None:
+        data[:] = self.images[self.other][block * 4096 : block * 4096 + len(data)]
+
+    def choose(self) -> None:
+        if self.images[self.other][:4] != PROGRAM:
+            raise OSError(-5379, "ESP_ERR_OTA_VALIDATE_FAILED")
+        self.operate()
+        self.state = "new"
+
+    def proven(self) -> None:
+        self.operate()
+        self.state = "valid"
+
+
 class Restart(BaseException):
     """The node asked for it."""
 
@@ -124,7 +173,12 @@ class Node:
         keys: tuple[int, ...] = (0,),
         counter: int = 10,
         flash: FakeFlash | None = None,
+        slots: FakeSlots | None = None,
     ) -> None:
+        self.slots = slots
+        self.board = BOARD
+        if slots:
+            self.board = SimpleNamespace(version=lambda: "ESP32-C3 1.27", slots=lambda: slots)
         self.flash = flash or FakeFlash(capacity_bytes=512 * 1024)
         self.flash.files["firmware.pack"] = pack.make(modules("good old"))
         told = {"counter": counter, "keys": [modulus(number) for number in keys]}
@@ -190,17 +244,28 @@ class Node:
     def begin(self) -> str:
         """A start, as far as the firmware's first line; what kind of firmware it is."""
         self.starts += 1
+        kind = self.slots.start() if self.slots else "good"
+        if kind == "crash":
+            return kind  # Before a line of Python.
         self.flash.open_files.clear()  # Whatever the start before had open is so no more.
         self._path, self._place = self._choose()
         data = self.flash.files[self._path.strip("/")]
         assert data[:4] == b"FPK1", "it starts a pack"
+        if kind != "good":
+            return kind
         kinds = ("good", "crash", "silent", "deaf")
         return next(name for name in kinds if b"M\x06" + name.encode() in data)
 
     def build(self) -> None:
         self.clock = Clock(self.time)
         self.door = Doorway(
-            ROOT, BOARD, self.settings, Session(self), self.clock, self.flash, self.lines.append
+            ROOT,
+            self.board,
+            self.settings,
+            Session(self),
+            self.clock,
+            self.flash,
+            self.lines.append,
         )
         self.trial = self.door.on_trial(self.settings_trial)
         delivery = SimpleNamespace(delivered=0)

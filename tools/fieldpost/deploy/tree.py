@@ -17,7 +17,9 @@ FAMILIES = {
     "esp32": (
         "firmware/board/esp32.py",
         "firmware/board/esp32_radio.py",
+        "firmware/board/esp32_slots.py",
         "firmware/board/esp32_wake_pins.py",
+        "firmware/update/image_target.py",
     ),
     "linux": ("firmware/board/unix.py",),
 }

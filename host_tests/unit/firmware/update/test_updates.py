@@ -75,7 +75,7 @@ def _refused(node: Node, release: Release) -> str:
         ({"least": None}, "it does not say which MicroPython it needs"),
         ({"least": ["1"]}, "it does not say which MicroPython it needs"),
         ({"format": 2}, "format 2 is not known here"),
-        ({"kind": "image"}, "updates of the kind image are not known here"),
+        ({"kind": "image"}, "it is for None, and this board is rp2040"),
         ({"kind": None}, "updates of the kind None are not known here"),
         ({"size": 500_000}, "it needs 500000 bytes of flash, and "),
         ({"size": 0}, "the manifest has no size"),
