@@ -35,6 +35,7 @@ from fieldpost.release import command as release_command
 from fieldpost.result import result, status_of
 from fieldpost.scan import command as scan_command
 from fieldpost.set_up import command as setup_command
+from fieldpost.stores import command as stores_command
 from fieldpost.swarm import command as swarm_command
 from fieldpost.terminal import TamedStream, tamed, tolerate
 from fieldpost.update import command as update_command
@@ -62,6 +63,7 @@ app.add_typer(config_command.app, name="config", rich_help_panel=_SETTINGS)
 app.add_typer(certs_command.app, name="certs", rich_help_panel=_NODES)
 app.add_typer(keys_command.app, name="keys", rich_help_panel=_NODES)
 app.add_typer(release_command.app, name="release", rich_help_panel=_NODES)
+app.add_typer(stores_command.app, name="stores", rich_help_panel=_NODES)
 app.add_typer(home_assistant_command.app, name="ha", rich_help_panel=_NODES)
 
 

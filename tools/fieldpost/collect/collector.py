@@ -39,7 +39,7 @@ class Storing:
     """Takes what is in `intake`, stores it in batches, and then has it acknowledged.
 
     tell: given each sentence for the user. `written`: counts of all. `is_away`: whether the store
-    did not take the last batch. `commit_s`: what the last commit took. on_commit: told of each.
+    did not take the last batch. `commit_s`: what the last commit took. `on_commit`: told of each.
     """
 
     def __init__(
@@ -49,14 +49,13 @@ class Storing:
         intake: Intake,
         reader: Reader,
         tell: Callable[[str], None],
-        on_commit: Callable[[Written, float], None] = lambda _written, _took_s: None,
     ) -> None:
         self._store = store
         self._session = session
         self._intake = intake
         self._reader = reader
         self._tell = tell
-        self._on_commit = on_commit
+        self.on_commit: Callable[[Written, float], None] = lambda _written, _took_s: None
         self._stop = threading.Event()
         self.written = Written()
         self.is_away = False
@@ -109,4 +108,4 @@ class Storing:
             self._tell(sentence)
         written.told.clear()
         self.written.add(written)
-        self._on_commit(written, self.commit_s)
+        self.on_commit(written, self.commit_s)

@@ -27,6 +27,20 @@ def collect(
             "need two. By itself it is made of this machine, the store and the base.",
         ),
     ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LENGTH",
+            help="Remove what came longer ago, 90d or 52w; by itself all stays. Counts stay.",
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="\\[HOST:]PORT",
+            help="Answer Prometheus there; on loopback, unless HOST says more.",
+        ),
+    ] = None,
     count: Annotated[
         int | None, typer.Option(min=1, help="End after so many new readings.")
     ] = None,
@@ -42,6 +56,7 @@ def collect(
     A message is acknowledged when it is stored, so the broker keeps what comes while this is away.
     docs/collect.md describes the tables, and what the broker must be set to.
     """
+    from fieldpost.collect.metrics import Metrics
     from fieldpost.collect.run import Wish
     from fieldpost.collect.run import collect as run_it
     from fieldpost.collect.told import Told
@@ -49,6 +64,7 @@ def collect(
     from fieldpost.mqtt.url import parse as parse_broker
     from fieldpost.result import result
     from fieldpost.store.address import parse as parse_store
+    from fieldpost.times import age_s
 
     check_topic(base)
     wish = Wish(
@@ -58,9 +74,11 @@ def collect(
         client_id=client_id,
         count=count,
         timeout_s=timeout,
+        keep_s=None if keep is None else age_s(keep),
     )
+    answering = Metrics(metrics) if metrics else None
     with Told(as_json) as told:
-        account = run_it(wish, told)
+        account = run_it(wish, told, answering)
     if as_json:
         typer.echo(result(account, indent=None))
         return

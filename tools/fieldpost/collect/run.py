@@ -6,20 +6,21 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from fieldpost.collect.collector import Storing
 from fieldpost.collect.intake import Intake
+from fieldpost.collect.keeping import Keeping
 from fieldpost.collect.message import Reader
+from fieldpost.collect.metrics import Metrics
 from fieldpost.collect.session import Session
 from fieldpost.collect.told import Told
 from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.store.address import StoreAddress
 from fieldpost.store.opened import Store, open_store
-from fieldpost.store.rows import Written
 
 _LOOK_S = 0.25
 # What has arrived is stored at the end, if the store takes it.
@@ -29,7 +30,7 @@ _LAST_COMMITS_S = 20.0
 @dataclass(frozen=True)
 class Wish:
     """count, timeout_s: end after so many new readings, or seconds; None: go on. client_id: None
-    takes one that is the same each time."""
+    takes one that is the same each time. keep_s: what came longer ago goes; None: all stays."""
 
     broker: BrokerAddress
     store: StoreAddress
@@ -37,6 +38,7 @@ class Wish:
     client_id: str | None = None
     count: int | None = None
     timeout_s: float | None = None
+    keep_s: float | None = None
 
     @property
     def session_id(self) -> str:
@@ -49,15 +51,6 @@ class Wish:
         return f"collect-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
 
 
-@dataclass
-class Watchers:
-    """Who is told of things as they happen. on_commit: of each commit, and how long it took. idle:
-    called several times in a second, with what runs."""
-
-    on_commit: Callable[[Written, float], None] = lambda _written, _took_s: None
-    idle: list[Callable[["Running"], None]] = field(default_factory=list)
-
-
 @dataclass(frozen=True)
 class Running:
     """The parts of a collector that runs."""
@@ -68,32 +61,47 @@ class Running:
     session: Session
     storing: Storing
 
+    def waiting(self) -> int:
+        """Messages that have arrived and are not stored."""
+        return len(self.intake)
 
-def collect(wish: Wish, told: Told, watchers: Watchers | None = None) -> dict[str, Any]:
+    def is_connected(self) -> bool:
+        """With the broker."""
+        return self.session.is_connected
+
+    def takes(self) -> bool:
+        """Whether the store took the last batch."""
+        return not self.storing.is_away
+
+
+def collect(wish: Wish, told: Told, metrics: Metrics | None = None) -> dict[str, Any]:
     """Store what arrives until a signal, or until what is wished is done. Gives the account.
 
     Raises CommandError if the store can't be opened or the broker does not let us in, and later
     if it never will.
     """
-    watchers = watchers or Watchers()
     store = open_store(wish.store)
     try:
-        return _with_store(wish, store, told, watchers)
+        return _with_store(wish, store, told, metrics)
     finally:
         store.close()
 
 
-def _with_store(wish: Wish, store: Store, told: Told, watchers: Watchers) -> dict[str, Any]:
+def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -> dict[str, Any]:
     intake, reader = Intake(), Reader(wish.base)
     session = Session(wish.broker, wish.session_id, reader.topics(), intake, told.say)
-    storing = Storing(store, session, intake, reader, told.say, watchers.on_commit)
+    storing = Storing(store, session, intake, reader, told.say)
     running = Running(wish, store, intake, session, storing)
-    with _signals() as end:
+    with _signals() as end, ExitStack() as ends:
+        if metrics:
+            storing.on_commit = metrics.on_commit
+            ends.callback(metrics.start(running))
+            told.say(f"metrics on port {metrics.port}")
         session.open()
         told.say(f"storing into {store.shown}")
         faults: list[BaseException] = []
         threads = [_thread(one.run, faults, end) for one in (session, storing)]
-        _wait(running, told, watchers, end)
+        _wait(running, told, end)
         session.hold()
         storing.stop()
         threads[1].join(_LAST_COMMITS_S)
@@ -105,13 +113,16 @@ def _with_store(wish: Wish, store: Store, told: Told, watchers: Watchers) -> dic
     return _account(running)
 
 
-def _wait(running: Running, told: Told, watchers: Watchers, end: threading.Event) -> None:
+def _wait(running: Running, told: Told, end: threading.Event) -> None:
     wish = running.wish
+    keeping = None
+    if wish.keep_s is not None:
+        keeping = Keeping(running.store.engine, wish.keep_s, told.say)
     until = None if wish.timeout_s is None else time.monotonic() + wish.timeout_s
     while not end.wait(_LOOK_S):
         told.how_far(_how_far(running))
-        for look in watchers.idle:
-            look(running)
+        if keeping:
+            keeping()
         if until is not None and time.monotonic() >= until:
             return
         if wish.count is not None and running.storing.written.stored >= wish.count:

@@ -46,6 +46,8 @@ RECEIVE_MAX = 1000
 _SESSION_S = 0xFFFFFFFF  # it does not expire
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
 _TURN_S = 0.5
+# A broker that does not know MQTT 5 may say nothing at all.
+_ANSWER_5_S = 3.0
 _GOODBYE_S = 2.0
 # A connection that ends sooner, several times, is one that somebody ends.
 _SHORT_S = 5.0
@@ -210,15 +212,18 @@ class Session:
         except OSError as error:
             kind = Untrusted if isinstance(error, ssl.SSLError) else Away
             raise kind(explain(error, self._address, TIMEOUT_S)) from None
-        end = time.monotonic() + TIMEOUT_S
+        is_5 = self._version == MQTTProtocolVersion.MQTTv5
+        begin = time.monotonic()
+        end = begin + TIMEOUT_S
         while not self._is_open() and time.monotonic() < end:
             if self._client.socket() is None:
                 break
+            if is_5 and self._answer is None and time.monotonic() - begin > _ANSWER_5_S:
+                raise _Unsupported
             self._turn(0.1)
         if self._denied:
             raise self._denied
         answer = self._answer
-        is_5 = self._version == MQTTProtocolVersion.MQTTv5
         if answer is not None and answer.is_failure:
             if is_5 and "protocol version" in str(answer):
                 raise _Unsupported

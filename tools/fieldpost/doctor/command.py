@@ -88,7 +88,7 @@ def doctor(
         failure = ("missing", ", ".join(check.name for check in needed)) if needed else None
         typer.echo(result(told, failure))
     else:
-        _show(found, doctoring.machine())
+        show(found, doctoring.machine())
         if not broker:
             typer.echo("Not looked at: a broker. Name it with --broker URL.")
         count = f"{len(needed)} to put right, marked ✗."
@@ -97,7 +97,8 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _show(found: "list[Check]", machine: str) -> None:
+def show(found: "list[Check]", machine: str) -> None:
+    """A table for people."""
     from rich.table import Table
     from rich.text import Text
 

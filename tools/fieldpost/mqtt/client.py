@@ -4,7 +4,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from paho.mqtt import client as paho
@@ -176,6 +176,20 @@ class Connection:
             if self._lost:
                 raise Lost(f"not delivered: the connection was lost ({self._lost})")
         raise Silent(f"not delivered: {self.address} did not acknowledge within {timeout_s:g} s")
+
+    def publish_all(self, topic: str, messages: Sequence[bytes], *, timeout_s: float) -> None:
+        """Publish with QoS 1, many at a time, and wait until all are acknowledged.
+
+        Raises CommandError if the connection ends first, or at the deadline.
+        """
+        sent = {self._client.publish(topic, message, 1).mid for message in messages}
+        with self._changed:
+            self._changed.wait_for(lambda: sent <= self._delivered or self._lost, timeout_s)
+            left = len(sent - self._delivered)
+            if left and self._lost:
+                raise Lost(f"{left} not delivered: the connection was lost ({self._lost})")
+        if left:
+            raise Silent(f"{self.address} did not acknowledge {left} within {timeout_s:g} s")
 
     def subscribe(self, topic: str, qos: int, timeout_s: float | None = None) -> None:
         """Subscribe and wait for the broker's grant. Raises CommandError if there is none."""

@@ -88,8 +88,8 @@ def export(
     from fieldpost.query.export import Wish, format_of
     from fieldpost.query.export import export as write
     from fieldpost.query.selection import Selection
-    from fieldpost.query.times import length_s, point_s
     from fieldpost.store.address import parse
+    from fieldpost.times import length_s, point_s
 
     if as_json and out is None:
         raise Usage("with --json, name the file with --out")

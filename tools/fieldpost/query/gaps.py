@@ -112,7 +112,7 @@ def _node(
         first, last = min(part[1] for part in parts), max(part[2] for part in parts)
         # The first boot that was seen may be joined in the middle; a later one begins at 0.
         begin = first if number == numbers[0] else 0
-        missing = last - begin + 1 - count
+        missing = max(0, last - begin + 1 - count)
         listed: list[Gap] = []
         if missing and number in held:
             listed = _listed(connection, node, number, begin, gone.get(number))

@@ -63,7 +63,7 @@ def test_a_store_that_is_away_is_tried_again_and_nothing_is_acknowledged_meanwhi
     done = threading.Event()
     store = FakeStore(log, away=2)
     one = storing(store, intake, told)
-    one._on_commit = lambda _written, _took_s: done.set()
+    one.on_commit = lambda _written, _took_s: done.set()
     thread = threading.Thread(target=one.run, daemon=True)
     thread.start()
     assert done.wait(20)

@@ -13,8 +13,8 @@ import pytest
 from rigs.command_line import fieldpost
 from rigs.stores import NOW_S, open_on, stores, telemetry
 
+from fieldpost import times
 from fieldpost.errors import CommandError
-from fieldpost.query import times
 from fieldpost.store.opened import Store
 
 

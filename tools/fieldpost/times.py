@@ -18,6 +18,15 @@ def length_s(text: str) -> int:
     return int(found[1]) * _SECONDS[found[2]]
 
 
+def age_s(text: str) -> int:
+    """The same where less than a day makes no sense: a reading that is removed so soon could come
+    a second time from its broker, and would be counted twice."""
+    seconds = length_s(text)
+    if seconds < _SECONDS["d"]:
+        raise Usage(f"{text} is less than a day, and readings are kept for one at least")
+    return seconds
+
+
 def point_s(text: str, now_s: float | None = None) -> float:
     """Unix seconds of 2026-11-27T14:00 in this machine's zone, of one with an offset, or of a
     length of time, 7d, that is so long ago."""

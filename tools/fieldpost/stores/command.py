@@ -1,0 +1,133 @@
+"""`fieldpost stores …`: its command line."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.options import (
+    CaOption,
+    CertOption,
+    JsonOption,
+    KeyOption,
+    StoreOption,
+    optional_broker,
+)
+from fieldpost.result import result
+from fieldpost.store.address import DEFAULT_URL
+
+app = typer.Typer(help="Stores of readings.", no_args_is_help=True)
+
+
+@app.command()
+def doctor(
+    store: StoreOption = DEFAULT_URL,
+    broker: Annotated[
+        str | None, optional_broker("Look at this broker too, with the collector's account")
+    ] = None,
+    publisher: Annotated[
+        str | None,
+        typer.Option(
+            help="The broker with an account that may publish, where the collector's may not.",
+            envvar="FIELDPOST_OWNER",
+            metavar="URL",
+        ),
+    ] = None,
+    base: Annotated[str, typer.Option(help="mqtt.base of the nodes.")] = "fieldpost",
+    queue: Annotated[
+        int,
+        typer.Option(min=1, max=100_000, help="Messages that the broker is to keep in the trial."),
+    ] = 2000,
+    as_json: JsonOption = False,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Say what would lose readings on their way into a store.
+
+    With --broker a session is left there, --queue messages are published to a topic of no node's,
+    and those that were kept are counted; nothing is left behind. Status 1 if something would lose
+    readings.
+    """
+    from fieldpost.doctor.check import machine
+    from fieldpost.doctor.command import show
+    from fieldpost.mqtt.client import check_topic
+    from fieldpost.mqtt.url import parse as parse_broker
+    from fieldpost.store.address import parse as parse_store
+    from fieldpost.stores import broker_limits, store_limits
+
+    check_topic(base)
+    files = ClientFiles(ca, cert, key)
+    collector = parse_broker(broker, files) if broker else None
+    other = parse_broker(publisher, files) if publisher else None
+    looked = store_limits.store(parse_store(store))
+    found = list(looked.checks)
+    if collector:
+        trial = broker_limits.Trial(collector, other, base, queue, looked.a_minute)
+        found += broker_limits.broker(trial)
+    needed = [check for check in found if check.state == "missing"]
+    failure = ("missing", ", ".join(check.name for check in needed)) if needed else None
+    if as_json:
+        typer.echo(result({"checks": [check.as_json() for check in found]}, failure))
+    else:
+        show(found, machine())
+        if not collector:
+            typer.echo("Not looked at: the broker. Name it with --broker URL.")
+        count = f"{len(needed)} to put right, marked ✗."
+        typer.echo(count if needed else "Nothing was found that loses readings.")
+    if needed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prune(
+    older: Annotated[
+        str, typer.Argument(metavar="LENGTH", help="What came longer ago goes: 90d, 52w.")
+    ],
+    store: StoreOption = DEFAULT_URL,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove what is old. The count of each boot stays, so that gaps can still be proved."""
+    import time
+
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from fieldpost.errors import Cancelled
+    from fieldpost.progress import FlashScreen
+    from fieldpost.store.address import parse
+    from fieldpost.store.opened import explained, open_store, open_to_read
+    from fieldpost.store.removal import count_older, remove_older
+    from fieldpost.times import age_s
+
+    before_s = time.time() - age_s(older)
+    address = parse(store)
+    open_to_read(address).dispose()  # It makes none.
+    opened = open_store(address)
+    try:
+        with opened.engine.connect() as connection:
+            count = count_older(connection, before_s)
+        if count and not yes and not _agreed(count):
+            raise Cancelled(f"{count} readings would be removed: say --yes")
+        with FlashScreen(steps=False) as screen:
+            done = remove_older(
+                opened.engine,
+                before_s,
+                lambda some: screen.progress(str(address), "removing", some, count),
+            )
+            screen.finished(str(address))
+    except SQLAlchemyError as error:
+        raise explained(address, error) from None
+    finally:
+        opened.close()
+    if as_json:
+        typer.echo(result({"removed": done.readings, "others": done.others}))
+        return
+    typer.echo(f"{done.readings} readings and {done.others} other rows were removed")
+
+
+def _agreed(count: int) -> bool:
+    """Nobody agrees who is not there."""
+    is_there = sys.stdin is not None and sys.stdin.isatty()
+    return is_there and typer.confirm(f"Remove {count} readings?", err=True)
