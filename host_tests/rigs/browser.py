@@ -30,6 +30,15 @@ _FLAGS = (
     "--disable-sync",
     "--remote-debugging-port=0",
 )
+_KEY_CODES = {
+    "Tab": 9,
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
 
 
 def find_chromium() -> str | None:
@@ -157,11 +166,76 @@ class Browser:
             )
         self._arrived()
 
+    def click(self, selector: str) -> None:
+        """Press something that stays on this page."""
+        self._press(selector)
+
+    def key(self, key: str, *, shift: bool = False) -> None:
+        """Press a key, as "Tab", "ArrowLeft" or "u", where the focus is."""
+        text = {"text": key} if len(key) == 1 else {}
+        for kind in ("keyDown", "keyUp"):
+            given = text if kind == "keyDown" else {}
+            self._call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                modifiers=8 if shift else 0,
+                windowsVirtualKeyCode=_KEY_CODES.get(key, ord(key[0].upper())),
+                **given,
+            )
+
+    def drag(self, selector: str, begin: float, end: float) -> None:
+        """With the mouse over an element, from one part of its width to another."""
+        left, top, width, height = self.evaluate(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
+            "return [r.x, r.y, r.width, r.height] })()"
+        )
+        for kind, part in (
+            ("mouseMoved", begin),
+            ("mousePressed", begin),
+            ("mouseMoved", (begin + end) / 2),
+            ("mouseMoved", end),
+            ("mouseReleased", end),
+        ):
+            self._call(
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=left + width * part,
+                y=top + height / 2,
+                button="none" if kind == "mouseMoved" and part == begin else "left",
+                buttons=0 if kind == "mouseReleased" else 1,
+                clickCount=1,
+            )
+
+    def be(self, width: int, height: int, *, is_dark: bool = False) -> None:
+        """Another window: below 800 that of a phone."""
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1.5 if width < 800 else 1,
+            mobile=width < 800,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[scheme])
+
     # What a person sees -----------------------------------------------------------------------
+
+    def until(self, script: str, limit_s: float = _LIMIT_S) -> Any:
+        """Wait until that JavaScript expression is true; its value."""
+        end = time.monotonic() + limit_s
+        while not (value := self.evaluate(script)):
+            assert time.monotonic() < end, f"not within {limit_s:g} s: {script}\n{self.text()}"
+            time.sleep(0.05)
+        return value
 
     def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression."""
-        answer = self._call("Runtime.evaluate", expression=script, returnByValue=True)
+        answer = self._call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 

@@ -34,6 +34,7 @@ from fieldpost.query import command as query_command
 from fieldpost.release import command as release_command
 from fieldpost.result import result, status_of
 from fieldpost.scan import command as scan_command
+from fieldpost.serve import command as serve_command
 from fieldpost.set_up import command as setup_command
 from fieldpost.stores import command as stores_command
 from fieldpost.swarm import command as swarm_command
@@ -108,6 +109,7 @@ for _panel, _commands in {
     _NODES: (
         broker_command.broker,
         monitor_command.monitor,
+        serve_command.serve,
         collect_command.collect,
         query_command.gaps,
         query_command.export,

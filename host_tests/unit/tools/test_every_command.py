@@ -124,6 +124,12 @@ CASES = {
         "--store sqlite:///{dir}/readings.db --broker {broker}",
         goes_on=True,
     ),
+    "serve": Case(
+        "--store sqlite:readings.db",
+        "usage",
+        "--loopback --store sqlite:///{dir}/readings.db --port {free}",
+        goes_on=True,
+    ),
     "gaps": Case("--store sqlite:///{dir}/none.db", "store_away", "", "store"),
     "export": Case("--format parquet", "usage", "--out {dir}/readings.csv", "store"),
     "stores doctor": Case("--store sqlite:///{dir}/none/x.db", "missing", "", "store"),

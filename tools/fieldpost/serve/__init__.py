@@ -1,0 +1,1 @@
+"""`fieldpost serve`: the page at the bench. A broker, a collector and a page on loopback."""

@@ -1,0 +1,29 @@
+// Some nodes beside each other: a chart for each field, a line for each node.
+
+import { curves } from "./curves.js";
+import { h, replace } from "./dom.js";
+import { counted } from "./format.js";
+import { fittingSpan, Range } from "./range.js";
+import { known } from "./server.js";
+
+export function comparison(main, names, signal) {
+  const body = h("div");
+  replace(main, h("div", { class: "head" }, h("a", { href: "#/", class: "up" }, "All nodes"),
+    h("h1", null, `${counted(names.length, "node")} compared`)), body);
+  let isShown = false;
+
+  function draw() {
+    if (isShown) return;
+    const found = names.filter((name) => known.nodes.has(name));
+    if (!found.length) {
+      replace(body, h("p", { class: "empty" }, known.isLoaded ? "None of these nodes has reported." : "Reading the store …"));
+      return;
+    }
+    isShown = true;
+    const interval = Math.max(...found.map((name) => known.nodes.get(name).interval_s || 0));
+    replace(body, curves(found, new Range(fittingSpan(interval)), signal));
+  }
+
+  known.hear("nodes", draw, signal);
+  draw();
+}
