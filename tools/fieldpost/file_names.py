@@ -7,6 +7,7 @@ from pathlib import Path
 
 from firmware.config.load import CHECKED as CHECKED
 from firmware.files import BOOT_COUNT, CONFIG, CRASH, CRASHES, LOSSES, SECRETS, SETUP, TRIAL
+from firmware.files import UPDATE_KEYS as UPDATE_KEYS
 
 # A person's settings, the readable one first.
 SETTINGS = (CONFIG, SECRETS)
@@ -18,8 +19,6 @@ OUTBOX = "outbox"
 RECORDS = (BOOT_COUNT, LOSSES, CRASH, CRASHES)
 # Where a deployment puts what is to be, and its journal (boot.py).
 DEPLOYMENT = ".deploy"
-# Whose updates a node takes; without it, it takes none.
-UPDATE_KEYS = "update.keys"
 # What the board itself starts.
 STARTED = ("boot.py", "main.py")
 FIRMWARE = ("firmware", "lib")

@@ -15,6 +15,8 @@ from fieldpost.mqtt.tls import ClientFiles
 
 # What a broker keeps comes with the answer to the subscription, or right after it.
 _KEPT_S = 0.5
+# Of a node's topics, those that the broker keeps.
+_KEPT = ("status", "health", "update", "update/offer", "update/home_assistant")
 _DEVICE_KEYS = {"ids", "cns", "name", "mf", "mdl", "mdl_id", "hw", "sw", "sn", "sa", "cu"}
 _ORIGIN_KEYS = {"name", "sw", "url"}
 _TOP_KEYS = {"dev", "o", "cmps", "stat_t", "cmd_t", "qos", "e", "avty_t", "avty_tpl", "avty_mode"}
@@ -159,8 +161,8 @@ def remove(
     """
     topics = [
         f"{prefix}/device/{node}/config",
-        f"{base}/{node}/status",
-        f"{base}/{node}/health",
+        f"{prefix}/update/fieldpost_{node}/config",
+        *(f"{base}/{node}/{name}" for name in _KEPT),
     ]
     there: set[str] = set()
     connection = Connection(

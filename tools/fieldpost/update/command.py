@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fieldpost.release.folder import Release
     from fieldpost.update.node import Node
+    from fieldpost.update.rollout import Wishes
     from fieldpost.update.session import Session
 
 
@@ -46,6 +47,14 @@ def update(
         bool,
         typer.Option("--again", help="Also to nodes that have refused it, or went back."),
     ] = False,
+    for_home: Annotated[
+        bool,
+        typer.Option(
+            "--home-assistant",
+            help="Let Home Assistant's button begin it for each node, until Ctrl-C.",
+        ),
+    ] = False,
+    prefix: Annotated[str, typer.Option(help="Where Home Assistant looks.")] = "homeassistant",
     status: Annotated[
         bool, typer.Option("--status", help="Say what the nodes run, and offer nothing.")
     ] = False,
@@ -75,6 +84,8 @@ def update(
     from fieldpost.mqtt.tls import ClientFiles
     from fieldpost.programs import signals_end_it
     from fieldpost.release import folder
+    from fieldpost.update import home_assistant
+    from fieldpost.update.rollout import Wishes
     from fieldpost.update.session import Session
 
     if sum((release is not None, status, cancel)) != 1:
@@ -83,50 +94,80 @@ def update(
     if bool(names) == every and not (status and not names):
         raise Usage("which nodes: --node A,B or --all")
     found = folder.load(release) if release else None
-    session = Session(names or None, broker=broker, base=base, tls=ClientFiles(ca, cert, key))
+    if for_home and (found is None or canary):
+        raise Usage("--home-assistant goes with --release, and its button with no --canary")
+    session = Session(
+        names or None,
+        broker=broker,
+        base=base,
+        tls=ClientFiles(ca, cert, key),
+        also=home_assistant.INSTALL if for_home else None,
+        will=(home_assistant.server_topic(base), home_assistant.OFFLINE) if for_home else None,
+    )
     with signals_end_it(), session:
         if found is None:
             if cancel:
                 _cancel(session)
             raise typer.Exit(_tell(session.nodes, as_json, None, is_update=False))
-        code = _roll_out(
-            session,
-            found,
-            as_json=as_json,
-            canary=canary,
-            at_once=at_once,
-            keep_going=keep_going,
-            again=again,
-            timeout_s=timeout,
-        )
+        wishes = Wishes(canary, keep_going, again, at_once, timeout, on_demand=for_home)
+        if for_home:
+            code = _serve(session, found, wishes, prefix, base, as_json)
+        else:
+            code = _roll_out(session, found, wishes, as_json)
     raise typer.Exit(code)
 
 
-def _roll_out(
-    session: "Session",
-    release: "Release",
-    *,
-    as_json: bool,
-    canary: int,
-    at_once: int,
-    keep_going: bool,
-    again: bool,
-    timeout_s: float | None,
-) -> int:
+def _roll_out(session: "Session", release: "Release", wishes: "Wishes", as_json: bool) -> int:
     from fieldpost.update import show
-    from fieldpost.update.rollout import Rollout, Wishes
+    from fieldpost.update.rollout import Rollout
 
-    wishes = Wishes(canary, keep_going, again, at_once, timeout_s)
     wanted = Rollout(release, session.nodes, wishes, session.publish)
     if not as_json:
         count = len(session.nodes)
         typer.echo(f"{release.what} to {count} node{'s' * (count > 1)}")
+    is_cut_short = False
     try:
         with show.screen(session.nodes, is_silent=as_json) as screen:
             session.run(wanted, screen.refresh)
     except KeyboardInterrupt:
-        return _tell(session.nodes, as_json, release, is_update=True, is_cut_short=True)
-    return _tell(session.nodes, as_json, release, is_update=True)
+        is_cut_short = True
+    return _tell(session.nodes, as_json, release, is_update=True, is_cut_short=is_cut_short)
+
+
+def _serve(
+    session: "Session",
+    release: "Release",
+    wishes: "Wishes",
+    prefix: str,
+    base: str,
+    as_json: bool,
+) -> int:
+    """Until Ctrl-C, which is how it ends."""
+    from fieldpost.update import show
+    from fieldpost.update.home_assistant import PRESSED, Entities
+    from fieldpost.update.rollout import Rollout
+
+    wanted = Rollout(release, session.nodes, wishes, session.publish)
+    entities = Entities(release, prefix, base, session.keep)
+    if not as_json:
+        typer.echo(f"{release.what}: Home Assistant shows it to {len(session.nodes)} nodes")
+
+    def pressed(name: str, message: bytes) -> None:
+        if message == PRESSED:
+            wanted.demand(name)
+
+    try:
+        with show.screen(session.nodes, is_silent=as_json) as screen:
+
+            def step() -> None:
+                entities.refresh(session.nodes)
+                screen.refresh()
+
+            session.run(wanted, step, entities.forget, pressed)
+    except KeyboardInterrupt:
+        pass
+    entities.close()
+    return _tell(session.nodes, as_json, release, is_update=False)
 
 
 def _cancel(session: "Session") -> None:
@@ -153,7 +194,7 @@ def _tell(
     from fieldpost.update import show
     from fieldpost.update.node import GOOD
 
-    if not is_update:
+    if release is None:
         for one in nodes:
             one.describe()
     bad = [one for one in nodes if is_update and one.state not in GOOD]

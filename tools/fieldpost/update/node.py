@@ -113,12 +113,12 @@ class Node:
         if report is None:
             self.state, self.text = "no keys", _NO_KEYS
             return
-        if report.installed and report.installed.counter >= release.counter:
-            self._is_there_already(report, release)
-            return
         self.artefact = next(
             (one for one in release.artefacts if one.is_for(report.platform, report.chip)), None
         )
+        if self._runs(report, release):
+            self.state, self.text = "up to date", f"it has {release.version} ({release.counter})"
+            return
         if lack := self._lack(report, release):
             self.state, self.text = "unfit", lack
             return
@@ -190,13 +190,15 @@ class Node:
         assert self.artefact
         told = self.artefact.manifest
         installed, offer = report.installed, report.offer
-        if installed and (installed.counter, installed.sha) == (told.counter, told.sha16):
-            # On trial it still tells of the one before.
+        has = (installed.counter, installed.sha) if installed else None
+        if report.state != "trial" and has == (told.counter, told.sha16):
             self.enter("done", now, f"it runs {told.version} ({told.counter})")
             return
         if offer is None or (offer.sha, offer.attempt) != (told.sha16, self.attempt):
             return
-        if report.state == "fetching":
+        if report.state == "done":
+            self.enter("done", now, f"it runs {told.version} ({told.counter})")
+        elif report.state == "fetching":
             if self.state != "fetching":
                 self.enter("fetching", now)
             if (report.have or 0) > self.served:
@@ -207,20 +209,27 @@ class Node:
         elif report.judges(told.sha16):
             self.enter(_TOLD[report.state], now, _why(report))
 
-    def _is_there_already(self, report: Report, release: Release) -> None:
-        assert report.installed
-        has = f"{report.installed.version} ({report.installed.counter})"
-        if report.installed.counter == release.counter:
-            self.state, self.text = "up to date", f"it has {has}"
-        else:
-            self.state, self.text = "unfit", f"it has {has}, and takes nothing older"
+    def _runs(self, report: Report, release: Release) -> bool:
+        """Whether it is what the node runs. A pack is known by its hash or its counter; an image
+        by what the node has told of it, or by its version."""
+        if self.artefact is None:
+            return False
+        told, installed = self.artefact.manifest, report.installed
+        if told.kind == "image":
+            is_done = report.state == "done" and report.offer and report.offer.sha == told.sha16
+            return bool(is_done) or told.version == ".".join(map(str, report.micropython))
+        return installed is not None and (
+            installed.sha == told.sha16 or installed.counter == release.counter
+        )
 
     def _lack(self, report: Report, release: Release) -> str:
         """Why nothing of the release is for it."""
         if self.artefact is None:
             kind = " ".join(one for one in (report.platform, report.chip) if one)
             return f"the release has nothing for it ({kind or 'it does not say what it is'})"
-        told = self.artefact.manifest
+        told, installed = self.artefact.manifest, report.installed
+        if told.kind == "pack" and installed and (installed.counter or 0) > release.counter:
+            return f"it has {installed.words()}, and takes nothing older"
         if told.kind == "pack" and report.mpy is not None and report.mpy != told.mpy:
             return f"its MicroPython takes bytecode {report.mpy}, and this is {told.mpy}"
         if told.least and report.micropython and report.micropython < told.least:

@@ -18,12 +18,17 @@ _BYTES_MAX = 2**31
 
 @dataclass(frozen=True)
 class Firmware:
-    """One that runs, or that was offered. sha: what the SHA-256 of its pack begins with."""
+    """One that runs, or that was offered. counter: None for one that came by cable. sha: what the
+    SHA-256 of its pack begins with."""
 
     version: str
-    counter: int
+    counter: int | None
     sha: str
     attempt: int = 0
+
+    def words(self) -> str:
+        """For people: "0.2.0 (17)"."""
+        return self.version if self.counter is None else f"{self.version} ({self.counter})"
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,10 @@ class Report:
     mpy: int | None = None
     micropython: tuple[int, ...] = ()
     chip: str | None = None
+
+    def words(self) -> str:
+        """What runs, for people."""
+        return self.installed.words() if self.installed else "?"
 
     def judges(self, sha: str) -> bool:
         """Whether it says why it does not run what has this hash."""
@@ -74,7 +83,7 @@ def _firmware(told: Any) -> Firmware | None:
         return None
     return Firmware(
         version=_text(told.get("version")) or "?",
-        counter=_whole(told.get("counter"), COUNTER_MAX) or 0,
+        counter=_whole(told.get("counter"), COUNTER_MAX),
         sha=_text(told.get("sha"))[:_SHA_DIGITS],
         attempt=_whole(told.get("attempt"), 255) or 0,
     )

@@ -25,13 +25,15 @@ Publish = Callable[[str, str, bytes, bool], None]
 class Wishes:
     """canaries: how many go first. keep_going: a failure stops nothing. again: nodes that have
     judged this release look at it once more. at_once: how many have an offer that is not decided.
-    timeout_s: without a sign of a node; None: as long as it may take by its own word."""
+    timeout_s: without a sign of a node; None: as long as it may take by its own word. on_demand:
+    each node waits until somebody asks for it, and that goes on without an end."""
 
     canaries: int = 0
     keep_going: bool = False
     again: bool = False
     at_once: int = 8
     timeout_s: float | None = None
+    on_demand: bool = False
 
 
 class Rollout:
@@ -55,6 +57,7 @@ class Rollout:
         self._pieces = pieces or Pieces()
         self._by_name = {one.name: one for one in self.nodes}
         self._canaries: list[Node] = []
+        self._demanded: set[str] = set()
         self.stopped_by: Node | None = None
 
     def begin(self, now: float) -> None:
@@ -88,18 +91,31 @@ class Rollout:
                 one.enter("failed", now, "it asks for the same pieces without an end")
             self._settle(one)
         failed = next((one for one in self.nodes if one.state in TRIED), None)
-        if failed and not self._wishes.keep_going and not self.stopped_by:
+        goes_on = self._wishes.keep_going or self._wishes.on_demand
+        if failed and not goes_on and not self.stopped_by:
             self._stop(failed, now)
         if self.stopped_by:
             return
         room = self._wishes.at_once - sum(one.state in UNDER_WAY for one in self.nodes)
         stage = self._canaries if self._has_canaries_left() else self.nodes
-        for one in [one for one in stage if one.state == "waiting"][: max(room, 0)]:
+        for one in [one for one in stage if self._is_next(one)][: max(room, 0)]:
             one.enter("offered", now)
             self._offer(one)
 
+    def demand(self, name: str) -> None:
+        """Somebody wants this node to have it: also one that failed, once more."""
+        node = self._by_name.get(name)
+        if node is None or node.state in UNDER_WAY:
+            return
+        if node.state != "waiting":
+            node.state, node.text = "waiting", ""
+            node.begin(self.release, again=True, attempt=1 + secrets.randbelow(ATTEMPT_MAX))
+        self._demanded.add(name)
+
     def is_over(self) -> bool:
         """Nothing is under way, and nothing more is to be."""
+        if self._wishes.on_demand:
+            return False
         return not any(one.state in (*UNDER_WAY, "waiting") for one in self.nodes)
 
     def repeat_offers(self, now: float) -> None:
@@ -109,6 +125,10 @@ class Rollout:
             if one.state in UNDER_WAY:
                 one.heard_at = now
                 self._offer(one)
+
+    def _is_next(self, node: Node) -> bool:
+        is_wanted = not self._wishes.on_demand or node.name in self._demanded
+        return node.state == "waiting" and is_wanted
 
     def _has_canaries_left(self) -> bool:
         return any(one.state in ("waiting", *UNDER_WAY) for one in self._canaries)

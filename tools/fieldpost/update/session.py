@@ -34,7 +34,8 @@ _EVERY = "+"
 class Session:
     """names: the nodes; None: all that the broker knows. Use it in a `with`.
 
-    `nodes`: in the order of `names`, or of the alphabet.
+    also: a topic below each node's to hear, for `on_also`. will: as of a Connection. `nodes`: in
+    the order of `names`, or of the alphabet.
     """
 
     def __init__(
@@ -44,15 +45,19 @@ class Session:
         broker: str = mqtt_url.DEFAULT_URL,
         base: str = "fieldpost",
         tls: ClientFiles | None = None,
+        also: str | None = None,
+        will: tuple[str, bytes] | None = None,
     ) -> None:
         self.nodes: list[Node] = []
+        self._also = also
+        self._heard = HEARD if also is None else (*HEARD, also)
         self._names = None if names is None else list(dict.fromkeys(names))
         self._base = base
         self._arrived = Arrivals(_WAITING_MAX)
         self._found: dict[str, Node] = {name: Node(name) for name in self._names or ()}
         self._is_again = False
         self._topics = [
-            f"{base}/{name}/{topic}" for name in self._names or [_EVERY] for topic in HEARD
+            f"{base}/{name}/{topic}" for name in self._names or [_EVERY] for topic in self._heard
         ]
         for one in self._names or ():
             check_topic(f"{base}/{one}/{OFFER}")
@@ -60,9 +65,8 @@ class Session:
             mqtt_url.parse(broker, tls),
             on_message=self._arrived.put,
             on_connected=self._resubscribe,
-            on_lost=lambda reason: print(
-                fit(f"connection lost: {reason}", sys.stderr), file=sys.stderr
-            ),
+            on_lost=_say_lost,
+            will=will,
         )
 
     def __enter__(self) -> Self:
@@ -82,15 +86,23 @@ class Session:
     def publish(self, node: str, topic: str, message: bytes, is_kept: bool) -> None:
         """An offer with QoS 1, a piece with QoS 0. What a broken connection swallows is asked for
         again, or offered again."""
-        topic = f"{self._base}/{node}/{topic}"
-        try:
-            self._connection.publish(topic, message, qos=int(is_kept), retain=is_kept)
-        except (Lost, Silent):
+        if not self._send(f"{self._base}/{node}/{topic}", message, is_kept):
             self._is_again = self._is_again or is_kept
 
-    def run(self, wanted: Rollout, on_step: Callable[[], None]) -> None:
-        """Until it is over. on_step: called a few times a second. Raises CommandError if the
-        broker stays away."""
+    def keep(self, topic: str, message: bytes) -> bool:
+        """Publish what the broker is to keep, with QoS 1: whether it has it."""
+        return self._send(topic, message, is_kept=True)
+
+    def run(
+        self,
+        wanted: Rollout,
+        on_step: Callable[[], None],
+        on_again: Callable[[], None] = lambda: None,
+        on_also: Callable[[str, bytes], None] = lambda name, message: None,
+    ) -> None:
+        """Until it is over. on_step: called a few times a second. on_again: after a new
+        connection. on_also: told of a node's name and of what came under `also`. Raises
+        CommandError if the broker stays away."""
         wanted.begin(time.monotonic())
         there_at = time.monotonic()
         while not wanted.is_over():
@@ -104,14 +116,25 @@ class Session:
             if self._is_again:
                 self._is_again = False
                 wanted.repeat_offers(there_at)
+                on_again()
             wanted.step(there_at)
             end = time.monotonic() + _TICK_S
             while found := self._next(end - time.monotonic()):
                 name, topic, message, is_kept = found
-                wanted.hear(name, topic, message, is_kept=is_kept, now=time.monotonic())
+                if topic != self._also:
+                    wanted.hear(name, topic, message, is_kept=is_kept, now=time.monotonic())
+                elif not is_kept:
+                    on_also(name, message)
                 if time.monotonic() > end:
                     break
         on_step()
+
+    def _send(self, topic: str, message: bytes, is_kept: bool) -> bool:
+        try:
+            self._connection.publish(topic, message, qos=int(is_kept), retain=is_kept)
+        except (Lost, Silent):
+            return False
+        return True
 
     def _gather(self) -> None:
         end = time.monotonic() + _GATHER_S
@@ -147,7 +170,7 @@ class Session:
             begin = self._base + "/"
             if message.topic.startswith(begin):
                 name, _, topic = message.topic.removeprefix(begin).partition("/")
-                if topic in HEARD:
+                if topic in self._heard:
                     return name, topic, bytes(message.payload), bool(message.retain)
 
     def _resubscribe(self) -> None:

@@ -120,8 +120,7 @@ def as_json(node: Node) -> dict[str, Any]:
 
 
 def _runs(node: Node) -> str:
-    installed = node.report.installed if node.report else None
-    return f"{installed.version} ({installed.counter})" if installed else "?"
+    return node.report.words() if node.report else "?"
 
 
 def _bar(node: Node) -> ProgressBar | Text:

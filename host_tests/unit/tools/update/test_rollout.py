@@ -158,6 +158,28 @@ def test_a_verdict_about_another_offer_means_nothing(release: Release) -> None:
     assert stage.states() == ["back"]
 
 
+def test_on_demand_each_node_waits_until_somebody_wants_it_and_may_be_asked_again(
+    release: Release,
+) -> None:
+    stage = Stage(release, 3, on_demand=True).begin()
+    stage.pass_(100_000)
+    assert stage.states() == ["waiting"] * 3 and not stage.offers()
+    stage.rollout.demand("n1")
+    stage.rollout.demand("nobody")
+    stage.pass_(STEP_S)
+    assert stage.states() == ["waiting", "offered", "waiting"]
+    stage.tell("n1", "back", error="why")
+    stage.pass_(STEP_S)
+    assert stage.states() == ["waiting", "back", "waiting"] and not stage.rollout.is_over()
+    stage.rollout.demand("n1")
+    stage.pass_(STEP_S)
+    assert stage.states()[1] == "offered" and stage.nodes[1].attempt == 1
+    stage.tell("n1", "done", attempt=1)
+    stage.rollout.demand("n1")
+    stage.pass_(STEP_S)
+    assert stage.states() == ["waiting", "up to date", "waiting"] and not stage.offers()
+
+
 # Patience ------------------------------------------------------------------------------------
 
 

@@ -8,15 +8,16 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rigs.command_line import Ran, fieldpost
+from paho.mqtt.client import MQTTMessage
+from rigs.command_line import fieldpost
+from rigs.update_field import Field, states, until
 from rigs.update_keys import make_keys
-from rigs.update_node import StandInNode, Ways
+from rigs.update_node import Ways
 from rigs.update_release import make_release
 
 from fieldpost.keys.folder import KeyFolder
@@ -43,59 +44,10 @@ def release(keys: KeyFolder) -> Release:
     return make_release(keys, size=30_000)
 
 
-class Field:
-    """Nodes at one broker, and the command."""
-
-    def __init__(self, broker: Broker, keys: KeyFolder) -> None:
-        self.broker = broker
-        self._key = keys.key("update").public
-        self._things = ExitStack()
-
-    def __enter__(self) -> Field:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._things.close()
-
-    def node(self, name: str, **ways: Any) -> StandInNode:
-        one = StandInNode(self.broker.url, name, self._key, Ways(**ways))
-        return self._things.enter_context(one)
-
-    def tell(self, topic: str, message: bytes, retain: bool = True) -> None:
-        connection = Connection(mqtt_url.parse(self.broker.url))
-        connection.open()
-        connection.publish(topic, message, qos=1, retain=retain)
-        connection.close()
-
-    def kept(self, topic: str) -> list[tuple[str, bytes]]:
-        found: list[tuple[str, bytes]] = []
-        connection = Connection(
-            mqtt_url.parse(self.broker.url),
-            on_message=lambda one: found.append((one.topic, bytes(one.payload))),
-        )
-        connection.open()
-        connection.subscribe(topic, 1)
-        time.sleep(0.3)
-        connection.close()
-        return found
-
-    def update(self, *words: str, as_json: bool = True, **options: Any) -> Ran:
-        more = ("--json",) if as_json else ()
-        ran = fieldpost(
-            "update", *words, "--broker", self.broker.url, *more, is_terminal=False, **options
-        )
-        assert not ran.thrown, ran
-        return ran
-
-
 @pytest.fixture
 def field(broker: Broker, keys: KeyFolder) -> Iterator[Field]:
     with Field(broker, keys) as one:
         yield one
-
-
-def states(ran: Ran) -> dict[str, str]:
-    return {one["node"]: one["state"] for one in json.loads(ran.out)["nodes"]}
 
 
 # What reaches nodes --------------------------------------------------------------------------
@@ -278,3 +230,65 @@ def test_the_broker_may_forget_everything_in_the_middle(field: Field, keys: KeyF
     thread.join(10)
     assert restarted.is_set() and states(ran) == {"n": "done"}, ran
     assert "connection lost" in ran.err
+
+
+# Home Assistant ------------------------------------------------------------------------------
+
+
+def test_home_assistants_button_begins_it_and_its_entity_tells_the_truth(
+    field: Field, release: Release
+) -> None:
+    node = field.node("n", verdict="back", trial_s=0.3)
+    field.tell("fieldpost/bare/status", b'{"state": "online"}')
+    # Somebody pressed while nobody served: that is over.
+    field.tell("fieldpost/n/update/install", b"install")
+    seen: list[tuple[str, Any]] = []
+    witness = Connection(mqtt_url.parse(field.broker.url), on_message=_noting(seen))
+    witness.open()
+    witness.subscribe("fieldpost/n/update/home_assistant", 1)
+    witness.subscribe("fieldpost/updates", 1)
+    witness.subscribe("homeassistant/#", 1)
+
+    def told() -> dict[str, Any]:
+        return next((one for topic, one in reversed(seen) if topic.endswith("assistant")), {})
+
+    def live() -> None:
+        until(lambda: told().get("latest_version") == "0.2.0 (1)")
+        assert told()["installed_version"] == "0.1.0 (0)" and not told()["in_progress"]
+        time.sleep(0.5)
+        assert not node.offers
+        field.tell("fieldpost/n/update/install", b"something", retain=False)
+        field.tell("fieldpost/n/update/install", b"install", retain=False)
+        until(lambda: told().get("in_progress") is True)
+        until(lambda: "three starts" in told().get("release_summary", ""))
+        assert not told()["in_progress"]
+        node.ways = Ways()
+        field.tell("fieldpost/n/update/install", b"install", retain=False)
+        until(lambda: told().get("installed_version") == "0.2.0 (1)")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=live, daemon=True)
+    thread.start()
+    words = ("--release", str(release.folder), "--all", "--home-assistant")
+    ran = field.update(*words)
+    thread.join(20)
+    assert ran.status == 0 and states(ran) == {"bare": "no keys", "n": "done"}, ran
+    until(lambda: ("fieldpost/updates", b"offline") in seen)
+    witness.close()
+    configs = [topic for topic, _ in seen if topic.startswith("homeassistant/")]
+    assert configs == ["homeassistant/update/fieldpost_n/config"]
+    removed = fieldpost("ha", "remove", "n", "--broker", field.broker.url)
+    assert removed.status == 0
+    assert sorted(topic for topic, _ in field.kept("#")) == [
+        "fieldpost/bare/status",
+        "fieldpost/n/update/install",
+        "fieldpost/updates",
+    ]
+
+
+def _noting(seen: list[tuple[str, Any]]) -> Callable[[MQTTMessage], None]:
+    def note(message: MQTTMessage) -> None:
+        data = bytes(message.payload)
+        seen.append((message.topic, json.loads(data) if data.startswith(b"{") else data))
+
+    return note
