@@ -27,9 +27,11 @@ use_username_as_clientid true
 """
 _ACL = """\
 # Made by `fieldpost certs mosquitto`, which overwrites it. %u is the name in the certificate.
-# A node writes below its own topic and reads its own commands.
+# A node writes below its own topic, and reads its own commands and updates.
 pattern write {base}/%u/#
 pattern read {base}/%u/cmd
+pattern read {base}/%u/update/offer
+pattern read {base}/%u/update/piece
 """
 _HOME_ASSISTANT = """\
 # Home Assistant: a node announces itself, and reads when to do so again.
