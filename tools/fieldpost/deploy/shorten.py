@@ -1,8 +1,8 @@
 """Shorter names for what a module keeps to itself: a board holds every name in its heap.
 
-Renamed are, in Fieldpost's own modules, attributes that begin with one underscore and hold data,
-and parameters that nobody passes by name: nothing that a traceback, a console or another module
-shows. Lines stay where they are.
+Renamed are, in Fieldpost's own modules, attributes and a module's own names that begin with one
+underscore and hold data, and parameters that nobody passes by name: nothing that a traceback, a
+console or another module shows. Lines stay where they are.
 """
 
 import ast
@@ -23,7 +23,8 @@ _EVERYWHERE = {"self", "cls", *dir(builtins)}
 class _Module:
     """attributes: uses of private ones. stored: those that it sets on `self`. names: uses of plain
     names. parameters, public: of all functions, and of those whose names begin with no underscore.
-    keywords: in calls. fixed: what stands for something else
+    own: data of the module whose name begins with an underscore. taken: names that it imports from
+    other modules. keywords: in calls. fixed: what stands for something else
     here, too, or in a text. bases: modules with a class that one here derives from."""
 
     attributes: list[ast.Attribute] = field(default_factory=list)
@@ -31,6 +32,8 @@ class _Module:
     names: list[ast.Name | ast.arg] = field(default_factory=list)
     parameters: set[str] = field(default_factory=set)
     public: set[str] = field(default_factory=set)
+    own: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
     keywords: set[str] = field(default_factory=set)
     fixed: set[str] = field(default_factory=set)
     bases: set[str] = field(default_factory=set)
@@ -49,6 +52,9 @@ def shortened(sources: Mapping[str, bytes]) -> dict[str, bytes]:
         # Those that it does not set are somebody else's.
         kept |= {use.attr for path in family for use in modules[path].attributes} - stored
     keywords = set().union(*(one.keywords for one in modules.values()))
+    # What a module has of its own may be asked of it by another one.
+    asked = set().union(*(one.taken for one in modules.values()))
+    asked |= {use.attr for one in modules.values() for use in one.attributes}
     renamed = dict(sources)
     for family in families:
         if not all(path.startswith(_OWN) for path in family):
@@ -63,7 +69,7 @@ def shortened(sources: Mapping[str, bytes]) -> dict[str, bytes]:
                 if use.attr in attributes
             ]
             by_name = keywords | (module.public if path.startswith(_FOR_OTHERS) else set())
-            parameters = _parameters(module, by_name)
+            parameters = _plain_names(module, by_name, asked)
             uses += [
                 (use, name, parameters[name])
                 for use in module.names
@@ -73,10 +79,17 @@ def shortened(sources: Mapping[str, bytes]) -> dict[str, bytes]:
     return renamed
 
 
-def _parameters(module: _Module, by_name: set[str]) -> dict[str, str]:
+def _plain_names(module: _Module, by_name: set[str], asked: set[str]) -> dict[str, str]:
+    """New names for parameters, and for what is the module's own."""
     counts = Counter(map(_text, module.names))
-    mine = Counter({name: count for name, count in counts.items() if name in module.parameters})
-    return _shorter(mine, module.fixed | by_name | _EVERYWHERE, "", set(counts))
+    kept = module.fixed | _EVERYWHERE
+
+    def new(names: set[str], start: str) -> dict[str, str]:
+        some = Counter({name: count for name, count in counts.items() if name in names})
+        return _shorter(some, kept, start, set(counts))
+
+    # With its underscore a number still has no place in the bytecode (folded.py).
+    return new(module.parameters - by_name, "") | new(module.own - asked, "_")
 
 
 def _text(use: ast.Name | ast.arg) -> str:
@@ -128,6 +141,7 @@ def _read(path: str, source: bytes) -> _Module:
                 module.fixed.update(one.asname or one.name.split(".")[0] for one in aliases)
                 if isinstance(node, ast.ImportFrom) and node.module:
                     imported |= {one.name: node.module for one in aliases}
+                    module.taken.update(one.name for one in aliases)
             case ast.JoinedStr():
                 # Python 3.11 does not say where in the line these stand.
                 for part in ast.walk(node):
@@ -135,7 +149,20 @@ def _read(path: str, source: bytes) -> _Module:
                         module.fixed.add(part.id)
                     elif isinstance(part, ast.Attribute):
                         module.fixed.add(part.attr)
-    module.fixed.update(_outside_functions(whole))
+    outside = Counter(_outside_functions(whole))
+    of_classes = {
+        name
+        for part in ast.walk(whole)
+        if isinstance(part, ast.ClassDef)
+        for name in _outside_functions(part)
+    }
+    module.own.update(
+        name
+        for name in outside.keys() - of_classes
+        if name.startswith("_") and not name.startswith("__")
+    )
+    module.fixed.update(outside.keys() - module.own)
+    module.own.difference_update(module.fixed)
     for node in ast.walk(whole):
         if isinstance(node, ast.ClassDef):
             bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
