@@ -5,7 +5,10 @@ added up from them. Unix time is the board's real-time clock: whoever learns the
 first, then says so here.
 """
 
-_EPOCH_2000_S = 946684800  # Unix time of 2000-01-01, where ESP32's time() starts counting
+from micropython import const
+
+# Unix time of 2000-01-01, where ESP32's time() starts counting.
+_EPOCH_2000_S = const(946684800)
 
 
 class Clock:

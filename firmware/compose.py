@@ -65,8 +65,6 @@ def build(
     state, records: what a deep sleep kept of the node and of its outbox
     (firmware/duty_cycle/rtc_memory.py). trial: of the set-up page's settings, if there is one.
     """
-    from sntp import Sntp
-
     from firmware.net.link import Link
     from firmware.net.time_sync import Timekeeper
     from firmware.node import AlwaysOn, Uplink, topics
@@ -85,6 +83,12 @@ def build(
             discovery.receive(topic, payload, retained)
         if uplink.updates:
             uplink.updates.receive(topic, payload)
+
+    def make_sntp():
+        # A node that is told the time by nobody, or a wake that has no need to ask, goes without.
+        from sntp import Sntp
+
+        return Sntp(board.socket, board.select, clock)
 
     def pause():
         if idle:
@@ -173,8 +177,7 @@ def build(
         uplink.updates = Doorway(root, board, settings, session, clock, file_system, log)
         trial = uplink.updates.on_trial(trial)
     ntp = settings["ntp"]
-    sntp = Sntp(board.socket, board.select, clock)
-    timekeeper = Timekeeper(sntp, clock, board, ntp["host"], ntp["interval_s"], log)
+    timekeeper = Timekeeper(make_sntp, clock, board, ntp["host"], ntp["interval_s"], log)
     both = (
         clock,
         settings,

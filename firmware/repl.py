@@ -43,12 +43,14 @@ def publish(topic, message, qos, retain):
 
 def _await_time(board, clock, ntp, security):
     """Let the clock be set, if the broker's certificate cannot be checked otherwise."""
-    from sntp import Sntp
-
     from firmware.net.time_sync import Timekeeper
 
-    server = Sntp(board.socket, board.select, clock)
-    timekeeper = Timekeeper(server, clock, board, ntp["host"], ntp["interval_s"], print)
+    def make_sntp():
+        from sntp import Sntp
+
+        return Sntp(board.socket, board.select, clock)
+
+    timekeeper = Timekeeper(make_sntp, clock, board, ntp["host"], ntp["interval_s"], print)
     end_ms = clock.uptime_ms() + _TIME_MS
     while True:
         reason = security.waits()

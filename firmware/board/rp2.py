@@ -204,19 +204,12 @@ class Board(CommonBoard):
     def supply_mv(self):
         """The supply at VSYS in millivolts; with the radio chip on, what was read before, or None.
 
-        The divider's pin, GPIO29, is the clock of the radio chip's bus, and GPIO25 its chip
-        select: reading them while the chip is on gives 0.1 V or disturbs the radio. Read at
-        start-up, before Radio.on(), or after Radio.off(). Pico W datasheet 2.1.
+        Read at start-up, before Radio.on(), or after Radio.off(): see rp2_supply.py.
         """
         if not self.radio.powered:
-            machine.Pin(25, machine.Pin.OUT, value=1)
-            adc = machine.ADC(29)
-            total = 0
-            for _ in range(8):
-                total += adc.read_u16()
-            self._supply_mv = total * 3 * 3300 // (8 * 65535)
-            machine.Pin(25, machine.Pin.OUT, value=0, pull=machine.Pin.PULL_DOWN)
-            machine.Pin(29, machine.Pin.ALT, pull=machine.Pin.PULL_DOWN, alt=7)
+            from firmware.board.rp2_supply import supply_mv
+
+            self._supply_mv = supply_mv(machine)
         return self._supply_mv
 
     def die_temperature_c(self):

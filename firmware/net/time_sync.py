@@ -13,16 +13,18 @@ _UNIX_MAX_S = const(4102444800)
 
 
 class Timekeeper:
-    """Steps `sntp` (lib/sntp.py) while the network is up, and sets `board` and `clock`.
+    """Steps a client while the network is up, and sets `board` and `clock`.
 
+    make_sntp(): the client (lib/sntp.py), made when there is a first question.
     host: name or address, or None for no NTP at all. interval_s: between two settings.
     `due_ms`: uptime at which to ask next. `retry_ms`: how long after one more failure, doubled
     each time up to `retry_max_ms`. `stepped_ms`: by how much the real-time clock
     was moved, added up until somebody sets it to 0.
     """
 
-    def __init__(self, sntp, clock, board, host, interval_s, log):
-        self._sntp = sntp
+    def __init__(self, make_sntp, clock, board, host, interval_s, log):
+        self._make_sntp = make_sntp
+        self._sntp = None
         self._clock = clock
         self._board = board
         self._host = host
@@ -48,6 +50,7 @@ class Timekeeper:
         try:
             if not self._asking:
                 self._asking = True
+                self._sntp = self._sntp or self._make_sntp()
                 self._board.hold_watchdog(LOOK_UP_MS)
                 try:
                     self._sntp.start(self._host)

@@ -13,7 +13,7 @@ UMQTT = "lib/umqtt/simple.py"
 ROOT_MODULES = ("lib/module_pack.py", "lib/pack_trial.py")
 # By `sys.platform` of the board: what its family alone has.
 FAMILIES = {
-    "rp2": ("firmware/board/rp2.py",),
+    "rp2": ("firmware/board/rp2.py", "firmware/board/rp2_supply.py"),
     "esp32": (
         "firmware/board/esp32.py",
         "firmware/board/esp32_radio.py",

@@ -53,7 +53,9 @@ class Bench:
         self.server, self.board = Server(unix_s), Board(self.time)
         self.lines: list[str] = []
         clock = Clock(self.time)
-        self.keeper = Timekeeper(self.server, clock, self.board, host, 3600, self.lines.append)
+        self.keeper = Timekeeper(
+            lambda: self.server, clock, self.board, host, 3600, self.lines.append
+        )
 
     def step_later(self, wait_ms: float) -> int:
         self.time.advance_ms(wait_ms)
