@@ -84,7 +84,7 @@ def build(
         if uplink.updates:
             uplink.updates.receive(topic, payload)
 
-    def make_sntp():
+    def sntp():
         # A node that is told the time by nobody, or a wake that has no need to ask, goes without.
         from sntp import Sntp
 
@@ -177,7 +177,7 @@ def build(
         uplink.updates = Doorway(root, board, settings, session, clock, file_system, log)
         trial = uplink.updates.on_trial(trial)
     ntp = settings["ntp"]
-    timekeeper = Timekeeper(make_sntp, clock, board, ntp["host"], ntp["interval_s"], log)
+    timekeeper = Timekeeper(sntp, clock, board, ntp["host"], ntp["interval_s"], log)
     both = (
         clock,
         settings,

@@ -22,7 +22,7 @@ _DEEP_SLEEP = const(4)  # machine.DEEPSLEEP_RESET, which RP2 has not
 # RTC memory of an ESP32 begins so where a program fell asleep while `is_alone`. To put a module on
 # the board takes a reset, so a wake from that sleep need not look at the flash's folders again,
 # which takes longer than all else here.
-ALONE = b"QF"
+_ALONE = b"QF"
 # Whether no module in flash comes before one of the pack or one that is built in.
 is_alone = False
 
@@ -113,7 +113,7 @@ def mount(path, place="/.pack"):
     built_in += ("select", "socket", "array")
     own = []
     pack = Pack(path, index, by_hand)
-    slept = machine.reset_cause() == _DEEP_SLEEP and machine.RTC().memory()[:2] == ALONE
+    slept = machine.reset_cause() == _DEEP_SLEEP and machine.RTC().memory()[:2] == _ALONE
     for folder in () if slept else ("", "/lib"):
         try:
             names = os.listdir(folder or "/")

@@ -28,9 +28,9 @@ class CommonBoard:
     sleeps_in_waits = False  # whether a wait with the radio off is better spent in a light sleep
     short_sleeps = 0  # light sleeps that ended too early, and nobody had asked for it
     sleep_max_ms = 0x3FFFFFFF
-    _input = {}
 
     def __init__(self):
+        self._input = {}  # what the port is to be told of each input
         self._watchdog = None
         self.watchdog_ms = None
 

@@ -10,9 +10,8 @@ _NO_ADDRESS = "0.0.0.0"
 class CommonRadio:
     """The Wi-Fi station interface. Nothing here waits for the network; see `state`."""
 
-    _is_static = False
-
     def __init__(self):
+        self._is_static = False
         self._wlan = network.WLAN(network.WLAN.IF_STA)
 
     def on(self, hostname=None, country=None, power=None):

@@ -17,7 +17,7 @@ _RTC_BYTES = const(2048)
 _HEADER = "<HHI"  # mark, length, CRC-32
 _HEADER_BYTES = const(8)
 _MARK = const(0x4650)
-# The same, and lib/module_pack.py found no module beside the pack: its `ALONE`.
+# The same, and lib/module_pack.py found no module beside the pack: its `_ALONE`.
 _MARK_ALONE = const(0x4651)
 
 
@@ -32,11 +32,11 @@ class Board(CommonBoard):
     family = "esp32"
     retained_bytes = _RTC_BYTES - _HEADER_BYTES
     watchdog_s = 60
-    # A pin that has woken the chip is held as it was, until it is told otherwise.
-    _input = {"hold": False}
 
     def __init__(self):
         super().__init__()
+        # A pin that has woken the chip is held as it was, until it is told otherwise.
+        self._input = {"hold": False}
         self._radio = None
         self._full_hz = 0
         # Of the others, the port knows no such pins.

@@ -26,6 +26,7 @@ class Radio(CommonRadio):
         # The interface is made when it is first asked for: that starts the driver, which takes a
         # tenth of a wake without a use for it. What ran before a soft reset may have left it on.
         self._may_be_on = machine.reset_cause() != machine.DEEPSLEEP_RESET
+        self._is_static = False
         self._stale = None
         self._joined_at = 0
 

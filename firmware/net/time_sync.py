@@ -3,7 +3,7 @@
 from micropython import const
 
 # The longest that a name look-up takes with all its retries; no port lets one be bounded.
-LOOK_UP_MS = const(30000)
+_LOOK_UP_MS = const(30000)
 _RETRY_MIN_MS = const(15000)
 _RETRY_MAX_MS = const(900000)
 # A server that is well-formed and wrong: no time before this firmware's own year, 2026, can be
@@ -51,7 +51,7 @@ class Timekeeper:
             if not self._asking:
                 self._asking = True
                 self._sntp = self._sntp or self._make_sntp()
-                self._board.hold_watchdog(LOOK_UP_MS)
+                self._board.hold_watchdog(_LOOK_UP_MS)
                 try:
                     self._sntp.start(self._host)
                 finally:

@@ -150,7 +150,7 @@ def test_a_wake_from_deep_sleep_does_not_look_for_them_again_where_there_were_no
 ) -> None:
     flash.mount()
     assert flash.module.is_alone
-    flash.reset_cause, flash.memory = 4, flash.module.ALONE + b"the rest"
+    flash.reset_cause, flash.memory = 4, b"QF" + b"the rest"
     flash.listdir = None  # type: ignore[assignment, method-assign]
     mounted = flash.mount()
     assert flash.module.is_alone and mounted.stat("/wire.mpy")[0] == 0x8000
