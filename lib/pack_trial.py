@@ -8,7 +8,7 @@ import json
 import sys
 
 # By these names they are not looked for on flash first: see lib/module_pack.py.
-import machine
+import umachine as machine
 from micropython import const
 from uos import remove, rename, stat
 

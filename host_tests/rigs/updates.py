@@ -228,13 +228,13 @@ class Node:
         """What boot.py does."""
         if TRIAL not in self.flash.files:
             return "/firmware.pack", "/.pack"
-        machine, uos = ModuleType("machine"), ModuleType("uos")
+        machine, uos = ModuleType("umachine"), ModuleType("uos")
         machine.reset_cause = lambda: self.cause  # type: ignore[attr-defined]
         machine.WDT = lambda timeout: None  # type: ignore[attr-defined]
         for name in ("remove", "rename", "stat"):
             setattr(uos, name, getattr(self.flash, name))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(sys.modules, "machine", machine)
+            patch.setitem(sys.modules, "umachine", machine)
             patch.setitem(sys.modules, "uos", uos)
             patch.delitem(sys.modules, "pack_trial", raising=False)
             module = importlib.import_module("pack_trial")

@@ -32,13 +32,13 @@ class Board:
         self.flash.files[TRIAL] = json.dumps(given).encode()
         self.cause = POWER_ON
         self.armed: list[int] = []
-        machine = ModuleType("machine")
+        machine = ModuleType("umachine")
         machine.reset_cause = lambda: self.cause  # type: ignore[attr-defined]
         machine.WDT = self._arm  # type: ignore[attr-defined]
         uos = ModuleType("uos")
         for name in ("remove", "rename", "stat"):
             setattr(uos, name, getattr(self.flash, name))
-        monkeypatch.setitem(sys.modules, "machine", machine)
+        monkeypatch.setitem(sys.modules, "umachine", machine)
         monkeypatch.setitem(sys.modules, "uos", uos)
         monkeypatch.delitem(sys.modules, "pack_trial", raising=False)
         self._module = importlib.import_module("pack_trial")
