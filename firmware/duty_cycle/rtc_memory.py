@@ -96,6 +96,9 @@ def recall(board, clock):
     """
     state, records = unpack(board.retained())
     if board.reset_cause() != "deep-sleep" or "boot" not in state:
+        # Not to be believed later either: by then the settings may be others, and whoever sleeps
+        # need not be a node (firmware/portal/run.py).
+        board.retain(pack({}, records, board.retained_bytes))
         return {}, records, 0
     # By how much a sleep may end early: its clock is a plain RC oscillator.
     tolerance_ms = max((state["next"] - state["rtc"]) // 20, 1500)

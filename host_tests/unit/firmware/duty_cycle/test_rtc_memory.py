@@ -40,6 +40,22 @@ def test_the_uptime_goes_on_over_a_sleep_and_never_back(passed_ms: int, uptime_m
     assert rtc_memory.recall(board, clock)[1:] == (_RECORDS, uptime_ms)
 
 
+@pytest.mark.parametrize("cause", ["hard", "soft", "watchdog", "power-on", "unknown"])
+def test_a_state_that_a_start_has_not_gone_on_from_is_gone_at_a_later_wake(cause: str) -> None:
+    """As when the settings' page has slept in between, which keeps nothing itself."""
+    kept = [_block({"boot": 3, "alone": 0, "settings": b"{}"})]
+    causes = [cause, "deep-sleep"]
+    board = SimpleNamespace(
+        retained=lambda: kept[-1],
+        retain=kept.append,
+        reset_cause=lambda: causes.pop(0),
+        retained_bytes=2048,
+    )
+    for _ in range(2):
+        assert rtc_memory.recall(board, SimpleNamespace()) == ({}, _RECORDS, 0)
+    assert not causes
+
+
 def test_what_does_not_fit_is_not_kept_in_part() -> None:
     size = len(_block({"boot": 3}))
     assert rtc_memory.pack({"boot": 3}, _RECORDS, size) is not None
