@@ -172,7 +172,7 @@ class Browser:
 
     def key(self, key: str, *, shift: bool = False) -> None:
         """Press a key, as "Tab", "ArrowLeft" or "u", where the focus is."""
-        text = {"text": key} if len(key) == 1 else {}
+        text = {"text": "\r" if key == "Enter" else key} if len(key) == 1 or key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             given = text if kind == "keyDown" else {}
             self._call(
@@ -223,13 +223,12 @@ class Browser:
 
     # What a person sees -----------------------------------------------------------------------
 
-    def until(self, script: str, limit_s: float = _LIMIT_S) -> Any:
-        """Wait until that JavaScript expression is true; its value."""
+    def until(self, script: str, limit_s: float = _LIMIT_S) -> None:
+        """Wait until that JavaScript expression is true, or an element that is there."""
         end = time.monotonic() + limit_s
-        while not (value := self.evaluate(script)):
+        while not self.evaluate(f"Boolean({script})"):
             assert time.monotonic() < end, f"not within {limit_s:g} s: {script}\n{self.text()}"
             time.sleep(0.05)
-        return value
 
     def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression."""

@@ -70,12 +70,14 @@ class Wish:
 
 @dataclass(frozen=True)
 class Page:
-    """One that runs. url: with the token, if there is one. notice: shows a line on it."""
+    """One that runs. url: with the token, if there is one. notice: shows a line on it, given who
+    says it. faults: what has ended it."""
 
     url: str
     bench: Bench
     notice: Callable[[str, str], None]
     wait: Callable[[], None]
+    stop: Callable[[], None]
     faults: list[BaseException]
 
 
@@ -139,7 +141,7 @@ def page(wish: Wish, tell: Callable[[str], None]) -> Iterator[Page]:
             _read_console(wish.console, notice, stack)
         server.start()
         stack.callback(server.close)
-        yield Page(_url(wish, listening, token), bench, notice, server.wait, faults)
+        yield Page(_url(wish, listening, token), bench, notice, server.wait, server.stop, faults)
 
 
 class _Server:

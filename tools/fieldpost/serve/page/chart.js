@@ -107,7 +107,7 @@ export class Chart {
       bands,
       axes: [{ ...axis, size: 32, space: 74, values: times }, { ...axis, size: 58 }],
       legend: { show: false },
-      cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: this.syncKey }, points: { size: 8 } },
+      cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: this.syncKey, filters: { pub: isMove } }, points: { size: 8 } },
       hooks: {
         drawClear: [(plot) => this.#drawGaps(plot, paint)],
         draw: [(plot) => this.#drawMarks(plot, paint)],
@@ -227,6 +227,9 @@ export class Chart {
     ctx.restore();
   }
 }
+
+// A stretch that is dragged over is chosen once, not by each of the charts that go along.
+const isMove = (kind) => kind === "mousemove" || kind === "mouseleave";
 
 // Below the curve: as exact as the steps are, and the day where it changes.
 function times(_plot, places, _axis, _space, step) {
