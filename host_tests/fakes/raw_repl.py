@@ -88,7 +88,8 @@ def _stand_in():
             while True:
                 time.sleep(1)
         clock.sleep_ms = sleep_ms
-    for name, module in ("machine", chip), ("os", files), ("sys", other), ("time", clock):
+    modules = ("os", files), ("uos", files), ("sys", other), ("time", clock)
+    for name, module in (("machine", chip), ("umachine", chip)) + modules:
         sys.modules[name] = module
 _stand_in()
 print({booted!r}, end="")
