@@ -51,9 +51,11 @@ class Fetch:
         target = self._target
         if self.error:
             raise self.error
-        if target.copy():
-            return True
         expected = self._expected
+        if target.copy():
+            # Before the head was known, more was asked for than has to come.
+            expected.clear()
+            return True
         now_ms = self._clock.uptime_ms()
         if expected and now_ms - self._since_ms >= _PATIENCE_MS:
             self.silent += 1
