@@ -121,6 +121,7 @@ class Connection:
             self._client.username_pw_set(address.user, address.password)
         if address.tls:
             self._client.tls_set_context(address.tls.context())
+        self._client.on_socket_open = _without_delay
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_publish = self._published
@@ -300,6 +301,13 @@ class Connection:
             return
         if self._on_message:
             self._on_message(message)
+
+
+def _without_delay(_client: paho.Client, _data: Any, sock: Any) -> None:
+    """What is published in several packets goes at once: TCP would wait for the acknowledgement of
+    the first, which the other side delays."""
+    with contextlib.suppress(OSError, AttributeError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def check_topic(topic: str) -> None:
