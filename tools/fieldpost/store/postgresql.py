@@ -36,6 +36,12 @@ _FILL = """
       AND readings.seq = incoming.seq AND readings.ts IS NULL AND incoming.ts IS NOT NULL
       AND readings.fields = incoming.fields
 """
+# Nothing is known of a table that was just filled. So the planner takes it for a large one, and would
+# read all of the readings to find these few; or compile, for what it then takes to cost so much.
+_BY_KEY = """
+    SELECT set_config(name, 'off', true) FROM
+    unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit']) AS name
+"""
 # A connection whose other end is gone is noticed within half a minute.
 _BOUNDS = {
     "connect_timeout": 10,
@@ -72,6 +78,7 @@ def insert(connection: Connection, given: Sequence[Reading]) -> tuple[Written, l
     written = Written(stored=connection.exec_driver_sql(_INSERT).rowcount)
     if written.stored == len(given):
         return written, []
+    connection.exec_driver_sql(_BY_KEY)
     conflicts = [given[place] for (place,) in connection.exec_driver_sql(_OTHERS)]
     written.filled = connection.exec_driver_sql(_FILL).rowcount
     written.repeated = len(given) - written.stored - len(conflicts)
