@@ -6,6 +6,7 @@
 #   make proof   the longer tests: the emulated board, real images, cables pulled
 #   make soak    thousands of simulated node-days of faults; SOAK="--minutes 30" for longer
 #   make reliability   break connections, brokers and power at every byte; docs/reliability.md
+#   make collect   readings in a second into SQLite and PostgreSQL, memory, and SIGKILL; docs/collect.md
 #   make mutants   change the core one place at a time: does a test notice? MUTANTS="--each 100" for more
 #   make bench   against umqtt.simple and others; BENCH="--quick" for less
 #   make brokers   against the brokers of others, fetched into ~/.cache/fieldpost/brokers;
@@ -27,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: generate demo test proof soak reliability bench brokers home-assistant check lint format types layers setup setup-dev lock release clean
+.PHONY: generate demo test proof soak reliability collect bench brokers home-assistant check lint format types layers setup setup-dev lock release clean
 .DEFAULT_GOAL := demo
 
 # What is in .venv names the folder that it was made in, and works in no other.
@@ -47,6 +48,9 @@ proof: setup-dev
 
 soak: setup-dev
 	@$(BIN)/python host_tests/simulation/soak.py $(SOAK)
+
+collect: setup-dev
+	@PYTHONPATH=tools $(BIN)/python host_tests/collect_measured.py $(COLLECT)
 
 reliability: setup-dev
 	@$(BIN)/python host_tests/reliability.py

@@ -5,14 +5,10 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -20,7 +16,6 @@ from typing import Self
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from fieldpost import programs
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.paths import ROOT
 from fieldpost.store import address
@@ -32,7 +27,6 @@ _SABOTAGED = Path(__file__).with_name("collect_sabotaged.py")
 _START_S = 30.0
 _SETTLE_S = 60.0
 _LOOK_S = 0.1
-_POST = ("initdb", "postgres")
 
 
 class Stream:
@@ -63,6 +57,10 @@ class Stream:
             ahead_s = begin + seq * len(self._nodes) / self._rate - time.monotonic()
             if ahead_s > 0:
                 self._end.wait(ahead_s)
+
+    def abandon(self) -> None:
+        """Publish no more, whatever became of it."""
+        self._end.set()
 
     def end(self) -> None:
         """Publish no more, and wait until the broker has acknowledged all."""
@@ -199,140 +197,3 @@ def settled(store: str, stream: Stream, limit_s: float = _SETTLE_S) -> Account:
         if now.stored != before.stored:
             since = time.monotonic()
     return now
-
-
-def killed_often(
-    broker: Broker, store: str, seed: int, kills: int, *, sabotaged: bool = False
-) -> Account:
-    """The account after so many SIGKILLs at moments of chance while readings come."""
-    chance = random.Random(seed)
-    first = Collecting(broker, store, sabotaged=sabotaged)
-    first.says("storing into")
-    stream = Stream(broker)
-    running = first
-    try:
-        for _ in range(kills):
-            time.sleep(chance.uniform(0.0, 0.6))
-            running.kill()
-            running = Collecting(broker, store, sabotaged=sabotaged)
-            running.says("storing into")
-        stream.end()
-        found = settled(store, stream)
-        assert running.terminate() == 0, running.lines
-    finally:
-        running.kill()
-        stream._end.set()
-    return found
-
-
-def find_postgresql() -> Path | None:
-    """Where its programs are, None where it is not installed."""
-    on_path = programs.find("initdb")
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    for place in (*([Path(on_path).parent] if on_path else []), *places):
-        if all((place / name).exists() for name in _POST):
-            return place
-    return None
-
-
-class PostgreSql:
-    """A cluster of our own in a temporary folder, reached by a socket there. Its user is nobody's
-    but ours: PostgreSQL does not run as root."""
-
-    def __init__(self, programs_in: Path) -> None:
-        self._programs = programs_in
-        self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-pg-")
-        self._process: subprocess.Popen[bytes] | None = None
-        self._user = "nobody" if os.geteuid() == 0 else None
-        folder = Path(self._folder.name)
-        self._data = folder / "data"
-        self._data.mkdir(mode=0o700)
-        folder.chmod(0o755)
-        if self._user:
-            subprocess.run(["chown", "-R", self._user, str(folder)], check=True)
-        self._run("initdb", "-D", str(self._data), "-U", "fieldpost", "--auth=trust", "-E", "UTF8")
-        self._databases = 0
-
-    def url(self, database: str) -> str:
-        """As `--store` takes it."""
-        return f"postgresql://fieldpost@/{database}?host={self._folder.name}"
-
-    def new_database(self) -> str:
-        """The address of an empty one."""
-        self._databases += 1
-        name = f"readings{self._databases}"
-        import psycopg
-
-        with psycopg.connect(self.url("postgres").replace("+psycopg", ""), autocommit=True) as one:
-            one.execute(f"CREATE DATABASE {name}")
-        return self.url(name)
-
-    def start(self) -> None:
-        """Until it takes connections."""
-        import psycopg
-
-        command = [
-            *self._as_user(),
-            str(self._programs / "postgres"),
-            *("-D", str(self._data), "-k", self._folder.name),
-            *("-c", "listen_addresses=", "-c", "max_connections=30"),
-        ]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        end = time.monotonic() + _START_S
-        while True:
-            try:
-                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
-                return
-            except psycopg.OperationalError:
-                assert time.monotonic() < end and self._process.poll() is None
-                time.sleep(_LOOK_S)
-
-    def stop(self) -> None:
-        """As a service manager does, without waiting for clients."""
-        if self._process:
-            subprocess.run(
-                [
-                    *self._as_user(),
-                    *(str(self._programs / "pg_ctl"), "stop", "-D", str(self._data)),
-                    *("-m", "fast", "-s"),
-                ],
-                check=True,
-                timeout=60,
-            )
-            self._process.wait(30)
-            self._process = None
-
-    def close(self) -> None:
-        """End it, and remove its files."""
-        self.stop()
-        self._folder.cleanup()
-
-    def _as_user(self) -> Sequence[str]:
-        return ["setpriv", f"--reuid={self._user}", "--clear-groups"] if self._user else []
-
-    def _run(self, program: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [*self._as_user(), str(self._programs / program), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=self._folder.name,
-        )
-        assert done.returncode == 0, done.stderr
-
-
-@contextmanager
-def postgresql() -> Iterator[PostgreSql | None]:
-    """A cluster that runs; None where PostgreSQL is not installed."""
-    place = find_postgresql()
-    if place is None:
-        yield None
-        return
-    one = PostgreSql(place)
-    try:
-        one.start()
-        yield one
-    finally:
-        one.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rigs.collecting import PostgreSql, postgresql
+from rigs.postgresql import PostgreSql, postgresql
 
 from fieldpost.collect.message import Message, Reader
 from fieldpost.store.address import parse

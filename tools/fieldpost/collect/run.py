@@ -97,17 +97,24 @@ def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -
             storing.on_commit = metrics.on_commit
             ends.callback(metrics.start(running))
             told.say(f"metrics on port {metrics.port}")
-        session.open()
-        told.say(f"storing into {store.shown}")
         faults: list[BaseException] = []
-        threads = [_thread(one.run, faults, end) for one in (session, storing)]
-        _wait(running, told, end)
-        session.hold()
-        storing.stop()
-        threads[1].join(_LAST_COMMITS_S)
-        session.stop()
-        threads[0].join(_LAST_COMMITS_S)
-        session.close()
+        talker: threading.Thread | None = None
+        # It stores from the beginning on: a broker with a backlog may hand over more of it than
+        # fits in here before it answers that we are subscribed.
+        storer = _thread(storing.run, faults, end)
+        try:
+            session.open()
+            told.say(f"storing into {store.shown}")
+            talker = _thread(session.run, faults, end)
+            _wait(running, told, end)
+        finally:
+            session.hold()
+            storing.stop()
+            storer.join(_LAST_COMMITS_S)
+            session.stop()
+            if talker:
+                talker.join(_LAST_COMMITS_S)
+            session.close()
     if faults:
         raise faults[0]
     return _account(running)

@@ -119,7 +119,8 @@ class Session:
         while not self._stop.is_set():
             if self.is_connected or self._client.socket() is not None:
                 self._turn(_TURN_S)
-                retry_s = _RETRY_FIRST_S if self.is_connected else retry_s
+                if self.is_connected and time.monotonic() - self._since > _SHORT_S:
+                    retry_s = _RETRY_FIRST_S
                 continue
             if self._denied:
                 raise self._denied

@@ -36,8 +36,8 @@ _FILL = """
       AND readings.seq = incoming.seq AND readings.ts IS NULL AND incoming.ts IS NOT NULL
       AND readings.fields = incoming.fields
 """
-# Nothing is known of a table that was just filled. So the planner takes it for a large one, and would
-# read all of the readings to find these few; or compile, for what it then takes to cost so much.
+# Nothing is known of a table that was just filled. So the planner takes it for a large one, and
+# would read all readings to find these few; or compile, for what it then takes to cost so much.
 _BY_KEY = """
     SELECT set_config(name, 'off', true) FROM
     unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit']) AS name

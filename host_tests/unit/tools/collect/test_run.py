@@ -1,0 +1,158 @@
+"""A collector at a broker, within this process: what it takes, what it is refused, how it ends."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
+from rigs.collecting import Collecting
+from rigs.mosquitto import need_mosquitto
+from rigs.stores import rows
+
+from fieldpost.collect import run
+from fieldpost.collect.intake import Intake
+from fieldpost.collect.run import Wish, collect
+from fieldpost.collect.session import Session
+from fieldpost.collect.told import Told
+from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import Broker
+from fieldpost.mqtt.client import Connection
+from fieldpost.mqtt.url import parse as parse_broker
+from fieldpost.store.address import parse as parse_store
+from fieldpost.store.opened import Store, open_store
+
+
+def wish(broker: Broker, folder: Path, **more: Any) -> Wish:
+    store = parse_store(f"sqlite:///{folder}/readings.db")
+    return Wish(parse_broker(broker.url), store, **more)
+
+
+def collected(one: Wish) -> dict[str, Any]:
+    with Told(as_json=False) as told:
+        return collect(one, told)
+
+
+@contextmanager
+def stored(one: Wish) -> Iterator[Store]:
+    store = open_store(one.store)
+    yield store
+    store.close()
+
+
+def publish(broker: Broker, *messages: tuple[str, bytes], retain: bool = False) -> None:
+    connection = Connection(parse_broker(broker.url))
+    connection.open()
+    for topic, payload in messages:
+        connection.publish(topic, payload, qos=1, retain=retain)
+    connection.close()
+
+
+def reading(seq: int) -> bytes:
+    return json.dumps({"boot": 1, "seq": seq, "temperature": seq}).encode()
+
+
+def test_a_backlog_that_does_not_fit_in_at_once_is_taken_from_the_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker's answer to the subscription stands behind more than there is room for."""
+    need_mosquitto("amqtt keeps nothing for a client without a login")
+    with Broker("mosquitto") as broker:
+        collected(wish(broker, tmp_path, timeout_s=0.1))
+        connection = Connection(parse_broker(broker.url))
+        connection.open()
+        connection.publish_all(
+            "fieldpost/n/telemetry", [reading(seq) for seq in range(500)], timeout_s=20
+        )
+        connection.close()
+        monkeypatch.setattr(run, "Intake", lambda: Intake(waiting_max=20))
+        account = collected(wish(broker, tmp_path, count=500, timeout_s=30))
+    assert account["stored"] == 500
+
+
+def test_what_is_retained_is_stored_once_however_often_it_comes(
+    broker: Broker, tmp_path: Path
+) -> None:
+    base = "retained"
+    publish(broker, (f"{base}/n/status", b'{"state":"online"}'), retain=True)
+    for expected in 1, 0:
+        account = collected(wish(broker, tmp_path, base=base, timeout_s=1.0))
+        assert account["events"] == expected, account
+
+
+def test_all_kinds_of_messages_go_where_they_belong(broker: Broker, tmp_path: Path) -> None:
+    base = "site/all"
+    one = wish(broker, tmp_path, base=base, timeout_s=1.0)
+    publish(
+        broker,
+        (f"{base}/n/telemetry", reading(0)),
+        (f"{base}/n/status", b'{"state":"online"}'),
+        (f"{base}/n/update", b'{"state":"trial"}'),
+        (f"{base}/n/health", b"{"),
+        retain=True,
+    )
+    account = collected(one)
+    assert (account["stored"], account["events"], account["rejected"]) == (1, 2, 1)
+    with stored(one) as store:
+        assert rows(store, "SELECT kind FROM events ORDER BY kind") == [("status",), ("update",)]
+
+
+def test_its_id_is_the_same_for_the_same_store_and_another_for_another(tmp_path: Path) -> None:
+    here = parse_broker("mqtt://127.0.0.1")
+    first = Wish(here, parse_store(f"sqlite:///{tmp_path}/a.db"))
+    again = Wish(here, parse_store(f"sqlite:///{tmp_path}/x/../a.db"))
+    other = Wish(here, parse_store(f"sqlite:///{tmp_path}/b.db"))
+    assert first.session_id == again.session_id != other.session_id
+    # MQTT 3.1.1, section 3.1.3.1: what every broker takes.
+    assert len(first.session_id) <= 23
+    assert Wish(here, first.store, client_id="mine").session_id == "mine"
+
+
+def test_the_one_whose_session_is_taken_ends_in_a_sentence_where_the_broker_says_so(
+    broker: Broker,
+) -> None:
+    intake, told = Intake(), []
+    session = Session(parse_broker(broker.url), "mine", ["taken/x"], intake, told.append)
+    session.open()
+    session._client._sock_close()
+    reason = ReasonCode(PacketTypes.DISCONNECT, "Session taken over")
+    session._disconnected(None, None, None, reason)
+    with pytest.raises(CommandError, match="another client has come") as raised:
+        session.run()
+    session.close()
+    assert raised.value.code == "broker_lost"
+
+
+@pytest.mark.slow
+def test_two_under_one_id_are_told_where_it_does_not(tmp_path: Path) -> None:
+    need_mosquitto("amqtt lets both stay")
+    with Broker("mosquitto") as broker:
+        store = f"sqlite:///{tmp_path}/readings.db"
+        with (
+            Collecting(broker, store, "--client-id", "same") as one,
+            Collecting(broker, store, "--client-id", "same") as other,
+        ):
+            words = "client"
+            end = time.monotonic() + 40
+            while time.monotonic() < end:
+                if any(words in line for line in (*one.lines, *other.lines)):
+                    break
+                time.sleep(0.2)
+            assert any(words in line for line in (*one.lines, *other.lines)), one.lines
+
+
+def test_a_broker_that_is_not_there_leaves_a_store_without_readings(tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as raised:
+        collected(
+            Wish(
+                parse_broker("mqtt://127.0.0.1:1"),
+                parse_store(f"sqlite:///{tmp_path}/readings.db"),
+            )
+        )
+    assert raised.value.code == "broker_away"
