@@ -11,6 +11,8 @@ from fieldpost.monitor.events import Event
 # What says that something is wrong unless it is zero, and is left out where it is.
 _HEALTH_COUNTS = ("dropped", "corrupt", "failed_starts", "repeats", "late_samples", "reconnects")
 _STATES = {"online": "green", "offline": "red", "asleep": "blue", "safe_mode": "bold red"}
+_UPDATES = {"done": "green", "trial": "cyan", "refused": "red", "failed": "red", "back": "red"}
+_OFFER, _PIECE = "update/offer", "update/piece"
 # A reading that comes so long after it was taken was waiting in the outbox.
 _LATE_S = 5
 # Unix seconds, in the year 2242: beyond it no clock of a node's is right, nor its age or uptime.
@@ -31,6 +33,8 @@ class Short:
 def shorten(event: Event, base: str) -> Short:
     """What to show of a message. One that is not as the nodes' are is shown as it is."""
     node, _, kind = event.topic.removeprefix(base + "/").partition("/")
+    if kind in (_OFFER, _PIECE):
+        return Short(node, kind, *_binary(kind, event.text))
     short = _SHORTEN.get(kind)
     if short is None:
         return Short(node, kind, event.text)
@@ -99,12 +103,54 @@ def _cmd(told: dict[str, Any], at: float) -> tuple[str, ...]:
     return " ".join([f"{told.pop('id', '?')} {told.pop('do', '?')}", *_pairs(told)]), "cyan"
 
 
+def _update(told: dict[str, Any], at: float) -> tuple[str, ...]:
+    state = str(told.get("state", "?"))
+    words = [state]
+    offer, installed = told.get("offer"), told.get("installed")
+    if isinstance(offer, dict):
+        words.append(_release(offer))
+    have, of = (payload.number(told.get(name), 0, 2**32) for name in ("have", "of"))
+    if have is not None and of:
+        words.append(f"{have * 100 // of:.0f} %")
+    if isinstance(installed, dict):
+        words.append(f"runs {_release(installed)}")
+    style = _UPDATES.get(state, "")
+    return " ".join(words), style, *str(told.get("error") or "").splitlines()
+
+
+def _ask(told: dict[str, Any], at: float) -> tuple[str, ...]:
+    wanted = told.get("at")
+    parts = wanted if isinstance(wanted, list) else []
+    offsets = [_plain(one[0]) for one in parts if isinstance(one, list) and one]
+    return f"at {', '.join(offsets)}", "dim"
+
+
+def _binary(kind: str, text: str) -> tuple[str, str]:
+    """Of an offer, whose manifest can be read, and of a piece, of which nothing can."""
+    if kind == _PIECE:
+        return "…", "dim"
+    if not text:
+        return "none", ""
+    try:
+        told = payload.read(text[text.find("{") :])
+    except payload.Unreadable:
+        return "something that is no offer", "yellow"
+    return f"{_release(told)} for {_plain(told.get('chip') or told.get('platform'))}", "cyan"
+
+
+def _release(told: dict[str, Any]) -> str:
+    version, counter = _plain(told.get("version")), told.get("counter")
+    return version if counter is None else f"{version} ({_plain(counter)})"
+
+
 _SHORTEN = {
     "telemetry": _telemetry,
     "status": _status,
     "health": _health,
     "cmd": _cmd,
     "cmd/result": _result,
+    "update": _update,
+    "update/ask": _ask,
 }
 
 

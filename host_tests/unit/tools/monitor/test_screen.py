@@ -126,6 +126,23 @@ def test_messages_are_shortened_to_what_matters() -> None:
     assert crashed.text.endswith("dropped 2") and crashed.below == ("A", "B")
 
 
+def test_an_update_is_told_in_words_and_none_of_its_bytes() -> None:
+    offer = {"version": "0.2.0", "counter": 17, "sha": "ab"}
+    told = {"state": "fetching", "offer": offer, "have": 450, "of": 1000}
+    told["installed"] = {"version": "0.1.0", "sha": "cd"}
+    assert short("update", told) == "fetching 0.2.0 (17) 45 % runs 0.1.0"
+    back = shorten(message("update", {"state": "back", "error": "a\nb"}), "fieldpost")
+    assert (back.text, back.below) == ("back", ("a", "b"))
+    assert short("update/ask", {"sha": "ab", "at": [[0, 9], [9, 9]]}) == "at 0, 9"
+    manifest = '{"counter":17,"platform":"rp2","version":"0.2.0"}'
+    assert short("update/offer", "FPU1\0\ufffd\ufffd" + manifest) == "0.2.0 (17) for rp2"
+    assert short("update/offer", "") == "none"
+    assert short("update/offer", "FPU1{") == "something that is no offer"
+    assert short("update/piece", "\ufffd\x1b[31m") == "…"
+    for odd in ({"state": [], "offer": {"version": {}}, "have": "x", "of": 0}, {"at": [1, [], 2]}):
+        assert short("update", odd) and short("update/ask", odd)
+
+
 @pytest.mark.parametrize("text", ["", "no JSON", "[1]", "null", "7", '{"a"'])
 @pytest.mark.parametrize("kind", ["telemetry", "status", "health", "cmd", "cmd/result", "x/y"])
 def test_a_message_that_is_not_as_the_nodes_are_is_shown_as_it_is(kind: str, text: str) -> None:
