@@ -1,7 +1,7 @@
 # Each target sets up what it needs in .venv first; nothing is installed outside this folder,
 # and one downloaded file is kept in ~/.cache/fieldpost for the next checkout.
 #
-#   make demo    a node, a broker and an outage, in front of your eyes
+#   make demo    a node, a broker and an outage, in front of your eyes; DEMO="--page" in a browser, too
 #   make test    the test suite
 #   make proof   the longer tests: the emulated board, real images, cables pulled
 #   make soak    thousands of simulated node-days of faults; SOAK="--minutes 30" for longer
@@ -38,7 +38,7 @@ $(shell rm -rf $(VENV))
 endif
 
 demo: setup
-	@$(BIN)/fieldpost demo
+	@$(BIN)/fieldpost demo $(DEMO)
 
 test: setup-dev
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(TESTS)

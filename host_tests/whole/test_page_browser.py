@@ -4,6 +4,7 @@ sees and does."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -248,7 +249,9 @@ def test_a_page_without_its_server_says_so_and_one_without_nodes_how_to_get_one(
 
 
 @pytest.mark.slow
-def test_an_outage_by_a_click_and_the_backlog_fills_in(browser: Browser, bench: Served) -> None:
+def test_an_outage_by_a_click_and_the_backlog_fills_in(
+    browser: Browser, bench: Served, tmp_path: Path
+) -> None:
     see_node(browser, bench)
     browser.click(".bench [data-fault=away]")
     browser.until("document.querySelector('.badges').innerText.includes('Offline')")
@@ -270,3 +273,24 @@ def test_an_outage_by_a_click_and_the_backlog_fills_in(browser: Browser, bench: 
     assert numbers == list(range(numbers[0], numbers[-1] - 1, -1))
     assert sum("late" in row[2] for row in rows) >= 2
     assert "missing" not in browser.evaluate("document.querySelector('.note').innerText")
+    if wanted := os.environ.get("FIELDPOST_PICTURES"):
+        # A minute of curve looks better.
+        browser.evaluate("new Promise((done) => setTimeout(done, 15000))")
+        browser.evaluate("new Promise((done) => setTimeout(done, 15000))")
+    take_pictures(browser, Path(wanted or tmp_path))
+
+
+def take_pictures(browser: Browser, folder: Path) -> None:
+    """Of what is there: docs/serve.png is the first. They are looked at by people."""
+    browser.click("figure[data-field=temperature] button")
+    browser.click(".ranges [data-span='60']")
+    for name, size, is_dark in (
+        ("serve.png", WIDE, False),
+        ("serve-dark.png", WIDE, True),
+        ("serve-phone.png", PHONE, False),
+        ("serve-phone-dark.png", PHONE, True),
+    ):
+        browser.be(*size, is_dark=is_dark)
+        browser.evaluate("scrollTo(0, 0); new Promise((done) => setTimeout(done, 1500))")
+        browser.screenshot(folder / name)
+        assert (folder / name).stat().st_size > 20_000

@@ -21,6 +21,9 @@ def demo(
     ] = None,
     readings: Annotated[int, typer.Option(min=2, help="Before the outage.")] = 6,
     outage: Annotated[float, typer.Option(min=1, help="Seconds without a broker.")] = 6.0,
+    page: Annotated[
+        bool, typer.Option("--page", help="Show it on a page in the browser, too, and end there.")
+    ] = False,
     picture: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Show a node live through an outage of its broker, and count what arrives.
@@ -37,5 +40,6 @@ def demo(
         readings=readings,
         outage_s=outage,
         picture=picture,
+        page=page,
     )
     raise typer.Exit(demo_command(options))

@@ -5,8 +5,9 @@ import sys
 import tempfile
 import threading
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from fieldpost.mqtt.client import Connection
 from fieldpost.node_process import HEAP_KIB, Interpreter, NodeProcess
 from fieldpost.programs import signals_end_it
 from fieldpost.result import result
+from fieldpost.serve.run import Page, Wish, page
+from fieldpost.store.address import parse as parse_store
 
 _CLIENT_ID = "fieldpost-demo"
 _FIRST_READING_S = 20.0
@@ -33,7 +36,8 @@ _SECRETS = {"wifi": [{"ssid": "desk", "password": "no-password"}]}
 
 @dataclass(frozen=True)
 class Options:
-    """What the user may choose. `picture`: write the last screen there, as SVG."""
+    """What the user may choose. `picture`: write the last screen there, as SVG. `page`: show it
+    in a browser, too, and run on for that."""
 
     keep: bool = False
     as_json: bool = False
@@ -42,6 +46,7 @@ class Options:
     readings: int = 6
     outage_s: float = 6.0
     picture: Path | None = None
+    page: bool = False
 
 
 def demo_command(options: Options) -> int:
@@ -51,19 +56,35 @@ def demo_command(options: Options) -> int:
         signals_end_it(),
         tempfile.TemporaryDirectory(prefix="fieldpost-node-") as folder,
         Broker(options.using, subscriber=(_CLIENT_ID, f"{TOPIC}/#")) as broker,
+        ExitStack() as stack,
     ):
-        return _Demo(options, broker, Path(folder)).run()
+        shown = _page(broker, stack) if options.page else None
+        return _Demo(options, broker, Path(folder), shown).run()
+
+
+def _page(broker: Broker, stack: ExitStack) -> Page:
+    """On a store that is gone afterwards."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fieldpost-page-"))
+    wish = Wish(store=parse_store(f"sqlite:///{folder}/readings.db"), is_loopback=True)
+    return stack.enter_context(page(wish, lambda _text: None, broker))
 
 
 class _Demo:
     """The parts, and the script that they follow."""
 
-    def __init__(self, options: Options, broker: Broker, folder: Path) -> None:
+    def __init__(self, options: Options, broker: Broker, folder: Path, shown: Page | None) -> None:
         self._options = options
         self._broker = broker
+        self._page = shown
+        relay = shown and shown.bench.relay
+        # The page's own collector goes on seeing the broker: there the way to it is cut.
+        self._break = (lambda: relay.be("away")) if relay else broker.stop
+        self._mend = (lambda: relay.be("none")) if relay else broker.start
+        self._steps = _STEPS_ON_PAGE if relay else _STEPS
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._node = NodeProcess(folder, self._on_line, options.interpreter)
-        self._node.write_files(_configuration(broker.port), _SECRETS)
+        port = relay.port if relay else broker.port
+        self._node.write_files(_configuration(port), _SECRETS)
         self._connected = threading.Event()
         # With a session that the broker keeps: no reading slips through while we reconnect.
         self._subscriber = Connection(
@@ -128,8 +149,8 @@ class _Demo:
         state.broker_up = True
         with self._nothing_passes():
             self._connected.clear()
-            self._broker.start()
-            self._settle(self._connected.is_set)
+            self._mend()
+            self._settle(lambda: self._page is not None or self._connected.is_set())
         self._until(
             lambda: state.taken_in_outage <= arrived.keys() and state.status == "online",
             _CATCH_UP_S,
@@ -143,10 +164,16 @@ class _Demo:
             "readings stopped after the outage",
         )
         self._step(5)
-        if options.keep:
+        if self._page:
+            state.headline = f"On the page until Ctrl-C: {self._page.url}"
+            state.note = "There you take the broker away yourself."
+            self._view.step()
+            if sys.stdout.isatty() and not options.as_json:
+                webbrowser.open(self._page.url)
+        elif options.keep:
             state.headline = "Running on until Ctrl-C"
             state.note = f"Look yourself: fieldpost listen '{TOPIC}/#' --broker {state.broker_url}"
-        while options.keep:
+        while options.keep or self._page:
             self._pump(_TICK_S)
             self._check_node()
 
@@ -155,7 +182,7 @@ class _Demo:
         self._step(2)
         with self._nothing_passes():
             self._settle(lambda: not state.account.waiting)
-            self._broker.stop()
+            self._break()
         self._pump(0)
         state.broker_up = False
         end = time.monotonic() + self._options.outage_s
@@ -200,7 +227,7 @@ class _Demo:
 
     def _step(self, number: int) -> None:
         self._state.step = number
-        self._state.headline = _STEPS[number - 1].format(name=self._broker.name.split()[0])
+        self._state.headline = self._steps[number - 1].format(name=self._broker.name.split()[0])
         self._view.step()
 
     # Events -------------------------------------------------------------------------------------
@@ -282,6 +309,7 @@ class _Demo:
             "delivery": state.health.get("delivery"),
             # What the node said last, if that may explain anything.
             "console": list(state.console)[-20:] if problems else [],
+            **({"page": self._page.url} if self._page else {}),
             "seconds": round(time.monotonic() - self._started, 1),
         }
 
@@ -292,6 +320,12 @@ _STEPS = (
     "{name} is back: what waited arrives, in order",
     "Life goes on",
     "The account",
+)
+_STEPS_ON_PAGE = (
+    _STEPS[0],
+    "The way to {name} is cut: the node samples on and keeps it all",
+    "It is free again: what waited arrives, in order",
+    *_STEPS[3:],
 )
 
 

@@ -97,8 +97,9 @@ def serve_command(wish: Wish) -> None:
 
 
 @contextmanager
-def page(wish: Wish, tell: Callable[[str], None]) -> Iterator[Page]:
-    """It runs within the block. tell: given sentences for the user."""
+def page(wish: Wish, tell: Callable[[str], None], own: Broker | None = None) -> Iterator[Page]:
+    """It runs within the block. tell: given sentences for the user. own: a broker of ours that
+    runs already."""
     if wish.store.kind != "sqlite" or wish.store.file is None:
         raise Usage("the page reads a store in SQLite: sqlite:///readings.db")
     token = _token(wish)
@@ -106,7 +107,7 @@ def page(wish: Wish, tell: Callable[[str], None]) -> Iterator[Page]:
         listening = _listen(wish, stack)
         store = open_store(wish.store)
         stack.callback(store.close)
-        address, bench = _bench(wish, stack)
+        address, bench = _bench(wish, own, stack)
         journal = Journal()
         engine = sqlite.engine(wish.store.file, writes=False)
         overview = Overview(engine)
@@ -224,12 +225,12 @@ def _listen(wish: Wish, stack: ExitStack) -> socket.socket:
     raise PortTaken(f"the page can't listen on {wish.host}, port {ports[-1]}: {last.strerror}")
 
 
-def _bench(wish: Wish, stack: ExitStack) -> tuple[BrokerAddress, Bench]:
+def _bench(wish: Wish, own: Broker | None, stack: ExitStack) -> tuple[BrokerAddress, Bench]:
     if wish.broker is not None:
         address = mqtt_url.parse(wish.broker, wish.files)
         lines = (("Run a node on this machine", f"fieldpost run --broker {address}"),)
         return address, Bench(f"the broker at {address}", lines)
-    broker = stack.enter_context(Broker(wish.using))
+    broker = own or stack.enter_context(Broker(wish.using))
     host = HOST if wish.is_loopback else EVERYWHERE
     relay = Relay(broker.port, host, _broker_port(wish, host))
     try:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psutil
 import pytest
 
@@ -250,3 +251,27 @@ def test_a_node_that_does_wrong_fails_the_demonstration(
         assert told in " ".join(summary["problems"])
         assert (summary["lost"] > 0) is (fault in ("loses", "dies"))
         assert summary["console"], "the node's last words are there to explain it"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("using", [PROGRAM, "amqtt"])
+def test_it_ends_on_the_page_which_has_every_reading(using: str, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command("--page", "--using", using, *SHORT),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(tmp_path),
+    )
+    assert process.stdout
+    try:
+        line = next(line for line in process.stdout if "On the page until Ctrl-C" in line)
+        url = line.split()[-1]
+        answer = httpx2.get(f"{url}api/nodes", trust_env=False)
+        (node,) = answer.json()["nodes"]
+        assert node["name"] == "demo" and node["missing"] == 0 and node["readings"] >= 6
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    finally:
+        process.kill()
+    assert process.wait() == 0, rest
+    assert "lost 0, duplicated 0" in rest

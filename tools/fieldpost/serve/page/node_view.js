@@ -47,7 +47,7 @@ export function nodeView(main, name, signal) {
       fact("Missing", one.missing ? h("strong", { class: "lacks" }, number(one.missing)) : "none",
         one.dropped ? `it dropped ${number(one.dropped)} by itself` : `of ${counted(one.readings, "reading")}`),
       fact("Version", one.firmware || "not reported", one.board),
-      fact("Up since", one.uptime_s === null ? "not reported" : duration(one.uptime_s), counted(one.boots, "boot")));
+      fact("Up for", one.uptime_s === null ? "not reported" : duration(one.uptime_s), counted(one.boots, "boot")));
     if (!range) {
       range = new Range(fittingSpan(one.interval_s));
       if (one.last && one.state === "offline") {
