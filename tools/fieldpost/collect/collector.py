@@ -38,7 +38,8 @@ class TakesReceipts(Protocol):
 class Storing:
     """Takes what is in `intake`, stores it in batches, and then has it acknowledged.
 
-    tell: given each sentence for the user. `written`: counts of all. `is_away`: whether the store
+    tell: given each sentence for the user; tell_of_many: of a message, of which there can be as
+    many as somebody likes to send. `written`: counts of all. `is_away`: whether the store
     did not take the last batch. `commit_s`: what the last commit took. `on_commit`: told of each.
     """
 
@@ -49,12 +50,14 @@ class Storing:
         intake: Intake,
         reader: Reader,
         tell: Callable[[str], None],
+        tell_of_many: Callable[[str], None],
     ) -> None:
         self._store = store
         self._session = session
         self._intake = intake
         self._reader = reader
         self._tell = tell
+        self._tell_of_many = tell_of_many
         self.on_commit: Callable[[Written, float], None] = lambda _written, _took_s: None
         self._stop = threading.Event()
         self.written = Written()
@@ -103,9 +106,9 @@ class Storing:
     def _count(self, rows: Sequence[Row], written: Written) -> None:
         for row in rows:
             if isinstance(row, Rejected):
-                self._tell(f"rejected: {row.topic}: {row.why}")
+                self._tell_of_many(f"rejected: {row.topic}: {row.why}")
         for sentence in written.told:
-            self._tell(sentence)
+            self._tell_of_many(sentence)
         written.told.clear()
         self.written.add(written)
         self.on_commit(written, self.commit_s)

@@ -45,6 +45,14 @@ def collect(
         int | None, typer.Option(min=1, help="End after so many new readings.")
     ] = None,
     timeout: Annotated[float | None, typer.Option(min=0.1, help="End after seconds.")] = None,
+    forget: Annotated[
+        bool,
+        typer.Option(
+            "--forget",
+            help="Store nothing: have the broker forget our session, and what it keeps for us, as "
+            "of a collector that will not come back.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     broker: BrokerOption = DEFAULT_URL,
     ca: CaOption = None,
@@ -57,7 +65,7 @@ def collect(
     docs/collect.md describes the tables, and what the broker must be set to.
     """
     from fieldpost.collect.metrics import Metrics
-    from fieldpost.collect.run import Wish
+    from fieldpost.collect.run import Wish, forget_session
     from fieldpost.collect.run import collect as run_it
     from fieldpost.collect.told import Told
     from fieldpost.mqtt.client import check_topic
@@ -76,6 +84,11 @@ def collect(
         timeout_s=timeout,
         keep_s=None if keep is None else age_s(keep),
     )
+    if forget:
+        forget_session(wish)
+        told_of = {"broker": str(wish.broker), "client_id": wish.session_id}
+        typer.echo(result(told_of) if as_json else f"{wish.session_id} is forgotten")
+        return
     answering = Metrics(metrics) if metrics else None
     with Told(as_json) as told:
         account = run_it(wish, told, answering)

@@ -18,6 +18,7 @@ from fieldpost.collect.message import Reader
 from fieldpost.collect.metrics import Metrics
 from fieldpost.collect.session import Session
 from fieldpost.collect.told import Told
+from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.store.address import StoreAddress
 from fieldpost.store.opened import Store, open_store
@@ -87,10 +88,18 @@ def collect(wish: Wish, told: Told, metrics: Metrics | None = None) -> dict[str,
         store.close()
 
 
+def forget_session(wish: Wish) -> None:
+    """Have the broker forget the session, and what it keeps in it. Raises CommandError if it does
+    not let us in."""
+    last = Connection(wish.broker, client_id=wish.session_id, retry_s=None)
+    last.open()
+    last.close()
+
+
 def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -> dict[str, Any]:
     intake, reader = Intake(), Reader(wish.base)
     session = Session(wish.broker, wish.session_id, reader.topics(), intake, told.say)
-    storing = Storing(store, session, intake, reader, told.say)
+    storing = Storing(store, session, intake, reader, told.say, told.say_of_many)
     running = Running(wish, store, intake, session, storing)
     with _signals() as end, ExitStack() as ends:
         if metrics:

@@ -13,11 +13,13 @@ import random
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from paho.mqtt import MQTTException
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -53,6 +55,8 @@ _GOODBYE_S = 2.0
 _SHORT_S = 5.0
 _SHORT_TIMES = 5
 _TAKEN_OVER = 142
+# A packet that ends too early, a code that there is not, bytes that are no text.
+_SENSELESS = (ValueError, LookupError, TypeError, AssertionError, struct.error, MQTTException)
 
 
 class TakenOver(CommandError):
@@ -118,7 +122,7 @@ class Session:
         retry_s = _RETRY_FIRST_S
         while not self._stop.is_set():
             if self.is_connected or self._client.socket() is not None:
-                self._turn(_TURN_S)
+                self._careful_turn()
                 if self.is_connected and time.monotonic() - self._since > _SHORT_S:
                     retry_s = _RETRY_FIRST_S
                 continue
@@ -221,7 +225,10 @@ class Session:
                 break
             if is_5 and self._answer is None and time.monotonic() - begin > _ANSWER_5_S:
                 raise _Unsupported
-            self._turn(0.1)
+            try:
+                self._turn(0.1)
+            except _SENSELESS:
+                self._client._sock_close()
         if self._denied:
             raise self._denied
         answer = self._answer
@@ -253,6 +260,16 @@ class Session:
             self._dial()
         except (OSError, CommandError):
             self._client._sock_close()
+
+    def _careful_turn(self) -> None:
+        """What the broker sends may make no sense, and paho then raises whatever comes of it."""
+        try:
+            self._turn(_TURN_S)
+        except _SENSELESS as error:
+            self._tell(f"the broker sent what makes no sense ({type(error).__name__})")
+            self._client._sock_close()
+            self.is_connected = False
+            self._asked.clear()
 
     def _turn(self, timeout_s: float) -> None:
         """What there is to do at the socket, waiting at most so long for it."""

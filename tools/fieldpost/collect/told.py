@@ -51,7 +51,12 @@ class Told:
             self._live.stop()
 
     def say(self, text: str) -> None:
-        """A sentence; of many in a minute some are only counted."""
+        """A sentence about the collector."""
+        with self._lock:
+            self._print(text)
+
+    def say_of_many(self, text: str) -> None:
+        """A sentence about a message; of many in a minute some are only counted."""
         with self._lock:
             now = self._now()
             full = len(self._recent) == _IN_A_MINUTE
@@ -60,7 +65,7 @@ class Told:
                 return
             self._recent.append(now)
             if self._left_out:
-                self._print(f"{self._left_out} more sentences of the last minute are left out")
+                self._print(f"{self._left_out} more of this kind were not told")
                 self._left_out = 0
             self._print(text)
 

@@ -5,10 +5,10 @@ has it in columns, as people and Grafana query it. It is made anew when a name a
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from fieldpost.store.rows import Reading
@@ -86,6 +86,14 @@ def remake_view(connection: Connection) -> None:
     connection.exec_driver_sql(f"{begin} SELECT {', '.join(listed)} FROM readings")
 
 
+def has_all(connection: Connection) -> bool:
+    """Whether the view is there, with a column for each name that is to have one."""
+    if VIEW not in inspect(connection).get_view_names():
+        return False
+    there = {one["name"] for one in inspect(connection).get_columns(VIEW)}
+    return all(one.name in there for one in columns(connection))
+
+
 def _on_sqlite(column: Column) -> str:
     return f'json_extract(fields, \'$."{column.name}"\') AS "{column.name}"'
 
@@ -112,8 +120,3 @@ def _insert(connection: Connection, name: str, kind: str, received: float) -> No
         .values(name=name, kind=kind, first_received=received)
         .on_conflict_do_nothing()
     )
-
-
-def names_of(given: Iterable[Column]) -> list[str]:
-    """As one types them."""
-    return [column.name for column in given]

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 
 from fieldpost.store import postgresql, schema, sqlite, tables
 from fieldpost.store.address import StoreAddress
-from fieldpost.store.columns import Names, remake_view
+from fieldpost.store.columns import VIEW, Names, has_all, remake_view
 from fieldpost.store.errors import StoreAway, StoreUnfit
 from fieldpost.store.events import EventWriter
 from fieldpost.store.rows import Event, Key, Reading, Rejected, Row, Written
@@ -69,17 +69,19 @@ class Store:
             written.add(self._events(connection, [row for row in rows if isinstance(row, Event)]))
             self._rejected(connection, [row for row in rows if isinstance(row, Rejected)], written)
         self._events.committed()
-        if self._names.committed():
-            self._remake_view()
+        if self._names.committed() and (problem := self._remake_view()):
+            written.told.append(problem)
         return written
 
-    def _remake_view(self) -> None:
-        """No reading depends on it, so one that can't be made keeps none from being stored."""
+    def _remake_view(self) -> str | None:
+        """No reading depends on it, so one that can't be made keeps none from being stored: it is
+        told, and tried again with the next name or at the next start."""
         try:
             with self.engine.begin() as connection:
                 remake_view(connection)
-        except SQLAlchemyError:
-            pass  # The next command that asks the view makes it anew, and says what is wrong.
+        except SQLAlchemyError as error:
+            return f"the view {VIEW} can't be made anew: {_away(self.shown, error)}"
+        return None
 
     def _conflicts(
         self, connection: Connection, given: Sequence[Reading], written: Written
@@ -137,8 +139,8 @@ def open_store(address: StoreAddress) -> Store:
         else:
             engine, insert = postgresql.engine(address.url), postgresql.insert
         before = schema.bring_up_to_date(engine, str(address))
-        if before < len(schema.STEPS):
-            with engine.begin() as connection:
+        with engine.begin() as connection:
+            if before < len(schema.STEPS) or not has_all(connection):
                 remake_view(connection)
     except SQLAlchemyError as error:
         raise _away(str(address), error) from None

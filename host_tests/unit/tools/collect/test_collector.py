@@ -44,7 +44,9 @@ class FakeSession:
 
 
 def storing(store: FakeStore, intake: Intake, told: list[str]) -> Storing:
-    return Storing(store, FakeSession(store.log), intake, Reader("fieldpost"), told.append)
+    return Storing(
+        store, FakeSession(store.log), intake, Reader("fieldpost"), told.append, told.append
+    )
 
 
 def test_the_commit_comes_before_the_acknowledgement_and_both_are_in_order() -> None:

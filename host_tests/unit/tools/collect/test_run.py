@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +22,7 @@ from rigs.stores import rows
 
 from fieldpost.collect import run
 from fieldpost.collect.intake import Intake
-from fieldpost.collect.run import Wish, collect
+from fieldpost.collect.run import Wish, collect, forget_session
 from fieldpost.collect.session import Session
 from fieldpost.collect.told import Told
 from fieldpost.errors import CommandError
@@ -101,6 +105,66 @@ def test_all_kinds_of_messages_go_where_they_belong(broker: Broker, tmp_path: Pa
     assert (account["stored"], account["events"], account["rejected"]) == (1, 2, 1)
     with stored(one) as store:
         assert rows(store, "SELECT kind FROM events ORDER BY kind") == [("status",), ("update",)]
+
+
+def test_a_clock_that_is_set_costs_nothing(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = "stepped"
+    steps = itertools.cycle([1.8e9, 0.0, 4.0e9, -5.0, 1.7e9])
+    monkeypatch.setattr(run, "Session", functools.partial(Session, now=lambda: next(steps)))
+    publish(broker, (f"{base}/n/telemetry", reading(0)), retain=True)
+    feed = threading.Timer(
+        0.3, publish, [broker, *((f"{base}/n/telemetry", reading(seq)) for seq in range(20))]
+    )
+    feed.start()
+    account = collected(wish(broker, tmp_path, base=base, count=20, timeout_s=20))
+    feed.join()
+    assert (account["stored"], account["conflicts"], account["rejected"]) == (20, 0, 0)
+
+
+def test_a_session_that_is_not_wanted_any_more_is_forgotten(tmp_path: Path) -> None:
+    need_mosquitto("amqtt keeps nothing for a client without a login")
+    with Broker("mosquitto") as broker:
+        one = wish(broker, tmp_path, timeout_s=0.1)
+        collected(one)
+        forget_session(one)
+        publish(broker, ("fieldpost/n/telemetry", reading(0)))
+        assert collected(wish(broker, tmp_path, timeout_s=0.5))["stored"] == 0
+
+
+def test_a_broker_that_sends_nonsense_is_dialled_again() -> None:
+    """An acknowledgement of a subscription that ends too early."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        intake, told = Intake(), []
+        address = parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
+        session = Session(address, "mine", ["t/x"], intake, told.append)
+        served = threading.Thread(target=_senseless, args=(server, 2), daemon=True)
+        served.start()
+        session.open()
+        thread = threading.Thread(target=session.run, daemon=True)
+        thread.start()
+        served.join(20)
+        session.stop()
+        thread.join(5)
+        session.close()
+        assert not served.is_alive() and not thread.is_alive()
+    assert sum("connected to" in one for one in told) == 2, told
+
+
+def _senseless(server: socket.socket, times: int) -> None:
+    """CONNACK and SUBACK as they should be, and then a SUBACK without its number."""
+    for _ in range(times):
+        one, _ = server.accept()
+        with one:
+            one.settimeout(5)
+            one.recv(1000)
+            one.sendall(b"\x20\x03\x00\x00\x00")
+            packet_id = one.recv(1000)[2:4]
+            one.sendall(b"\x90\x04" + packet_id + b"\x00\x01")
+            time.sleep(0.3)
+            one.sendall(b"\x90\x00")
+            time.sleep(0.3)
 
 
 def test_its_id_is_the_same_for_the_same_store_and_another_for_another(tmp_path: Path) -> None:
