@@ -8,9 +8,9 @@ flash.
 from micropython import const
 
 from firmware import files as _files
+from firmware.update import place
 from firmware.update.fetch import Fetch
-from firmware.update.offer import about, manifest_of, parts
-from firmware.update.record import OFFER, clear, is_known, judge, mark
+from firmware.update.record import OFFER, is_known, mark
 
 # What a node that sleeps stays awake at least, once it fetches.
 _AWAKE_MS = const(30000)
@@ -59,12 +59,12 @@ class Agent:
 
             yield from leftovers.see_to(door)
             leftovers = None
-            door.forget(("leftovers",))
+            place.forget("leftovers", "verdict")
         if OFFER in door.left:
             self._next = _files.read(OFFER, door.files)
             if not self._next or mark(self._next) != record.get("taken"):
                 self._next = record["taken"] = None
-                clear(door.files)
+                _files.discard(OFFER, door.files)
         while not door.rests:
             if not record.get("told"):
                 yield from self._tell()
@@ -85,22 +85,26 @@ class Agent:
         is_taken, dropped = take(self._door, offer, self._target)
         if dropped:
             self._target = None
-        self._door.forget(("check", "signature"))
+        place.forget("check", "signature", "verdict")
         return is_taken
 
     # Through to the switch ----------------------------------------------------------------------
 
     def _see_through(self):
+        from firmware.update import offer as form
+
         door = self._door
         offer, self._next = self._next, None
-        attempt, _, text = parts(offer)
-        manifest = manifest_of(text)
+        attempt, _, text = form.parts(offer)
+        manifest = form.manifest_of(text)
         self._mark = mark(offer)
-        self._about = about(manifest, attempt)
-        offer = text = None
+        self._about = form.about(manifest, attempt)
+        form = offer = text = None  # Their memory is for pieces.
+        place.forget("offer")
         door.log("update: fetching %s, %d bytes" % (manifest["version"], manifest["size"]))
         self._target = target = door.target(manifest)
-        self._fetch = Fetch(target, door.session, door.topic, manifest["sha256"], door.clock)
+        manifest = None
+        self._fetch = Fetch(target, door.session, door.topic, self._about["sha"], door.clock)
         why = None
         try:
             for copies in (True, False):
@@ -117,7 +121,7 @@ class Agent:
                         # One trial at a time: settings that strand the node would be blamed on it.
                         while self._is_tried() or not self._node.may_restart():
                             yield False
-                        self._switch(manifest)
+                        self._switch()
                         return
                     why = "what came is not what was signed"
                 except OSError as error:
@@ -127,9 +131,9 @@ class Agent:
                 door.log("update: " + why)
                 self._fetch.error = None
                 target.drop()
-            judge(door.record, self._mark, "failed", self._about, why)
-            door.save()
-            clear(door.files)
+            from firmware.update import verdict
+
+            verdict.failed(door, self._mark, self._about, why)
         finally:
             target.close()
             self._fetch = self._target = None
@@ -215,26 +219,16 @@ class Agent:
         return trial and trial.is_open
 
     def _cancel(self, why):
-        door = self._door
-        door.log("update: not fetched: " + why)
-        self._target.drop()
-        clear(door.files)
-        door.record["taken"] = None
-        door.record["last"] = {"state": "idle"}
-        door.record["told"] = False
-        door.save()
+        from firmware.update import verdict
 
-    def _switch(self, manifest):
-        """The next start tries it: this one ends here."""
-        door, node = self._door, self._node
-        note = {"mark": self._mark, "offer": self._about, "starts": 0}
-        for name in ("version", "counter"):
-            note[name] = manifest[name]
-        self._target.switch(note)
+        verdict.withdrawn(self._door, self._target, why)
+
+    def _switch(self):
+        from firmware.update import verdict
+
+        verdict.tried(self._door, self._target, self._mark, self._about)
         self._publish({"state": "trial", "offer": self._about})
-        door.log("update: %s is tried from the next start on" % manifest["version"])
-        door.rests = True
-        node.restart()
+        self._node.restart()
 
     # What is told -------------------------------------------------------------------------------
 
@@ -266,3 +260,5 @@ class Agent:
         door = self._door
         progress = (target.have, target.size) if target else None
         door.session.publish(door.topic, report(last, door.record, door.board, progress), True, 1)
+        report = None
+        place.forget("report")

@@ -6,9 +6,10 @@ from micropython import const
 
 from firmware import files as _files
 from firmware.update.offer import about, manifest_of, parts
-from firmware.update.record import FOLDER, OFFER, clear, counter_of, judge, mark
+from firmware.update.record import FOLDER, OFFER, counter_of, mark
 from firmware.update.report import board_of
 from firmware.update.signature import is_signed
+from firmware.update.verdict import clear, judge
 
 _FORMAT = const(1)
 _UNSIGNED = "none of this node's keys signed it"

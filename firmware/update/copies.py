@@ -6,6 +6,20 @@ tools/fieldpost/deploy/pack.py describes a head.
 from array import array
 from binascii import crc32
 
+from firmware.update.place import head_of
+
+
+def plan(files, path, running, size, none):
+    """What `planned` gives, by the pack at `path`, which will have `size` bytes, and the `running`
+    one (None: nothing is to be copied); None as long as the head is not whole."""
+    new = head_of(path, files)
+    if not new:
+        return array("i")  # It is no pack: the end will show what it is.
+    if len(new) < 12 + 16 * int.from_bytes(new[4:8], "little"):
+        return array("i") if files.stat(path)[6] >= size else None
+    old = head_of(running, files) if running else b""
+    return planned(new, old, size, files.stat(running)[6] if running else 0, none)
+
 
 def planned(new, old, size, old_size, none):
     """An array of pairs: where a stretch of the new pack ends, and how far from it the same bytes

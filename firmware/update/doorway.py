@@ -3,7 +3,6 @@
 A node has this if it has keys (`update.keys`).
 """
 
-import sys
 from binascii import crc32
 
 from firmware import files as _files
@@ -21,7 +20,7 @@ from firmware.update.record import (
 )
 
 # What is forgotten once it has done its work: the node needs its memory.
-_LOADED = ("agent", "fetch", "leftovers", "offer", "pack_target", "image_target")
+_LOADED = ("agent", "fetch", "leftovers", "offer", "pack_target", "image_target", "verdict")
 
 
 class Doorway:
@@ -105,7 +104,7 @@ class Doorway:
             if again is None:
                 self._agent = None
                 self.left = [OFFER] if _files.exists(OFFER, self.files) else []
-                self.forget(_LOADED)
+                place.forget(*_LOADED)
         return bool(again)
 
     def leave(self):
@@ -157,12 +156,3 @@ class Doorway:
         """Whether something is to be found out before any offer."""
         left = self.left
         return FAILED in left or TRIAL in left or self.record.get("head") != self.head
-
-    def forget(self, names):
-        """Give the memory of these modules of the package back."""
-        if sys.implementation.name != "micropython":
-            return
-        package = sys.modules["firmware.update"]
-        for name in names:
-            if sys.modules.pop("firmware.update." + name, None):
-                delattr(package, name)

@@ -15,19 +15,19 @@ _PATIENCE_MS = const(10000)
 
 
 class Fetch:
-    """target: firmware/update/pack_target.py. topic: of the node's updates. sha: hex of what is
-    fetched.
+    """target: firmware/update/pack_target.py. topic: of the node's updates. name: 16 hex digits,
+    what the SHA-256 of what is fetched begins with.
 
     `silent`: times in a row that nothing came for ten seconds. `is_answered`: a piece has come on
     this connection. `error`: the OSError of a flash that refuses.
     """
 
-    def __init__(self, target, session, topic, sha, clock):
+    def __init__(self, target, session, topic, name, clock):
         self._target = target
         self._session = session
         self._topic = topic
-        self._name = sha[:16]
-        self._key = bytes.fromhex(self._name)
+        self._name = name
+        self._key = bytes.fromhex(name)
         self._clock = clock
         self._expected = []
         self._since_ms = 0

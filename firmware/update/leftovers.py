@@ -5,7 +5,8 @@ from hashlib import sha256
 from firmware import VERSION
 from firmware import files as _files
 from firmware.update import place
-from firmware.update.record import FAILED, FOLDER, TRIAL, clear, judge, read
+from firmware.update.record import FAILED, FOLDER, TRIAL, read
+from firmware.update.verdict import clear, judge
 
 
 def see_to(door):

@@ -4,25 +4,21 @@ What the running pack has of the new one is copied, module by module, so that li
 Nothing here is believed: the SHA-256 of the whole, read back from flash, decides.
 """
 
-from array import array
 from hashlib import sha256
 
 from micropython import const
 
 from firmware import files as _files
-from firmware.update.place import head_of
+from firmware.update.place import forget
 from firmware.update.record import FOLDER, TRIAL, write
 
-_BLOCK = const(1024)
+_BLOCK = const(512)
 # Copied or read back in one step; a sector of flash.
-_STEP_BLOCKS = const(4)
+_STEP_BLOCKS = const(8)
 # Written between two syncs: what a power cut costs at most.
 _SYNC_BYTES = const(8192)
 _NEW = const(-0x40000000)  # in place of a distance: these bytes are not in the running pack
 _START_BYTES = const(8)
-# For what littlefs needs to rename at all, and for small files of the node.
-_SPARE_BYTES = const(6 * 4096)
-_SEGMENT_BYTES = const(4096)
 
 
 class PackTarget:
@@ -53,17 +49,12 @@ class PackTarget:
         to, of `outbox_kib`."""
         if not self._running:
             return "the firmware does not run from a pack: deploy it by cable first"
-        stat = self._files.statvfs("/")
-        try:
-            segments = len(self._files.listdir("outbox"))
-        except OSError:
-            segments = 0
-        grows = max(outbox_kib * 1024 - segments * _SEGMENT_BYTES, 0)
-        free = max(stat[0] * stat[3] - grows - _SPARE_BYTES, 0)
-        lacks = self.size - min(self._size(), self.size)
-        if free < lacks:
-            return "it needs %d bytes of flash, and %d are free beside the outbox" % (lacks, free)
-        return None
+        from firmware.update.room import lack
+
+        size = self.size - min(self._size(), self.size)
+        found = lack(self._files, size, outbox_kib)
+        forget("room")
+        return found
 
     def begin(self):
         """Go on with what is there. OSError if flash refuses."""
@@ -81,6 +72,9 @@ class PackTarget:
         """Copy a step's worth from the running pack, if the next bytes are there; True if so."""
         end, distance = self._stretch()
         if distance == _NEW or self.have == self.size:
+            if self._source:
+                self._source.close()
+            self._source = self._block = None  # Their memory is for pieces.
             return False
         block = self._buffer()
         if not self._source:
@@ -171,16 +165,10 @@ class PackTarget:
             return False
         if self._file:
             self._file.flush()
-        new = head_of(self._path, self._files)
-        if not new:
-            self._plan = array("i")  # It is no pack: the end will show what it is.
-            return True
-        count = int.from_bytes(new[4:8], "little")
-        if len(new) < 12 + 16 * count:
-            return self.have >= self.size
-        old = head_of(self._running, self._files) if self.copies else b""
-        from firmware.update.copies import planned
+        from firmware.update.copies import plan
 
-        running_size = self._files.stat(self._running)[6]
-        self._plan = planned(new, old, self.size, running_size, _NEW)
-        return True
+        running = self._running if self.copies else None
+        self._plan = plan(self._files, self._path, running, self.size, _NEW)
+        plan = None
+        forget("copies")
+        return self._plan is not None

@@ -1,4 +1,4 @@
-"""Which pack the firmware runs from: what boot.py has mounted, by lib/module_pack.py."""
+"""Which pack the firmware runs from, as boot.py has mounted it; which modules it lets go of."""
 
 import sys
 
@@ -36,3 +36,11 @@ def head_of(path, files):
             return start + file.read(16 * count + 4)
     except OSError:
         return b""
+
+
+def forget(*names):
+    """Give the memory of these modules of the package back: the node needs it."""
+    if sys.implementation.name == "micropython":
+        for name in names:
+            if sys.modules.pop("firmware.update." + name, None):
+                delattr(sys.modules["firmware.update"], name)

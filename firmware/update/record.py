@@ -20,8 +20,6 @@
 import json
 from hashlib import sha256
 
-from micropython import const
-
 from firmware import files as _files
 
 RECORD = "update.json"
@@ -30,9 +28,6 @@ OFFER = FOLDER + "offer"
 TRIAL = FOLDER + "trial"
 FAILED = FOLDER + "failed"
 PACK = "firmware.pack"
-_DONE_MAX = const(8)
-# Hex digits of a SHA-256 that name what is staged there.
-_NAME_LENGTH = const(16)
 
 
 def read(path, files):
@@ -62,30 +57,3 @@ def mark(offer):
 def is_known(record, name):
     """Whether the offer with the mark `name` was judged, or is the one that is fetched."""
     return name in record.get("done", ()) or name in (record.get("taken"), record.get("unsigned"))
-
-
-def judge(record, name, state, about, error=None, is_genuine=True):
-    """Note in `record` what became of the offer with the mark `name`; about: of it, to be told."""
-    if is_genuine:
-        done = [one for one in record.get("done", ()) if one != name]
-        record["done"] = done[1 - _DONE_MAX :] + [name]
-    else:
-        # Whoever may publish could have as many of these as would push the others out.
-        record["unsigned"] = name
-    record["last"] = last = {"state": state, "offer": about}
-    if error:
-        last["error"] = error
-    record["told"] = False
-
-
-def clear(files, but=None):
-    """Remove what was staged, but for the file of that name; without one, the offer with it."""
-    if not but:
-        _files.discard(OFFER, files)
-    try:
-        names = files.listdir(FOLDER[:-1])
-    except OSError:
-        return
-    for name in names:
-        if len(name) == _NAME_LENGTH and name != but:
-            _files.discard(FOLDER + name, files)

@@ -9,17 +9,8 @@ from micropython import const
 
 from firmware import files as _files
 from firmware.update import place
-from firmware.update.record import (
-    FAILED,
-    FOLDER,
-    OFFER,
-    PACK,
-    TRIAL,
-    counter_of,
-    judge,
-    read,
-    write,
-)
+from firmware.update.record import FAILED, FOLDER, OFFER, PACK, TRIAL, counter_of, read, write
+from firmware.update.verdict import judge
 
 # Of a node that sleeps: wakes that had joined its network; and any, for without a network nothing
 # is proven, but a firmware that cannot join must come back as well.

@@ -34,12 +34,12 @@ _POWER_ON, _HARD, _WATCHDOG, _SLEPT = 1, 2, 3, 4
 _HUNG_S = 4.0
 
 
-def built(folder: Path, **changes: tuple[str, str]) -> Build:
-    """The firmware for MicroPython here. changes: of a module ("update__trial" for
+def built(folder: Path, platform: str = "linux", **changes: tuple[str, str]) -> Build:
+    """The firmware for MicroPython here, or on a board. changes: of a module ("update__trial" for
     firmware/update/trial.py), a text that stands in it and what stands there instead."""
     umqtt = find_umqtt(ROOT, None)
     if not changes:
-        return build("linux", ROOT, umqtt)
+        return build(platform, ROOT, umqtt)
     root = folder / f"checkout-{time.monotonic_ns()}"
     root.mkdir(parents=True)
     for name in ("firmware", "lib"):
@@ -51,7 +51,7 @@ def built(folder: Path, **changes: tuple[str, str]) -> Build:
         text = path.read_text()
         assert old in text, f"{old!r} is not in {path}"
         path.write_text(text.replace(old, new))
-    return build("linux", root, umqtt)
+    return build(platform, root, umqtt)
 
 
 def _tool(do: str, flash: Path, folder: Path) -> None:

@@ -1,0 +1,96 @@
+"""On the board: what an update takes of the heap above the node's own. Prints JSON lines.
+
+The heap is filled until `spare` bytes are left to the node; then an update is fetched up to its
+switch. `lowest` is the least that was free after a collection, of what was left, and at what.
+"""
+
+import gc
+import json
+import time
+
+
+def free():
+    gc.collect()
+    gc.collect()
+    return gc.mem_free()
+
+
+class Lowest:
+    """The least that was free, by what was being done."""
+
+    def __init__(self):
+        self.found = {}
+
+    def note(self, at):
+        left = free()
+        if left < self.found.get(at, left + 1):
+            self.found[at] = left
+
+
+def measure_update(spare):
+    """Of the node as it is configured on the board, with keys; whoever offers the release must
+    wait for the line "steady"."""
+    gc.threshold(32768)  # as firmware/app.py does
+    from firmware import app, compose, files
+    from firmware.board import Board
+    from firmware.clock import Clock
+
+    settings = app.read_settings()[0]
+    board = Board()
+    clock = Clock(board.time, board.clock_is_set())
+    stopped = []
+    board.restart = lambda: stopped.append(True)
+    node = app.build(board, clock, settings, lambda *_: None, files, board.feed)
+    door = node.uplink.updates
+    end_ms = time.ticks_add(time.ticks_ms(), 60000)
+
+    def run(until):
+        while not until():
+            if time.ticks_diff(end_ms, time.ticks_ms()) < 0:
+                raise OSError("nothing within 60 s")
+            due_ms = node.step()
+            if node.link.session.wire.is_open():
+                node.link.session.wire.wait(min(due_ms, 100))
+            else:
+                time.sleep_ms(min(due_ms, 20))
+
+    run(lambda: node.link.is_up and not node.outbox.depth and door.record.get("told"))
+    for _ in range(5):
+        node.step()
+    own = free()
+    ballast = []
+    while spare and free() > spare + 1100:
+        ballast.append(bytearray(1024))
+    lowest = Lowest()
+    print(json.dumps({"stage": "steady", "free": own, "left": free()}))
+    node.uplink.updates = Watched(door, lowest)
+    begin_ms = time.ticks_ms()
+    run(lambda: stopped)
+    ms = time.ticks_diff(time.ticks_ms(), begin_ms)
+    print(json.dumps({"stage": "switched", "ms": ms, "lowest": lowest.found}))
+    compose.stop(node)
+
+
+class Watched:
+    """The doorway, with the heap looked at before and after all that it does."""
+
+    def __init__(self, door, lowest):
+        self._door = door
+        self._lowest = lowest
+
+    def connect(self):
+        self._door.connect()
+
+    def leave(self):
+        self._door.leave()
+
+    def receive(self, topic, payload):
+        what = "offer" if topic.endswith(b"offer") else "piece"
+        self._lowest.note(what)
+        self._door.receive(topic, payload)
+        self._lowest.note(what + " taken in")
+
+    def step(self, node):
+        again = self._door.step(node)
+        self._lowest.note("step")
+        return again
