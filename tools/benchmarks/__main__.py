@@ -187,6 +187,8 @@ def _joined(runs: list[dict[str, Any]]) -> dict[str, Any]:
             if other.get(name) and not results.get(name):
                 results[name] = other[name]
                 results.setdefault("apart", []).append(name)
+                if name == "phases":
+                    results[name]["run"] = f"{other['date']}, {other['versions']['Fieldpost']}"
                 if name == "namespaces":
                     results["not_run"].pop("real TCP all the way", None)
     results["targets"] = targets.judge(results)

@@ -63,7 +63,8 @@ def render(found: dict[str, Any]) -> str:
     """Its tables, as Markdown."""
     rows = found["wakes"]
     text = "### 7. Where a wake's time goes\n\n"
-    text += f"Images {', '.join(found.get('images', []))}. Milliseconds of the processor.\n\n"
+    text += f"Images {', '.join(found.get('images', []))}. Milliseconds of the processor."
+    text += f" A run by itself: {found['run']}.\n\n" if "run" in found else "\n\n"
     lines = []
     for board in _BOARDS:
         for kind in (DELIVERS, READS, EARLY):

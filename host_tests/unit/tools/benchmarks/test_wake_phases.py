@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import __main__ as command
 from benchmarks import plots, report_phases, targets, wake_phases
 from fieldpost.errors import CommandError
 
@@ -87,6 +88,29 @@ def test_a_wake_without_a_node_reads() -> None:
     assert row["wake"] == wake_phases.READS
     assert row["phases"]["reading"] == {"cpu_ms": 40, "waited_ms": 10, "radio_ms": 0}
     assert "node built" not in row["phases"]
+
+
+def test_a_wake_that_finds_its_settings_in_memory_reads_without_a_phase_for_them() -> None:
+    marks = [("main.py", 20_000, 0, 0), ("measure", 60_000, 0, 0), ("asleep", 100_000, 0, 0)]
+    wake = {"kind": "wake", "free": 1, "modules": [], "marks": marks}
+    (row,) = wake_phases.rows_of([wake], "Pico W", wake_phases.NOW)
+    taken = {name: phase["cpu_ms"] for name, phase in row["phases"].items()}
+    assert row["wake"] == wake_phases.READS
+    assert taken == {"boot.py": 20, "application loaded": 40, "reading": 40}
+
+
+def test_phases_of_another_run_say_which(tmp_path: Path) -> None:
+    versions = {"Fieldpost": "0123456789"}
+    whole = {"date": "2026-11-01", "quick": False, "versions": versions, "not_run": {}}
+    paths = [tmp_path / "whole.json", tmp_path / "phases.json"]
+    paths[0].write_text(json.dumps(whole))
+    paths[1].write_text(json.dumps({**whole, "date": "2026-11-02", "phases": _found()}))
+    made = tmp_path / "made.json"
+    given = [str(path) for path in paths]
+    assert command.main(["--render", *given, "--output", str(made)]) == 0
+    text = report_phases.render(json.loads(made.read_text())["phases"])
+    assert "A run by itself: 2026-11-02, 0123456789." in text
+    assert "by itself" not in report_phases.render(_found())
 
 
 def test_the_outbox_is_timed_where_modules_are() -> None:
