@@ -162,6 +162,13 @@ def test_what_a_stranger_says_stays_text(browser: Browser, bench: Served) -> Non
     told = {"boot": 1, "seq": 0, "ts": 1_795_800_000, MARKUP: 5, "t": MARKUP, "ok": 1.5}
     publish(bench, NAME, "telemetry", told)
     publish(bench, NAME, "telemetry", {**told, "seq": 3, "ts": 1_795_800_009})
+    # Numbers that nobody measures, and times that are none.
+    for seq, (value, ts) in enumerate(
+        ((1e308, 5), (-1e308, 2**62), (5e11, None), (1e-300, 2**33))
+    ):
+        publish(bench, NAME, "telemetry", {**told, "seq": 9 + seq, "ts": ts, "ok": value})
+    publish(bench, NAME, "telemetry", {**told, "seq": 20, "ts": 1_795_800_020, "ok": 2e11 + 0.5})
+    publish(bench, NAME, "telemetry", {**told, "seq": 21, "ts": 1_795_800_022, "ok": -1e308})
     publish(bench, NAME, "status", {"state": MARKUP, "more": MARKUP})
     health = dict.fromkeys(("firmware", "board", "crash", "reset", "sensor_errors"), MARKUP)
     publish(bench, NAME, "health", health)

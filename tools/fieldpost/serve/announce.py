@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from fieldpost.serve import history
 from fieldpost.serve.bench import Bench
 from fieldpost.serve.journal import Journal
@@ -34,7 +36,10 @@ class Announced:
     def write(self, rows: Sequence[Row]) -> Written:
         """As the store's own."""
         written = self._store.write(rows)
-        self._overview.note(rows)
+        try:
+            self._overview.note(rows)
+        except SQLAlchemyError:
+            pass  # They are stored. A node that could not be read is, when more comes of it.
         self._also(rows)
         for row in rows:
             if isinstance(row, Event):
@@ -72,7 +77,10 @@ class Teller:
                 self._journal.add("bench", self._bench.told())
             names = self._overview.changed()
             for start in range(0, len(names), _AT_ONCE):
-                rows = self._overview.rows(names[start : start + _AT_ONCE])
+                try:
+                    rows = self._overview.rows(names[start : start + _AT_ONCE])
+                except SQLAlchemyError:
+                    continue  # What is new of them is told with what comes next.
                 self._journal.add("nodes", rows)
 
 

@@ -43,6 +43,8 @@ class Commands:
         self._base = base
         self._now = now
         self._lock = threading.Lock()
+        # Of its own: a broker that does not answer holds up no collector that notes its rows.
+        self._dialling = threading.Lock()
         self._connection: Connection | None = None
         self._waiting: dict[str, _Asked] = {}
         self._again: list[_Asked] = []
@@ -102,7 +104,7 @@ class Commands:
         self._open().publish(topic, asked.question.payload(), qos=1, retain=False)
 
     def _open(self) -> Connection:
-        with self._lock:
+        with self._dialling:
             if self._connection is None:
                 connection = Connection(self._address, retry_s=1.0)
                 connection.open(_DIAL_S)

@@ -4,6 +4,7 @@ SQLite itself makes a year of readings as many points as a screen has room for: 
 time the mean, the least and the most.
 """
 
+import math
 import re
 from typing import Any
 
@@ -140,12 +141,17 @@ def _stretches(
         "is_single": False,
         "width": width,
         "t": [(row[0] + row[1]) / 2 for row in found],
-        "value": [row[2] for row in found],
+        "value": [_finite(row[2]) for row in found],
         "low": [row[3] for row in found],
         "high": [row[4] for row in found],
         "readings": [row[5] for row in found],
         "late": [row[6] for row in found],
     }
+
+
+def _finite(mean: float) -> float | None:
+    """The sum of the largest numbers there are is none."""
+    return mean if math.isfinite(mean) else None
 
 
 def _of(given: dict[str, Any]) -> str:

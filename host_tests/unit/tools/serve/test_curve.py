@@ -83,6 +83,12 @@ def test_what_is_no_number_is_no_value_and_still_a_reading(parts: Parts) -> None
     assert sum(fewer["readings"]) <= 3
 
 
+def test_numbers_that_nobody_measures_end_no_curve(parts: Parts) -> None:
+    parts.write([telemetry(1, seq, ts=BEGIN, received=BEGIN, t=1.7e308) for seq in range(9)])
+    got = curve(parts.engine, "n", "t", BEGIN - 9, BEGIN + 9, 4, late_s=5)
+    assert got["value"] == [None] and got["high"] == [1.7e308]
+
+
 @pytest.mark.parametrize(
     "name", ["a.b", "a b", "ü", "$", "*", "[0]", "a'; DROP TABLE readings; --", "%", "#-1"]
 )

@@ -219,7 +219,7 @@ export class Chart {
         if (!curve.late[at] && !isGuessed) continue;
         const x = plot.valToPos(curve.t[at], "x", true);
         const value = curve.value[at];
-        const atFoot = !curve.is_single || late > MARKED_MAX || typeof value !== "number";
+        const atFoot = !curve.is_single || late > MARKED_MAX || drawable(value) === null;
         const y = atFoot ? top + height - 5 * ratio : plot.valToPos(value, "y", true);
         mark(ctx, x, y, 4.5 * ratio, isGuessed);
       }
@@ -265,6 +265,10 @@ function joined(sets) {
   return tables.length === 1 ? tables[0] : uPlot.join(tables);
 }
 
+// What nobody measures would only flatten the rest, or keep the axis from being drawn at all. The
+// table has it.
+const drawable = (value) => (typeof value === "number" && Math.abs(value) < 1e12 ? value : null);
+
 // Where nothing was measured for a while no line is drawn.
 function broken(curve) {
   const [t, value, low, high] = [[], [], [], []];
@@ -275,11 +279,10 @@ function broken(curve) {
       t.push((curve.t[at] + curve.t[at - 1]) / 2);
       for (const one of [value, low, high]) one.push(null);
     }
-    const measured = curve.value[at];
     t.push(curve.t[at]);
-    value.push(typeof measured === "number" ? measured : null);
-    low.push(curve.low ? curve.low[at] : null);
-    high.push(curve.high ? curve.high[at] : null);
+    value.push(drawable(curve.value[at]));
+    low.push(curve.low ? drawable(curve.low[at]) : null);
+    high.push(curve.high ? drawable(curve.high[at]) : null);
   }
   return [t, value, low, high];
 }

@@ -29,13 +29,17 @@ const DAY = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
 
+// Beyond it there are no dates, and a stranger may send any number.
+const LATEST = 8.6e12;
+
 export function clock(t) {
+  if (!(Math.abs(t) < LATEST)) return String(t);
   const date = new Date(t * 1000);
   const isToday = date.toDateString() === new Date().toDateString();
   return (isToday ? CLOCK : DAY).format(date);
 }
 
-export const fullTime = (t) => DAY.format(new Date(t * 1000));
+export const fullTime = (t) => !(Math.abs(t) < LATEST) ? String(t) : DAY.format(new Date(t * 1000));
 
 export function number(value) {
   if (typeof value !== "number") return value === null || value === undefined ? "–" : String(value);
