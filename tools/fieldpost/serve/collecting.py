@@ -31,7 +31,7 @@ class Collecting(Started):
         intake, reader = Intake(), Reader(base)
         self._on_end = on_end
         self._session = Session(address, client_id, reader.topics(), intake, tell)
-        self._storing = Storing(store, self._session, intake, reader, tell)
+        self._storing = Storing(store, self._session, intake, reader, tell, tell)
         self._threads: list[threading.Thread] = []
 
     @property
