@@ -115,7 +115,10 @@ class Wake:
         if self.done_ms is None or owes:
             return False
         quiet_ms = now_ms - max(self.done_ms, self.heard_ms)
-        if quiet_ms < self._listen_ms() or not node.uplink.commands.is_idle():
+        uplink = node.uplink
+        if quiet_ms < self._listen_ms() or not uplink.commands.is_idle():
+            return False
+        if uplink.updates and uplink.updates.works:
             return False
         return now_ms - self.done_ms >= _LINGER_MS or not node.timekeeper.is_asking()
 

@@ -30,7 +30,8 @@ class Doorway:
 
     `record`: of firmware/update/record.py. `offer`: bytes that came and were not looked at; b"":
     it was withdrawn. `is_offered`: there was one on this connection. `connections`: so far.
-    `rests`: until the next one. `trial`: firmware/update/trial.py while the node runs on trial.
+    `works`: there is more to do at once, for which a node that sleeps stays awake. `rests`: until
+    the next connection. `trial`: firmware/update/trial.py while the node runs on trial.
     """
 
     def __init__(self, root, board, settings, session, clock, file_system, log):
@@ -43,7 +44,7 @@ class Doorway:
         self.log = log
         self.record = read(RECORD, file_system)
         self.offer = self.trial = None
-        self.is_offered = self.rests = False
+        self.is_offered = self.rests = self.works = False
         self.connections = 0
         self._agent = None
         try:
@@ -88,6 +89,7 @@ class Doorway:
 
     def step(self, node):
         """One bounded piece of work; True if there is more to do at once."""
+        self.works = False
         if node.outbox.depth or self.rests or (self.trial and self.trial.is_open):
             return False
         if not self._agent:
@@ -105,7 +107,8 @@ class Doorway:
                 self._agent = None
                 self.left = [OFFER] if _files.exists(OFFER, self.files) else []
                 place.forget(*_LOADED)
-        return bool(again)
+        self.works = bool(again)
+        return self.works
 
     def leave(self):
         """The node is about to restart, in order."""

@@ -8,6 +8,8 @@ from rigs.field import Field, ports
 
 from fakes.habits import Habits
 from firmware.readings.sensors import Sensors
+from firmware.update import place
+from firmware.update.doorway import Doorway
 from simulation.board import SimulatedBoard
 from simulation.scenario import BROKER, TIME_SERVER
 
@@ -170,3 +172,28 @@ def test_the_processor_is_at_its_full_speed_again_when_a_wake_is_over(
     assert True in slow, "it waits for the network at a slow clock"
     assert slow[-1] is False or slow[-2] is False
     assert slow.count(False) >= 11, "in each wake of the hour"
+
+
+@ports
+def test_a_wake_lasts_until_the_node_has_told_which_firmware_runs(
+    port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is known by is the hash of its pack, which takes longer than a wake: begun anew at
+    each, it would never be told, and nothing would be offered."""
+    field = Field(port, _SENSORS, hours=1.0, deliver_every=1)
+    world, files = field.run.world, field.machine.flash.files
+    files["update.keys"] = json.dumps({"counter": 1, "keys": ["0" * 768]}).encode()
+    files["firmware.pack"] = b"FPK1" + bytes(200_000)
+    monkeypatch.setattr(place, "running_pack", lambda: "/firmware.pack")
+    step = Doorway.step
+
+    def slowly(door: Doorway, node: object) -> bool:
+        world.sleep_ms(20)
+        return step(door, node)
+
+    monkeypatch.setattr(Doorway, "step", slowly)
+    told: list[float] = []
+    field.run.broker.watch("fieldpost/n/update", lambda _: told.append(world.now_us / 1e6))
+    field.run.play()
+    assert told and told[0] < 10, "in the first wake, and once"
+    assert len(told) == 1 and Counter(one["seq"] for one in field.readings) == Counter(range(12))
