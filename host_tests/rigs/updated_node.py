@@ -62,9 +62,9 @@ def newer_tree(to: Path, version: str, change: Callable[[Path], None] | None = N
     return to
 
 
-def release_of(tree: Path, keys: KeyFolder) -> Release:
+def release_of(tree: Path, keys: KeyFolder, platform: str = PLATFORM) -> Release:
     """Signed, with the next counter, beside the keys."""
-    draft = draft_packs([PLATFORM], keys.history(), root=tree, umqtt=find_umqtt(ROOT, None))
+    draft = draft_packs([platform], keys.history(), root=tree, umqtt=find_umqtt(ROOT, None))
     made = sign(draft, keys.signer("update", PASSPHRASE), keys.folder.parent)
     keys.history().add(draft.entry())
     folder.save(made)
