@@ -48,13 +48,20 @@ from micropython import const
 from firmware.log import LEVELS
 
 VERSION = const(4)
+# What most sensors have in their settings, and `settings` of the state leaves out (sleep.py).
+PLAIN = {"prefix": "", "every": 1, "median": 1, "fields": [], "calibration": [], "alarms": []}
+
+
+def dumps(value):
+    """JSON without its spaces."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def pack(state, records, limit_bytes):
     """The block, or None if it would be longer than `limit_bytes`. state: a dict for JSON."""
     state = dict(state, version=VERSION)
     settings = state.pop("settings", None)
-    text = json.dumps(state).encode()
+    text = dumps(state).encode()
     parts = [text + b"\n" + settings if settings else text]
     parts.extend(records)
     if sum([2 + len(part) for part in parts]) > limit_bytes:
@@ -118,6 +125,7 @@ def measure(board, clock, settings, log, state, records):
 
         if settings is None:
             settings = json.loads(state["settings"])
+            settings["sensors"] = [dict(PLAIN, **one) for one in settings["sensors"]]
             log.level = LEVELS.index(settings["log_level"])
         reading_wake.take(board, clock, settings, log, state, records, pack)
         state["alone"] = None  # It has said why, and is not asked again.

@@ -5,8 +5,6 @@ and its waiting readings lie in RTC memory, or on flash when they do not fit. An
 its RAM in a light sleep; readings are put on flash before, for nothing else survives a dead cell.
 """
 
-import json
-
 from micropython import const
 
 from firmware.duty_cycle import rtc_memory
@@ -15,10 +13,9 @@ from firmware.duty_cycle import rtc_memory
 _COUNTS_BYTES = const(48)
 
 # What a wake that only reads has to know of the settings, and of each sensor among them.
-_SETTINGS = ("sample_s", "deliver_every", "retry", "low_battery", "watchdog_s", "outbox")
-_SETTINGS += ("log_level", "profile")
-_SENSOR = ("name", "prefix", "recipe", "ranges", "every", "median", "fields", "calibration")
-_SENSOR += ("alarms", "measures_supply", "pin", "scale")
+_SETTINGS = ("sample_s", "deliver_every", "low_battery", "watchdog_s", "log_level", "profile")
+_PARTS = (("retry", "cap_s"), ("outbox", "ram_readings"))
+_SENSOR = ("name", "recipe", "ranges", "measures_supply", "pin", "scale")
 
 
 class Sleep:
@@ -138,10 +135,15 @@ class Sleep:
 def _for_reading(settings):
     """JSON of what reading_wake.py takes of these."""
     kept = {name: settings[name] for name in _SETTINGS}
-    kept["sensors"] = [
-        {name: one[name] for name in _SENSOR if name in one} for one in settings["sensors"]
-    ]
-    return json.dumps(kept).encode()
+    for name, part in _PARTS:
+        kept[name] = {part: settings[name][part]}
+    kept["sensors"] = sensors = []
+    for sensor in settings["sensors"]:
+        one = {name: sensor[name] for name in _SENSOR if name in sensor}
+        plain = rtc_memory.PLAIN
+        one.update({name: sensor[name] for name in plain if sensor[name] != plain[name]})
+        sensors.append(one)
+    return rtc_memory.dumps(kept).encode()
 
 
 def _numeric(addresses):
