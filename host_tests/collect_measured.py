@@ -1,7 +1,7 @@
 """Measures `fieldpost collect` and breaks it, and writes what came of it into docs/collect.md.
 
     make collect
-    python host_tests/collect_measured.py --no-document
+    make collect COLLECT="--only rates"        # or memory, or faults; the other tables stay
 
 Readings in a second into both stores, directly and through Mosquitto; memory over a long stream,
 and with the store away; SIGKILL and what else can happen. It takes a quarter of an hour. Its
@@ -21,11 +21,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import firmware_paths as _paths  # noqa: F401  finds the firmware as the tests do
 import psutil
@@ -51,7 +51,9 @@ PAGE = ROOT / "docs" / "collect.md"
 BEGIN = "<!-- measured: written by make collect, do not edit -->"
 END = "<!-- end of measured -->"
 NODES = 200
-_DIRECT, _THROUGH, _LONG, _AWAY = 50_000, 50_000, 300_000, 60_000
+_DIRECT, _THROUGH, _LONG, _AWAY = 50_000, 50_000, 100_000, 30_000
+# What was measured so far, for a run of one part.
+_KEPT = ROOT / "build" / "collect.json"
 _MB = 1024 * 1024
 _console = Console(stderr=True)
 
@@ -240,62 +242,67 @@ def happened(stores: Stores, kills: int) -> Iterator[Happened]:
                 yield Happened(what, name, does(broker, stores.new(name)))
 
 
-def page(
-    rates: list[Rates], sizes: list[Memory], cases: list[Happened], versions: str
-) -> list[str]:
-    """The tables, as Markdown."""
-    return [
-        versions,
-        "",
-        f"Readings of {NODES} nodes with three values each, in a second:",
-        "",
-        table(
-            ["store", "in a commit", "new", "again, all there already"],
+def rates_table(rates: Sequence[Rates]) -> str:
+    """As Markdown."""
+    return table(
+        ["store", "in a commit", "new", "again, all there already"],
+        [
             [
-                [
-                    one.store,
-                    str(one.at_once) if one.at_once else "as they come, from Mosquitto",
-                    f"{one.new:,.0f}",
-                    "-" if one.again is None else f"{one.again:,.0f}",
-                ]
-                for one in rates
-            ],
-        ),
-        "",
-        "Memory of the process, resident, in MB:",
-        "",
-        table(
-            ["while", "readings", "at the start", "at most", "at the end"],
-            [
-                [
-                    one.what,
-                    f"{one.readings:,}",
-                    *(f"{size:.0f}" for size in (one.first_mb, one.most_mb, one.last_mb)),
-                ]
-                for one in sizes
-            ],
-        ),
-        "",
-        "What happened while readings came, 300 to 1000 in a second, and the account after it:",
-        "",
-        table(
-            ["what", "store", "published", "stored", "lost", "twice, or never published"],
-            [
-                [
-                    one.what,
-                    one.store,
-                    f"{one.account.published:,}",
-                    f"{one.account.stored:,}",
-                    str(one.account.lost),
-                    str(one.account.strange + one.account.conflicts),
-                ]
-                for one in cases
-            ],
-        ),
-    ]
+                one.store,
+                str(one.at_once) if one.at_once else "as they come, from Mosquitto",
+                f"{one.new:,.0f}",
+                "-" if one.again is None else f"{one.again:,.0f}",
+            ]
+            for one in rates
+        ],
+    )
 
 
-def what_is_wrong(cases: list[Happened]) -> list[str]:
+def memory_table(sizes: Sequence[Memory]) -> str:
+    """As Markdown."""
+    return table(
+        ["while", "readings", "at the start", "at most", "at the end"],
+        [
+            [
+                one.what,
+                f"{one.readings:,}",
+                *(f"{size:.0f}" for size in (one.first_mb, one.most_mb, one.last_mb)),
+            ]
+            for one in sizes
+        ],
+    )
+
+
+def faults_table(cases: Sequence[Happened]) -> str:
+    """As Markdown."""
+    return table(
+        ["what", "store", "published", "stored", "lost", "twice, or never published"],
+        [
+            [
+                one.what,
+                one.store,
+                f"{one.account.published:,}",
+                f"{one.account.stored:,}",
+                str(one.account.lost),
+                str(one.account.strange + one.account.conflicts),
+            ]
+            for one in cases
+        ],
+    )
+
+
+def page(parts: Mapping[str, str]) -> str:
+    """All that there is of the three, as Markdown."""
+    heads = {
+        "rates": f"### Readings of {NODES} nodes with three values each, in a second",
+        "memory": "### Memory of the process, resident, in MB",
+        "faults": "### What happened while readings came, 300 to 1000 in a second, "
+        "and the account after it",
+    }
+    return "\n".join(f"\n{head}\n{parts[name]}" for name, head in heads.items() if name in parts)
+
+
+def what_is_wrong(cases: Sequence[Happened]) -> list[str]:
     """What no run may come to, in words; empty if all is well."""
     wrong = []
     for one in cases:
@@ -311,12 +318,21 @@ def _versions(stores: Stores, broker: str) -> str:
     found = [f"Fieldpost {VERSION}", broker, f"SQLite {sqlite3.sqlite_version}"]
     if stores.cluster:
         found.append(stores.cluster.version())
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores"
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    busy = "nothing else ran"
+    if load >= 0.3:
+        busy = f"other work ran, {load:.1f} processes for each core"
     today = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
-    return f"{today}: {', '.join(found)}; {machine}, {platform.system()}, one disk for all."
+    return (
+        f"{today}: {', '.join(found)}, Python {platform.python_version()}; "
+        f"{os.cpu_count()} cores and one disk for all of them; {busy}."
+    )
 
 
 def measure(
+    only: Annotated[
+        Literal["rates", "memory", "faults"] | None, typer.Option(help="Measure this alone.")
+    ] = None,
     document: Annotated[bool, typer.Option(help="Write into docs/collect.md.")] = True,
     kills: Annotated[int, typer.Option(min=1, help="SIGKILLs into each store.")] = 100,
 ) -> None:
@@ -324,30 +340,36 @@ def measure(
     if brokers.find_mosquitto() is None:
         _console.print("This needs Mosquitto: apt install mosquitto.")
         raise typer.Exit(2)
+    parts: dict[str, str] = json.loads(_KEPT.read_text()) if only and _KEPT.exists() else {}
+    wrong: list[str] = []
     folder = Path(tempfile.mkdtemp(prefix="fieldpost-collect-", dir="/var/tmp"))
     try:
-        with postgresql() as cluster:
+        with postgresql() as cluster, Broker("mosquitto") as broker:
             if cluster is None:
                 _console.print("This needs PostgreSQL: apt install postgresql.")
                 raise typer.Exit(2)
             stores = Stores(folder, cluster)
-            with _console.status("readings in a second …"):
-                rates = [*directly(stores), *through_mosquitto(stores)]
-            with _console.status("memory …"):
-                sizes = list(memory(stores))
-            with _console.status("what can happen …"):
+            versions = _versions(stores, broker.name)
+            broker.stop()
+            if only in (None, "rates"):
+                found = rates_table([*directly(stores), *through_mosquitto(stores)])
+                parts["rates"] = f"{versions}\n\n{found}\n"
+            if only in (None, "memory"):
+                parts["memory"] = f"{versions}\n\n{memory_table(list(memory(stores)))}\n"
+            if only in (None, "faults"):
                 cases = list(happened(stores, kills))
-            with Broker("mosquitto") as broker:
-                versions = _versions(stores, broker.name)
+                wrong = what_is_wrong(cases)
+                parts["faults"] = f"{versions}\n\n{faults_table(cases)}\n"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    text = "\n".join(page(rates, sizes, cases, versions))
+    text = page(parts)
     print(text)
-    wrong = what_is_wrong(cases)
     for line in wrong:
         print(line, file=sys.stderr)
     if wrong:
         raise typer.Exit(1)
+    _KEPT.parent.mkdir(exist_ok=True)
+    _KEPT.write_text(json.dumps(parts))
     if document:
         write_part(PAGE, BEGIN, END, text)
 

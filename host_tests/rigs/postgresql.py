@@ -36,6 +36,7 @@ class PostgreSql:
         self._programs = programs_in
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-pg-")
         self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: programs.Watchdog | None = None
         self._user = "nobody" if os.geteuid() == 0 else None
         folder = Path(self._folder.name)
         self._data = folder / "data"
@@ -77,8 +78,12 @@ class PostgreSql:
             *("-c", "listen_addresses=", "-c", "max_connections=30"),
         ]
         self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
+        self._watchdog = programs.Watchdog(self._process)
         end = time.monotonic() + _START_S
         while True:
             try:
@@ -91,6 +96,8 @@ class PostgreSql:
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """As a service manager does, without waiting for clients; `immediate` is a crash."""
         if self._process:
+            if self._watchdog:
+                self._watchdog.close()
             command = [str(self._programs / "pg_ctl"), "stop", "-D", str(self._data), "-s"]
             subprocess.run([*self._as_user(), *command, "-m", mode], check=True, timeout=60)
             self._process.wait(30)

@@ -36,6 +36,7 @@ from fieldpost.mqtt.client import (
     Away,
     Denied,
     Refused,
+    Silent,
     Untrusted,
     explain,
     refusal,
@@ -54,6 +55,8 @@ _GOODBYE_S = 2.0
 # A connection that ends sooner, several times, is one that somebody ends.
 _SHORT_S = 5.0
 _SHORT_TIMES = 5
+# One that ends at a topic, so often in a row, does so because of it.
+_ENDS_AT_TOPIC = 3
 _TAKEN_OVER = 142
 # A packet that ends too early, a code that there is not, bytes that are no text.
 _SENSELESS = (ValueError, LookupError, TypeError, AssertionError, struct.error, MQTTException)
@@ -100,6 +103,9 @@ class Session:
         self._to_subscribe: collections.deque[str] = collections.deque()
         self._asked: dict[int, str] = {}
         self._first = True
+        self._is_subscribed = False
+        # By topic: how many connections in a row have ended before the broker had answered it.
+        self._ended_at: collections.Counter[str] = collections.Counter()
         self._denied: CommandError | None = None
         self._answer: ReasonCode | None = None
         self._since = 0.0
@@ -220,9 +226,14 @@ class Session:
         is_5 = self._version == MQTTProtocolVersion.MQTTv5
         begin = time.monotonic()
         end = begin + TIMEOUT_S
-        while not self._is_open() and time.monotonic() < end:
+        while not self._is_open() and not self._denied and time.monotonic() < end:
             if self._client.socket() is None:
-                break
+                if self._answer is None or self._answer.is_failure:
+                    break
+                # It ended at a topic. Some brokers do that over one that is not allowed.
+                time.sleep(_RETRY_FIRST_S / 2)
+                self._dial_again()
+                continue
             if is_5 and self._answer is None and time.monotonic() - begin > _ANSWER_5_S:
                 raise _Unsupported
             try:
@@ -249,11 +260,11 @@ class Session:
             raise Away(
                 f"{self._address} does not answer as an MQTT broker does: is it one?",
             )
-        raise Denied(f"{self._address} does not let us subscribe to {self._topics[0]}")
+        raise Silent(f"{self._address} did not answer the subscriptions within {TIMEOUT_S:g} s")
 
     def _is_open(self) -> bool:
         """Whether the broker has answered all that it was asked."""
-        return self.is_connected and not self._to_subscribe and not self._asked
+        return self.is_connected and self._is_subscribed
 
     def _dial_again(self) -> None:
         try:
@@ -320,7 +331,8 @@ class Session:
         self.is_connected = True
         self._since = time.monotonic()
         kept = bool(given[2].session_present)
-        if self._first or not kept:
+        if self._first or not kept or not self._is_subscribed:
+            self._is_subscribed = False
             self._to_subscribe = collections.deque(self._topics)
             self._ask_next()
         self._tell(f"connected to {self._address}")
@@ -331,7 +343,7 @@ class Session:
         reason: ReasonCode = given[3]
         was = self.is_connected
         self.is_connected = False
-        refused = list(self._asked.values())
+        unanswered = list(self._asked.values())
         self._asked.clear()
         if not was:
             return
@@ -344,7 +356,10 @@ class Session:
         if self._stop.is_set():
             return
         self._tell(f"connection lost: {_why(reason)}")
-        for topic in refused:
+        for topic in unanswered:
+            self._ended_at[topic] += 1
+            if self._ended_at[topic] < _ENDS_AT_TOPIC:
+                continue
             if topic == self._topics[0]:
                 self._denied = Denied(f"{self._address} ends the connection at {topic}")
             else:
@@ -363,11 +378,14 @@ class Session:
             code, packet_id = self._client.subscribe(topic, 1)
             if code == MQTTErrorCode.MQTT_ERR_SUCCESS and packet_id is not None:
                 self._asked[packet_id] = topic
+        else:
+            self._is_subscribed = True
 
     def _subscribed(self, *given: Any) -> None:
         topic = self._asked.pop(given[2], None)
         if topic is None:
             return
+        del self._ended_at[topic]
         codes: list[ReasonCode] = given[3]
         if any(code.is_failure for code in codes):
             if topic == self._topics[0]:

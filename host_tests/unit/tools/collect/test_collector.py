@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import pytest
+
+from fieldpost.collect import collector
 from fieldpost.collect.collector import BATCH_MAX, Storing
 from fieldpost.collect.intake import Arrival, Intake, Receipt
 from fieldpost.collect.message import Message, Reader
@@ -59,7 +62,10 @@ def test_the_commit_comes_before_the_acknowledgement_and_both_are_in_order() -> 
     assert log == ["commit 3", "ack 0 1 2"] and one.written.stored == 3
 
 
-def test_a_store_that_is_away_is_tried_again_and_nothing_is_acknowledged_meanwhile() -> None:
+def test_a_store_that_is_away_is_tried_again_and_nothing_is_acknowledged_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(collector, "_RETRY_FIRST_S", 0.01)
     intake, log, told = Intake(), [], []
     intake.put(arrival(1))
     done = threading.Event()

@@ -19,15 +19,20 @@ from paho.mqtt.reasoncodes import ReasonCode
 from rigs.collecting import Collecting
 from rigs.mosquitto import need_mosquitto
 from rigs.stores import rows
+from rigs.tls import TlsBroker
 
+from fieldpost.certs.authority import Authority
 from fieldpost.collect import run
 from fieldpost.collect.intake import Intake
+from fieldpost.collect.message import Reader
 from fieldpost.collect.run import Wish, collect, forget_session
 from fieldpost.collect.session import Session
 from fieldpost.collect.told import Told
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.client import Connection
+from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.mqtt.url import parse as parse_broker
 from fieldpost.store.address import parse as parse_store
 from fieldpost.store.opened import Store, open_store
@@ -80,6 +85,7 @@ def test_a_backlog_that_does_not_fit_in_at_once_is_taken_from_the_beginning(
     assert account["stored"] == 500
 
 
+@pytest.mark.slow
 def test_what_is_retained_is_stored_once_however_often_it_comes(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -90,6 +96,7 @@ def test_what_is_retained_is_stored_once_however_often_it_comes(
         assert account["events"] == expected, account
 
 
+@pytest.mark.slow
 def test_all_kinds_of_messages_go_where_they_belong(broker: Broker, tmp_path: Path) -> None:
     base = "site/all"
     one = wish(broker, tmp_path, base=base, timeout_s=1.0)
@@ -123,6 +130,7 @@ def test_a_clock_that_is_set_costs_nothing(
     assert (account["stored"], account["conflicts"], account["rejected"]) == (20, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_session_that_is_not_wanted_any_more_is_forgotten(tmp_path: Path) -> None:
     need_mosquitto("amqtt keeps nothing for a client without a login")
     with Broker("mosquitto") as broker:
@@ -133,6 +141,7 @@ def test_a_session_that_is_not_wanted_any_more_is_forgotten(tmp_path: Path) -> N
         assert collected(wish(broker, tmp_path, timeout_s=0.5))["stored"] == 0
 
 
+@pytest.mark.slow
 def test_a_broker_that_sends_nonsense_is_dialled_again() -> None:
     """An acknowledgement of a subscription that ends too early."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -150,6 +159,55 @@ def test_a_broker_that_sends_nonsense_is_dialled_again() -> None:
         session.close()
         assert not served.is_alive() and not thread.is_alive()
     assert sum("connected to" in one for one in told) == 2, told
+
+
+def test_a_topic_at_which_the_broker_ends_the_connection_is_left_out_and_told() -> None:
+    told = _opened_at_a_broker_that_ends_at(b"/health")
+    left_out = [line for line in told if "is left out" in line]
+    assert left_out == ["b/+/health is left out: the broker ends the connection at it"]
+
+
+def test_one_that_ends_once_at_a_topic_is_asked_again() -> None:
+    told = _opened_at_a_broker_that_ends_at(b"/telemetry", times=1)
+    assert not any("left out" in line for line in told)
+
+
+def test_without_readings_there_is_nothing_to_collect() -> None:
+    with pytest.raises(CommandError) as raised:
+        _opened_at_a_broker_that_ends_at(b"/telemetry")
+    assert raised.value.code == "broker_denied"
+
+
+def _opened_at_a_broker_that_ends_at(topic: bytes, times: int = 99) -> list[str]:
+    told: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_strict, args=(server, topic, times), daemon=True).start()
+        address = parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
+        session = Session(address, "mine", Reader("b").topics(), Intake(), told.append)
+        try:
+            session.open()
+        finally:
+            session.close()
+    return told
+
+
+def _strict(server: socket.socket, topic: bytes, times: int) -> None:
+    """Lets everybody in, and ends the connection over a subscription to `topic`, so often."""
+    ended = 0
+    while True:
+        try:
+            one, _ = server.accept()
+        except OSError:
+            return
+        with one:
+            one.settimeout(5)
+            one.recv(1000)
+            one.sendall(b"\x20\x03\x00\x00\x00")
+            while (packet := one.recv(1000))[:1] == b"\x82":
+                if topic in packet and ended < times:
+                    ended += 1
+                    break
+                one.sendall(b"\x90\x04" + packet[2:4] + b"\x00\x01")
 
 
 def _senseless(server: socket.socket, times: int) -> None:
@@ -209,6 +267,38 @@ def test_two_under_one_id_are_told_where_it_does_not(tmp_path: Path) -> None:
                     break
                 time.sleep(0.2)
             assert any(words in line for line in (*one.lines, *other.lines)), one.lines
+
+
+@pytest.mark.slow
+def test_over_tls_with_a_certificate_of_its_own(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "certs")
+    authority.create("Test CA")
+    authority.issue_server(["127.0.0.1"])
+    for name in "collector", "ann":
+        authority.issue_person(name)
+    with TlsBroker(authority, tmp_path) as broker:
+        # Its name is the client id, too, so that each needs a certificate of its own.
+        address, publisher = (_person(authority, broker, name) for name in ("collector", "ann"))
+        store = parse_store(f"sqlite:///{tmp_path}/readings.db")
+        feed = threading.Timer(1.0, _publish_all, [publisher, 700])
+        feed.start()
+        account = collected(Wish(address, store, count=700, timeout_s=30))
+        feed.join()
+    assert account["stored"] == 700
+
+
+def _person(authority: Authority, broker: TlsBroker, name: str) -> BrokerAddress:
+    own = authority.folder / "people" / name
+    files = ClientFiles(own / "ca.crt", own / "client.crt", own / "client.key")
+    return parse_broker(f"mqtts://127.0.0.1:{broker.port}", files)
+
+
+def _publish_all(address: BrokerAddress, count: int) -> None:
+    connection = Connection(address)
+    connection.open()
+    readings = [reading(seq) for seq in range(count)]
+    connection.publish_all("fieldpost/n/telemetry", readings, timeout_s=20)
+    connection.close()
 
 
 def test_a_broker_that_is_not_there_leaves_a_store_without_readings(tmp_path: Path) -> None:
