@@ -131,6 +131,14 @@ def test_a_stretch_is_dragged_and_left_again(browser: Browser, bench: Served) ->
     browser.until("document.querySelector('.ranges .state').innerText.startsWith('live')")
 
 
+def test_all_of_a_node_is_one_click_away(browser: Browser, bench: Served) -> None:
+    see_node(browser, bench)
+    before = browser.evaluate(points())
+    browser.evaluate("document.querySelectorAll('.ranges button')[8].click()")
+    browser.until("document.querySelector('.ranges .state').innerText.includes(' to ')")
+    browser.until(f"{points()} >= {before}")
+
+
 def test_a_curve_is_a_table_too(browser: Browser, bench: Served) -> None:
     see_node(browser, bench)
     browser.click("figure[data-field=temperature] button")

@@ -16,7 +16,8 @@ _LAST_COMMITS_S = 10.0
 class Collecting(Started):
     """Stores into `store` what comes to the broker, from entering `with` until leaving it.
 
-    tell: given each sentence for the user. on_end: told why it has ended by itself.
+    tell: given each sentence for the user; tell_of_many: of a message, of which there can be as
+    many as somebody likes to send. on_end: told why it has ended by itself.
     """
 
     def __init__(
@@ -26,12 +27,13 @@ class Collecting(Started):
         base: str,
         store: TakesRows,
         tell: Callable[[str], None],
+        tell_of_many: Callable[[str], None],
         on_end: Callable[[BaseException], None],
     ) -> None:
         intake, reader = Intake(), Reader(base)
         self._on_end = on_end
         self._session = Session(address, client_id, reader.topics(), intake, tell)
-        self._storing = Storing(store, self._session, intake, reader, tell, tell)
+        self._storing = Storing(store, self._session, intake, reader, tell, tell_of_many)
         self._threads: list[threading.Thread] = []
 
     @property

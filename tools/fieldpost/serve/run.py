@@ -35,6 +35,7 @@ from fieldpost.serve.guard import LOOPBACK_NAMES, new_token
 from fieldpost.serve.journal import Journal
 from fieldpost.serve.overview import Overview
 from fieldpost.serve.relay import Relay
+from fieldpost.serve.sparing import Sparing
 from fieldpost.store import sqlite
 from fieldpost.store.address import StoreAddress
 from fieldpost.store.opened import open_store
@@ -129,6 +130,7 @@ def page(wish: Wish, tell: Callable[[str], None], own: Broker | None = None) -> 
             wish.base,
             Announced(store, overview, journal, commands.note),
             heard,
+            Sparing(heard),
             lambda error: (faults.append(error), server.stop()),
         )
         api = Api(engine, overview, journal, commands, bench, lambda: collecting.is_connected)

@@ -161,7 +161,7 @@ export function curves(names, range, signal) {
     for (const one of shown.values()) one.chart.close();
   });
   load();
-  return h("section", { class: "panel", "aria-label": "Curves" }, rangeBar(range, signal), note, names.length > 1 ? legend(names) : null, body, key());
+  return h("section", { class: "panel", "aria-label": "Curves" }, rangeBar(names, range, signal), note, names.length > 1 ? legend(names) : null, body, key());
 }
 
 function latest(sets) {
@@ -174,10 +174,15 @@ function latest(sets) {
   return parts.filter(Boolean).join(", ");
 }
 
-function rangeBar(range, signal) {
+function rangeBar(names, range, signal) {
   const state = h("span", { class: "state", role: "status" });
   const buttons = SPANS.map(([span, text]) => h("button", { type: "button", "data-span": span,
     onclick: () => range.live(span) }, text));
+  const all = h("button", { type: "button", onclick: async () => {
+    const told = await Promise.all(names.map((name) => get(`${nodePath(name)}/extent`))).catch(() => []);
+    const found = told.filter((one) => one.begin !== null);
+    if (found.length) range.all(Math.min(...found.map((one) => one.begin)), Math.max(...found.map((one) => one.end)));
+  } }, "All");
   const back = h("button", { type: "button", onclick: () => range.back() }, "Back");
   const tell = () => {
     buttons.forEach((one) => one.setAttribute("aria-pressed", String(range.isLive && Number(one.dataset.span) === range.span)));
@@ -187,7 +192,7 @@ function rangeBar(range, signal) {
   };
   range.addEventListener("change", tell, { signal });
   tell();
-  return h("div", { class: "ranges", role: "group", "aria-label": "Stretch of time" }, buttons, back, state);
+  return h("div", { class: "ranges", role: "group", "aria-label": "Stretch of time" }, buttons, all, back, state);
 }
 
 function legend(names) {

@@ -38,6 +38,12 @@ export class Range extends EventTarget {
     this.#set(span, begin + span);
   }
 
+  // All that there is, and a little around it.
+  all(begin, end) {
+    const room = Math.max(LEAST_S, (end - begin) * 0.03);
+    this.choose(begin - room, end + room);
+  }
+
   back() {
     const before = this.kept.pop();
     if (before) this.#set(...before);
