@@ -9,7 +9,6 @@ from micropython import const
 
 from firmware import files as _files
 from firmware.update import place
-from firmware.update.fetch import Fetch
 from firmware.update.record import OFFER, is_known, mark
 
 # What a node that sleeps stays awake at least, once it fetches.
@@ -80,18 +79,25 @@ class Agent:
 
     def _takes(self, offer):
         """Whether an offer that came is to be fetched, instead of what is."""
+        # One after the other, so that less of the heap is taken at once.
+        from firmware.update.signature import signed
+
+        is_genuine, least = signed(offer, self._door.files)
+        signed = None
+        place.forget("signature")
         from firmware.update.check import take
 
-        is_taken, dropped = take(self._door, offer, self._target)
+        is_taken, dropped = take(self._door, offer, self._target, is_genuine, least)
         if dropped:
             self._target = None
-        place.forget("check", "signature", "verdict")
+        place.forget("check", "verdict")
         return is_taken
 
     # Through to the switch ----------------------------------------------------------------------
 
     def _see_through(self):
         from firmware.update import offer as form
+        from firmware.update.fetch import Fetch
 
         door = self._door
         offer, self._next = self._next, None

@@ -1,37 +1,25 @@
 """Which offers a node takes: signed, newer than what it runs or ran, and made for this board."""
 
-import json
-
 from micropython import const
 
-from firmware import files as _files
 from firmware.update.offer import about, manifest_of, parts
 from firmware.update.record import FOLDER, OFFER, counter_of, mark
 from firmware.update.report import board_of
-from firmware.update.signature import is_signed
 from firmware.update.verdict import clear, judge
 
 _FORMAT = const(1)
 _UNSIGNED = "none of this node's keys signed it"
 
 
-def keys(files):
-    """(moduli as hex, the counter above which a release must be) of `update.keys`."""
-    try:
-        found = json.loads(_files.read(_files.UPDATE_KEYS, files) or b"{}")
-        return [str(one) for one in found["keys"]], int(found["counter"])
-    except (ValueError, KeyError, TypeError):
-        return (), 0
-
-
-def take(door, offer, fetched):
+def take(door, offer, fetched, is_genuine, least):
     """(whether an offer is to be fetched, whether what was being fetched was dropped for it). Its
     refusal is noted, to be told.
 
     door: firmware/update/doorway.py. fetched: the target of another offer's fetch, or None.
+    is_genuine, least: of firmware/update/signature.py.
     """
     record, files = door.record, door.files
-    manifest, told, why = check(offer, record, door.board, files)
+    manifest, told, why = check(offer, record, door.board, is_genuine, least)
     dropped = False
     if not why and told["sha"] == record.get("sha"):
         # It came by cable meanwhile.
@@ -66,34 +54,21 @@ def take(door, offer, fetched):
     return not why, dropped
 
 
-def check(offer, record, board, files):
+def check(offer, record, board, is_genuine, least):
     """(manifest, what is told of it, why it is refused or None). Nothing is asked for before this.
 
     record: of this node, with the counters of what it ran. board: the one that it is for.
     """
-    told, why = {}, _UNSIGNED
+    told, why = {}, None if is_genuine else _UNSIGNED
     try:
-        attempt, signature, text = parts(offer)
-        moduli, least = keys(files)
         # What nobody has signed is read for the report alone.
-        why = None if is_genuine(signature, text, moduli) else _UNSIGNED
+        attempt, _, text = parts(offer)
         manifest = manifest_of(text)
         told = about(manifest, attempt)
         counter = max(record.get(counter_of(manifest.get("kind")), 0), least)
         return manifest, told, why or reason(manifest, counter, board_of(board))
     except ValueError as error:
         return None, told, why or str(error)
-
-
-def is_genuine(signature, text, moduli):
-    """Whether one of the keys has signed the manifest."""
-    for modulus in moduli:
-        try:
-            if is_signed(text, signature, modulus):
-                return True
-        except ValueError:
-            pass  # The key is none.
-    return False
 
 
 def reason(manifest, counter, board):

@@ -12,9 +12,9 @@ from firmware import files as _files
 from firmware.update.place import forget
 from firmware.update.record import FOLDER, TRIAL, write
 
-_BLOCK = const(512)
+_BLOCK = const(256)
 # Copied or read back in one step; a sector of flash.
-_STEP_BLOCKS = const(8)
+_STEP_BLOCKS = const(16)
 # Written between two syncs: what a power cut costs at most.
 _SYNC_BYTES = const(8192)
 _NEW = const(-0x40000000)  # in place of a distance: these bytes are not in the running pack
