@@ -20,6 +20,7 @@ from fieldpost.serve.commands import Commands
 from fieldpost.serve.journal import Journal
 from fieldpost.serve.overview import Overview
 from fieldpost.serve.relay import FAULTS
+from fieldpost.serve.set_up import job
 
 _TIME_MAX = 2**33
 _POINTS = 600
@@ -55,6 +56,7 @@ class Api:
             Route("/api/live", self.live),
             Route("/api/nodes/{node}/commands", self.command, methods=["POST"]),
             Route("/api/bench/fault", self.fault, methods=["POST"]),
+            Route("/api/set-up/check", self.check_answer, methods=["POST"]),
         ]
 
     def nodes(self, _request: Request) -> Response:
@@ -150,6 +152,14 @@ class Api:
             return _json({"error": f"that could not be done: {error}"}, 500)
         self.journal.add("bench", {**self.bench.told(), "at": time.time()})
         return _json({"fault": relay.fault})
+
+    async def check_answer(self, request: Request) -> Response:
+        """{"name": …, "value": …}: one answer about a board that is set up."""
+        told = await _body(request)
+        name, value = told.get("name"), told.get("value")
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise Wrong("an answer is a name and a text")
+        return _json({"error": job.refusal(name, value)})
 
 
 def explained(_request: Request, error: Exception) -> Response:

@@ -7,24 +7,30 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from fieldpost.errors import CommandError
 from fieldpost.serve.api import Api, Wrong, explained
 from fieldpost.serve.guard import LOOPBACK_NAMES, Guard
+from fieldpost.serve.set_up.route import Boards
 
 PAGE = Path(__file__).parent / "page"
 
 
 def make_app(
-    api: Api, *, names: Iterable[str] | None = LOOPBACK_NAMES, token: str | None = None
+    api: Api,
+    boards: Boards,
+    *,
+    names: Iterable[str] | None = LOOPBACK_NAMES,
+    token: str | None = None,
 ) -> Guard:
     """names, token: who may come, as Guard has it."""
     app = Starlette(
         routes=[
             Route("/", _index),
             *api.routes(),
+            WebSocketRoute("/api/board", boards.serve),
             Mount("/page", StaticFiles(directory=PAGE)),
         ],
         exception_handlers={

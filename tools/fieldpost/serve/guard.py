@@ -55,6 +55,12 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if scope["type"] == "websocket":
+            if self._lets_in(scope):
+                await self._app(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             return
 
@@ -68,6 +74,16 @@ class Guard:
 
         answer = self._answer(scope) or self._app
         await answer(scope, receive, guarded)
+
+    def _lets_in(self, scope: Scope) -> bool:
+        """A WebSocket is asked for without leave from any page, so it has to say from which."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        return (
+            (self._names is None or _name(host) in self._names)
+            and headers.get("origin") == f"http://{host}"
+            and (self._token is None or _is(self._token, _cookie(headers)))
+        )
 
     def _answer(self, scope: Scope) -> ASGIApp | None:
         """What is answered instead; None lets it through."""

@@ -10,7 +10,7 @@ import itertools
 import json
 import secrets
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ class Journal:
             first = self._kept[0].number if self._kept else self._last + 1
             return number if first - 1 <= number <= self._last else None
 
-    async def stream(self, cursor: str) -> AsyncIterator[str]:
+    async def stream(self, cursor: str) -> AsyncGenerator[str, None]:
         """Events for one page, from behind `cursor` on; without one, from now on."""
         place = self.place(cursor) if cursor else None
         if place is None:

@@ -11,6 +11,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -24,6 +25,7 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import EVERYWHERE, HOST, Broker, Program
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import BrokerAddress
+from fieldpost.paths import ROOT
 from fieldpost.programs import signals_end_it
 from fieldpost.serve.announce import Announced, Teller
 from fieldpost.serve.api import Api
@@ -35,6 +37,7 @@ from fieldpost.serve.guard import LOOPBACK_NAMES, new_token
 from fieldpost.serve.journal import Journal
 from fieldpost.serve.overview import Overview
 from fieldpost.serve.relay import Relay
+from fieldpost.serve.set_up.route import Boards
 from fieldpost.serve.sparing import Sparing
 from fieldpost.store import sqlite
 from fieldpost.store.address import StoreAddress
@@ -52,7 +55,8 @@ _START_S = 10.0
 @dataclass(frozen=True)
 class Wish:
     """broker: None starts one of our own. has_token: let nobody in without one. console: a
-    board's port whose lines are shown, too. opens: show the page in a browser."""
+    board's port whose lines are shown, too. opens: show the page in a browser. root: the firmware
+    that boards get from the page."""
 
     store: StoreAddress
     broker: str | None = None
@@ -67,6 +71,7 @@ class Wish:
     console: str | None = None
     opens: bool = False
     as_json: bool = False
+    root: Path = ROOT
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,11 @@ def page(wish: Wish, tell: Callable[[str], None], own: Broker | None = None) -> 
             notice("collector", text)
 
         faults: list[BaseException] = []
+
+        def ended(error: BaseException) -> None:
+            faults.append(error)
+            server.stop()
+
         teller = Teller(overview, journal, bench)
         collecting = Collecting(
             address,
@@ -131,11 +141,13 @@ def page(wish: Wish, tell: Callable[[str], None], own: Broker | None = None) -> 
             Announced(store, overview, journal, commands.note),
             heard,
             Sparing(heard),
-            lambda error: (faults.append(error), server.stop()),
+            ended,
         )
         api = Api(engine, overview, journal, commands, bench, lambda: collecting.is_connected)
         names = None if token and not _is_loopback(wish.host) else LOOPBACK_NAMES
-        server = _Server(make_app(api, names=names, token=token), listening, journal)
+        server = _Server(
+            make_app(api, Boards(wish.root), names=names, token=token), listening, journal
+        )
         threading.Thread(target=overview.load, daemon=True).start()
         stack.enter_context(collecting)
         teller.start()
@@ -160,7 +172,8 @@ class _Server:
                 log_level="critical",
                 access_log=False,
                 lifespan="off",
-                ws="none",
+                ws="websockets-sansio",
+                ws_max_size=65_536,
                 server_header=False,
                 timeout_graceful_shutdown=_GOODBYE_S,
                 limit_concurrency=200,
@@ -211,6 +224,7 @@ def _is_loopback(host: str) -> bool:
 
 def _listen(wish: Wish, stack: ExitStack) -> socket.socket:
     ports = [wish.port] if wish.port else range(PORT, PORT + _PORTS_TRIED)
+    why = ""
     family = socket.AF_INET6 if ":" in wish.host else socket.AF_INET
     for port in ports:
         one = stack.enter_context(socket.socket(family))
@@ -223,8 +237,8 @@ def _listen(wish: Wish, stack: ExitStack) -> socket.socket:
         except socket.gaierror:
             raise Usage(f"{wish.host} is no address of this machine") from None
         except OSError as error:
-            last = error
-    raise PortTaken(f"the page can't listen on {wish.host}, port {ports[-1]}: {last.strerror}")
+            why = str(error.strerror)
+    raise PortTaken(f"the page can't listen on {wish.host}, port {ports[-1]}: {why}")
 
 
 def _bench(wish: Wish, own: Broker | None, stack: ExitStack) -> tuple[BrokerAddress, Bench]:

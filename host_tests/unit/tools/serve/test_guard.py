@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from rigs.serving import OWN, Parts
+from starlette.websockets import WebSocketDisconnect
 
 COMMAND = {"do": "identify"}
 TOKEN = "made-up-for-this-test"
@@ -105,3 +106,36 @@ def test_a_cookie_of_our_own_page_is_no_leave_for_another(parts: Parts) -> None:
     cookie = {"cookie": f"fieldpost={TOKEN}"}
     headers = {**cookie, **OWN, "origin": "http://evil.example"}
     assert command(parts, headers, names=None, token=TOKEN) == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9999"},
+        {"origin": "http://evil.example", "host": "evil.example"},
+    ],
+)
+def test_a_board_is_lent_to_no_other_page(parts: Parts, headers: dict[str, str]) -> None:
+    with (
+        pytest.raises(WebSocketDisconnect),
+        parts.client().websocket_connect("/api/board", headers=headers),
+    ):
+        pass
+    with (
+        pytest.raises(WebSocketDisconnect),
+        parts.client(names=None, token=TOKEN).websocket_connect(
+            "/api/board", headers={"origin": "http://127.0.0.1:8470"}
+        ),
+    ):
+        pass
+
+
+def test_our_own_page_may_lend_a_board(parts: Parts) -> None:
+    own = {"origin": "http://127.0.0.1:8470", "host": "127.0.0.1:8470"}
+    with parts.client().websocket_connect("/api/board", headers=own) as board:
+        # Answers that are none change nothing on any board.
+        board.send_text('{"node": "n"}')
+        assert board.receive_json() == {"kind": "failed", "text": "the ssid is missing"}

@@ -5,6 +5,7 @@ import { h, replace, say } from "./dom.js";
 import { nodeView } from "./node_view.js";
 import { nodesView } from "./nodes_view.js";
 import { known, listen } from "./server.js";
+import { setUpView } from "./set_up_view.js";
 import { offerTour, startTour } from "./tour.js";
 
 const main = document.getElementById("main");
@@ -22,7 +23,8 @@ function show() {
     return;
   }
   document.title = names.length ? `${names.join(", ")} – Fieldpost` : "Fieldpost";
-  if (kind === "node") nodeView(main, names[0], view.signal);
+  if (location.hash === "#/set-up") setUpView(main, view.signal);
+  else if (kind === "node") nodeView(main, names[0], view.signal);
   else if (kind === "compare") comparison(main, names, view.signal);
   else nodesView(main, view.signal);
 }

@@ -1,0 +1,172 @@
+"""A board set up from the page: a browser's Web Serial, bridged to a board that stands in."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rigs.browser import Browser
+from rigs.deploy import Bench, project
+from rigs.serving import Served, served
+from websockets.sync.server import ServerConnection, serve
+
+# In the place of the browser's own: one port, whose bytes go to the test.
+_SERIAL = """(() => {{
+    const port = {{
+        async open(options) {{
+            port.opened = options;
+            const socket = new WebSocket("ws://localhost:{port}/");
+            socket.binaryType = "arraybuffer";
+            await new Promise((done) => (socket.onopen = done));
+            port.readable = new ReadableStream({{ start(way) {{
+                socket.onmessage = (event) => way.enqueue(new Uint8Array(event.data));
+                socket.onclose = () => {{
+                    try {{ way.close(); }} catch {{}}
+                    port.readable = null;
+                }};
+            }} }});
+            port.writable = new WritableStream({{ write(data) {{ socket.send(data); }} }});
+            port.socket = socket;
+        }},
+        async close() {{ port.socket?.close(); port.readable = port.writable = null; }},
+    }};
+    Object.defineProperty(navigator, "serial", {{ value: {{
+        requestPort: async () => {{
+            if (window.noBoard) throw new DOMException("none", "NotFoundError");
+            return port;
+        }},
+    }} }});
+}})()"""
+
+
+WRONG = "document.querySelector('.set-up > .wrong').innerText"
+
+
+class Cable:
+    """A board's port for whoever connects by WebSocket, one at a time."""
+
+    def __init__(self, tty: Path) -> None:
+        self._tty = tty
+        self._server = serve(self._carry, "127.0.0.1", 0, compression=None)
+        self.port = self._server.socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> Cable:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join(5)
+
+    def _carry(self, connection: ServerConnection) -> None:
+        board = os.open(self._tty, os.O_RDWR | os.O_NOCTTY)
+        is_over = threading.Event()
+
+        def read() -> None:
+            while not is_over.is_set():
+                try:
+                    if select.select([board], [], [], 0.05)[0]:
+                        connection.send(os.read(board, 4096))
+                except Exception:
+                    return
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            for data in connection:
+                assert isinstance(data, bytes)
+                while data:
+                    data = data[os.write(board, data) :]
+        finally:
+            is_over.set()
+            reader.join(2)
+            os.close(board)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A board with MicroPython and nothing on it."""
+    with Bench(tmp_path / "bench") as one:
+        (one.folder / "config.json").unlink()
+        yield one
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Served]:
+    root = project(tmp_path / "project", "1.2.3")
+    (tmp_path / "page").mkdir()
+    with served(tmp_path / "page", root=root) as one:
+        yield one
+
+
+@pytest.fixture
+def browser(page: Served, tmp_path: Path) -> Iterator[Browser]:
+    with Browser(tmp_path / "profile", int(page.url.rstrip("/").rpartition(":")[2])) as one:
+        one.be(1280, 900)
+        yield one
+
+
+def fill_in(browser: Browser, **answers: str) -> None:
+    for name, text in answers.items():
+        browser.type(name, text)
+
+
+def test_a_bare_board_becomes_a_node_that_measures(
+    bench: Bench, page: Served, browser: Browser
+) -> None:
+    with Cable(bench.port) as cable:
+        browser.before_each_page(_SERIAL.format(port=cable.port))
+        browser.open(f"{page.url}#/set-up")
+        browser.until("document.querySelector('form.set-up')")
+        fill_in(browser, node="Not A Name", ssid="desk", password="correct horse")
+        fill_in(browser, broker="mqtt://192.168.1.10")
+        browser.until("document.querySelector('#wrong-node').innerText.includes('node')")
+        browser.click(".set-up button")
+        browser.until(f"{WRONG}.includes('Nothing was changed')")
+        browser.until("document.activeElement.name == 'node'")
+        assert bench.files() == {}
+        fill_in(browser, node="bench-7")
+        browser.click(".set-up button")
+        browser.until("document.querySelector('.steps')?.innerText.includes('First reading')", 60)
+    assert "temperature 21.5" in browser.text()
+    files = bench.files()
+    assert json.loads(files["config.json"])["node"] == "bench-7"
+    assert json.loads(files["secrets.json"])["wifi"] == [
+        {"ssid": "desk", "password": "correct horse"}
+    ]
+    assert bench.ran()[0] == "1.2.3"
+    # The password is in no place where it could be read again.
+    assert "correct horse" not in browser.source() and browser.value("password") == ""
+    assert "correct horse" not in "\n".join(page.said)
+
+
+def test_no_choice_is_no_harm_and_a_board_that_goes_away_is_said(
+    bench: Bench, page: Served, browser: Browser
+) -> None:
+    with Cable(bench.port) as cable:
+        browser.before_each_page(_SERIAL.format(port=cable.port))
+        browser.open(f"{page.url}#/set-up")
+        browser.until("document.querySelector('form.set-up')")
+        fill_in(browser, node="bench-7", ssid="desk", password="", broker="mqtt://192.168.1.10")
+        browser.evaluate("window.noBoard = true")
+        browser.click(".set-up button")
+        browser.until(f"{WRONG}.includes('No board')")
+        browser.evaluate("window.noBoard = false")
+        bench.board.be_busy(60)
+        browser.click(".set-up button")
+        browser.until("document.querySelectorAll('.steps li').length >= 1")
+        bench.board.unplug()
+    browser.until(f"{WRONG}.length > 5", 60)
+
+
+def test_without_web_serial_it_is_said_what_to_type(page: Served, browser: Browser) -> None:
+    browser.before_each_page("Object.defineProperty(navigator, 'serial', {value: undefined})")
+    browser.open(f"{page.url}#/set-up")
+    browser.until("document.body.innerText.includes('fieldpost provision')")
+    assert not browser.evaluate("Boolean(document.querySelector('form.set-up'))")

@@ -1,0 +1,93 @@
+"""The page's end of a board: bytes both ways, what is to be done with it, and how far that is."""
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from fieldpost.errors import CommandError
+from fieldpost.messages import payload
+from fieldpost.serve.set_up.bridge import Bridge
+from fieldpost.serve.set_up.job import answers_of, set_up
+
+_WAITING_MAX = 256
+_BOARDS_MAX = 4
+
+
+class Boards:
+    """Boards that pages have. root: the firmware that they get."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._count = 0
+
+    async def serve(self, socket: WebSocket) -> None:
+        """One board, until the page lets go of it."""
+        await socket.accept()
+        if self._count >= _BOARDS_MAX:
+            await socket.close(1013)
+            return
+        self._count += 1
+        to_page: asyncio.Queue[bytes | str] = asyncio.Queue(_WAITING_MAX)
+        bridge = Bridge(to_page.put)
+        await bridge.start()
+        sending = asyncio.ensure_future(_send(socket, to_page))
+        try:
+            await self._hear(socket, bridge, to_page)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # The page has let go.
+        finally:
+            self._count -= 1
+            bridge.close()
+            sending.cancel()
+
+    async def _hear(
+        self, socket: WebSocket, bridge: Bridge, to_page: "asyncio.Queue[bytes | str]"
+    ) -> None:
+        job: threading.Thread | None = None
+        loop = asyncio.get_running_loop()
+
+        def tell(told: dict[str, Any]) -> None:
+            asyncio.run_coroutine_threadsafe(to_page.put(json.dumps(told)), loop)
+
+        while True:
+            message = await socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if (data := message.get("bytes")) is not None:
+                bridge.from_browser(data)
+                continue
+            if job and job.is_alive():
+                continue
+            try:
+                told = payload.read(message.get("text") or "")
+            except payload.Unreadable:
+                continue
+            job = threading.Thread(
+                target=_do, args=(told, bridge.url, self._root, tell), daemon=True
+            )
+            job.start()
+
+
+def _do(told: dict[str, Any], url: str, root: Path, tell: Any) -> None:
+    try:
+        done = set_up(url, answers_of(told), root, tell)
+    except CommandError as error:
+        tell({"kind": "failed", "text": str(error).replace(url, "the board")})
+        return
+    except Exception as error:  # A fault of ours, which the page must not wait for.
+        tell({"kind": "failed", "text": f"a fault of Fieldpost: {type(error).__name__}"})
+        raise
+    tell({"kind": "done", **done})
+
+
+async def _send(socket: WebSocket, to_page: "asyncio.Queue[bytes | str]") -> None:
+    while True:
+        one = await to_page.get()
+        if isinstance(one, bytes):
+            await socket.send_bytes(one)
+        else:
+            await socket.send_text(one)
