@@ -108,9 +108,16 @@ def build(
         outbox.put(record)
     resume = (state["boot"], state["seq"]) if state else None
     identity = Identity(file_system, board.random_u32, resume, board.reset_cause())
+    root = topics(settings["mqtt"]["base"], settings["node"])
+    updates = None
+    if files.exists(files.UPDATE_KEYS, file_system):
+        from firmware.update.doorway import Doorway
+
+        updates = Doorway(root, board, settings, session, clock, file_system, log)
+        if updates.came_back():
+            identity.forgive()
     in_safe_mode = identity.failed_starts >= FAILED_STARTS_MAX
     sleeps = settings["mode"] == "duty_cycle" and not in_safe_mode
-    root = topics(settings["mqtt"]["base"], settings["node"])
 
     def render(record):
         return reading.payload(record, identity.boot, clock.uptime_ms() // 1000, clock.unix_s())
@@ -171,11 +178,9 @@ def build(
         settings,
         log,
     )
-    if files.exists(files.UPDATE_KEYS, file_system):
-        from firmware.update.doorway import Doorway
-
-        uplink.updates = Doorway(root, board, settings, session, clock, file_system, log)
-        trial = uplink.updates.on_trial(trial)
+    if updates:
+        uplink.updates = updates
+        trial = updates.on_trial(trial)
     ntp = settings["ntp"]
     timekeeper = Timekeeper(sntp, clock, board, ntp["host"], ntp["interval_s"], log)
     both = (

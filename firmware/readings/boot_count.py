@@ -70,6 +70,12 @@ class Identity:
         self._counted = False
         self._write(failed_starts)
 
+    def forgive(self):
+        """The starts before this one were another firmware's, and say nothing of this one."""
+        self.failed_starts = 0
+        if self._counted:
+            self._write(1)
+
     def proven(self):
         """This start came to something: a delivery, a minute of running, or a sleep."""
         if self._counted:

@@ -234,6 +234,9 @@ class Agent:
 
         verdict.tried(self._door, self._target, self._mark, self._about)
         self._publish({"state": "trial", "offer": self._about})
+        # Starts of this firmware that came to nothing say nothing of the next: it is to take
+        # readings, and not to begin in safe mode.
+        self._node.identity.expect(0)
         self._node.restart()
 
     # What is told -------------------------------------------------------------------------------

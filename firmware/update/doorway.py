@@ -61,6 +61,19 @@ class Doorway:
         path = place.running_pack()
         self.head = crc32(place.head_of(path, file_system)) if path else 0
 
+    def came_back(self):
+        """Whether the starts before this one were those of a firmware that is gone. True once, or
+        a firmware that fails as well would never come to safe mode."""
+        note = read(FAILED, self.files) if FAILED in self.left else {"seen": True}
+        if note.get("seen"):
+            return False
+        note["seen"] = True
+        try:
+            write(FAILED, note, self.files)
+        except OSError:
+            pass  # Then it is said once more.
+        return True
+
     def on_trial(self, settings_trial):
         """The trial that the node has to step: of what runs, or the one of settings alone."""
         if not place.is_on_trial():

@@ -191,6 +191,7 @@ class Node:
         self.asked: list[list[int]] = []
         self.pieces: list[bytes] = []
         self.lines: list[str] = []
+        self.expected: list[int] = []
         self.time = FakeTime()
         self.starts = 0
         self.joins = True
@@ -276,6 +277,7 @@ class Node:
             settings=self.settings,
             clock=self.clock,
             stay_awake_until_ms=0,
+            identity=SimpleNamespace(expect=self.expected.append),
             trial=self.trial,
             may_restart=lambda: True,
             restart=self._restart,

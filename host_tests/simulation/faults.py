@@ -36,6 +36,7 @@ PER_NODE = (
     "flash",
     "sensor",
     "clock",
+    "updates",
 )
 _LONG = (30.0, 14400.0)
 _HOUR = (30.0, 3600.0)

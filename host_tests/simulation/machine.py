@@ -24,6 +24,7 @@ from simulation.orders import Orders
 from simulation.pins import Pins
 from simulation.radio import AccessPoint, SimulatedRadio
 from simulation.scenario import NodeScenario
+from simulation.updates import Updates
 
 if TYPE_CHECKING:
     from simulation.run import Run
@@ -56,6 +57,7 @@ class Machine:
         self.ledger = Ledger(self.name, self._dropped, run.scenario.personality.in_order)
         self.orders = Orders(self)
         self.battery = Battery(self)
+        self.updates = Updates(self) if run.scenario.updates else None
         self.life: Life = self.world.main
         self.node: Any = None
         self.retained = b""
@@ -142,7 +144,11 @@ class Machine:
 
     def _boot(self, cause: str) -> None:
         """What `firmware.app.run` does, with the parts of the simulation."""
+        if self.updates:
+            self.updates.start(cause)
         settings = self._load_settings()
+        if self.updates and self.updates.on_trial:
+            settings["watchdog_s"] = settings["watchdog_s"] or app._TRIAL_WATCHDOG_S
         board = self._board = SimulatedBoard(self, cause)
         clock = Clock(board.time, board.clock_is_set())
         state: dict = {}
@@ -160,6 +166,8 @@ class Machine:
             idle = self._fed if feed else None
             node = app.build(board, clock, settings, log, self.flash, idle, state, records)
             self._watch(node, state)
+            if self.updates:
+                self.updates.built(node)
             if feed:
                 board.start_watchdog(int(settings["watchdog_s"] * 1000))
             app.loop(node, clock, feed, self.flash)
@@ -330,9 +338,15 @@ class Machine:
             if self.settled_us is None:
                 self.settled_us = self.world.now_us
             if not self.answers:
-                self.answers = self.orders.satisfied()
+                self.answers = self.orders.satisfied() and self._is_updated()
                 if self.answers:
                     self.run.settled()
+
+    def _is_updated(self) -> bool:
+        personality = self.run.scenario.personality
+        if not (self.updates and personality.hears and personality.tells and personality.updates):
+            return True
+        return self.updates.satisfied()
 
     def _dropped(self) -> int:
         return self._dropped_before + (self.node.outbox.dropped if self.node else 0)
@@ -352,9 +366,10 @@ class Machine:
 
     def conditions_for_next(self) -> Conditions:
         """What the next connection meets."""
-        if self.cut_next is None or self.rng.random() < 0.3:
-            return self.conditions
-        return self.run.cut_conditions(self.conditions, self.cut_next, self.rng)
+        conditions = self.conditions
+        if self.cut_next is not None and self.rng.random() >= 0.3:
+            conditions = self.run.cut_conditions(conditions, self.cut_next, self.rng)
+        return self.updates.conditions(conditions) if self.updates else conditions
 
     def cut_power(self) -> None:
         """The power fails now."""

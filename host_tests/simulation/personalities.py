@@ -25,6 +25,7 @@ class Personality:
     `ends`: connections that may end before the node knows what not to send: three for each of its
     extras, five for the will. `delivers`: readings are taken at all.
     `sample_s`: of nodes that are always on, where the habit shows between readings alone.
+    `updates`: an offer of an update reaches the node, whole.
     """
 
     habits: Habits = field(default_factory=Habits)
@@ -35,6 +36,7 @@ class Personality:
     ends: int = 0
     sample_s: int = 0
     delivers: bool = True
+    updates: bool = True
 
 
 def _denies_commands(how: str) -> Personality:
@@ -71,13 +73,13 @@ PERSONALITIES = {
         ends=6,
     ),
     "takes packets of 300 bytes": Personality(
-        Habits(packet_max=300, unread_resets=True), at_once=False, ends=9
+        Habits(packet_max=300, unread_resets=True), at_once=False, ends=9, updates=False
     ),
     "takes retained messages of 200 bytes": Personality(
-        Habits(retained_max=200), at_once=False, ends=6
+        Habits(retained_max=200), at_once=False, ends=6, updates=False
     ),
     "takes nothing retained": Personality(
-        Habits(retained_max=-1, unread_resets=True), at_once=False, ends=14
+        Habits(retained_max=-1, unread_resets=True), at_once=False, ends=14, updates=False
     ),
     "takes QoS 0 alone": Personality(
         Habits(qos_max=0), hears=False, tells=False, at_once=False, delivers=False

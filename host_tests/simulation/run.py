@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +26,7 @@ from simulation.endings import EndOfRun, Violation
 from simulation.faults import GROUPS
 from simulation.machine import Machine
 from simulation.scenario import Fault, Scenario
+from simulation.updates import SETTLE_S, stand_in_place
 
 # How long after the last fault the backlog may take. Twice the longest pause between two tries
 # (the first may have begun while the fault lasted), the longest pause after a crash, and the
@@ -77,6 +78,10 @@ class Result:
     alarms_checked: int = 0
     stretched: int = 0
     silent: int = 0
+    offers: int = 0
+    updated: int = 0
+    went_back: int = 0
+    not_taken: int = 0
     connections: int = 0
     longest_wait_ms: int = 0
     longest_catch_up_s: float = 0.0
@@ -134,7 +139,10 @@ class Run:
     def play(self) -> Result:
         """Run to the end; raises Failed."""
         try:
-            with _stand_ins(self._check_settings, self._watch_commands):
+            with (
+                _stand_ins(self._check_settings, self._watch_commands),
+                stand_in_place(self) if self.scenario.updates else nullcontext(),
+            ):
                 try:
                     self._play()
                 except EndOfRun:
@@ -191,7 +199,10 @@ class Run:
 
     def disturbed_us(self) -> int:
         """When something last went wrong: now, while anything does."""
-        return self.world.now_us if self._ends else self._disturbed_us
+        # A firmware on trial may be one that does nothing as it should.
+        if self._ends or any(one.updates and one.updates.on_trial for one in self.machines):
+            self._disturbed_us = self.world.now_us
+        return self._disturbed_us
 
     def _calm_down(self) -> None:
         """From now on nothing goes wrong any more."""
@@ -206,6 +217,7 @@ class Run:
         bound_s = 2 * max(caps_s) + rests_s + _TRIAL_S + _CRASH_PAUSE_S + _JOIN_AND_CONNECT_S
         # A node that sleeps makes one connection in each pause.
         bound_s += self.scenario.personality.ends * max(*caps_s, rests_s)
+        bound_s += SETTLE_S if self.scenario.updates else 0
         self.world.after_ms(bound_s * 1000, self._overdue, bound_s)
 
     def _overdue(self, bound_s: float) -> None:
@@ -216,7 +228,7 @@ class Run:
             if machine.settled_us is None:
                 what = "backlog not delivered"
             elif not machine.answers:
-                what = "no answer to a command"
+                what = "no answer to a command, or not the newest firmware"
             else:
                 continue
             raise Violation(f"{machine.name}: {what} {bound_s} s after the last fault")
@@ -245,6 +257,7 @@ class Run:
 
     def _result(self) -> Result:
         ledgers = [machine.ledger for machine in self.machines]
+        updates = [machine.updates for machine in self.machines if machine.updates]
         catch_ups = [
             machine.settled_us / 1e6 - self.scenario.calm_s
             for machine in self.machines
@@ -275,6 +288,10 @@ class Run:
             alarms_checked=sum(machine.battery.alarms_checked for machine in self.machines),
             stretched=sum(machine.battery.stretched for machine in self.machines),
             silent=sum(machine.battery.silent for machine in self.machines),
+            offers=sum(one.counts["offers"] for one in updates),
+            updated=sum(one.counts["done"] for one in updates),
+            went_back=sum(one.counts["back"] for one in updates),
+            not_taken=sum(one.counts["refused"] + one.counts["failed"] for one in updates),
             connections=self.net.totals["connections"],
             longest_wait_ms=max(machine.longest_wait_ms for machine in self.machines),
             longest_catch_up_s=max(catch_ups, default=0.0),

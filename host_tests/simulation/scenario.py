@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from firmware.config.check import check
-from simulation import battery, commands, personalities  # noqa: F401  register their kinds
+from simulation import battery, commands, personalities, updates  # noqa: F401  register their kinds
 from simulation.faults import GROUPS, PER_NODE
 from simulation.limits import ALARM_ABOVE, LOW_BATTERY
 
@@ -14,6 +14,9 @@ BROKER, TIME_SERVER = "broker.example", "time.example"
 # Of the nodes at a broker with habits, those that publish to Home Assistant's topics as well.
 _DESCRIBED_SHARE = 0.5
 _TLS_SHARE = 0.15
+_UPDATED_SHARE = 0.2
+# Beside what the outbox was promised: for two firmwares, and what a change of one leaves.
+_UPDATE_BYTES = 65536
 _TICKS_PERIOD_MS = 1 << 30
 _ONE_SENSOR = [{"type": "internal"}]
 _TWO_SENSORS = [*_ONE_SENSOR, {"type": "simulated", "fail_every": 9}]
@@ -84,6 +87,7 @@ class Scenario:
     groups: list[str] = field(default_factory=list)
     broker: str = personalities.OBLIGING
     tls: bool = False
+    updates: bool = False
 
     @property
     def personality(self) -> personalities.Personality:
@@ -110,6 +114,7 @@ def make(
     scenario.groups = chosen
     _choose_broker(scenario, broker, groups is None)
     _choose_tls(scenario, groups)
+    _choose_updates(scenario, groups)
     for group in chosen:
         targets = range(count) if group in PER_NODE else (-1,)
         for target in targets:
@@ -148,8 +153,22 @@ def _choose_tls(scenario: Scenario, groups: list[str] | None) -> None:
         scenario.faults += _faults("tls", -1, scenario.calm_s, rng)
 
 
+def _choose_updates(scenario: Scenario, groups: list[str] | None) -> None:
+    """By dice of its own, as well: its nodes have keys, or have none."""
+    rng = random.Random(f"updates {scenario.seed}")
+    drawn = rng.random() < _UPDATED_SHARE
+    if not (drawn if groups is None else "updates" in groups):
+        return
+    scenario.updates = True
+    for target, node in enumerate(scenario.nodes):
+        promised_bytes = node.config["outbox"]["flash_kib"] * 1024
+        node.flash_bytes = max(node.flash_bytes, promised_bytes) + _UPDATE_BYTES
+        if groups is None:
+            scenario.faults += _faults("updates", target, scenario.calm_s, rng)
+
+
 def _choose_groups(rng: random.Random) -> list[str]:
-    names = [name for name in GROUPS if name != "tls"]
+    names = [name for name in GROUPS if name not in ("tls", "updates")]
     return [name for name in names if rng.random() < 0.6] or [rng.choice(names)]
 
 

@@ -17,6 +17,9 @@ from firmware.readings import outbox
 from firmware.readings.boot_count import Identity
 from firmware.readings.delivery import Delivery
 from firmware.remote import commands
+from firmware.update import check, pack_target
+from firmware.update import trial as update_trial
+from simulation import updates
 from simulation.personalities import OBLIGING
 from simulation.run import Failed, run
 
@@ -146,6 +149,46 @@ def _no_keeping_of_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands.Commands, "keep", lambda self: True)
 
 
+def _no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may publish may bring the node a firmware."""
+    monkeypatch.setattr(check, "is_genuine", lambda *_: True)
+
+
+def _no_counter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that is older than what ran is taken."""
+    reason = check.reason
+    monkeypatch.setattr(
+        check, "reason", lambda manifest, _counter, board: reason(manifest, -1, board)
+    )
+
+
+def _no_count_of_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A firmware on trial has as many starts as it likes."""
+    monkeypatch.setattr(updates, "STARTS", "99999")
+
+
+def _no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever has joined its network is good, as uptime was for others."""
+    step = update_trial.Trial.step
+
+    def joined(trial: Any, node: Any) -> bool:
+        if trial.is_open and node.link.station.is_up():
+            trial._accept()
+        return step(trial, node)
+
+    monkeypatch.setattr(update_trial.Trial, "step", joined)
+
+
+def _no_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came is taken for what was signed."""
+    monkeypatch.setattr(pack_target.PackTarget, "read_back", lambda self: True)
+
+
+def _no_way_back_for_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A firmware on trial that sleeps in order may go on for ever."""
+    monkeypatch.setattr(update_trial.Trial, "over", lambda self, node, wake: False)
+
+
 class Sabotage(NamedTuple):
     """What is switched off, the faults and the broker with which that shows, and what the
     simulation then says."""
@@ -204,6 +247,20 @@ _SABOTAGES = {
         "no answer to a command|nobody was told",
         "takes nothing retained",
         True,
+    ),
+    "signature of an update": Sabotage(_no_signature, ["updates"], "starts what it must refuse"),
+    "counter of an update": Sabotage(_no_counter, ["updates"], "starts what it must refuse"),
+    "count of a trial's starts": Sabotage(
+        _no_count_of_starts, ["updates"], "not delivered|not the newest firmware"
+    ),
+    "acknowledgement as a trial's proof": Sabotage(
+        _no_proof, ["updates"], "cannot have proven itself|for good|not delivered"
+    ),
+    "reading back of an update": Sabotage(
+        _no_read_back, ["updates"], "starts what it must refuse|no firmware at"
+    ),
+    "wakes of a trial": Sabotage(
+        _no_way_back_for_wakes, ["updates"], "not delivered|not the newest firmware", sleeps=True
     ),
 }
 _SEEDS = 30

@@ -46,6 +46,16 @@ def test_no_other_seed_breaks_one_either(first: int) -> None:
     _play(first)
 
 
+@pytest.mark.parametrize("first", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_updates_end_with_the_newest_good_firmware_whatever_goes_wrong(first: int) -> None:
+    total = Result()
+    for seed in range(first, first + (3 if first == 1 else 16)):
+        groups = ["updates", "power", "flash", "broker", "connection", "commands"]
+        total += run(seed, _HOURS, groups=groups)
+    assert total.lost == total.doubled == total.late_waits == 0
+    assert total.offers > 8 and total.updated and total.went_back and total.not_taken
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "hours", "broker"),

@@ -6,6 +6,7 @@ Source: ESP-IDF Programming Guide, "App Image Format" and "Partition Tables"; es
 """
 
 import hashlib
+import re
 import struct
 from dataclasses import dataclass
 
@@ -40,6 +41,7 @@ _FILE_SYSTEM = b"vfs"
 _CHECKSUM_SEED = 0xEF
 _MIB = 1024 * 1024
 _MOST_SEGMENTS = 16
+_MICROPYTHON = re.compile(rb"MicroPython (v\d+\.\d+\.\d+[\w.+-]*) on ")
 # Where the bootloader begins, by chip; which of them it is shows in where the table is found.
 _BASES = (0x1000, 0x0000, 0x2000)
 
@@ -136,8 +138,11 @@ def describe(program: bytes) -> Application:
     if program[_DESCRIPTION_AT : _DESCRIPTION_AT + 4] != _DESCRIPTION_MAGIC:
         raise Broken("no program: it says nothing of itself, as a bootloader alone does not")
     at = _DESCRIPTION_AT + _VERSION_AT
-    version = program[at : at + _VERSION_BYTES].partition(b"\0")[0].decode("ascii", "replace")
-    return Application(chip, version.removeprefix("v") or "?")
+    version = program[at : at + _VERSION_BYTES].partition(b"\0")[0]
+    if not version and (found := _MICROPYTHON.search(program)):
+        # MicroPython's own builds leave it empty there.
+        version = found[1]
+    return Application(chip, version.decode("ascii", "replace").removeprefix("v") or "?")
 
 
 def count_applications(data: bytes) -> int:

@@ -507,3 +507,16 @@ def test_a_firmware_that_never_joins_comes_back_from_a_sleeper_too(
     node.sleeps = False
     node.live(lambda: node.told("back"))
     assert "100 wakes" in node.reports[-1]["error"]
+
+
+def test_the_starts_of_one_firmware_are_not_held_against_the_other(node: Node) -> None:
+    """Three that failed would begin the next in safe mode, where no reading is taken."""
+    node.offer(Release(pack.make(modules("crash new"))))
+    node.live(lambda: node.expected == [0])
+    while node.begin() == "crash":
+        pass
+    node.build()
+    assert node.door.came_back(), "once"
+    node.begin()
+    node.build()
+    assert not node.door.came_back(), "or one that fails as well never came to safe mode"
