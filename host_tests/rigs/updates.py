@@ -9,6 +9,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -321,8 +322,17 @@ class Node:
             except Restart:
                 continue
             except PowerCut:
+                self._end()
                 self.flash.power_on()
         pytest.fail("\n".join([f"not within {starts} starts", *self.lines[-9:]]))
+
+    def _end(self) -> None:
+        """Without power nothing goes on. Left to CPython, what was under way would be ended at
+        some later moment, and would write to flash then."""
+        agent = getattr(self, "door", None) and self.door._agent
+        if agent:
+            with suppress(PowerCut):
+                agent._life.close()
 
     def _is_over(self, kind: str, until: Callable[[], object]) -> bool:
         is_up = kind != "deaf" and self.joins
