@@ -24,7 +24,7 @@ _HELP = ("-h", "--help")
 class _MakesByItself(TyperGroup):
     """`fieldpost release` alone makes one."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in _HELP):
             args = ["make", *args]
         return super().parse_args(ctx, args)

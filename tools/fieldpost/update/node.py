@@ -117,7 +117,7 @@ class Node:
             (one for one in release.artefacts if one.is_for(report.platform, report.chip)), None
         )
         if self._runs(report, release):
-            self.state, self.text = "up to date", f"it has {release.version} ({release.counter})"
+            self.state = "up to date"
             return
         if lack := self._lack(report, release):
             self.state, self.text = "unfit", lack
@@ -192,12 +192,12 @@ class Node:
         installed, offer = report.installed, report.offer
         has = (installed.counter, installed.sha) if installed else None
         if report.state != "trial" and has == (told.counter, told.sha16):
-            self.enter("done", now, f"it runs {told.version} ({told.counter})")
+            self.enter("done", now)
             return
         if offer is None or (offer.sha, offer.attempt) != (told.sha16, self.attempt):
             return
         if report.state == "done":
-            self.enter("done", now, f"it runs {told.version} ({told.counter})")
+            self.enter("done", now)
         elif report.state == "fetching":
             if self.state != "fetching":
                 self.enter("fetching", now)

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from rich import box
@@ -23,7 +22,7 @@ _STYLES = {
     **dict.fromkeys(UNDER_WAY, "cyan"),
 }
 _PERCENT_STEP = 25
-_BAR = 12
+_BAR = 20
 # What is longer is cut where its column ends.
 _WORD_MAX = 20
 _REFRESH_PER_S = 4
@@ -33,12 +32,7 @@ class Screen(Protocol):
     """What somebody sees of it."""
 
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
     def refresh(self) -> None:
         """Some time has passed."""
 
@@ -55,8 +49,7 @@ def table(nodes: Sequence[Node]) -> Table:
     found = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, texts in (
         ("Node", [one.name for one in nodes]),
-        ("", [one.state for one in nodes]),
-        ("Fetched", []),
+        ("", [_state(one) for one in nodes]),
         ("Runs", [_runs(one) for one in nodes]),
         ("", []),
     ):
@@ -65,10 +58,9 @@ def table(nodes: Sequence[Node]) -> Table:
     for one in nodes:
         found.add_row(
             Text(one.name),
-            Text(one.state, _STYLES.get(one.state, "")),
-            _bar(one),
+            Text(_state(one), _STYLES.get(one.state, "")),
             Text(neutral(_runs(one))),
-            Text(neutral(words(one))),
+            _bar(one) or Text(neutral(words(one))),
         )
     return found
 
@@ -123,11 +115,15 @@ def _runs(node: Node) -> str:
     return node.report.words() if node.report else "?"
 
 
-def _bar(node: Node) -> ProgressBar | Text:
-    done = percent(node)
-    if done is None or node.state != "fetching":
-        return Text("")
-    return ProgressBar(100, done, width=_BAR)
+def _state(node: Node) -> str:
+    """With how far it is; a sleeper's bar would hide when it wakes."""
+    done = percent(node) if node.state == "fetching" else None
+    return node.state if done is None else f"{node.state} {done:2} %"
+
+
+def _bar(node: Node) -> ProgressBar | None:
+    done = percent(node) if node.state == "fetching" else None
+    return None if done is None or words(node) else ProgressBar(100, done, width=_BAR)
 
 
 def _duration(seconds: float) -> str:
