@@ -13,6 +13,7 @@ from rigs.update_keys import make_keys
 from rigs.update_release import make_release
 
 from fieldpost.release.folder import Release
+from fieldpost.update import show
 from fieldpost.update.node import TRIED, UNDER_WAY, Node
 from fieldpost.update.rollout import ASK, OFFER, PIECE, REPORT, STATUS, Rollout, Wishes, hear
 
@@ -242,6 +243,21 @@ def test_a_sleeper_that_does_not_wake_is_given_up(release: Release) -> None:
     assert stage.states() == ["offered"]
     stage.pass_(30)
     assert stage.states() == ["silent"]
+
+
+def test_a_sleeper_is_told_of_with_the_time_when_it_is_due(release: Release) -> None:
+    stage = Stage(release, 1).begin()
+    node = stage.nodes[0]
+    assert show.words(node) == ""
+    due = time.time() + 480
+    stage.status("n0", state="asleep", until=due)
+    at = time.strftime("%H:%M", time.localtime(due))
+    assert show.words(node) == f"asleep, due at {at}, in 8 min"
+    assert show.as_json(node)["due_in_s"] in (479, 480)
+    stage.status("n0", state="asleep", until=time.time() - 5)
+    assert show.words(node) == "asleep, due now"
+    stage.status("n0", state="asleep", for_s=600)  # it knows no time
+    assert show.words(node) == "asleep"
 
 
 # What somebody else may send -----------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_a_sleeper_fetches_over_several_wakes(field: Field, release: Release) ->
     ran = field.update("--release", str(release.folder), "--node", "sleeper", as_json=False)
     assert ran.status == 0, ran
     assert node.fetched == [release.artefacts[0].data]
-    assert "asleep, due" in ran.out and "sleeper: trial" in ran.out
+    assert "sleeper: trial" in ran.out
 
 
 def test_canaries_prove_it_before_anybody_else_is_offered_it(
