@@ -243,6 +243,31 @@ def test_what_a_wake_fails_of_before_there_is_a_node_ends_the_life_like_any_othe
     assert "a bug" in life.said[-1]
 
 
+@pytest.mark.parametrize("kept", [{"settings": b"{}"}, {}])
+def test_a_wake_reads_by_the_settings_in_memory_before_any_are_read_from_flash(
+    monkeypatch: pytest.MonkeyPatch, kept: dict[str, bytes]
+) -> None:
+    life = Life(monkeypatch, KeyboardInterrupt())
+    life.board.cause = "deep-sleep"
+    settings, _ = app.read_settings()
+    order: list[Any] = []
+
+    def measure(board: Any, clock: Any, given: Any, log: Any, state: Any, records: Any) -> None:
+        order.append(("reads", given, clock.uptime_ms(), records))
+        raise SystemExit  # in place of a sleep
+
+    state = {"boot": 1, "alone": 0, **kept}
+    monkeypatch.setattr("firmware.duty_cycle.rtc_memory.recall", lambda *_: (state, [b"r"], 70))
+    monkeypatch.setattr("firmware.duty_cycle.rtc_memory.measure", measure)
+    monkeypatch.setattr(life.board, "retained_bytes", 2040)
+    monkeypatch.setattr(life.board, "retained", lambda: b"block")
+    monkeypatch.setattr(app, "read_settings", lambda: order.append("flash") or (settings, ()))
+    with pytest.raises(SystemExit):
+        firmware.start()
+    reads = ("reads", None if kept else settings, 70, [b"r"])
+    assert order == ([reads] if kept else ["flash", reads]) and not life.fed
+
+
 class Stepping:
     """A node and its clock: each step and each wait takes its time, until `ends_ms`."""
 

@@ -188,8 +188,9 @@ def test_settings_are_kept_for_such_wakes_until_readings_need_their_room(
     field = Field("esp32", sensors, sample_s=30, deliver_every=40, hours=0.6)
     monkeypatch.setattr(field.machine, "measure", lambda: 20.0)
     field.run.play()
-    assert field.machine.read_alone >= 60
-    # The first wake delivers; in those after it the memory fills up with readings.
+    # None but the one that delivers: the settings give way before the readings have to.
+    assert field.machine.read_alone == field.machine.wakes - 1 > 60
+    # The first start delivers; in the wakes after it the memory fills up with readings.
     first = read_from[1:40]
     count = first.count("memory")
     assert 10 < count < 39 and first == ["memory"] * count + ["flash"] * (39 - count)
@@ -208,3 +209,14 @@ def test_nothing_is_read_where_the_block_has_no_room_for_one_more() -> None:
     settings = {"outbox": {"ram_readings": 64}}
     assert reading_wake.take(Full(), None, settings, None, {}, records, None) is None
     assert records == [b"r" * 40]
+
+
+def test_a_reading_that_memory_has_no_room_for_is_left_to_the_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    take = reading_wake.take
+    monkeypatch.setattr(reading_wake, "take", lambda *given: take(*given[:-1], lambda *_: None))
+    field = Field("esp32", _SENSORS, **_RHYTHM)
+    field.run.play()
+    assert field.machine.wakes > 8 and field.machine.read_alone == 0
+    assert [one["seq"] for one in field.readings] == list(range(9))
