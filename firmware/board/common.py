@@ -18,6 +18,7 @@ _CAUSES = ("unknown", "power-on", "hard", "watchdog", "deep-sleep", "soft")
 
 class CommonBoard:
     family = ""
+    radio = None  # each board's own
     socket = socket
     select = select
     time = time

@@ -59,7 +59,8 @@ def dumps(value):
 
 def pack(state, records, limit_bytes):
     """The block, or None if it would be longer than `limit_bytes`. state: a dict for JSON."""
-    state = dict(state, version=VERSION)
+    state = dict(state)
+    state["version"] = VERSION
     settings = state.pop("settings", None)
     text = dumps(state).encode()
     parts = [text + b"\n" + settings if settings else text]
