@@ -81,8 +81,8 @@ def build(
         inbox.receive(topic, payload, retained)
         if discovery:
             discovery.receive(topic, payload, retained)
-        if uplink.updates:
-            uplink.updates.receive(topic, payload)
+        if updates:
+            updates.receive(topic, payload)
 
     def sntp():
         # A node that is told the time by nobody, or a wake that has no need to ask, goes without.
@@ -158,6 +158,8 @@ def build(
 
         trial = Trial(file_system)
     inbox = Inbox(root + b"cmd", trial, file_system, restart, log)
+    if updates:
+        trial = updates.on_trial(trial)
     if settings["home_assistant"]:
         from firmware.remote.home_assistant import Discovery
 
@@ -177,10 +179,8 @@ def build(
         discovery,
         settings,
         log,
+        updates,
     )
-    if updates:
-        uplink.updates = updates
-        trial = updates.on_trial(trial)
     ntp = settings["ntp"]
     timekeeper = Timekeeper(sntp, clock, board, ntp["host"], ntp["interval_s"], log)
     both = (

@@ -26,18 +26,31 @@ class Uplink:
 
     root: of its topics. health: firmware/remote/health.py. commands: firmware/remote/inbox.py.
     discovery: firmware/remote/home_assistant.py, or None. settings: config.check()'s.
-    `updates`: firmware/update/doorway.py, if the node has keys; `patience_ms`: how soon it is to
-    be stepped again. `last_delivery`: what it took to deliver what had waited. `catching_up`: how
-    the present one began; None once nothing that waited for this connection is on its way.
+    updates: firmware/update/doorway.py, if the node has keys, or None.
+
+    `patience_ms`: how soon it is to be stepped again. `last_delivery`: what it took to deliver
+    what had waited. `catching_up`: how the present one began; None once nothing that waited for
+    this connection is on its way.
     """
 
-    updates = None
     patience_ms = 3600000
 
     def __init__(
-        self, clock, session, outbox, delivery, root, health, commands, discovery, settings, log
+        self,
+        clock,
+        session,
+        outbox,
+        delivery,
+        root,
+        health,
+        commands,
+        discovery,
+        settings,
+        log,
+        updates=None,
     ):
         self.session = session
+        self.updates = updates
         session.log = log
         self._obeys = settings["commands"] != "off"
         self.outbox = outbox

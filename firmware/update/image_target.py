@@ -93,9 +93,10 @@ class ImageTarget:
             self._digest = sha256()
             self._read = 0
             self._block = bytearray(_BLOCK)
-        if self._read < self.size:
-            self._slots.read(self._read // _BLOCK, self._block)
-            self._digest.update(memoryview(self._block)[: self.size - self._read])
+        block = self._block
+        if block and self._read < self.size:
+            self._slots.read(self._read // _BLOCK, block)
+            self._digest.update(memoryview(block)[: self.size - self._read])
             self._read += _BLOCK
             return None
         found, self._digest = self._digest.digest(), None

@@ -31,9 +31,12 @@ def manifest_of(text):
         raise ValueError("the manifest is no object")
     for name, kind in (("version", str), ("sha256", str), ("counter", int), ("size", int)):
         value = found.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError("the manifest has no " + name)
-        if kind is str and not 0 < len(value) <= _TEXT_MAX:
+        is_text = isinstance(value, str)
+        if (
+            not isinstance(value, kind)
+            or isinstance(value, bool)
+            or (is_text and not 0 < len(value) <= _TEXT_MAX)
+        ):
             raise ValueError("the manifest has no " + name)
     sha = found["sha256"]
     if len(sha) != 2 * 32 or sha.lower() != sha or len(bytes.fromhex(sha)) != 32:

@@ -153,7 +153,7 @@ class PackTarget:
         if self._plan is None and not self._make_plan():
             # The head comes first, whose length its beginning tells.
             return min(self.have + 2048, self.size), _NEW
-        plan = self._plan
+        plan = self._plan or ()
         for n in range(0, len(plan), 2):
             if self.have < plan[n]:
                 return plan[n], plan[n + 1]

@@ -110,6 +110,16 @@ def test_a_pack_of_which_nothing_is_there_comes_whole(
             "3 starts came to nothing: ZeroDivisionError",
         ),
         (
+            "config",
+            {
+                "config__verify": (
+                    "    if errors:\n        return None, errors\n",
+                    "    return None, ['a new rule']\n",
+                )
+            },
+            "3 starts came to nothing",
+        ),
+        (
             "silent",
             {
                 "net__mqtt_in_flight": ("    def acknowledge(self, pid):\n", "%s"),
@@ -126,7 +136,14 @@ def test_a_pack_of_which_nothing_is_there_comes_whole(
             "hardly a network",
         ),
     ],
-    ids=["crashes at import", "hangs", "crashes later", "unacknowledged", "never joins"],
+    ids=[
+        "crashes at import",
+        "hangs",
+        "crashes later",
+        "refuses the settings",
+        "unacknowledged",
+        "never joins",
+    ],
 )
 def test_a_bad_firmware_comes_back_by_itself(
     tmp_path: Path,
@@ -249,3 +266,44 @@ def test_a_sleeper_gets_it_over_several_wakes(
     assert _is_whole(computer.keys())
     times = [one["ts"] for one in computer.readings if "ts" in one]
     assert max(b - a for a, b in itertools.pairwise(times)) <= 6, "each on its time"
+
+
+@pytest.mark.slow
+def test_an_offer_that_is_withdrawn_and_another_in_the_middle(
+    tmp_path: Path, folder: Path, old: Build, good: Build, broker: Broker, computer: Computer
+) -> None:
+    first = Release(_pack(built(folder, app=("_TICK_MS =", "raise ValueError\n_TICK_MS ="))))
+    last = Release(_pack(good), 18)
+    with FlashBoard(tmp_path, old, broker.port) as board:
+        computer.told("idle")
+        computer.answers = lambda offset, data: None if offset > 1024 else data
+        computer.offer(first)
+        computer.told("fetching")
+        computer.withdraw()
+        computer.told("idle", times=2)
+        computer.offer(first, attempt=1)
+        board.says("fetching 0.17.0", times=2)
+        computer.answers = lambda offset, data: data
+        # The board holds the first one's beginning.
+        computer.offer(last)
+        computer.told("done")
+    files = board.files()
+    assert files["firmware.pack"] == last.data
+    assert [name for name in files if name.startswith(".deploy/")] == []
+
+
+@pytest.mark.slow
+def test_a_sleeper_whose_new_firmware_is_never_answered_goes_back(
+    tmp_path: Path, folder: Path, old: Build, broker: Broker, computer: Computer
+) -> None:
+    keys = {"mode": "duty_cycle", "sample_s": 2, "awake_limit_s": 3}
+    line = "    def acknowledge(self, pid):\n"
+    bad = built(folder, net__mqtt_in_flight=(line, line + "        return True\n"))
+    with FlashBoard(tmp_path, old, broker.port, config=keys) as board:
+        computer.told("idle")
+        computer.offer(Release(_pack(bad)))
+        told = computer.told("back", limit_s=80)
+        assert "5 wakes on the network" in told["error"]
+        computer.told("back")
+        assert board.causes == [1, 2, 2], "there and back, in order"
+    assert board.files()["firmware.pack"] == _pack(old)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from firmware.config import check
 from firmware.node import AlwaysOn
 from firmware.readings.boot_count import FAILED_STARTS_MAX, Identity
 from firmware.readings.sampler import Sampler
+from firmware.update import place
 
 SECRETS = {"wifi": [{"ssid": "home", "password": "correct horse"}]}
 
@@ -162,3 +164,27 @@ def test_a_node_that_goes_keeps_its_readings_and_what_it_was_told() -> None:
     again = Built(built.flash)
     assert again.node.outbox.depth == 1
     assert not again.node.uplink.commands.is_idle()
+
+
+def test_a_node_without_keys_takes_no_updates_and_loads_nothing_for_them() -> None:
+    node = Built().node
+    assert node.uplink.updates is None and node.trial is None
+
+
+@pytest.mark.parametrize("mode", ["always_on", "duty_cycle"])
+@pytest.mark.parametrize("on_trial", [False, True])
+def test_a_node_with_keys_listens_for_offers_and_knows_whether_it_is_on_trial(
+    mode: str, on_trial: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flash = FakeFlash()
+    flash.files["update.keys"] = b'{"counter":1,"keys":[]}'
+    flash.folders.add(".deploy")
+    flash.files[".deploy/trial"] = b'{"kind":"pack","sha":"0123456789abcdef","starts":1}'
+    monkeypatch.setattr(place, "is_on_trial", lambda: on_trial)
+    node = Built(flash, mode=mode).node
+    assert node.uplink.updates.topic == b"fieldpost/n/update"
+    assert bool(node.trial) == on_trial
+    assert on_trial == (node.trial is node.uplink.updates.trial and node.trial is not None)
+    compose.stop(node)
+    starts = json.loads(flash.files[".deploy/trial"])["starts"]
+    assert starts == (0 if on_trial else 1), "a restart in order is no failed start"
