@@ -40,8 +40,8 @@ AGAIN = "fieldpost update --again offers it once more"
 class Node:
     """name: as in its topics. text: why it is in this state, for people. attempt: of our offer.
 
-    heard_at, since: monotonic seconds of the last sign of it, and of its state's begin. wakes: in
-    vain. known: the broker has heard of it.
+    heard_at, status_at, since: monotonic seconds of the last sign of it, of its status, and of its
+    state's begin. wakes: in vain. known: the broker has heard of it.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Node:
     known: bool = False
     outstanding: bytes = b""
     heard_at: float = 0.0
+    status_at: float = 0.0
     since: float = 0.0
     wakes: int = 0
     served: int = 0
@@ -63,18 +64,23 @@ class Node:
         """By its own word."""
         return self.status.get("state") == "asleep"
 
-    def due_in_s(self, now_unix: float | None = None) -> float | None:
-        """Seconds until a sleeper wakes; None: it is awake, or names no time that can be."""
+    def due_in_s(self, now: float) -> float | None:
+        """Seconds until a sleeper wakes; None: it is awake, or names no time that can be.
+        now: monotonic."""
         if not self.is_asleep:
             return None
-        now = time.time() if now_unix is None else now_unix
-        until = payload.number(self.status.get("until"), 0, now + _SLEEP_MAX_S)
-        return None if until is None else until - now
+        unix_s = time.time()
+        until = payload.number(self.status.get("until"), 0, unix_s + _SLEEP_MAX_S)
+        if until is not None:
+            return until - unix_s
+        # Of a node that does not know the time. What the broker kept may be as old as that.
+        for_s = payload.number(self.status.get("for_s"), 0, _SLEEP_MAX_S)
+        return None if for_s is None else self.status_at + for_s - now
 
     def take_status(self, told: dict[str, Any], *, is_kept: bool, now: float) -> None:
         """The node says that it is awake, asleep, or gone."""
         self.known = True
-        self.status = told
+        self.status, self.status_at = told, now
         if is_kept:
             return
         self.heard_at = now
@@ -173,7 +179,7 @@ class Node:
         if self.wakes >= _WAKES[self.state]:
             text = f"it woke {self.wakes} times without going on. {AGAIN}"
             self.enter("silent", now, text)
-        elif (due_in_s := self.due_in_s()) is not None:
+        elif (due_in_s := self.due_in_s(now)) is not None:
             if due_in_s < -_OVERDUE_S and now - self.since > _OVERDUE_S:
                 self.enter("silent", now, "it did not wake when it was due")
         elif now - self.heard_at > self._limit_s():

@@ -75,7 +75,7 @@ def words(node: Node) -> str:
 
 def due_text(node: Node) -> str:
     """When a sleeper wakes."""
-    due_in_s = node.due_in_s()
+    due_in_s = node.due_in_s(time.monotonic())
     if due_in_s is None:
         return "asleep" if node.is_asleep else ""
     if due_in_s < 0:
@@ -97,7 +97,7 @@ def as_json(node: Node) -> dict[str, Any]:
     """For scripts."""
     report, told = node.report, node.artefact.manifest if node.artefact else None
     installed = report.installed if report else None
-    due_in_s = node.due_in_s()
+    due_in_s = node.due_in_s(time.monotonic())
     return {
         "node": node.name,
         "state": node.state,

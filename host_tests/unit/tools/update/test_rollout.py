@@ -256,8 +256,19 @@ def test_a_sleeper_is_told_of_with_the_time_when_it_is_due(release: Release) -> 
     assert show.as_json(node)["due_in_s"] in (479, 480)
     stage.status("n0", state="asleep", until=time.time() - 5)
     assert show.words(node) == "asleep, due now"
-    stage.status("n0", state="asleep", for_s=600)  # it knows no time
+    stage.status("n0", state="asleep")
     assert show.words(node) == "asleep"
+
+
+def test_a_sleeper_that_does_not_know_the_time_is_waited_for_as_long_as_it_says(
+    release: Release,
+) -> None:
+    stage = Stage(release, 1).begin()
+    stage.status("n0", state="asleep", for_s=3600)
+    stage.pass_(3600 + 590)
+    assert stage.states() == ["offered"]
+    stage.pass_(30)
+    assert stage.states() == ["silent"] and "due" in stage.nodes[0].text
 
 
 # What somebody else may send -----------------------------------------------------------------
