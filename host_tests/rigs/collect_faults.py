@@ -171,4 +171,4 @@ def _do(store: str, *statements: str) -> None:
 
     with psycopg.connect(store, autocommit=True) as one:
         for statement in statements:
-            one.execute(statement)
+            one.execute(statement.encode())

@@ -6,16 +6,17 @@ A test that finds nothing lost with this would find nothing at all.
 import time
 
 from fieldpost.collect import collector
+from fieldpost.collect.intake import Arrival
 from fieldpost.start import main
 
 _honest = collector.Storing._store_batch
 
 
-def _too_early(storing, arrivals):
-    storing._session.acknowledge([one.receipt for one in arrivals if one.receipt])
+def _too_early(self: collector.Storing, arrivals: list[Arrival]) -> bool:
+    self._session.acknowledge([one.receipt for one in arrivals if one.receipt])
     # A commit on a slow disk.
     time.sleep(0.1)
-    return _honest(storing, arrivals)
+    return _honest(self, arrivals)
 
 
 collector.Storing._store_batch = _too_early

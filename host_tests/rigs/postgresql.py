@@ -64,7 +64,7 @@ class PostgreSql:
         import psycopg
 
         with psycopg.connect(self.url("postgres"), autocommit=True) as one:
-            one.execute(f"CREATE DATABASE {name}")
+            one.execute(f"CREATE DATABASE {name}".encode())
         return self.url(name)
 
     def start(self) -> None:

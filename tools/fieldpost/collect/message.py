@@ -67,16 +67,13 @@ def rejected(message: Message, why: str) -> Rejected:
 
 def _reading(node: str, message: Message) -> Reading:
     told = any_payload.read(message.payload)
-    boot, seq = told.get("boot"), told.get("seq")
-    if not _is_count(boot) or not _is_count(seq):
-        raise any_payload.Unreadable("boot or seq is missing, or no number")
     values = {name: value for name, value in told.items() if name not in _OF_THE_READING}
     return Reading(
         node=node,
-        boot=boot,
-        seq=seq,
-        ts=_count_or_none(told, "ts"),
-        age_s=_count_or_none(told, "age_s"),
+        boot=_number_of(told, "boot"),
+        seq=_number_of(told, "seq"),
+        ts=_seconds_of(told, "ts"),
+        age_s=_seconds_of(told, "age_s"),
         received=message.received,
         payload=message.payload,
         fields=_as_text(values),
@@ -90,19 +87,20 @@ def _event(node: str, kind: str, message: Message) -> Event:
     return Event(node, kind, message.received, _as_text(any_payload.read(message.payload)))
 
 
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= INTEGER_MAX
+def _number_of(told: dict[str, Any], name: str) -> int:
+    value = told.get(name)
+    if type(value) is not int or not 0 <= value <= INTEGER_MAX:
+        raise any_payload.Unreadable("boot or seq is missing, or no number")
+    return value
 
 
-def _count_or_none(told: dict[str, Any], name: str) -> int | None:
+def _seconds_of(told: dict[str, Any], name: str) -> int | None:
     value = told.get(name)
     if value is None:
         return None
-    if type(value) is float and 0 <= value <= INTEGER_MAX / 2:
-        value = int(value)
-    if not _is_count(value):
+    if type(value) not in (int, float) or not 0 <= value <= INTEGER_MAX / 2:
         raise any_payload.Unreadable(f"{name} is no number of seconds")
-    return value
+    return int(value)
 
 
 def _as_text(values: dict[str, Any]) -> str:

@@ -61,7 +61,7 @@ def rows(connection: Connection, selection: Selection) -> Iterator[Row]:
         select(readings.c.node, *(readings.c[name] for name in _MINE), _time(), readings.c.fields),
         selection,
     ).order_by(readings.c.node, _time(), readings.c.boot, readings.c.seq)
-    found = connection.execution_options(stream_results=True, yield_per=_ROWS).execute(wanted)
+    found: Any = connection.execution_options(stream_results=True, yield_per=_ROWS).execute(wanted)
     narrow = set(selection.fields)
     for node, boot, seq, ts, age_s, received, when, told in found:
         values = json.loads(told)
