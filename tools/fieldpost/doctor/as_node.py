@@ -63,6 +63,7 @@ class _Trial:
         self._telemetry, self._status = f"{root}/telemetry", f"{root}/status"
         self._health, self._result = f"{root}/health", f"{root}/cmd/result"
         self._command = f"{root}/cmd"
+        self._updates = f"{root}/update/offer", f"{root}/update/piece"
         self._birth = f"{account.prefix}/status"
         self._discovery = f"{account.prefix}/device/{self._node}/config"
         # By topic, what is to be retained there again in the end; nothing: empty.
@@ -78,14 +79,23 @@ class _Trial:
         with Watcher(account.owner or account.address, watching, LIMIT_S) as watcher:
             watcher.watch(
                 *(self._status, self._health, self._discovery, self._telemetry, self._result),
-                self._command,
+                *(self._command, *self._updates),
             )
             kept = dict(watcher.latest)
             try:
                 found = list(self._connects(kept))
                 yield from found
                 if self._can_connect:
-                    yield from self._commands_come(watcher)
+                    yield from self._comes(
+                        watcher,
+                        "commands",
+                        self._command,
+                        "no command reaches the node",
+                        f"fieldpost cmd {self._node} outbox",
+                    )
+                    for topic in self._updates:
+                        without = "no update over the air reaches the node"
+                        yield from self._comes(watcher, "updates", topic, without)
                     yield from self._hears_of_home_assistant()
                     yield from self._publishes(watcher)
             finally:
@@ -124,10 +134,11 @@ class _Trial:
                 text = "the broker keeps no session: no command reaches a node that sleeps"
                 yield Check("kept session", "optional", text)
 
-    def _commands_come(self, watcher: Watcher) -> Iterator[Check]:
+    def _comes(
+        self, watcher: Watcher, name: str, topic: str, without: str, fix: str = ""
+    ) -> Iterator[Check]:
         """One is published, and watched for: a broker may grant the subscription and pass on
-        nothing. To a node that may be there none is sent."""
-        name, topic, without = "commands", self._command, "no command reaches the node"
+        nothing. To a node that may be there none is sent. fix: how to try it then."""
         data = json.dumps({"test": f"fieldpost doctor {secrets.token_hex(4)}"}).encode()
         came = threading.Event()
 
@@ -145,7 +156,7 @@ class _Trial:
                         f"{topic} can be subscribed to; whether one comes was not tried, for "
                         f"{self._node} would get it, too"
                     )
-                    yield Check(name, "note", text, f"fieldpost cmd {self._node} outbox")
+                    yield Check(name, "note", text, fix)
                     return
                 with contextlib.suppress(CommandError):
                     # QoS 0 waits for no node that is away.

@@ -164,6 +164,8 @@ def test_a_subscription_that_is_granted_and_brings_nothing_is_seen(tmp_path: Pat
         assert checks["commands"].state == "optional"
         assert "nothing comes: no command reaches" in checks["commands"].text
         assert checks["commands"].fix == "permit kitchen: read fieldpost/kitchen/cmd"
+        assert checks["updates"].state == "optional"
+        assert checks["updates"].fix == "permit kitchen: read fieldpost/kitchen/update/piece"
         assert alone["commands"].state == "note" and "--owner" in alone["commands"].fix
         assert retained(owner_of(address)) == {}
 
