@@ -215,7 +215,13 @@ def test_a_reading_that_memory_has_no_room_for_is_left_to_the_node(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     take = reading_wake.take
-    monkeypatch.setattr(reading_wake, "take", lambda *given: take(*given[:-1], lambda *_: None))
+
+    def without_room(
+        board: Any, clock: Any, settings: Any, log: Any, state: Any, records: Any, _pack: Any
+    ) -> None:
+        take(board, clock, settings, log, state, records, lambda *_: None)
+
+    monkeypatch.setattr(reading_wake, "take", without_room)
     field = Field("esp32", _SENSORS, **_RHYTHM)
     field.run.play()
     assert field.machine.wakes > 8 and field.machine.read_alone == 0
