@@ -91,7 +91,7 @@ def test_a_broker_that_gives_everything_is_left_with_nothing(tmp_path: Path) -> 
     with broker(tmp_path) as address:
         checks = found(url(address))
         assert {check.state for check in checks.values()} == {"ok"}
-        assert len(checks) == 11
+        assert len(checks) == 12
         assert retained(address) == {}
 
 
