@@ -14,7 +14,6 @@ from starlette.testclient import TestClient
 from fieldpost import umqtt
 from fieldpost.errors import CommandError
 from fieldpost.node_process import NodeProcess
-from fieldpost.paths import ROOT
 from fieldpost.serve.announce import Announced
 from fieldpost.serve.api import Api
 from fieldpost.serve.app import make_app
@@ -23,6 +22,7 @@ from fieldpost.serve.journal import Journal
 from fieldpost.serve.overview import Overview
 from fieldpost.serve.relay import Relay
 from fieldpost.serve.run import Page, Wish, page
+from fieldpost.serve.set_up.job import Source
 from fieldpost.serve.set_up.route import Boards
 from fieldpost.store import sqlite
 from fieldpost.store.address import parse
@@ -70,7 +70,7 @@ class Parts:
     def client(self, **who: Any) -> TestClient:
         """A browser of this machine. who: as make_app takes it."""
         return TestClient(
-            make_app(self.api, Boards(ROOT), **who), base_url="http://127.0.0.1:8470"
+            make_app(self.api, Boards(Source()), **who), base_url="http://127.0.0.1:8470"
         )
 
 

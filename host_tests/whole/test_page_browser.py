@@ -229,10 +229,13 @@ def test_nothing_keeps_a_person_from_using_it(
 ) -> None:
     axe = resources.files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
     browser.be(*size, is_dark=is_dark)
-    for place in ("", "node/bench-1", "compare/bench-1,greenhouse"):
+    for place in ("", "node/bench-1", "compare/bench-1,greenhouse", "set-up"):
         go(browser, bench, place)
         what = "figure[data-points]" if place else "table.nodes tbody tr"
-        browser.until(f"document.querySelectorAll('{what}').length >= 2")
+        if place == "set-up":
+            browser.until("document.querySelector('main .panel')")
+        else:
+            browser.until(f"document.querySelectorAll('{what}').length >= 2")
         if place.startswith("node"):
             browser.click("figure button")
             browser.click(".key summary")

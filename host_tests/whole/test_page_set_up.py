@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from rigs.browser import Browser
 from rigs.deploy import Bench, project
+from rigs.flash import version_of_the_port
 from rigs.serving import Served, served
 from websockets.sync.server import ServerConnection, serve
+
+from fakes.board_images import esp_image
+from fakes.esp_board import EspBoard
+from fieldpost.serve.set_up.job import Source
 
 # In the place of the browser's own: one port, whose bytes go to the test.
 _SERIAL = """(() => {{
@@ -33,6 +39,16 @@ _SERIAL = """(() => {{
             port.writable = new WritableStream({{ write(data) {{ socket.send(data); }} }});
             port.socket = socket;
         }},
+        async setSignals(lines) {{
+            const was = port.lines || {{}};
+            port.lines = {{ ...was, ...lines }};
+            // EN rises: with BOOT held into the bootloader, else the chip starts, its port anew.
+            if (was.requestToSend && !port.lines.requestToSend) {{
+                const mode = port.lines.dataTerminalReady ? "boot" : "run";
+                window.modes = [...(window.modes || []), mode];
+                if (mode === "run") port.socket.close();
+            }}
+        }},
         async close() {{ port.socket?.close(); port.readable = port.writable = null; }},
     }};
     Object.defineProperty(navigator, "serial", {{ value: {{
@@ -46,12 +62,14 @@ _SERIAL = """(() => {{
 
 WRONG = "document.querySelector('.set-up > .wrong').innerText"
 
+STEPS = "document.querySelector('.steps').innerText"
+
 
 class Cable:
-    """A board's port for whoever connects by WebSocket, one at a time."""
+    """A board's port for whoever connects by WebSocket. open_port: gives its file descriptor."""
 
-    def __init__(self, tty: Path) -> None:
-        self._tty = tty
+    def __init__(self, open_port: Callable[[], int]) -> None:
+        self._open_port = open_port
         self._server = serve(self._carry, "127.0.0.1", 0, compression=None)
         self.port = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -65,7 +83,7 @@ class Cable:
         self._thread.join(5)
 
     def _carry(self, connection: ServerConnection) -> None:
-        board = os.open(self._tty, os.O_RDWR | os.O_NOCTTY)
+        board = self._open_port()
         is_over = threading.Event()
 
         def read() -> None:
@@ -101,7 +119,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def page(tmp_path: Path) -> Iterator[Served]:
     root = project(tmp_path / "project", "1.2.3")
     (tmp_path / "page").mkdir()
-    with served(tmp_path / "page", root=root) as one:
+    with served(tmp_path / "page", source=Source(root, image=tmp_path / "image.bin")) as one:
         yield one
 
 
@@ -120,7 +138,7 @@ def fill_in(browser: Browser, **answers: str) -> None:
 def test_a_bare_board_becomes_a_node_that_measures(
     bench: Bench, page: Served, browser: Browser
 ) -> None:
-    with Cable(bench.port) as cable:
+    with Cable(lambda: os.open(bench.port, os.O_RDWR | os.O_NOCTTY)) as cable:
         browser.before_each_page(_SERIAL.format(port=cable.port))
         browser.open(f"{page.url}#/set-up")
         browser.until("document.querySelector('form.set-up')")
@@ -146,10 +164,49 @@ def test_a_bare_board_becomes_a_node_that_measures(
     assert "correct horse" not in "\n".join(page.said)
 
 
+@pytest.mark.slow
+def test_an_empty_esp32_gets_micropython_and_becomes_a_node(
+    bench: Bench, page: Served, browser: Browser, tmp_path: Path
+) -> None:
+    image = tmp_path / "image.bin"
+    image.write_bytes(esp_image("ESP32", version=version_of_the_port()))
+    with EspBoard("esp32", runs=str(bench.port)) as chip:
+        place = ("127.0.0.1", int(chip.url.rpartition(":")[2]))
+        with Cable(lambda: socket.create_connection(place).detach()) as cable:
+            set_up_with_flash(browser, page, cable)
+            browser.until(f"{STEPS}.includes('First reading') || {WRONG}.length > 5", 80)
+            assert "First reading" in browser.text(), browser.text()
+        assert chip.verify(0x1000, image) and chip.bauds == []
+        assert browser.evaluate("window.modes") == ["boot", "run"]
+    assert json.loads(bench.files()["config.json"])["node"] == "bench-7"
+
+
+@pytest.mark.slow
+def test_an_esp32_that_is_given_anothers_image_is_told_and_stays_as_it_is(
+    page: Served, browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "image.bin").write_bytes(esp_image("ESP32-S3"))
+    with EspBoard("esp32") as chip:
+        place = ("127.0.0.1", int(chip.url.rpartition(":")[2]))
+        with Cable(lambda: socket.create_connection(place).detach()) as cable:
+            set_up_with_flash(browser, page, cable)
+            browser.until(f"{WRONG}.includes('is for ESP32-S3')", 60)
+        assert chip.read_back(0x1000, 0x100, tmp_path / "back") == b"\xff" * 0x100
+
+
+def set_up_with_flash(browser: Browser, page: Served, cable: Cable) -> None:
+    browser.before_each_page(_SERIAL.format(port=cable.port))
+    browser.open(f"{page.url}#/set-up")
+    browser.until("document.querySelector('form.set-up')")
+    fill_in(browser, node="bench-7", ssid="desk", password="", broker="mqtt://192.168.1.10")
+    browser.click("[name=flash]")
+    browser.click(".set-up button")
+
+
 def test_no_choice_is_no_harm_and_a_board_that_goes_away_is_said(
     bench: Bench, page: Served, browser: Browser
 ) -> None:
-    with Cable(bench.port) as cable:
+    with Cable(lambda: os.open(bench.port, os.O_RDWR | os.O_NOCTTY)) as cable:
         browser.before_each_page(_SERIAL.format(port=cable.port))
         browser.open(f"{page.url}#/set-up")
         browser.until("document.querySelector('form.set-up')")

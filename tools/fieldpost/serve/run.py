@@ -11,7 +11,6 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -25,7 +24,6 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import EVERYWHERE, HOST, Broker, Program
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import BrokerAddress
-from fieldpost.paths import ROOT
 from fieldpost.programs import signals_end_it
 from fieldpost.serve.announce import Announced, Teller
 from fieldpost.serve.api import Api
@@ -37,6 +35,7 @@ from fieldpost.serve.guard import LOOPBACK_NAMES, new_token
 from fieldpost.serve.journal import Journal
 from fieldpost.serve.overview import Overview
 from fieldpost.serve.relay import Relay
+from fieldpost.serve.set_up.job import Source
 from fieldpost.serve.set_up.route import Boards
 from fieldpost.serve.sparing import Sparing
 from fieldpost.store import sqlite
@@ -55,8 +54,8 @@ _START_S = 10.0
 @dataclass(frozen=True)
 class Wish:
     """broker: None starts one of our own. has_token: let nobody in without one. console: a
-    board's port whose lines are shown, too. opens: show the page in a browser. root: the firmware
-    that boards get from the page."""
+    board's port whose lines are shown, too. opens: show the page in a browser. source: what
+    boards get from the page."""
 
     store: StoreAddress
     broker: str | None = None
@@ -71,7 +70,7 @@ class Wish:
     console: str | None = None
     opens: bool = False
     as_json: bool = False
-    root: Path = ROOT
+    source: Source = field(default_factory=Source)
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def page(wish: Wish, tell: Callable[[str], None], own: Broker | None = None) -> 
         api = Api(engine, overview, journal, commands, bench, lambda: collecting.is_connected)
         names = None if token and not _is_loopback(wish.host) else LOOPBACK_NAMES
         server = _Server(
-            make_app(api, Boards(wish.root), names=names, token=token), listening, journal
+            make_app(api, Boards(wish.source), names=names, token=token), listening, journal
         )
         threading.Thread(target=overview.load, daemon=True).start()
         stack.enter_context(collecting)

@@ -32,6 +32,24 @@ export class Board {
     this.socket.send(JSON.stringify(told));
   }
 
+  // By the lines that a bridge has to EN and to BOOT, or a chip with USB of its own understands.
+  async intoBootloader() {
+    await this.#lines({ dataTerminalReady: false, requestToSend: true }, 100);
+    await this.#lines({ dataTerminalReady: true, requestToSend: false }, 50);
+    await this.#lines({ dataTerminalReady: false, requestToSend: false }, 300);
+  }
+
+  async restart() {
+    await this.#lines({ dataTerminalReady: false, requestToSend: true }, 100);
+    await this.#lines({ dataTerminalReady: false, requestToSend: false }, 0);
+  }
+
+  async #lines(signals, wait) {
+    // A port that has no such lines, or is gone for a moment, says so; then a hand is needed.
+    await this.port.setSignals(signals).catch(() => {});
+    await new Promise((done) => setTimeout(done, wait));
+  }
+
   async close() {
     this.isOver = true;
     this.socket?.close();

@@ -16,18 +16,28 @@ export function setUpView(main, signal) {
   const steps = h("ol", { class: "steps", "aria-live": "polite" });
   const bar = h("progress", { hidden: true, "aria-label": "How far this step is" });
   const wrong = h("p", { class: "wrong", role: "alert" });
+  const flash = h("input", { type: "checkbox", name: "flash" });
   const go = h("button", { type: "submit", class: "strong" }, "Choose the board and set it up");
   let board = null;
 
   function question([name, text, type, hint]) {
     const input = h("input", { name, type, autocomplete: "off", spellcheck: "false", "aria-describedby": `hint-${name} wrong-${name}`,
-      onchange: () => check(name) });
+      oninput: () => soon(name) });
     const told = h("span", { class: "wrong", id: `wrong-${name}` });
     fields.set(name, { input, told });
     return h("label", null, text, input, h("small", { id: `hint-${name}` }, hint), told);
   }
 
+  // While one types, and not as one leaves the field: what is told would move the button away from
+  // under the click.
+  const timers = new Map();
+  function soon(name) {
+    clearTimeout(timers.get(name));
+    timers.set(name, setTimeout(() => check(name), 400));
+  }
+
   async function check(name) {
+    clearTimeout(timers.get(name));
     const { input, told } = fields.get(name);
     try {
       const { error } = await post("/api/set-up/check", { name, value: input.value });
@@ -56,6 +66,7 @@ export function setUpView(main, signal) {
         steps.append(item);
       }
     } else if (one.kind === "say") step(one.text);
+    else if (one.kind === "reset") board?.restart();
     else if (one.kind === "failed") over(one.text);
     else if (one.kind === "done") {
       step(one.reading ? `First reading: ${one.reading}` : "It is ready, and has not measured yet.", "done");
@@ -96,15 +107,18 @@ export function setUpView(main, signal) {
       fields.get(names[right.indexOf(false)]).input.focus();
       return;
     }
-    board.ask(Object.fromEntries(names.map((name) => [name, fields.get(name).input.value])));
+    if (flash.checked) await board.intoBootloader();
+    board.ask({ flash: flash.checked, ...Object.fromEntries(names.map((name) => [name, fields.get(name).input.value])) });
     fields.get("password").input.value = "";
   }
 
-  const intro = h("p", null, "The board needs MicroPython, as ", h("code", null, "fieldpost flash"),
-    " puts it there. From here it gets the firmware and its configuration, checked as on the command line, and you see its first reading.");
+  const intro = h("p", null, "The board gets the firmware and its configuration, checked as on the command line, and you see its first reading. It needs MicroPython: an ESP32 gets it from here, a Pico by ",
+    h("code", null, "fieldpost flash"), ", which says when to hold its BOOTSEL button.");
+  const first = h("label", { class: "row" }, flash, h("span", null, "Put MicroPython on it first ",
+    h("small", null, "ESP32 family: the right image for its chip. If it does not answer, hold BOOT, press RESET, let go.")));
   replace(main, h("div", { class: "head" }, h("a", { href: "#/", class: "up" }, "All nodes"), h("h1", null, "Set up a board")),
     h("section", { class: "panel" }, intro, canSerial()
-      ? h("form", { class: "set-up", novalidate: true, onsubmit: start }, QUESTIONS.map(question), go, wrong, bar, steps)
+      ? h("form", { class: "set-up", novalidate: true, onsubmit: start }, QUESTIONS.map(question), first, go, wrong, bar, steps)
       : h("p", { class: "empty" }, "This browser has no Web Serial: Chrome, Edge or Opera on a computer have. On the command line it is ",
         h("code", null, "fieldpost provision"), " and ", h("code", null, "fieldpost deploy"), ".")));
   const line = known.bench?.lines.find((one) => one.line.includes("provision --broker "));

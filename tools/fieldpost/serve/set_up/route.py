@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -11,17 +11,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from fieldpost.errors import CommandError
 from fieldpost.messages import payload
 from fieldpost.serve.set_up.bridge import Bridge
-from fieldpost.serve.set_up.job import answers_of, set_up
+from fieldpost.serve.set_up.job import Source, answers_of, set_up
 
 _WAITING_MAX = 256
 _BOARDS_MAX = 4
 
 
 class Boards:
-    """Boards that pages have. root: the firmware that they get."""
+    """Boards that pages have. source: what they get."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._count = 0
 
     async def serve(self, socket: WebSocket) -> None:
@@ -67,14 +67,15 @@ class Boards:
             except payload.Unreadable:
                 continue
             job = threading.Thread(
-                target=_do, args=(told, bridge.url, self._root, tell), daemon=True
+                target=_do, args=(told, bridge.url, self._source, tell), daemon=True
             )
             job.start()
 
 
-def _do(told: dict[str, Any], url: str, root: Path, tell: Any) -> None:
+def _do(told: dict[str, Any], url: str, source: Source, tell: Any) -> None:
     try:
-        done = set_up(url, answers_of(told), root, tell)
+        source = replace(source, flashes=told.get("flash") is True)
+        done = set_up(url, answers_of(told), source, tell)
     except CommandError as error:
         tell({"kind": "failed", "text": str(error).replace(url, "the board")})
         return
