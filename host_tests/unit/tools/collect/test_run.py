@@ -178,6 +178,37 @@ def test_without_readings_there_is_nothing_to_collect() -> None:
     assert raised.value.code == "broker_denied"
 
 
+def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1() -> None:
+    """And one that grants a subscription without acknowledgements is told of."""
+    told: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_old, args=(server,), daemon=True).start()
+        address = parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
+        session = Session(address, "mine", ["b/+/telemetry"], Intake(), told.append)
+        session.open()
+        session.close()
+    assert told[0].startswith("connected to")
+    assert told[1:] == [
+        "the broker grants b/+/telemetry without acknowledgements: some may be lost"
+    ]
+
+
+def _old(server: socket.socket) -> None:
+    """Refuses whatever is not MQTT 3.1.1, and grants QoS 0."""
+    for _ in range(2):
+        one, _ = server.accept()
+        with one:
+            one.settimeout(5)
+            # The level stands behind the length and the name of the protocol.
+            if one.recv(1000)[8] != 4:
+                one.sendall(b"\x20\x02\x00\x01")
+                continue
+            one.sendall(b"\x20\x02\x00\x00")
+            packet_id = one.recv(1000)[2:4]
+            one.sendall(b"\x90\x03" + packet_id + b"\x00")
+            one.recv(1000)
+
+
 def _opened_at_a_broker_that_ends_at(topic: bytes, times: int = 99) -> list[str]:
     told: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as server:

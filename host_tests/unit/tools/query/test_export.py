@@ -77,6 +77,7 @@ def test_stretches_have_mean_least_most_and_count(store: Store) -> None:
     assert [float(value) for value in found] == [4.25, 3, 5.5, 6]
 
 
+@pytest.mark.slow
 def test_parquet_has_the_same_with_types(store: Store, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     export(filled(store), "--out", str(tmp_path / "x.parquet"))
