@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rigs.serving import Parts
@@ -93,9 +94,10 @@ def test_numbers_that_nobody_measures_end_no_curve(parts: Parts) -> None:
     "name", ["a.b", "a b", "ü", "$", "*", "[0]", "a'; DROP TABLE readings; --", "%", "#-1"]
 )
 def test_a_field_of_any_name_has_its_curve(parts: Parts, name: str) -> None:
+    named: dict[str, Any] = {name: 7.0}
     parts.write(
         [
-            telemetry(1, 0, ts=BEGIN, received=BEGIN, **{name: 7.0}),
+            telemetry(1, 0, ts=BEGIN, received=BEGIN, **named),
             telemetry(1, 1, ts=BEGIN + 1, received=BEGIN),
         ]
     )

@@ -83,17 +83,30 @@ export function curves(names, range, signal) {
     });
     const [begin, end] = range.get();
     const query = { begin: Math.max(0, begin), end, points: POINTS };
-    try {
-      const gaps = await Promise.all(names.map((name) => get(`${nodePath(name)}/gaps`, { begin: query.begin, end })));
-      await Promise.all(wanted.map(async ([field, of]) => {
+    // The first curve has the store to itself: a person sees it sooner than all of them together.
+    const [first, ...others] = wanted;
+    const bring = async ([field, of]) => {
+      const one = shown.get(field);
+      try {
         const sets = await Promise.all(of.map(async (name) => ({
           name, curve: await get(`${nodePath(name)}/curve`, { ...query, field }),
         })));
-        const one = shown.get(field);
-        if (run !== runs || signal.aborted || !one) return;
-        draw(one, field, sets, gaps.flatMap((told) => told.gaps));
-      }));
-      if (run === runs) tellCount(gaps.flatMap((told) => told.gaps));
+        if (run === runs && !signal.aborted) draw(one, field, sets, one.gaps);
+      } catch (error) {
+        // That of another field may still be there.
+        say(one.readout, error.message);
+      }
+    };
+    try {
+      if (first) await bring(first);
+      const [told] = await Promise.all([
+        Promise.all(names.map((name) => get(`${nodePath(name)}/gaps`, { begin: query.begin, end }))),
+        ...others.map(bring),
+      ]);
+      if (run !== runs || signal.aborted) return;
+      const gaps = told.flatMap((one) => one.gaps);
+      for (const [field, one] of shown) draw(one, field, one.sets, gaps);
+      tellCount(gaps);
     } catch (error) {
       say(note, `The curves could not be read: ${error.message}.`);
     }
