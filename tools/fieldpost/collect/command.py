@@ -37,8 +37,8 @@ def collect(
     metrics: Annotated[
         str | None,
         typer.Option(
-            metavar="\\[HOST:]PORT",
-            help="Answer Prometheus there; on loopback, unless HOST says more.",
+            metavar="PORT",
+            help="Answer Prometheus there, on loopback; HOST:PORT for other machines, too.",
         ),
     ] = None,
     count: Annotated[
