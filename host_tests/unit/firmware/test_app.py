@@ -268,6 +268,21 @@ def test_a_wake_reads_by_the_settings_in_memory_before_any_are_read_from_flash(
     assert order == ([reads] if kept else ["flash", reads]) and not life.fed
 
 
+@pytest.mark.parametrize(("woken", "set_to"), [(False, [32768]), (True, [])])
+def test_garbage_is_collected_early_in_a_long_life_and_not_in_a_wake(
+    monkeypatch: pytest.MonkeyPatch, woken: bool, set_to: list[int]
+) -> None:
+    life = Life(monkeypatch, KeyboardInterrupt())
+    found: list[int] = []
+    monkeypatch.setattr(app, "gc", SimpleNamespace(threshold=found.append))
+    state = {"boot": 1, "alone": None} if woken else {}
+    monkeypatch.setattr("firmware.duty_cycle.rtc_memory.recall", lambda *_: (state, [], 0))
+    monkeypatch.setattr(life.board, "retained_bytes", 2040)
+    monkeypatch.setattr(life.board, "retained", lambda: b"block")
+    firmware.start()
+    assert found == set_to and life.fed, "a node was built"
+
+
 class Stepping:
     """A node and its clock: each step and each wait takes its time, until `ends_ms`."""
 

@@ -1,5 +1,6 @@
 """What a deep sleep keeps: all of it listed, and none of it taken from another version."""
 
+import json
 import random
 import re
 from types import SimpleNamespace
@@ -7,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 from rigs.field import Field
 
-from firmware.duty_cycle import rtc_memory
+from firmware.duty_cycle import reading_wake, rtc_memory
+from firmware.log import ERROR, INFO, Log
 
 _SENSORS = [
     {"type": "digital", "pin": 13, "pull": "up", "field": "door", "wake": True},
@@ -54,6 +56,22 @@ def test_a_state_that_a_start_has_not_gone_on_from_is_gone_at_a_later_wake(cause
     for _ in range(2):
         assert rtc_memory.recall(board, SimpleNamespace()) == ({}, _RECORDS, 0)
     assert not causes
+
+
+def test_a_wake_that_needs_the_node_after_all_is_asked_once_and_logs_as_it_is_configured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[tuple] = []
+    monkeypatch.setattr(reading_wake, "take", lambda *given: taken.append(given))
+    settings = {"log_level": "error", "sensors": [{"name": "rain", "every": 3}]}
+    state = {"alone": 4, "settings": json.dumps(settings).encode()}
+    log = Log(None, level=INFO)
+    for known in (None, {"sensors": []}):
+        rtc_memory.measure(None, None, known, log, state, _RECORDS)
+    ((_, _, given, _, _, records, pack),) = taken
+    assert given["sensors"] == [{**rtc_memory.PLAIN, "name": "rain", "every": 3}]
+    assert records is _RECORDS and pack is rtc_memory.pack
+    assert log.level == ERROR
 
 
 def test_what_does_not_fit_is_not_kept_in_part() -> None:
