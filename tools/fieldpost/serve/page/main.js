@@ -29,7 +29,7 @@ function show() {
   else nodesView(main, view.signal);
 }
 
-const THEMES = { "": "System colours", dark: "Dark", light: "Light" };
+const THEMES = { "": "Auto", dark: "Dark", light: "Light" };
 
 function setUpTheme() {
   const button = document.getElementById("theme");
