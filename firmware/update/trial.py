@@ -12,10 +12,12 @@ from firmware.update import place
 from firmware.update.record import FAILED, FOLDER, OFFER, PACK, TRIAL, counter_of, read, write
 from firmware.update.verdict import judge
 
-# Of a node that sleeps: wakes that had joined its network; and any, for without a network nothing
-# is proven, but a firmware that cannot join must come back as well.
+# Of a node that sleeps: wakes that had joined its network; those that had tried to, for without a
+# network nothing is proven, but a firmware that cannot join must come back as well; and those that
+# were not to deliver, of which there are many to a batch, for one may never come to deliver.
 _WAKES_MAX = const(5)
 _LONELY_MAX = const(100)
+_IDLE_MAX = const(3000)
 # The same for a node that is always on, in seconds.
 _JOINED_MAX_S = const(900)
 _ALONE_MAX_S = const(86400)
@@ -113,13 +115,15 @@ class Trial:
                 return True  # The bootloader goes back all the same.
         note = self._note
         note["starts"] = 0
-        name = "lonely" if wake.up_ms is None else "wakes"
+        name = "wakes" if wake.up_ms is not None else "lonely" if wake.delivers else "idle"
         note[name] = note.get(name, 0) + 1
         try:
             if note.get("wakes", 0) >= _WAKES_MAX:
                 return self._back("%d wakes on the network, and no reading arrived" % _WAKES_MAX)
             if note.get("lonely", 0) >= _LONELY_MAX:
                 return self._back("%d wakes, and hardly a network" % _LONELY_MAX)
+            if note.get("idle", 0) >= _IDLE_MAX:
+                return self._back("%d wakes, and none that was to deliver" % _IDLE_MAX)
             write(TRIAL, note, self._door.files)
         except OSError:
             pass  # Counted at the next one.

@@ -476,7 +476,8 @@ def test_no_proof_no_end_the_trial_goes_on_without_a_network(
         node.begin()
         node.build()
         node.session(lambda: False)
-    lonely, joined = SimpleNamespace(up_ms=None), SimpleNamespace(up_ms=5)
+    lonely = SimpleNamespace(up_ms=None, delivers=True)
+    joined = SimpleNamespace(up_ms=5, delivers=True)
     for _ in range(30):
         node.begin()
         node.build()
@@ -490,8 +491,9 @@ def test_no_proof_no_end_the_trial_goes_on_without_a_network(
     assert "5 wakes on the network" in node.reports[-1]["error"]
 
 
+@pytest.mark.parametrize(("delivers", "limit"), [(True, 100), (False, 3000)])
 def test_a_firmware_that_never_joins_comes_back_from_a_sleeper_too(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, delivers: bool, limit: int
 ) -> None:
     node = Node(monkeypatch, sleeps=True)
     node.offer(Release(pack.make(modules("good new"))))
@@ -502,12 +504,12 @@ def test_a_firmware_that_never_joins_comes_back_from_a_sleeper_too(
     node.begin()
     node.build()
     wakes = 1
-    while not node.trial.over(node.node, SimpleNamespace(up_ms=None)):
+    while not node.trial.over(node.node, SimpleNamespace(up_ms=None, delivers=delivers)):
         wakes += 1
-    assert wakes == 100
+    assert wakes == limit, "most wakes of a batch are not to deliver, and say nothing"
     node.sleeps = False
     node.live(lambda: node.told("back"))
-    assert "100 wakes" in node.reports[-1]["error"]
+    assert f"{limit} wakes" in node.reports[-1]["error"]
 
 
 def test_the_starts_of_one_firmware_are_not_held_against_the_other(node: Node) -> None:
