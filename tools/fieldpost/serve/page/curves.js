@@ -174,7 +174,7 @@ export function curves(names, range, signal) {
     for (const one of shown.values()) one.chart.close();
   });
   load();
-  return h("section", { class: "panel", "aria-label": "Curves" }, rangeBar(names, range, signal), note, names.length > 1 ? legend(names) : null, body, key());
+  return h("section", { class: "panel", "aria-labelledby": "curves-title" }, h("h2", { class: "away", id: "curves-title" }, "Curves"), rangeBar(names, range, signal), note, names.length > 1 ? legend(names) : null, body, key());
 }
 
 function latest(sets) {
