@@ -43,7 +43,6 @@ class Agent:
         self._node.uplink.patience_ms = _LOOK_MS
         for again in self._life:
             return again
-        self._node.uplink.patience_ms = _AGAIN_MAX_MS
         return None
 
     def take(self, payload):

@@ -5,6 +5,8 @@ A node has this if it has keys (`update.keys`).
 
 from binascii import crc32
 
+from micropython import const
+
 from firmware import files as _files
 from firmware.update import place
 from firmware.update.record import (
@@ -19,6 +21,8 @@ from firmware.update.record import (
     write,
 )
 
+# As `Uplink` has it: nothing is to be looked at before a message comes.
+_PATIENCE_MS = const(3600000)
 # What is forgotten once it has done its work: the node needs its memory.
 _LOADED = ("agent", "fetch", "leftovers", "offer", "pack_target", "image_target", "verdict")
 
@@ -118,6 +122,7 @@ class Doorway:
             # Over, or the link is gone: then another goes on from what is on flash.
             if again is None:
                 self._agent = None
+                node.uplink.patience_ms = _PATIENCE_MS
                 self.left = [OFFER] if _files.exists(OFFER, self.files) else []
                 place.forget(*_LOADED)
         self.works = bool(again)

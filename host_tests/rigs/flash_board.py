@@ -99,7 +99,6 @@ class FlashBoard:
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._ends = False
-        self.is_held = threading.Event()
 
     def __enter__(self) -> Self:
         self._thread.start()
