@@ -24,7 +24,7 @@ class Slots:
     """
 
     def __init__(self):
-        self._here = Partition(Partition.RUNNING)
+        self._here = Partition(Partition.RUNNING)  # type: ignore  # the stub knows names alone
         self.running = self._here.info()[4]
         self._there = self._here.get_next_update()
         self.size = self._there.info()[3]

@@ -309,9 +309,10 @@ def stand_in_place(run: "Run") -> Iterator[None]:
 
     def here() -> Updates:
         machines = run.machines
-        if len(machines) == 1:
-            return machines[0].updates
-        return next(one for one in machines if one.life is run.world.current).updates
+        if len(machines) > 1:
+            machines = [one for one in machines if one.life is run.world.current]
+        assert machines[0].updates
+        return machines[0].updates
 
     def moved(path: str) -> None:
         here().path = path

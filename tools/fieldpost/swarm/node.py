@@ -42,7 +42,8 @@ class SwarmNode:
         self._parts = parts
         self._dice = dice
         self._said = said
-        self._files = MemoryFiles()
+        # Where the firmware names a module, any object with its functions serves.
+        self._files: Any = MemoryFiles()
         self._counts = {"reconnects": 0, "repeats": 0}
         self._causes: Counter[str] = Counter()
         self._dropped = 0

@@ -1,7 +1,7 @@
 """What a port of MicroPython offers the firmware, where waiting lets other nodes run."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import port_modules
@@ -64,9 +64,6 @@ class _Poll(port_modules.Poll):
         writes = [number for number, mask in wanted if mask & _WRITE]
         self._hub.wait_for(reads, writes, None if timeout_ms < 0 else timeout_ms / 1000)
         return super().poll(0)
-
-    def ipoll(self, timeout_ms: int = -1, _flags: int = 0) -> Iterator[tuple[socket.socket, int]]:
-        yield from self.poll(timeout_ms)
 
 
 class Select(port_modules.SelectModule):
