@@ -1,10 +1,11 @@
 """Sends files to a board's `/.deploy/`: one program on the board takes them all.
 
 What the board has in its pack already it copies from there. Each block of what is sent is
-compressed and in base64: neither Ctrl-C nor an end of line is ever in it. The board
-asks for each window of a block, so that no buffer on the way need hold more than that, then
-unpacks it and writes it. It reads the whole file back, and tells if its SHA-256 is not that which
-its name begins with. Files that are cut short or damaged are found so by the next deployment, too.
+compressed and in base64: neither Ctrl-C nor an end of line is ever in it. The board asks for each
+window of a block, and for one more, so that the line never falls idle and no buffer on the way
+need hold more than two; then it unpacks the block and writes it. It reads the whole file back, and
+tells if its SHA-256 is not that which its name begins with. Files that are cut short or damaged
+are found so by the next deployment, too.
 """
 
 import base64
@@ -14,12 +15,13 @@ from collections.abc import Callable
 from fieldpost.board.link import BoardError, BoardLink
 from fieldpost.deploy.pack import PATH, Copied, Pieces
 
-BLOCK = 2048
-# An ESP32's serial port has no flow control, and a buffer of 260 bytes.
-WINDOW_UART = 240
+BLOCK = 8192
+# An ESP32's serial port has no flow control, a buffer of 260 bytes, and while flash is written
+# nothing but the 128 bytes of the chip itself.
+WINDOW_UART = 120
 WINDOW_USB = 8192
 # Of history: as much heap as the block itself.
-_HISTORY_BITS = 11
+_HISTORY_BITS = 13
 _SLOWEST_BYTES_PER_S = 500
 _START_S = 30.0
 
@@ -32,6 +34,13 @@ def _receive(files, window, pack):
     from deflate import ZLIB, DeflateIO
     from io import BytesIO
     stdin = sys.stdin.buffer
+    sizes = [size for _, _, blocks in files for size in blocks if type(size) is int]
+    left = [sum([(size + window - 1) // window for size in sizes])]
+    def ask():
+        if left[0]:
+            left[0] -= 1
+            print("+", end="")
+    ask()
     for name, begun, blocks in files:
         path = "/.deploy/" + name
         with open(path, "ab" if begun else "wb") as f:
@@ -41,18 +50,19 @@ def _receive(files, window, pack):
                     with open(pack, "rb") as g:
                         g.seek(at)
                         while size:
-                            size -= f.write(g.read(min(size, 1024)))
+                            size -= f.write(g.read(min(size, 4096)))
                     continue
                 block = bytearray(size)
                 view = memoryview(block)
                 for at in range(0, size, window):
-                    print("+", end="")
+                    ask()
                     stdin.readinto(view[at : at + window])
                 f.write(DeflateIO(BytesIO(a2b_base64(block)), ZLIB).read())
-                if n % 8 == 7:
+                block = view = None
+                if n % 2:
                     f.flush()
         digest = hashlib.sha256()
-        block = bytearray(512)
+        block = bytearray(4096)
         view = memoryview(block)
         with open(path, "rb") as f:
             while True:

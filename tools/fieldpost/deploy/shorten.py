@@ -102,16 +102,17 @@ def _shorter(
     """A new name for each that is not kept, the same in every run: the most frequent first."""
     order = sorted(counts.keys() - kept, key=lambda name: (-counts[name], name))
     order = [name for name in order if len(name) > len(start) + 1]
-    free = [start + letter for letter in string.ascii_letters]
-    free = [name for name in free if name not in kept | counts.keys() | taken]
+    used = kept | counts.keys() | taken
+    free = [start + letter for letter in string.ascii_letters if start + letter not in used]
     return dict(zip(order, free, strict=False))
 
 
 def _read(path: str, source: bytes) -> _Module:
     module = _Module()
     whole = ast.parse(source, path)
+    nodes = list(ast.walk(whole))
     imported: dict[str, str] = {}
-    for node in ast.walk(whole):
+    for node in nodes:
         match node:
             case ast.Attribute(attr=name):
                 if name.startswith("_") and not name.startswith("__"):
@@ -152,7 +153,7 @@ def _read(path: str, source: bytes) -> _Module:
     outside = Counter(_outside_functions(whole))
     of_classes = {
         name
-        for part in ast.walk(whole)
+        for part in nodes
         if isinstance(part, ast.ClassDef)
         for name in _outside_functions(part)
     }
@@ -163,7 +164,7 @@ def _read(path: str, source: bytes) -> _Module:
     )
     module.fixed.update(outside.keys() - module.own)
     module.own.difference_update(module.fixed)
-    for node in ast.walk(whole):
+    for node in nodes:
         if isinstance(node, ast.ClassDef):
             bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
             module.bases.update(imported[name] for name in bases if name in imported)
