@@ -346,6 +346,10 @@ class Machine:
         personality = self.run.scenario.personality
         if not (self.updates and personality.hears and personality.tells and personality.updates):
             return True
+        # A broker that ended three connections at this topic is not asked for it for a day, and
+        # health names it. So is one whose connections somebody else had cut just then.
+        if f"fieldpost/{self.name}/update/offer" in self.node.link.session.refused:
+            return True
         return self.updates.satisfied()
 
     def _dropped(self) -> int:

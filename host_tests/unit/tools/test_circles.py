@@ -18,10 +18,10 @@ WHOLE = {
     "fakes.broker": ("fakes.broker_client",),
     "simulation.machine": tuple(
         f"simulation.{name}"
-        for name in ("battery", "board", "checks", "commands", "faults", "orders")
+        for name in ("battery", "board", "checks", "commands", "faults", "orders", "updates")
     ),
     "simulation.run": tuple(
-        f"simulation.{name}" for name in ("battery", "commands", "faults", "machine")
+        f"simulation.{name}" for name in ("battery", "commands", "faults", "machine", "updates")
     ),
 }
 

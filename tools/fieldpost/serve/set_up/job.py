@@ -15,7 +15,7 @@ from fieldpost.board.ports import port_named
 from fieldpost.board.reach import reach
 from fieldpost.config import pins
 from fieldpost.deploy.deployment import Wish, deploy
-from fieldpost.errors import CommandError, NotFlashed, Usage
+from fieldpost.errors import CommandError, NotFlashed, NotMeasuring, Usage
 from fieldpost.flash import flashing
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.node_start import tell, watch
@@ -105,7 +105,7 @@ def set_up(port: str, answers: Answers, source: Source, tell_page: Tell) -> dict
         screen.say(port, f"configured as {files.config['node']}")
         node = watch.restart(link, screen, _READY_S)
     if not node.ready:
-        raise CommandError(f"its files are there, but the node {node.why}")
+        raise NotMeasuring(f"its files are there, but the node {node.why}")
     return {
         "node": files.config["node"],
         "reading": tell.values(node) if node.reading is not None else None,
