@@ -92,6 +92,7 @@ def test_a_command_is_answered_on_the_page(browser: Browser, bench: Served) -> N
     browser.until("document.querySelector('.events').innerText.includes('answer')")
 
 
+@pytest.mark.slow
 def test_a_restart_is_asked_about_first(browser: Browser, bench: Served) -> None:
     see_node(browser, bench)
     browser.click("button[data-do=restart]")
@@ -118,6 +119,7 @@ def test_a_setting_is_explained_refused_and_taken(browser: Browser, bench: Serve
     assert not browser.evaluate("document.querySelector('#wrong').innerText")
 
 
+@pytest.mark.slow
 def test_a_stretch_is_dragged_and_left_again(browser: Browser, bench: Served) -> None:
     see_node(browser, bench)
     browser.until(f"{points()} >= 4")
@@ -131,6 +133,7 @@ def test_a_stretch_is_dragged_and_left_again(browser: Browser, bench: Served) ->
     browser.until("document.querySelector('.ranges .state').innerText.startsWith('live')")
 
 
+@pytest.mark.slow
 def test_all_of_a_node_is_one_click_away(browser: Browser, bench: Served) -> None:
     see_node(browser, bench)
     before = browser.evaluate(points())
@@ -139,6 +142,7 @@ def test_all_of_a_node_is_one_click_away(browser: Browser, bench: Served) -> Non
     browser.until(f"{points()} >= {before}")
 
 
+@pytest.mark.slow
 def test_a_curve_is_a_table_too(browser: Browser, bench: Served) -> None:
     see_node(browser, bench)
     browser.click("figure[data-field=temperature] button")
@@ -150,6 +154,7 @@ def test_a_curve_is_a_table_too(browser: Browser, bench: Served) -> None:
     assert numbers == sorted(numbers, reverse=True) and len(set(numbers)) == len(numbers)
 
 
+@pytest.mark.slow
 def test_nodes_are_filtered_chosen_and_compared(browser: Browser, bench: Served) -> None:
     browser.key("/")
     for letter in "green":
@@ -166,6 +171,7 @@ def test_nodes_are_filtered_chosen_and_compared(browser: Browser, bench: Served)
     assert "bench-1" in browser.evaluate("document.querySelector('.readout').innerText")
 
 
+@pytest.mark.slow
 def test_what_a_stranger_says_stays_text(browser: Browser, bench: Served) -> None:
     told = {"boot": 1, "seq": 0, "ts": 1_795_800_000, MARKUP: 5, "t": MARKUP, "ok": 1.5}
     publish(bench, NAME, "telemetry", told)
@@ -201,6 +207,7 @@ def test_what_a_stranger_says_stays_text(browser: Browser, bench: Served) -> Non
     assert not browser.evaluate("document.querySelector('[onclick], [onerror]')")
 
 
+@pytest.mark.slow
 def test_the_tour_is_offered_once_and_walked_by_the_keyboard(
     browser: Browser, bench: Served
 ) -> None:
@@ -251,6 +258,7 @@ def test_nothing_keeps_a_person_from_using_it(
         assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
 
 
+@pytest.mark.slow
 def test_a_page_without_its_server_says_so_and_one_without_nodes_how_to_get_one(
     tmp_path: Path,
 ) -> None:

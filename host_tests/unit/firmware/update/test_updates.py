@@ -448,7 +448,9 @@ def _run(monkeypatch: pytest.MonkeyPatch, kind: str, number: int, when: str) -> 
     return node, bool(flash.cuts)
 
 
-@pytest.mark.parametrize("when", ["before", "within", "after"])
+@pytest.mark.parametrize(
+    "when", ["within", *(pytest.param(one, marks=pytest.mark.slow) for one in ("before", "after"))]
+)
 @pytest.mark.parametrize("kind", ["good new", "crash", "silent"])
 def test_power_may_fail_at_any_operation_of_any_update(
     monkeypatch: pytest.MonkeyPatch, kind: str, when: str

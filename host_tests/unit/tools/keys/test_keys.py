@@ -113,6 +113,7 @@ def test_a_key_is_never_made_over_another(keys: KeyFolder) -> None:
     assert keys.key("update").path.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _OPENSSL, reason="openssl is not installed")
 def test_a_key_without_a_passphrase_and_one_of_another_kind_are_refused(
     keys: KeyFolder, tmp_path: Path
@@ -180,6 +181,7 @@ def test_nodes_believe_both_keys_until_the_change_is_finished(keys: KeyFolder) -
         keys.finish()
 
 
+@pytest.mark.slow
 def test_a_change_that_is_cut_short_anywhere_is_finished_by_the_next(
     keys: KeyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

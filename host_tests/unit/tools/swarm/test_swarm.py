@@ -66,6 +66,7 @@ def test_nothing_is_lost_while_the_broker_is_away(broker: Broker) -> None:
     assert report.dials > 20 and report.dials_per_s >= report.dials / report.seconds
 
 
+@pytest.mark.slow
 def test_a_reading_that_does_not_come_is_missed(broker: Broker) -> None:
     with Arrivals(BrokerAddress(HOST, broker.port), "fieldpost", "swarm") as arrivals:
         swarm = Swarm(wish(broker.port, 3, 2.0))
@@ -81,6 +82,7 @@ def test_a_reading_that_does_not_come_is_missed(broker: Broker) -> None:
     assert report.waiting == 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_starts_its_nodes_at_the_same_moments(broker: Broker) -> None:
     def draw(seed: int) -> list[int]:
         swarm = Swarm(wish(broker.port, 4, 1.0, seed=seed, spread_s=0.1))
@@ -145,7 +147,8 @@ def first_connection(tap: Tap) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("sleeping", [0.0, pytest.param(1.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sleeping", [0.0, 1.0])
 def test_its_bytes_are_those_of_a_node_in_micropython(
     broker: Broker, tmp_path: Path, sleeping: float
 ) -> None:

@@ -70,6 +70,7 @@ def test_every_node_gets_its_own_pack_whole_and_proves_it(field: Field, release:
     assert pico.offers == 1
 
 
+@pytest.mark.slow
 def test_a_sleeper_fetches_over_several_wakes(field: Field, release: Release) -> None:
     node = field.node("sleeper", asleep_s=0.4, wake_bytes=9000)
     ran = field.update("--release", str(release.folder), "--node", "sleeper", as_json=False)
@@ -78,6 +79,7 @@ def test_a_sleeper_fetches_over_several_wakes(field: Field, release: Release) ->
     assert "sleeper: trial" in ran.out
 
 
+@pytest.mark.slow
 def test_canaries_prove_it_before_anybody_else_is_offered_it(
     field: Field, release: Release
 ) -> None:
@@ -97,6 +99,7 @@ def test_canaries_prove_it_before_anybody_else_is_offered_it(
     assert states(again)["canary"] == "back" and canary.offers == offers
 
 
+@pytest.mark.slow
 def test_again_offers_it_once_more_to_a_node_that_went_back(
     field: Field, release: Release
 ) -> None:
@@ -109,6 +112,7 @@ def test_again_offers_it_once_more_to_a_node_that_went_back(
     assert len(node.fetched) == 2
 
 
+@pytest.mark.slow
 def test_a_failure_stops_the_others_unless_told_otherwise(field: Field, release: Release) -> None:
     field.node("a", verdict="back", trial_s=0.0)
     field.node("b")
@@ -152,6 +156,7 @@ def test_a_release_of_another_key_is_refused_and_the_reason_told(
     assert states(ran) == {"n": "refused"} and "signature" in ran.out and not node.pieces
 
 
+@pytest.mark.slow
 def test_a_node_that_takes_no_offer_is_not_waited_for_without_an_end(
     field: Field, release: Release
 ) -> None:
@@ -188,6 +193,7 @@ def test_what_makes_no_sense_is_said(field: Field, words: str) -> None:
     assert field.update(*words.split()).status == 2
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_what_each_node_is_in_and_the_same_command_goes_on(
     field: Field, release: Release
 ) -> None:
@@ -211,6 +217,7 @@ def test_ctrl_c_says_what_each_node_is_in_and_the_same_command_goes_on(
     assert states(field.update(*words)) == {"n": "done"}
 
 
+@pytest.mark.slow
 def test_the_broker_may_forget_everything_in_the_middle(field: Field, keys: KeyFolder) -> None:
     release = make_release(keys, size=200_000)
     node = field.node("n")
@@ -235,6 +242,7 @@ def test_the_broker_may_forget_everything_in_the_middle(field: Field, keys: KeyF
 # Home Assistant ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_home_assistants_button_begins_it_and_its_entity_tells_the_truth(
     field: Field, release: Release
 ) -> None:
