@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: generate demo test proof soak reliability collect bench brokers home-assistant check lint format types layers setup setup-dev lock release clean
+.PHONY: generate demo test proof long soak reliability collect bench brokers home-assistant check lint format types layers setup setup-dev lock release clean
 .DEFAULT_GOAL := demo
 
 # What is in .venv names the folder that it was made in, and works in no other.
@@ -44,7 +44,12 @@ test: setup-dev
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(TESTS)
 
 proof: setup-dev
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 25 \
+		-m "slow and not long" $(TESTS)
+
+# What takes minutes each: before a release, not at each change.
+long: setup-dev
+	@$(BIN)/python -m pytest -m long $(TESTS)
 
 soak: setup-dev
 	@$(BIN)/python host_tests/simulation/soak.py $(SOAK)

@@ -34,7 +34,7 @@ def board() -> Iterator[Emulator]:
     genuine = image()
     now = for_pico_w().modules
     # What had no file of its own then: with it, nothing of an outbox could become so full.
-    later = ("/sensor_types/", "/portal/")
+    later = ("/sensor_types/", "/portal/", "/update/")
     old = {path: code for path, code in now.items() if not any(one in path for one in later)}
     old |= {f"firmware/{name}.mpy": b"\0" * 4000 for name in _FLAT}
     journal = "# Fieldpost 0.0.9\n" + "".join(f"= /{path}\n" for path in old)

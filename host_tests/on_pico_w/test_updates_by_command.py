@@ -71,6 +71,7 @@ def test_a_changed_module_goes_to_a_node_that_is_awake(keys: KeyFolder, tmp_path
         assert not set(taken) - desk.account.delivered.keys(), "a reading was lost"
 
 
+@pytest.mark.long
 def test_a_changed_module_goes_to_a_node_that_sleeps(keys: KeyFolder, tmp_path: Path) -> None:
     release, given = _release(keys, tmp_path / "new")
     rhythm = {"sample_s": 10, "deliver_every": 2, "health_s": 10}

@@ -29,7 +29,7 @@ EVERY_S = int(os.environ.get("FIELDPOST_YEAR_EVERY_S", "7200"))
 # What the design promises, in seconds.
 FIRST_CURVE_S = 1.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def year_of(rng: random.Random) -> list[tuple[object, ...]]:

@@ -17,7 +17,7 @@ from firmware.readings import outbox
 from firmware.readings.boot_count import Identity
 from firmware.readings.delivery import Delivery
 from firmware.remote import commands
-from firmware.update import check, pack_target
+from firmware.update import check, pack_target, signature
 from firmware.update import trial as update_trial
 from simulation import updates
 from simulation.personalities import OBLIGING
@@ -151,7 +151,7 @@ def _no_keeping_of_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever may publish may bring the node a firmware."""
-    monkeypatch.setattr(check, "is_genuine", lambda *_: True)
+    monkeypatch.setattr(signature, "is_signed", lambda *_: True)
 
 
 def _no_counter(monkeypatch: pytest.MonkeyPatch) -> None:

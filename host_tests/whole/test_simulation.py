@@ -16,7 +16,7 @@ from simulation.personalities import PERSONALITIES
 from simulation.run import Failed, Result, Run, run
 
 # The first of these are tried each time, the others with the longer proofs.
-_SEEDS = 240
+_SEEDS = 140
 _FEW_SEEDS = 30
 _SEEDS_OF_A_BROKER = 2
 _HOURS = 3.0

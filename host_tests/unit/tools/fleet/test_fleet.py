@@ -315,7 +315,7 @@ def test_a_board_that_sleeps_and_cannot_be_reset_is_taken_at_its_next_wake(
     source = Source(project(tmp_path / "checkout", "one"), ready_s=15)
     fleet_ = Fleet([one], Quiet(), ports=ports, source=source, wait_s=60)
     (result,) = fleet_.apply().nodes
-    assert result.state == "done" and "ready: tester" in result.text, result
+    assert result.state == "done" and "ready: tester" in result.text, (result.text, result)
     assert json.loads((board.folder / "config.json").read_text())["node"] == "n1"
 
 
