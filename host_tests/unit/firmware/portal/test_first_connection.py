@@ -14,7 +14,9 @@ from rigs.portal import portal, respond, send
 from fakes.flash import FakeFlash
 from fakes.flash_file import PowerCut
 from firmware import files
+from firmware.config import change
 from firmware.portal import first_connection
+from firmware.update import trial
 
 
 @pytest.fixture(autouse=True)
@@ -175,3 +177,9 @@ def test_unreadable_leftovers_open_nothing() -> None:
         found = first_connection.Pending()
         assert not found.is_open and found.why is None
         assert not Path("setup.json").exists()
+
+
+@pytest.mark.parametrize("kind", [first_connection.Pending, change.Trial, trial.Trial])
+def test_it_answers_what_a_node_asks_of_any_trial(kind: type) -> None:
+    """A node steps one of the three, and a wake tells it of its end."""
+    assert {"step", "over", "wakes", "awake_s"} <= set(dir(kind))
