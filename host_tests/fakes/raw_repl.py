@@ -74,6 +74,10 @@ def _stand_in():
     chip.bootloader = wish("bootloader")
     chip.deepsleep = lambda ms: wish("sleep %d" % ms)()
     chip.reset_cause = lambda: {cause}
+    class RealTimeClock:
+        def memory(self):
+            return b""
+    chip.RTC = RealTimeClock
     class Registers:
         def __getitem__(self, at):
             return 0
