@@ -135,6 +135,7 @@ def fill_in(browser: Browser, **answers: str) -> None:
         browser.type(name, text)
 
 
+@pytest.mark.slow
 def test_a_bare_board_becomes_a_node_that_measures(
     bench: Bench, page: Served, browser: Browser
 ) -> None:
@@ -203,6 +204,7 @@ def set_up_with_flash(browser: Browser, page: Served, cable: Cable) -> None:
     browser.click(".set-up button")
 
 
+@pytest.mark.slow
 def test_no_choice_is_no_harm_and_a_board_that_goes_away_is_said(
     bench: Bench, page: Served, browser: Browser
 ) -> None:

@@ -147,7 +147,9 @@ CASES = {
     "doctor": Case(_NOWHERE, "missing", ""),
     "demo": Case("--nonsense", "usage", "--readings 2 --outage 1"),
     "swarm": Case(
-        "--broker mqtts://a", "usage", "--nodes 2 --minutes 0.05 --every 1 --broker {broker}"
+        "--broker mqtts://a",
+        "usage",
+        "--nodes 2 --minutes 0.02 --every 1 --spread 0 --broker {broker}",
     ),
     "emulate": Case("--image {dir}/none.uf2", "bad_file"),
     "setup": Case("--umqtt {dir}/none", "bad_file", ""),
