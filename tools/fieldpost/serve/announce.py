@@ -10,6 +10,7 @@ from fieldpost.serve import history
 from fieldpost.serve.bench import Bench
 from fieldpost.serve.journal import Journal
 from fieldpost.serve.overview import Overview
+from fieldpost.started import Started
 from fieldpost.store.opened import Store
 from fieldpost.store.rows import Event, Reading, Row, Written
 
@@ -50,7 +51,7 @@ class Announced:
         return written
 
 
-class Teller:
+class Teller(Started):
     """Tells pages how nodes are now, when something is new of them, until `close`."""
 
     def __init__(self, overview: Overview, journal: Journal, bench: Bench) -> None:
@@ -67,7 +68,8 @@ class Teller:
     def close(self) -> None:
         """End it."""
         self._end.set()
-        self._thread.join(2.0)
+        if self._thread.ident:
+            self._thread.join(2.0)
 
     def _run(self) -> None:
         connections = 0

@@ -38,6 +38,7 @@ from fieldpost.serve.relay import Relay
 from fieldpost.serve.set_up.job import Source
 from fieldpost.serve.set_up.route import Boards
 from fieldpost.serve.sparing import Sparing
+from fieldpost.started import Started
 from fieldpost.store import sqlite
 from fieldpost.store.address import StoreAddress
 from fieldpost.store.opened import open_store
@@ -149,16 +150,15 @@ def page(wish: Wish, tell: Callable[[str], None], own: Broker | None = None) -> 
         )
         threading.Thread(target=overview.load, daemon=True).start()
         stack.enter_context(collecting)
-        teller.start()
-        stack.callback(teller.close)
+        stack.enter_context(teller)
         if wish.console:
             _read_console(wish.console, notice, stack)
-        server.start()
-        stack.callback(server.close)
+        # Whoever ends us while it starts must not take the socket away from under it.
+        stack.enter_context(server)
         yield Page(_url(wish, listening, token), bench, notice, server.wait, server.stop, faults)
 
 
-class _Server:
+class _Server(Started):
     """Uvicorn, in a thread: the main thread has the signals."""
 
     def __init__(self, app: Any, listening: socket.socket, journal: Journal) -> None:
@@ -178,18 +178,21 @@ class _Server:
                 limit_concurrency=200,
             )
         )
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        # Not by `join`: a Ctrl-C within it has Python 3.11 take the thread for one that has ended.
+        self._ended = threading.Event()
+        self._ended.set()
 
     def start(self) -> None:
-        self._thread.start()
+        self._ended.clear()
+        threading.Thread(target=self._run, daemon=True).start()
         end = time.monotonic() + _START_S
-        while not self._server.started and self._thread.is_alive() and time.monotonic() < end:
+        while not (self._server.started or self._ended.is_set()) and time.monotonic() < end:
             time.sleep(0.01)
 
     def wait(self) -> None:
         """Until it has ended."""
-        while self._thread.is_alive():
-            self._thread.join(0.5)
+        while not self._ended.wait(0.5):
+            pass
 
     def stop(self) -> None:
         self._server.should_exit = True
@@ -197,10 +200,13 @@ class _Server:
 
     def close(self) -> None:
         self.stop()
-        self._thread.join(_GOODBYE_S + 3)
+        self._ended.wait(_GOODBYE_S + 3)
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._listening]))
+        try:
+            asyncio.run(self._server.serve(sockets=[self._listening]))
+        finally:
+            self._ended.set()
 
 
 def _token(wish: Wish) -> str | None:
