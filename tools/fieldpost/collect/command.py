@@ -65,10 +65,10 @@ def collect(
     docs/collect.md describes the tables, and what the broker must be set to.
     """
     from fieldpost.collect.metrics import Metrics
-    from fieldpost.collect.run import Wish, forget_session
+    from fieldpost.collect.run import Wish
     from fieldpost.collect.run import collect as run_it
     from fieldpost.collect.told import Told
-    from fieldpost.mqtt.client import check_topic
+    from fieldpost.mqtt.client import check_topic, forget_session
     from fieldpost.mqtt.url import parse as parse_broker
     from fieldpost.result import result
     from fieldpost.store.address import parse as parse_store
@@ -85,7 +85,7 @@ def collect(
         keep_s=None if keep is None else age_s(keep),
     )
     if forget:
-        forget_session(wish)
+        forget_session(wish.broker, wish.session_id)
         told_of = {"broker": str(wish.broker), "client_id": wish.session_id}
         typer.echo(result(told_of) if as_json else f"{wish.session_id} is forgotten")
         return

@@ -18,7 +18,6 @@ from fieldpost.collect.message import Reader
 from fieldpost.collect.metrics import Metrics
 from fieldpost.collect.session import Session
 from fieldpost.collect.told import Told
-from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.store.address import StoreAddress
 from fieldpost.store.opened import Store, open_store
@@ -86,14 +85,6 @@ def collect(wish: Wish, told: Told, metrics: Metrics | None = None) -> dict[str,
         return _with_store(wish, store, told, metrics)
     finally:
         store.close()
-
-
-def forget_session(wish: Wish) -> None:
-    """Have the broker forget the session, and what it keeps in it. Raises CommandError if it does
-    not let us in."""
-    last = Connection(wish.broker, client_id=wish.session_id, retry_s=None)
-    last.open()
-    last.close()
 
 
 def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -> dict[str, Any]:

@@ -310,6 +310,14 @@ def _without_delay(_client: paho.Client, _data: Any, sock: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def forget_session(address: BrokerAddress, client_id: str) -> None:
+    """Have the broker forget the session of this client, and what it keeps in it. Raises
+    CommandError if it does not let us in."""
+    last = Connection(address, client_id=client_id, retry_s=None)
+    last.open()
+    last.close()
+
+
 def check_topic(topic: str) -> None:
     """Raise CommandError unless one can publish to `topic` (MQTT 3.1.1, section 4.7)."""
     _check_length(topic)

@@ -10,7 +10,7 @@ from typing import Self
 from paho.mqtt.client import MQTTMessage
 
 from fieldpost.errors import CommandError
-from fieldpost.mqtt.client import Connection
+from fieldpost.mqtt.client import Connection, forget_session
 from fieldpost.mqtt.url import BrokerAddress
 
 Key = tuple[int, int]
@@ -52,14 +52,14 @@ class Arrivals:
         )
 
     def __enter__(self) -> Self:
-        self._forget()
+        forget_session(self._broker, self._id)
         self._connection.open()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
         with contextlib.suppress(CommandError):
-            self._forget()
+            forget_session(self._broker, self._id)
 
     @property
     def count(self) -> int:
@@ -76,12 +76,6 @@ class Arrivals:
         readings = sum(map(len, came.values())) - foreign
         # One that waits may have come all the same: its acknowledgement is on its way.
         return Came(readings, max(missing - waiting, 0), foreign, self.repeats)
-
-    def _forget(self) -> None:
-        """What a broker keeps for us from before, or would keep for ever."""
-        clean = Connection(self._broker, client_id=self._id, retry_s=None)
-        clean.open()
-        clean.close()
 
     def _arrived(self, message: MQTTMessage) -> None:
         if not message.topic.startswith(self._start):

@@ -18,11 +18,6 @@ class Time(TimeModule):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
-    @staticmethod
-    def time() -> int:
-        """Whole seconds, as on a board."""
-        return int(TimeModule.time())
-
     def sleep_ms(self, duration_ms: float) -> None:  # type: ignore[override]  # bound to a hub
         self._hub.sleep_s(max(duration_ms, 0) / 1000)
 

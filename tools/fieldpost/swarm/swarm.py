@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from fieldpost import umqtt
 from fieldpost.errors import CommandError, Usage
 from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.paths import CPYTHON_SHIMS, LIB, make_firmware_importable
@@ -226,7 +227,7 @@ def _allow_descriptors(nodes: int) -> None:
 def _prepare() -> None:
     """Let this process import the firmware, and take what would stop all nodes out of it."""
     make_firmware_importable()
-    for folder in (str(LIB), str(CPYTHON_SHIMS)):
+    for folder in (str(LIB), str(umqtt.provide().parents[1]), str(CPYTHON_SHIMS)):
         if folder not in sys.path:
             sys.path.append(folder)
     from firmware.net import link, recovery, tls

@@ -25,12 +25,12 @@ from fieldpost.certs.authority import Authority
 from fieldpost.collect import run
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
-from fieldpost.collect.run import Wish, collect, forget_session
+from fieldpost.collect.run import Wish, collect
 from fieldpost.collect.session import Session
 from fieldpost.collect.told import Told
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker
-from fieldpost.mqtt.client import Connection
+from fieldpost.mqtt.client import Connection, forget_session
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.mqtt.url import parse as parse_broker
@@ -136,7 +136,7 @@ def test_a_session_that_is_not_wanted_any_more_is_forgotten(tmp_path: Path) -> N
     with Broker("mosquitto") as broker:
         one = wish(broker, tmp_path, timeout_s=0.1)
         collected(one)
-        forget_session(one)
+        forget_session(one.broker, one.session_id)
         publish(broker, ("fieldpost/n/telemetry", reading(0)))
         assert collected(wish(broker, tmp_path, timeout_s=0.5))["stored"] == 0
 
