@@ -12,7 +12,7 @@ import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fieldpost.deploy.remembered import code_of, remembered
 
@@ -120,12 +120,11 @@ def _known(path: str, source: bytes) -> _Module:
         ).encode()
 
     told = json.loads(remembered("names", (code_of(__file__), path, source), read, b"{"))
-    return _Module(
-        **{
-            name: [_Use(*use) for use in one] if name in _USES else set(one)
-            for name, one in told.items()
-        }
-    )
+    fields: dict[str, Any] = {
+        name: [_Use(*use) for use in one] if name in _USES else set(one)
+        for name, one in told.items()
+    }
+    return _Module(**fields)
 
 
 def _ending(name: str, node: ast.expr) -> _Use:
