@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
@@ -87,20 +88,16 @@ class Store:
         self, connection: Connection, given: Sequence[Reading], written: Written
     ) -> None:
         for one in given:
-            made = connection.execute(
-                self._dialect.insert(tables.conflicts)
-                .values(
-                    node=one.node,
-                    boot=one.boot,
-                    seq=one.seq,
-                    received=one.received,
-                    digest=_digest(one.fields.encode()),
-                    payload=one.payload,
-                )
-                .on_conflict_do_nothing()
-                .returning(tables.conflicts.c.id)
-            )
-            if made.first():
+            if self._is_new(
+                connection,
+                tables.conflicts,
+                node=one.node,
+                boot=one.boot,
+                seq=one.seq,
+                received=one.received,
+                digest=_digest(one.fields.encode()),
+                payload=one.payload,
+            ):
                 written.conflicts += 1
                 written.told.append(
                     f"{one.node} boot {one.boot} seq {one.seq} came with another reading than "
@@ -113,20 +110,21 @@ class Store:
         self, connection: Connection, given: Sequence[Rejected], written: Written
     ) -> None:
         for one in given:
-            made = connection.execute(
-                self._dialect.insert(tables.rejected)
-                .values(
-                    received=one.received,
-                    topic=one.topic,
-                    why=one.why,
-                    size=one.size,
-                    digest=_digest(one.topic.encode(errors="replace") + b"\0" + one.payload),
-                    payload=one.payload,
-                )
-                .on_conflict_do_nothing()
-                .returning(tables.rejected.c.id)
+            written.rejected += self._is_new(
+                connection,
+                tables.rejected,
+                received=one.received,
+                topic=one.topic,
+                why=one.why,
+                size=one.size,
+                digest=_digest(one.topic.encode(errors="replace") + b"\0" + one.payload),
+                payload=one.payload,
             )
-            written.rejected += made.first() is not None
+
+    def _is_new(self, connection: Connection, table: Table, **values: Any) -> bool:
+        """Insert a row with an id, unless it is there already."""
+        statement = self._dialect.insert(table).values(**values).on_conflict_do_nothing()
+        return connection.execute(statement.returning(table.c.id)).first() is not None
 
 
 def open_store(address: StoreAddress) -> Store:

@@ -11,19 +11,18 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DataError, OperationalError
 
 from fieldpost.errors import MissingTool
-from fieldpost.store.rows import Reading, Written
+from fieldpost.store.rows import COLUMNS, Reading, Written
 
-_ORDER = "node, boot, seq, ts, age_s, received, fields, payload"
 _TEMPORARY = """
     CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
         place bigint, node text, boot bigint, seq bigint, ts bigint, age_s bigint,
         received double precision, fields jsonb, payload bytea
     ) ON COMMIT DELETE ROWS
 """
-_COPY = f"COPY incoming (place, {_ORDER}) FROM STDIN"
+_COPY = f"COPY incoming (place, {COLUMNS}) FROM STDIN"
 # In one order, so that two who bring the same readings wait for each other and not in a circle.
 _INSERT = f"""
-    INSERT INTO readings ({_ORDER}) SELECT {_ORDER} FROM incoming
+    INSERT INTO readings ({COLUMNS}) SELECT {COLUMNS} FROM incoming
     ORDER BY node, boot, seq ON CONFLICT DO NOTHING
 """
 _OTHERS = """
@@ -93,19 +92,7 @@ def _copy(connection: Connection, given: Sequence[Reading]) -> None:
     try:
         with raw.cursor() as cursor, cursor.copy(_COPY) as copy:
             for place, one in enumerate(given):
-                copy.write_row(
-                    (
-                        place,
-                        one.node,
-                        one.boot,
-                        one.seq,
-                        one.ts,
-                        one.age_s,
-                        one.received,
-                        one.fields,
-                        one.payload,
-                    )
-                )
+                copy.write_row((place, *one.columns))
     except psycopg.DataError as error:
         raise DataError(_COPY, None, error) from None
     except psycopg.Error as error:

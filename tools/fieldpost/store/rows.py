@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Key = tuple[str, int, int]
+# The columns of a reading, in the order of its `columns`.
+COLUMNS = "node, boot, seq, ts, age_s, received, fields, payload"
 # A column of 8 bytes holds no more.
 INTEGER_MAX = 2**63 - 1
 
@@ -33,6 +35,20 @@ class Reading:
     def key(self) -> Key:
         """By it a reading is stored once."""
         return self.node, self.boot, self.seq
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """What a store takes of it, as COLUMNS names it."""
+        return (
+            self.node,
+            self.boot,
+            self.seq,
+            self.ts,
+            self.age_s,
+            self.received,
+            self.fields,
+            self.payload,
+        )
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
-from fieldpost.store.rows import Key, Reading, Written
+from fieldpost.store.rows import COLUMNS, Key, Reading, Written
 
 _BUSY_MS = 5000
-_ORDER = "node, boot, seq, ts, age_s, received, fields, payload"
-_INSERT = f"INSERT OR IGNORE INTO readings ({_ORDER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = f"INSERT OR IGNORE INTO readings ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _FILL = "UPDATE readings SET ts = ? WHERE node = ? AND boot = ? AND seq = ? AND ts IS NULL"
 # SQLite takes so many parameters in every build, three for each key.
 _KEYS_AT_ONCE = 300
@@ -53,7 +52,7 @@ def insert(connection: Connection, given: Sequence[Reading]) -> tuple[Written, l
     other readings than the ones under their keys."""
     raw: Any = connection.connection.driver_connection
     before = raw.total_changes
-    connection.exec_driver_sql(_INSERT, [_values(one) for one in given])
+    connection.exec_driver_sql(_INSERT, [one.columns for one in given])
     written = Written(stored=raw.total_changes - before)
     if written.stored == len(given):
         return written, []
@@ -69,19 +68,6 @@ def insert(connection: Connection, given: Sequence[Reading]) -> tuple[Written, l
     written.filled = len(late)
     written.repeated = len(given) - written.stored - len(conflicts)
     return written, conflicts
-
-
-def _values(one: Reading) -> tuple[Any, ...]:
-    return (
-        one.node,
-        one.boot,
-        one.seq,
-        one.ts,
-        one.age_s,
-        one.received,
-        one.fields,
-        one.payload,
-    )
 
 
 def _known(
