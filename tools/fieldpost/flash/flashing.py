@@ -1,6 +1,5 @@
 """Puts MicroPython on boards: asks what each is, gets the right image, writes it, checks it."""
 
-import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -15,15 +14,12 @@ from fieldpost.board.link import BoardError, PortUnavailable, open_link
 from fieldpost.board.ports import RASPBERRY_PI, Port, all_ports, port_named, present_name
 from fieldpost.board.screen import Screen
 from fieldpost.errors import CommandError, NoBoard, NotFlashed, SeveralBoards, UnfitBoard, Usage
-from fieldpost.flash import catalogue, download, esp, esp_image, images, two_slots, waiting
+from fieldpost.flash import catalogue, download, esp, fit, images, waiting
 from fieldpost.flash.images import Image
 
 _ASK_S = 3.0
 _POLL_S = 0.3
 _PICO_USB = f"{RASPBERRY_PI:04X}:"
-_MIB = 1024 * 1024
-# MicroPython's own; that for one core names its chip ESP32-UNICORE.
-_RUNS_ON_TWO_CORES = re.compile(r"Generic ESP32 module.* with ESP32$")
 
 
 @dataclass(frozen=True)
@@ -176,11 +172,13 @@ def _flash_esp(port: Port, known: Board | None, wish: Wish, screen: Screen) -> O
     runs = known.build if known else None
     image = _image_for(chip.name, runs, wish, where, screen, chip.flash_mb, chip.cores)
     images.check_fits(image, chip.name, where)
-    _check_room(image, chip, where)
+    fit.check_room(image, chip, where)
     screen.say(where, str(image))
     with tempfile.TemporaryDirectory(prefix="fieldpost-flash-") as folder:
         file = (
-            _laid_out(image, chip, Path(folder), where, screen) if wish.two_slots else image.path
+            fit.laid_out(image, chip, Path(folder), where, screen)
+            if wish.two_slots
+            else image.path
         )
         rate = esp.write(
             where,
@@ -197,51 +195,6 @@ def _flash_esp(port: Port, known: Board | None, wish: Wish, screen: Screen) -> O
     if not wish.reset:
         return replace(done, text="written and verified; press RESET to start it")
     return _check_answer(done, image, port, {p.device for p in all_ports()}, wish, screen)
-
-
-def _check_room(image: Image, chip: esp.EspChip, where: str) -> None:
-    """Refuse an image that would be written, verified, and then not start or have no files."""
-    wanted = max(image.flash or 0, chip.base + image.size)
-    if chip.flash and wanted > chip.flash:
-        raise UnfitBoard(
-            f"{image.path.name} needs {_in_mb(wanted)} of flash, and the board on {where} has "
-            f"{_in_mb(chip.flash)}: it would not start, or have no file system. Nothing was "
-            "written. Leave out --image to get one that fits by itself."
-        )
-    if chip.cores == 1 and _RUNS_ON_TWO_CORES.match(image.machine or ""):
-        raise UnfitBoard(
-            f"{image.path.name} is for two cores, and the {chip.name} on {where} has one: it "
-            "would not start. Nothing was written. Leave out --image to get the right one by "
-            "itself."
-        )
-
-
-def _laid_out(image: Image, chip: esp.EspChip, folder: Path, where: str, screen: Screen) -> Path:
-    """A file in `folder`: the image with two slots for its program."""
-    if chip.flash is None:
-        raise UnfitBoard(
-            f"the flash of the board on {where} did not tell its size, by which --ota lays it "
-            "out. Nothing was written. Leave out --ota."
-        )
-    try:
-        data = two_slots.lay_out(image.path.read_bytes(), chip.flash)
-    except esp_image.Broken as error:
-        raise UnfitBoard(
-            f"{image.path.name} is {error}. Nothing was written. Leave out --ota: MicroPython is "
-            "then updated by cable, and Fieldpost itself over the air as ever."
-        ) from None
-    screen.say(
-        where,
-        "It has room for MicroPython twice. A board that had another layout finds none of its "
-        "files again: fieldpost deploy, then fieldpost provision.",
-    )
-    file = folder / image.path.name
-    file.write_bytes(data)
-    return file
-
-
-def _in_mb(size: int) -> str:
-    return f"{size / _MIB:.4g} MB"
 
 
 def _flash_rp2(port: Port, known: Board, wish: Wish, screen: Screen) -> Outcome:
