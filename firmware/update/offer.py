@@ -17,11 +17,7 @@ def parts(offer):
     size = len(offer) - end
     if offer[:4] != _MAGIC or not 0 < size <= _MANIFEST_MAX:
         raise ValueError("this is no offer")
-    return (
-        offer[4],
-        offer[_HEAD_BYTES : _HEAD_BYTES + _SIGNATURE_BYTES],
-        offer[_HEAD_BYTES + _SIGNATURE_BYTES :],
-    )
+    return offer[4], offer[_HEAD_BYTES:end], offer[end:]
 
 
 def manifest_of(text):

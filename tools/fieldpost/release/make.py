@@ -1,13 +1,12 @@
 """Makes a release: builds what it holds, gives it its counter, and has it signed."""
 
 import datetime
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fieldpost.deploy import pack
-from fieldpost.deploy.build import MPY_VERSION, build, find_umqtt
+from fieldpost.deploy.build import MPY_VERSION, build, find_umqtt, sha256
 from fieldpost.errors import BadFile, Usage
 from fieldpost.flash import esp_image
 from fieldpost.keys.history import Entry, History
@@ -63,7 +62,7 @@ def draft_packs(
                 version=version,
                 counter=0,
                 size=len(data),
-                sha256=_sha256(data),
+                sha256=sha256(data),
                 mpy=MPY_VERSION,
                 least=LEAST,
             ),
@@ -101,7 +100,7 @@ def draft_images(
                 version=facts.version,
                 counter=0,
                 size=len(data),
-                sha256=_sha256(data),
+                sha256=sha256(data),
             ),
             data,
         )
@@ -141,7 +140,3 @@ def _numbered(
 
 def _hashes(found: Mapping[str, tuple[Manifest, bytes]]) -> dict[str, str]:
     return {name: told.sha256 for name, (told, _) in found.items()}
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
