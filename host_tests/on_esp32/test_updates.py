@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from rigs.esp32_c3 import NODE, afresh, board_files, configuration, running
 from rigs.flash_board import Computer, Release, built
-from rigs.updates import modulus
+
+from fakes.releases import keys_file
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(240)
 @afresh
 def test_a_changed_module_is_fetched_tried_and_stays(genuine: Path, tmp_path: Path) -> None:
     good = built(tmp_path, "esp32", safe_mode=("safe mode: %d", "in safe mode: %d"))
-    keys = json.dumps({"counter": 10, "keys": [modulus()]}).encode()
+    keys = keys_file(counter=10)
     release = Release(good.files["firmware.pack"], platform="esp32")
     with (
         running(genuine, board_files(configuration()) | {"update.keys": keys}) as desk,

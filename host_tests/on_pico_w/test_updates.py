@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rigs.flash_board import Computer, Release, built
 from rigs.pico_w import NODE, PORT, SCRIPTS, board_files, configuration, image
-from rigs.updates import modulus
 
+from fakes.releases import keys_file
 from fieldpost.board.link import open_link
 from fieldpost.deploy.build import Build
 from fieldpost.deploy.compile import compile_module
@@ -32,8 +32,7 @@ def checkouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _files(config: dict[str, Any], firmware: Build | None = None) -> dict[str, bytes]:
     files = board_files(config) | (firmware.files if firmware else {})
-    given = {"counter": 10, "keys": [modulus()]}
-    return files | {"update.keys": json.dumps(given).encode()}
+    return files | {"update.keys": keys_file(counter=10)}
 
 
 def _release(build: Build, counter: int = 17) -> Release:

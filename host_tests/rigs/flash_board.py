@@ -3,7 +3,6 @@ that brings it its updates."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -14,14 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from rigs.port import SCRIPTS, micropython
 from rigs.port_node import SECRETS, configuration
-from rigs.updates import key, modulus
 
+from fakes.releases import SignedPack, keys_file
 from fieldpost.deploy.build import Build, build, find_umqtt
 from fieldpost.paths import ROOT
 
@@ -93,8 +90,7 @@ class FlashBoard:
         (files / "config.json").write_text(json.dumps(settings))
         (files / "secrets.json").write_text(json.dumps(SECRETS))
         if keys:
-            given = {"counter": counter, "keys": [modulus(number) for number in keys]}
-            (files / "update.keys").write_text(json.dumps(given))
+            (files / "update.keys").write_bytes(keys_file(keys, counter))
         _tool("make", self.flash, files)
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._live, daemon=True)
@@ -189,29 +185,12 @@ class FlashBoard:
         }
 
 
-class Release:
-    """A signed pack for the MicroPython here. changes: to its manifest."""
+class Release(SignedPack):
+    """For the MicroPython here. changes: to its manifest."""
 
     def __init__(self, data: bytes, counter: int = 17, signer: int = 0, **changes: Any) -> None:
-        self.data = data
-        self.sha = hashlib.sha256(data).hexdigest()
-        manifest = {
-            "counter": counter,
-            "format": 1,
-            "kind": "pack",
-            "least": [1, 23],
-            "mpy": 6,
-            "platform": "linux",
-            "sha256": self.sha,
-            "size": len(data),
-            "version": f"0.{counter}.0",
-            **changes,
-        }
-        self.manifest = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
-        self.signature = key(signer).sign(self.manifest, padding.PKCS1v15(), hashes.SHA256())
-
-    def offer(self, attempt: int = 0) -> bytes:
-        return b"FPU1" + bytes([attempt]) + self.signature + self.manifest
+        board = {"least": [1, 23], "mpy": 6, "platform": "linux"}
+        super().__init__(data, counter, board, signer, **changes)
 
 
 class Computer:
@@ -247,7 +226,7 @@ class Computer:
 
     def offer(self, release: Release, attempt: int = 0, payload: bytes | None = None) -> None:
         self.release = release
-        payload = release.offer(attempt) if payload is None else payload
+        payload = release.payload(attempt) if payload is None else payload
         self._client.publish(self._root + "update/offer", payload, 1, True).wait_for_publish(10)
 
     def withdraw(self) -> None:

@@ -3,23 +3,18 @@ signs, offers and answers."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import importlib
 import json
-import sys
 from collections.abc import Callable
 from contextlib import suppress
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from fakes.clock import FakeTime
 from fakes.flash import FakeFlash
 from fakes.flash_file import PowerCut
+from fakes.releases import SignedPack, choose, keys_file, least_board
 from fieldpost.deploy import pack
 from firmware.clock import Clock
 from firmware.update import place
@@ -35,16 +30,6 @@ POWER_ON, DEEP_SLEEP = 1, 4
 PROGRAM = b"\xe9\6\2\x2f"
 
 
-@functools.cache
-def key(number: int = 0) -> rsa.RSAPrivateKey:
-    """One of the owner's keys; 9 is somebody else's."""
-    return rsa.generate_private_key(65537, 3072)
-
-
-def modulus(number: int = 0) -> str:
-    return f"{key(number).public_key().public_numbers().n:0768x}"
-
-
 def modules(mark: str, **more: str) -> dict[str, bytes]:
     """Of a firmware in which one module bears the mark, and others are as they were."""
     found = {f"firmware/same_{n}.mpy": b"M\x06" + bytes([n]) * 3000 for n in range(4)}
@@ -52,34 +37,18 @@ def modules(mark: str, **more: str) -> dict[str, bytes]:
     return found | {path: text.encode() for path, text in more.items()}
 
 
-class Release:
-    """A signed pack. changes: to its manifest; None: that key is left out."""
+class Release(SignedPack):
+    """For the board here. changes: to its manifest; None: that key is left out."""
 
     def __init__(
         self, data: bytes, counter: int = 17, signer: int = 0, attempt: int = 0, **changes: Any
     ) -> None:
-        self.data = data
-        self.sha = hashlib.sha256(data).hexdigest()
-        board = board_of(BOARD)
-        manifest = {
-            "counter": counter,
-            "format": 1,
-            "kind": "pack",
-            "least": board["micropython"][:2],
-            "mpy": board["mpy"],
-            "platform": board["platform"],
-            "sha256": self.sha,
-            "size": len(data),
-            "version": f"0.{counter}.0",
-        } | changes
-        manifest = {name: value for name, value in manifest.items() if value is not None}
-        self.manifest = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
-        self.signature = key(signer).sign(self.manifest, padding.PKCS1v15(), hashes.SHA256())
+        super().__init__(data, counter, least_board(board_of(BOARD)), signer, **changes)
         self.attempt = attempt
 
     @property
     def offer(self) -> bytes:
-        return b"FPU1" + bytes([self.attempt]) + self.signature + self.manifest
+        return self.payload(self.attempt)
 
 
 class FakeSlots:
@@ -182,8 +151,7 @@ class Node:
             self.board = SimpleNamespace(version=lambda: "ESP32-C3 1.27", slots=lambda: slots)
         self.flash = flash or FakeFlash(capacity_bytes=512 * 1024)
         self.flash.files["firmware.pack"] = pack.make(modules("good old"))
-        told = {"counter": counter, "keys": [modulus(number) for number in keys]}
-        self.flash.files["update.keys"] = json.dumps(told).encode()
+        self.flash.files["update.keys"] = keys_file(keys, counter)
         self.sleeps = sleeps
         self.offered: bytes | None = None
         self.release: Release | None = None
@@ -230,18 +198,7 @@ class Node:
         """What boot.py does."""
         if TRIAL not in self.flash.files:
             return "/firmware.pack", "/.pack"
-        machine, uos = ModuleType("umachine"), ModuleType("uos")
-        machine.reset_cause = lambda: self.cause  # type: ignore[attr-defined]
-        machine.WDT = lambda timeout: None  # type: ignore[attr-defined]
-        for name in ("remove", "rename", "stat"):
-            setattr(uos, name, getattr(self.flash, name))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(sys.modules, "umachine", machine)
-            patch.setitem(sys.modules, "uos", uos)
-            patch.delitem(sys.modules, "pack_trial", raising=False)
-            module = importlib.import_module("pack_trial")
-            module.open = self.flash.open  # type: ignore[attr-defined]
-            return module.choose()
+        return choose(self.flash, self.cause, lambda timeout_ms: None)
 
     def begin(self) -> str:
         """A start, as far as the firmware's first line; what kind of firmware it is."""

@@ -8,25 +8,20 @@ A pack here is a real one, of modules that nobody runs: which of the world's fir
 so how it behaves, is told by its hash.
 """
 
-import functools
 import hashlib
 import json
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
 from fakes.conditions import Conditions, Cut
+from fakes.releases import SignedPack, choose, keys_file, least_board
 from fieldpost.deploy import pack
-from fieldpost.paths import ROOT
 from firmware.update import place, trial
 from firmware.update.report import board_of
 from simulation.endings import Bitten, Violation
@@ -50,15 +45,8 @@ _ANSWER_MS = 30
 # Trials, a fetch, and what a sleeper's deliveries take.
 SETTLE_S = 4 * 3600
 _CONNACK_BYTES = 4
-# Of a trial, as lib/pack_trial.py has them; and as a test would have them.
-_STARTS = "const(3)"
-STARTS = "3"
-
-
-@functools.cache
-def _key(number: int) -> rsa.RSAPrivateKey:
-    """The owner's is 0."""
-    return rsa.generate_private_key(65537, 3072)
+# Of a trial: None, as lib/pack_trial.py has them, or as a test would have them.
+STARTS: str | None = None
 
 
 class Release(NamedTuple):
@@ -95,10 +83,8 @@ class Updates:
         self.path, self.mounted = "/" + _PACK, "/.pack"
         self.counts: Counter[str] = Counter()
         self._watchdog_ms = 0
-        numbers = _key(0).public_key().public_numbers()
-        keys = json.dumps({"counter": 0, "keys": [f"{numbers.n:0768x}"]})
         machine.flash.files[_PACK] = first.data
-        machine.flash.files["update.keys"] = keys.encode()
+        machine.flash.files["update.keys"] = keys_file()
         self._topic = f"fieldpost/{machine.name}/update"
         broker = machine.run.broker
         broker.watch(f"{self._topic}/ask", self._asked)
@@ -132,25 +118,12 @@ class Updates:
         self._publish(self._newest, 0, {})
 
     def _publish(self, release: Release, signer: int, changes: dict[str, Any]) -> None:
-        board = board_of(SimpleNamespace(version=lambda: "simulated"))
-        manifest = {
-            "counter": release.counter,
-            "format": 1,
-            "kind": "pack",
-            "least": board["micropython"][:2],
-            "mpy": board["mpy"],
-            "platform": board["platform"],
-            "sha256": release.sha,
-            "size": len(release.data),
-            "version": f"0.{release.counter}.0",
-            **changes,
-        }
-        text = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
-        signature = _key(signer).sign(text, padding.PKCS1v15(), hashes.SHA256())
+        board = least_board(board_of(SimpleNamespace(version=lambda: "simulated")))
+        signed = SignedPack(release.data, release.counter, board, signer, **changes)
         self._offered, self._decided = release, False
         self._offered_us = self._machine.world.now_us
         self.counts["offers"] += 1
-        self._send("offer", b"FPU1" + bytes((self._attempt,)) + signature + text, 1, True)
+        self._send("offer", signed.payload(self._attempt), 1, True)
 
     def _asked(self, record: "Record") -> None:
         """The node asks for pieces: whoever offered has them, and answers after a moment."""
@@ -211,16 +184,7 @@ class Updates:
         return self.mounted == "/.trial"
 
     def _choose(self, cause: str) -> tuple[str, str]:
-        flash = self._machine.flash
-        machine, uos = ModuleType("umachine"), ModuleType("uos")
-        machine.reset_cause = lambda: _CAUSES.get(cause, 1)  # type: ignore[attr-defined]
-        machine.WDT = self._arm  # type: ignore[attr-defined]
-        for name in ("remove", "rename", "stat"):
-            setattr(uos, name, getattr(flash, name))
-        own: dict[str, Any] = {"open": flash.open, "__name__": "pack_trial"}
-        with mock.patch.dict(sys.modules, {"umachine": machine, "uos": uos}):
-            exec(_pack_trial(), own)
-        return own["choose"]()
+        return choose(self._machine.flash, _CAUSES.get(cause, 1), self._arm, STARTS)
 
     def _arm(self, timeout: int) -> None:
         self._watchdog_ms = timeout
@@ -289,17 +253,6 @@ class Updates:
 
     def _fail(self, what: str) -> Any:
         raise Violation(f"{self._machine.name}: update: {what}")
-
-
-def _pack_trial() -> Any:
-    path = ROOT / "lib" / "pack_trial.py"
-    return _compiled(path.read_text(encoding="utf-8").replace(_STARTS, f"const({STARTS})"))
-
-
-@functools.cache
-def _compiled(text: str) -> Any:
-    assert f"_STARTS_MAX = const({STARTS})" in text
-    return compile(text, "pack_trial.py", "exec")
 
 
 @contextmanager

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from fakes.flash import FakeFlash
 from fakes.flash_file import PowerCut
+from fakes.releases import choose
 
 NAME = "0123456789abcdef"
 TRIAL, FAILED, STAGED = ".deploy/trial", ".deploy/failed", f".deploy/{NAME}"
@@ -23,7 +22,7 @@ POWER_ON, DEEP_SLEEP, WATCHDOG = 1, 4, 3
 class Board:
     """A flash with an update on trial, and what the starts on it choose."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, **note: Any) -> None:
+    def __init__(self, **note: Any) -> None:
         self.flash = FakeFlash()
         self.flash.folders.add(".deploy")
         self.flash.files["firmware.pack"] = b"old"
@@ -32,32 +31,17 @@ class Board:
         self.flash.files[TRIAL] = json.dumps(given).encode()
         self.cause = POWER_ON
         self.armed: list[int] = []
-        machine = ModuleType("umachine")
-        machine.reset_cause = lambda: self.cause  # type: ignore[attr-defined]
-        machine.WDT = self._arm  # type: ignore[attr-defined]
-        uos = ModuleType("uos")
-        for name in ("remove", "rename", "stat"):
-            setattr(uos, name, getattr(self.flash, name))
-        monkeypatch.setitem(sys.modules, "umachine", machine)
-        monkeypatch.setitem(sys.modules, "uos", uos)
-        monkeypatch.delitem(sys.modules, "pack_trial", raising=False)
-        self._module = importlib.import_module("pack_trial")
-        monkeypatch.delitem(sys.modules, "pack_trial")
-        self._module.open = self.flash.open  # type: ignore[attr-defined]
-
-    def _arm(self, timeout: int) -> None:
-        self.armed.append(timeout)
 
     def start(self) -> tuple[str, str]:
-        return self._module.choose()
+        return choose(self.flash, self.cause, self.armed.append)
 
     def note(self) -> dict[str, Any]:
         return json.loads(self.flash.files[TRIAL])
 
 
 @pytest.fixture
-def board(monkeypatch: pytest.MonkeyPatch) -> Board:
-    return Board(monkeypatch)
+def board() -> Board:
+    return Board()
 
 
 def test_three_starts_run_the_new_pack_and_the_fourth_the_one_before(board: Board) -> None:
@@ -127,21 +111,17 @@ def test_a_flash_that_takes_nothing_gets_the_old_pack(board: Board) -> None:
     assert board.start() == NEW
 
 
-def test_a_whole_image_on_trial_has_the_pack_that_is_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    board = Board(monkeypatch, kind="image", sha="of no file")
+def test_a_whole_image_on_trial_has_the_pack_that_is_there() -> None:
+    board = Board(kind="image", sha="of no file")
     assert [board.start() for _ in range(4)] == [(OLD[0], NEW[1])] * 3 + [OLD]
     assert FAILED in board.flash.files
 
 
 @pytest.mark.parametrize("when", ["before", "within", "after"])
-def test_power_may_fail_at_any_operation_of_any_start(
-    monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+def test_power_may_fail_at_any_operation_of_any_start(when: str) -> None:
     number = 0
     while True:
-        board = Board(monkeypatch)
+        board = Board()
         board.flash.files["config.checked"] = b"{}"
         number += 1
         board.flash.cut_at(number, when)
