@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from fieldpost.collect.sources.address import DEFAULT_QUEUE
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.options import (
@@ -54,6 +55,19 @@ def collect(
         ),
     ] = False,
     as_json: JsonOption = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            envvar="FIELDPOST_FROM",
+            metavar="URL",
+            help="Read from there; by itself, from --broker.",
+        ),
+    ] = None,
+    queue: Annotated[
+        str,
+        typer.Option(help="Of a cluster: the queue that all collectors share."),
+    ] = DEFAULT_QUEUE,
     broker: BrokerOption = DEFAULT_URL,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -67,26 +81,31 @@ def collect(
     from fieldpost.collect.metrics import Metrics
     from fieldpost.collect.run import Wish
     from fieldpost.collect.run import collect as run_it
+    from fieldpost.collect.sources.address import parse as parse_source
     from fieldpost.collect.told import Told
+    from fieldpost.errors import Usage
     from fieldpost.mqtt.client import check_topic, forget_session
-    from fieldpost.mqtt.url import parse as parse_broker
+    from fieldpost.mqtt.url import BrokerAddress
     from fieldpost.result import result
     from fieldpost.store.address import parse as parse_store
     from fieldpost.times import age_s
 
     check_topic(base)
     wish = Wish(
-        broker=parse_broker(broker, ClientFiles(ca, cert, key)),
+        source=parse_source(source or broker, ClientFiles(ca, cert, key)),
         store=parse_store(store),
         base=base,
         client_id=client_id,
         count=count,
         timeout_s=timeout,
         keep_s=None if keep is None else age_s(keep),
+        queue=queue,
     )
     if forget:
-        forget_session(wish.broker, wish.session_id)
-        told_of = {"broker": str(wish.broker), "client_id": wish.session_id}
+        if not isinstance(wish.source, BrokerAddress):
+            raise Usage("--forget is for MQTT: other collectors may read from a cluster's queue")
+        forget_session(wish.source, wish.session_id)
+        told_of = {"broker": str(wish.source), "client_id": wish.session_id}
         typer.echo(result(told_of) if as_json else f"{wish.session_id} is forgotten")
         return
     answering = Metrics(metrics) if metrics else None

@@ -18,11 +18,12 @@ _EACH_BYTES = 600
 
 @dataclass(frozen=True)
 class Receipt:
-    """What the broker is told when the message is stored: its packet id, in the connection in
-    which it came, for another connection may use the number for another message."""
+    """What the broker is told when the message is stored: its number, MQTT's packet id or AMQP's
+    delivery tag, in the connection in which it came, for another connection may use the number
+    for another message."""
 
     connection: int
-    packet_id: int
+    number: int
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from fieldpost.collect.intake import Intake
 from fieldpost.collect.keeping import Keeping
 from fieldpost.collect.message import Reader
 from fieldpost.collect.metrics import Metrics
-from fieldpost.collect.session import Session
+from fieldpost.collect.sources import choose
+from fieldpost.collect.sources.address import DEFAULT_QUEUE, SourceAddress
+from fieldpost.collect.sources.source import Source
 from fieldpost.collect.told import Told
-from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.store.address import StoreAddress
 from fieldpost.store.opened import Store, open_store
 
@@ -29,16 +30,18 @@ _LAST_COMMITS_S = 20.0
 
 @dataclass(frozen=True)
 class Wish:
-    """count, timeout_s: end after so many new readings, or seconds; None: go on. client_id: None
+    """source: from where readings come. queue: the one that a cluster has for all collectors.
+    count, timeout_s: end after so many new readings, or seconds; None: go on. client_id: None
     takes one that is the same each time. keep_s: what came longer ago goes; None: all stays."""
 
-    broker: BrokerAddress
+    source: SourceAddress
     store: StoreAddress
     base: str = "fieldpost"
     client_id: str | None = None
     count: int | None = None
     timeout_s: float | None = None
     keep_s: float | None = None
+    queue: str = DEFAULT_QUEUE
 
     @property
     def session_id(self) -> str:
@@ -58,7 +61,7 @@ class Running:
     wish: Wish
     store: Store
     intake: Intake
-    session: Session
+    source: Source
     storing: Storing
 
     def waiting(self) -> int:
@@ -67,7 +70,7 @@ class Running:
 
     def is_connected(self) -> bool:
         """With the broker."""
-        return self.session.is_connected
+        return self.source.is_connected
 
     def takes(self) -> bool:
         """Whether the store took the last batch."""
@@ -89,9 +92,10 @@ def collect(wish: Wish, told: Told, metrics: Metrics | None = None) -> dict[str,
 
 def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -> dict[str, Any]:
     intake, reader = Intake(), Reader(wish.base)
-    session = Session(wish.broker, wish.session_id, reader.topics(), intake, told.say)
-    storing = Storing(store, session, intake, reader, told.say, told.say_of_many)
-    running = Running(wish, store, intake, session, storing)
+    wanted = choose.Wanted(wish.source, wish.session_id, reader.topics(), wish.queue)
+    source = choose.source(wanted, intake, told.say)
+    storing = Storing(store, source, intake, reader, told.say, told.say_of_many)
+    running = Running(wish, store, intake, source, storing)
     with _signals() as end, ExitStack() as ends:
         if metrics:
             storing.on_commit = metrics.on_commit
@@ -103,18 +107,18 @@ def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -
         # fits in here before it answers that we are subscribed.
         storer = _thread(storing.run, faults, end)
         try:
-            session.open()
+            source.open()
             told.say(f"storing into {store.shown}")
-            talker = _thread(session.run, faults, end)
+            talker = _thread(source.run, faults, end)
             _wait(running, told, end)
         finally:
-            session.hold()
+            source.hold()
             storing.stop()
             storer.join(_LAST_COMMITS_S)
-            session.stop()
+            source.stop()
             if talker:
                 talker.join(_LAST_COMMITS_S)
-            session.close()
+            source.close()
     if faults:
         raise faults[0]
     return _account(running)
@@ -182,7 +186,7 @@ def _how_far(running: Running) -> str:
     parts += [f"{len(running.intake)} wait"] if len(running.intake) else []
     parts += [f"{written.conflicts} conflicts"] if written.conflicts else []
     parts += [f"{written.rejected} rejected"] if written.rejected else []
-    if not running.session.is_connected:
+    if not running.source.is_connected:
         parts.append("no broker")
     if running.storing.is_away:
         parts.append("the store takes nothing")
@@ -192,7 +196,7 @@ def _how_far(running: Running) -> str:
 def _account(running: Running) -> dict[str, Any]:
     return {
         "store": running.store.shown,
-        "broker": str(running.wish.broker),
+        "broker": str(running.wish.source),
         "client_id": running.wish.session_id,
         **running.storing.written.counts(),
     }

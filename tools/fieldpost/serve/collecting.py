@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fieldpost.collect.collector import Storing, TakesRows
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
-from fieldpost.collect.session import Session
+from fieldpost.collect.sources.mqtt import MqttSource
 from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.started import Started
 
@@ -32,7 +32,7 @@ class Collecting(Started):
     ) -> None:
         intake, reader = Intake(), Reader(base)
         self._on_end = on_end
-        self._session = Session(address, client_id, reader.topics(), intake, tell)
+        self._session = MqttSource(address, client_id, reader.topics(), intake, tell)
         self._storing = Storing(store, self._session, intake, reader, tell, tell_of_many)
         self._threads: list[threading.Thread] = []
 

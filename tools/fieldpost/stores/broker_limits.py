@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
-from fieldpost.collect.session import RECEIVE_MAX, Session
+from fieldpost.collect.sources.mqtt import MqttSource
+from fieldpost.collect.sources.mqtt_dial import RECEIVE_MAX
 from fieldpost.doctor.check import Check
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.client import Connection
@@ -154,10 +155,10 @@ def _what_was_kept(address: BrokerAddress, name: str, topic: str) -> Arrived:
 
 
 @contextlib.contextmanager
-def _session(address: BrokerAddress, name: str, topic: str) -> Iterator[tuple[Session, Intake]]:
+def _session(address: BrokerAddress, name: str, topic: str) -> Iterator[tuple[MqttSource, Intake]]:
     """One that runs, of the kind that a collector has."""
     intake = Intake(waiting_max=1_000_000)
-    session = Session(address, name, [topic], intake, lambda _text: None)
+    session = MqttSource(address, name, [topic], intake, lambda _text: None)
     thread = threading.Thread(target=session.run, daemon=True)
     try:
         session.open()

@@ -43,7 +43,7 @@ class FakeSession:
         self.log = log
 
     def acknowledge(self, receipts: Sequence[Receipt]) -> None:
-        self.log.append("ack " + " ".join(str(one.packet_id) for one in receipts))
+        self.log.append("ack " + " ".join(str(one.number) for one in receipts))
 
 
 def storing(store: FakeStore, intake: Intake, told: list[str]) -> Storing:

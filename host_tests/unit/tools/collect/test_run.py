@@ -26,7 +26,8 @@ from fieldpost.collect import run
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
 from fieldpost.collect.run import Wish, collect
-from fieldpost.collect.session import Session
+from fieldpost.collect.sources import choose
+from fieldpost.collect.sources.mqtt import MqttSource
 from fieldpost.collect.told import Told
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker
@@ -119,7 +120,8 @@ def test_a_clock_that_is_set_costs_nothing(
 ) -> None:
     base = "stepped"
     steps = itertools.cycle([1.8e9, 0.0, 4.0e9, -5.0, 1.7e9])
-    monkeypatch.setattr(run, "Session", functools.partial(Session, now=lambda: next(steps)))
+    timed = functools.partial(MqttSource, now=lambda: next(steps))
+    monkeypatch.setattr(choose, "MqttSource", timed)
     publish(broker, (f"{base}/n/telemetry", reading(0)), retain=True)
     feed = threading.Timer(
         0.3, publish, [broker, *((f"{base}/n/telemetry", reading(seq)) for seq in range(20))]
@@ -136,7 +138,7 @@ def test_a_session_that_is_not_wanted_any_more_is_forgotten(tmp_path: Path) -> N
     with Broker("mosquitto") as broker:
         one = wish(broker, tmp_path, timeout_s=0.1)
         collected(one)
-        forget_session(one.broker, one.session_id)
+        forget_session(one.source, one.session_id)
         publish(broker, ("fieldpost/n/telemetry", reading(0)))
         assert collected(wish(broker, tmp_path, timeout_s=0.5))["stored"] == 0
 
@@ -147,7 +149,7 @@ def test_a_broker_that_sends_nonsense_is_dialled_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         intake, told = Intake(), []
         address = parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
-        session = Session(address, "mine", ["t/x"], intake, told.append)
+        session = MqttSource(address, "mine", ["t/x"], intake, told.append)
         served = threading.Thread(target=_senseless, args=(server, 2), daemon=True)
         served.start()
         session.open()
@@ -184,7 +186,7 @@ def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=_old, args=(server,), daemon=True).start()
         address = parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
-        session = Session(address, "mine", ["b/+/telemetry"], Intake(), told.append)
+        session = MqttSource(address, "mine", ["b/+/telemetry"], Intake(), told.append)
         session.open()
         session.close()
     assert told[0].startswith("connected to")
@@ -214,7 +216,7 @@ def _opened_at_a_broker_that_ends_at(topic: bytes, times: int = 99) -> list[str]
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=_strict, args=(server, topic, times), daemon=True).start()
         address = parse_broker(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
-        session = Session(address, "mine", Reader("b").topics(), Intake(), told.append)
+        session = MqttSource(address, "mine", Reader("b").topics(), Intake(), told.append)
         try:
             session.open()
         finally:
@@ -271,7 +273,7 @@ def test_the_one_whose_session_is_taken_ends_in_a_sentence_where_the_broker_says
     broker: Broker,
 ) -> None:
     intake, told = Intake(), []
-    session = Session(parse_broker(broker.url), "mine", ["taken/x"], intake, told.append)
+    session = MqttSource(parse_broker(broker.url), "mine", ["taken/x"], intake, told.append)
     session.open()
     session._client._sock_close()
     reason = ReasonCode(PacketTypes.DISCONNECT, "Session taken over")

@@ -21,17 +21,15 @@ from typing import Any
 
 from paho.mqtt import MQTTException
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from fieldpost.collect.intake import Arrival, Intake, Receipt
 from fieldpost.collect.message import Message
+from fieldpost.collect.sources import mqtt_dial
 from fieldpost.errors import CommandError
-from fieldpost.mqtt.bounded import PACKET_BYTES_MAX, BoundedClient
+from fieldpost.mqtt.bounded import BoundedClient
 from fieldpost.mqtt.client import (
-    KEEPALIVE_S,
     TIMEOUT_S,
     Away,
     Denied,
@@ -44,9 +42,6 @@ from fieldpost.mqtt.client import (
 from fieldpost.mqtt.tls import closed
 from fieldpost.mqtt.url import BrokerAddress
 
-# Messages that may be under way to us. A commit takes as long for many as for one.
-RECEIVE_MAX = 1000
-_SESSION_S = 0xFFFFFFFF  # it does not expire
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
 _TURN_S = 0.5
 # A broker that does not know MQTT 5 may say nothing at all.
@@ -72,7 +67,7 @@ class _Unsupported(Exception):
     """The broker does not speak MQTT 5."""
 
 
-class Session:
+class MqttSource:
     """What arrives goes into `intake`; `acknowledge` what is stored. tell: given each sentence for
     the user. Topics: the first is needed, and the rest the broker may refuse."""
 
@@ -179,20 +174,7 @@ class Session:
             pass  # It is awake, or it has ended.
 
     def _new_client(self) -> BoundedClient:
-        is_5 = self._version == MQTTProtocolVersion.MQTTv5
-        client = BoundedClient(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            clean_session=None if is_5 else False,
-            protocol=self._version,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        client.connect_timeout = TIMEOUT_S
-        if self._address.user is not None:
-            client.username_pw_set(self._address.user, self._address.password)
-        if self._address.tls:
-            client.tls_set_context(self._address.tls.context())
+        client = mqtt_dial.new_client(self._address, self._client_id, self._version)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
@@ -201,21 +183,7 @@ class Session:
 
     def _dial(self) -> None:
         self._answer = None
-        if self._version == MQTTProtocolVersion.MQTTv5:
-            properties: Any = Properties(PacketTypes.CONNECT)
-            properties.SessionExpiryInterval = _SESSION_S
-            properties.ReceiveMaximum = RECEIVE_MAX
-            # One that is longer the broker keeps for itself, and it holds up no others.
-            properties.MaximumPacketSize = PACKET_BYTES_MAX
-            self._client.connect(
-                self._address.host,
-                self._address.port,
-                keepalive=KEEPALIVE_S,
-                clean_start=False,
-                properties=properties,
-            )
-        else:
-            self._client.connect(self._address.host, self._address.port, keepalive=KEEPALIVE_S)
+        mqtt_dial.dial(self._client, self._address, self._version)
 
     def _first_connection(self) -> None:
         try:
@@ -316,7 +284,7 @@ class Session:
         while self._receipts:
             receipt = self._receipts.popleft()
             if self.is_connected and receipt.connection == self._connection:
-                self._client.ack(receipt.packet_id, 1)
+                self._client.ack(receipt.number, 1)
 
     def _connected(self, *given: Any) -> None:
         answer: ReasonCode = given[3]

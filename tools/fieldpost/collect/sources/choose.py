@@ -1,0 +1,33 @@
+"""Which source belongs to an address."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fieldpost.collect.intake import Intake
+from fieldpost.collect.sources.address import DEFAULT_QUEUE, SourceAddress
+from fieldpost.collect.sources.mqtt import MqttSource
+from fieldpost.collect.sources.source import Source
+from fieldpost.errors import Usage
+from fieldpost.mqtt.url import BrokerAddress
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """client_id: who we are to a broker. topics: filters of MQTT; the first is needed, and the
+    rest may be refused. queue: the one that a cluster has for all collectors."""
+
+    address: SourceAddress
+    client_id: str
+    topics: Sequence[str]
+    queue: str = DEFAULT_QUEUE
+
+
+def source(wanted: Wanted, intake: Intake, tell: Callable[[str], None]) -> Source:
+    """Not opened yet. tell: given each sentence for the user.
+
+    Raises CommandError if a package is missing that it takes.
+    """
+    address = wanted.address
+    if isinstance(address, BrokerAddress):
+        return MqttSource(address, wanted.client_id, wanted.topics, intake, tell)
+    raise Usage(f"nothing here reads from {address.scheme}://")
