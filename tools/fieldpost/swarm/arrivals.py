@@ -3,8 +3,9 @@
 import contextlib
 import re
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Self
 
 from paho.mqtt.client import MQTTMessage
@@ -15,17 +16,24 @@ from fieldpost.mqtt.url import BrokerAddress
 
 Key = tuple[int, int]
 _KEY = re.compile(rb'\{"boot":(\d+),"seq":(\d+),')
+# When nothing has come for so long, nothing is under way. A cluster that chooses a new leader is
+# silent for some seconds.
+QUIET_S = 15.0
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
 class Came:
     """Counts. lost: accepted, acknowledged, and not handed on. foreign: under a key that no node
-    of the swarm gave. repeats: of a key that had come before."""
+    of the swarm gave. repeats: of a key that had come before. waited_s: for what was acknowledged
+    and still under way. still_coming: more of it came until there was no time left."""
 
     readings: int
     lost: int
     foreign: int
     repeats: int
+    waited_s: float = 0.0
+    still_coming: bool = False
 
 
 class Arrivals:
@@ -54,6 +62,8 @@ class Arrivals:
     def __enter__(self) -> Self:
         forget_session(self._broker, self._id)
         self._connection.open()
+        # The first readings may follow at once, and come to whoever is subscribed by then.
+        self._connection.subscribe(self._filter, 1)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,6 +86,42 @@ class Arrivals:
         readings = sum(map(len, came.values())) - foreign
         # One that waits may have come all the same: its acknowledgement is on its way.
         return Came(readings, max(missing - waiting, 0), foreign, self.repeats)
+
+    def settled(
+        self,
+        accepted: Mapping[str, set[Key]],
+        waiting: int,
+        limit_s: float,
+        on_look: Callable[[], object] = lambda: None,
+        quiet_s: float = QUIET_S,
+    ) -> Came:
+        """`compare`, once all has come: what the broker has acknowledged it may hand on later.
+
+        Waits while more comes, `limit_s` at most, and until nothing has come for `quiet_s`; a
+        subscriber who is away is no sign of that.
+        """
+        begin_s = time.monotonic()
+        wanted = sum(map(len, accepted.values())) - waiting
+        count, since_s, now_s = -1, begin_s, begin_s
+        while True:
+            before, count = count, self.count
+            if count != before:
+                since_s = now_s
+                if count >= wanted and not self.compare(accepted, waiting).lost:
+                    break
+            elif self._connection.is_lost():
+                since_s = now_s
+            if now_s - since_s >= quiet_s or now_s - begin_s >= limit_s:
+                break
+            on_look()
+            time.sleep(_LOOK_S)
+            now_s = time.monotonic()
+        came = self.compare(accepted, waiting)
+        return replace(
+            came,
+            waited_s=round(now_s - begin_s, 1),
+            still_coming=bool(came.lost) and now_s - since_s < quiet_s,
+        )
 
     def _arrived(self, message: MQTTMessage) -> None:
         if not message.topic.startswith(self._start):

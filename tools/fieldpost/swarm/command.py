@@ -44,7 +44,12 @@ def swarm(
         ),
     ] = None,
     drain: Annotated[
-        float, typer.Option(min=0, help="Seconds that readings which wait then have left.")
+        float,
+        typer.Option(
+            min=0,
+            help="Seconds that readings which wait then have left, and after that at most so "
+            "many for what is acknowledged to arrive.",
+        ),
     ] = 120.0,
     watch: Annotated[
         bool, typer.Option(help="Count what the broker hands on; --no-watch if another does.")
@@ -59,7 +64,7 @@ def swarm(
     import asyncio
 
     from fieldpost.progress import FlashScreen
-    from fieldpost.swarm.arrivals import Arrivals
+    from fieldpost.swarm.arrivals import QUIET_S, Arrivals
     from fieldpost.swarm.swarm import Swarm, Wish
 
     _check_parts()
@@ -90,13 +95,17 @@ def swarm(
         if arrivals:
             with arrivals:
                 report = asyncio.run(played.play())
-                came = arrivals.compare(
-                    {node.name: node.accepted for node in played.nodes}, report.waiting
+                came = arrivals.settled(
+                    {node.name: node.accepted for node in played.nodes},
+                    report.waiting,
+                    max(drain, QUIET_S),
+                    lambda: _show(screen, played, arrivals, start_s),
                 )
         else:
             report, came = asyncio.run(played.play()), None
-    _tell(report, came, as_json)
-    if report.waiting or (came and (came.lost or came.foreign)):
+    failure = _failure(report, came)
+    _tell(report, came, failure, as_json)
+    if failure:
         raise typer.Exit(1)
 
 
@@ -132,14 +141,27 @@ def _show(
     screen.progress("swarm", text, int(passed_s), int(wish.duration_s))
 
 
-def _tell(report: "Report", came: "Came | None", as_json: bool) -> None:
+def _failure(report: "Report", came: "Came | None") -> tuple[str, str] | None:
+    """Code and words; None if all that was accepted has arrived."""
+    if came and (came.lost or came.foreign):
+        return "account", f"{came.lost} readings are lost, {came.foreign} are nobody's"
+    if report.waiting:
+        return "timeout", f"{report.waiting} readings still wait to be acknowledged"
+    return None
+
+
+def _tell(
+    report: "Report", came: "Came | None", failure: tuple[str, str] | None, as_json: bool
+) -> None:
     from dataclasses import asdict
 
     from fieldpost.result import result
+    from fieldpost.swarm.arrivals import QUIET_S
     from fieldpost.wrapping import fit
 
     if as_json:
-        print(result(report.as_json() | {"came": asdict(came) if came else None}))
+        account = report.as_json() | {"came": asdict(came) if came else None}
+        print(result(account, failure))
         return
     lines = [
         f"{report.nodes} nodes in {report.seconds:g} s: {report.accepted} readings accepted, "
@@ -153,6 +175,13 @@ def _tell(report: "Report", came: "Came | None", as_json: bool) -> None:
             f"{came.readings} arrived, each once by its key ({came.repeats} repeated on the "
             f"wire), {came.lost} lost."
         )
+    if came and came.lost and came.still_coming:
+        lines.append(
+            f"More was still coming {came.waited_s:g} s after the last acknowledgement, so they "
+            "may be late and not lost: give it longer with --drain."
+        )
+    elif came and came.lost:
+        lines.append(f"Nothing more had come for {QUIET_S:g} s.")
     lines += [f"{count} times: {cause}" for cause, count in report.causes.items()]
     lines += report.said
     for line in lines:

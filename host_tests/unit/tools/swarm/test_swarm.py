@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 from rigs.command_line import fieldpost
+from rigs.late import Late
 from rigs.port_node import PortNode, wait_until
 
 from brokers.packets import Packet
 from brokers.tap import Tap
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import HOST, Broker
+from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.swarm.arrivals import Arrivals
 from fieldpost.swarm.memory import MemoryFiles
@@ -123,6 +125,50 @@ def test_the_command_counts_and_its_status_says_whether_all_came(broker: Broker)
     told = json.loads(ran.out)
     assert ran.status == 0 and told["nodes"] == 5 and told["waiting"] == 0
     assert told["came"]["readings"] == told["accepted"] >= 10 and told["came"]["lost"] == 0
+
+
+def test_what_the_broker_hands_on_late_is_waited_for(broker: Broker) -> None:
+    """All that was acknowledged comes seconds after the last acknowledgement."""
+    with Late(broker.port, of=b"swarm-arrivals", late_s=3.0) as late:
+        ran = fieldpost(
+            *("swarm", "--broker", f"mqtt://{HOST}:{late.port}", "--nodes", "5"),
+            *("--minutes", "0.04", "--every", "1", "--spread", "0.2", "--json"),
+        )
+    told = json.loads(ran.out)
+    assert told["came"]["lost"] == 0 and ran.status == 0, told
+    assert told["came"]["readings"] == told["accepted"] >= 10
+    assert told["came"]["waited_s"] >= 1, told
+
+
+def test_the_wait_for_what_comes_late_is_bounded_and_its_end_told(broker: Broker) -> None:
+    address = BrokerAddress(HOST, broker.port)
+    said = {"swarm-0": {(1, 0), (1, 1)}}
+    telemetry = "fieldpost/swarm-0/telemetry", b'{"boot":1,"seq":0,"temperature":20}'
+    with Arrivals(address, "fieldpost", "swarm") as arrivals:
+        node = Connection(address, client_id="swarm-0")
+        node.open()
+        node.publish(*telemetry, qos=1, retain=False)
+        node.close()
+        silent = arrivals.settled(said, 0, limit_s=30, quiet_s=1.0)
+        assert (silent.readings, silent.lost, silent.still_coming) == (1, 1, False)
+        assert silent.waited_s < 5
+        late = arrivals.settled(said, 0, limit_s=0.5, quiet_s=30)
+        assert late.lost == 1 and late.still_coming and late.waited_s < 5
+        # One that a node has not seen acknowledged is not waited for.
+        assert arrivals.settled(said, 1, limit_s=30, quiet_s=30).waited_s < 5
+
+
+@pytest.mark.slow
+def test_what_is_lost_is_told_as_one_failure(broker: Broker) -> None:
+    """The subscriber is told too late for any wait."""
+    with Late(broker.port, of=b"swarm-arrivals", late_s=60.0) as late:
+        ran = fieldpost(
+            *("swarm", "--broker", f"mqtt://{HOST}:{late.port}", "--nodes", "2"),
+            *("--minutes", "0.03", "--every", "1", "--spread", "0.2", "--drain", "0", "--json"),
+        )
+    told = json.loads(ran.out)
+    assert ran.status == 1 and not told["ok"] and told["error"]["code"] == "account"
+    assert told["came"]["lost"] == told["accepted"] - told["waiting"]
 
 
 # -- the same bytes ------------------------------------------------------------------------------
