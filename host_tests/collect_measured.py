@@ -1,11 +1,12 @@
 """Measures `fieldpost collect` and breaks it, and writes what came of it into docs/collect.md.
 
     make collect
-    make collect COLLECT="--only rates"        # or memory, or faults; the other tables stay
+    make collect COLLECT="--only rates"        # or memory, hour, faults; the other tables stay
 
 Readings in a second into both stores, directly and through Mosquitto; memory over a long stream,
-and with the store away; SIGKILL and what else can happen. It takes a quarter of an hour. Its
-status is 0 only if nothing was lost and nothing stored twice; otherwise the page stays as it was.
+with the store away, and over an hour of a fleet's traffic; SIGKILL and what else can happen. It
+takes twenty minutes. Its status is 0 only if nothing was lost, nothing stored twice, and the hour
+left no more memory behind than its first half; otherwise the page stays as it was.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ import typer
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
-from rigs import collect_faults
+from rigs import collect_faults, collect_hour
 from rigs.collecting import LOSES_NOTHING, Account, Collecting
 from rigs.postgresql import PostgreSql, postgresql
 
@@ -51,10 +52,18 @@ PAGE = ROOT / "docs" / "collect.md"
 BEGIN = "<!-- measured: written by make collect, do not edit -->"
 END = "<!-- end of measured -->"
 NODES = 200
+# An hour in two minutes.
+QUICKER = 30.0
+GROWTH_MAX_MB = 3.0
 _DIRECT, _THROUGH, _LONG, _AWAY = 50_000, 50_000, 100_000, 30_000
-# What was measured so far, for a run of one part.
-_KEPT = ROOT / "build" / "collect.json"
 _MB = 1024 * 1024
+HEADS = {
+    "rates": f"### Readings of {NODES} nodes with three values each, in a second",
+    "memory": "### Memory of the process, resident, in MB",
+    "hour": "### Memory of the process over an hour of a fleet's traffic, resident, in MB",
+    "faults": "### What happened while readings came, 300 to 1000 in a second, "
+    "and the account after it",
+}
 _console = Console(stderr=True)
 
 
@@ -212,6 +221,16 @@ def _watched(what: str, one: Collecting, count: int, publish: Callable[[], None]
     return Memory(what, count, sizes[0], max(sizes), sizes[-1])
 
 
+def hours(stores: Stores) -> Iterator[tuple[str, collect_hour.Hour]]:
+    """All that a fleet sends in an hour, into each store."""
+    for name in stores.names:
+        with Broker("mosquitto", more=LOSES_NOTHING) as broker:
+            store = stores.new(name)
+            with Collecting(broker, store) as one:
+                one.says("storing into")
+                yield name, collect_hour.watched(broker, store, one, NODES, QUICKER)
+
+
 def happened(stores: Stores, kills: int) -> Iterator[Happened]:
     """All that a test does to collectors."""
     seed = random.SystemRandom().randrange(2**31)
@@ -273,6 +292,45 @@ def memory_table(sizes: Sequence[Memory]) -> str:
     )
 
 
+def hour_table(found: Sequence[tuple[str, collect_hour.Hour]]) -> str:
+    """As Markdown, with what it was made of."""
+    _, first = found[0]
+    sent = first.published
+    return (
+        f"{NODES} nodes, each with a reading in {collect_hour.SAMPLE_S} s: "
+        f"{sent.readings:,} readings, {sent.events:,} events, {sent.conflicts} conflicts and "
+        f"{sent.rejected} messages that can't be read, "
+        f"{collect_hour.HOUR_S / first.took_s:.0f} times as quick as they would come.\n\n"
+        + table(
+            ["store", "after 6 minutes", "after 30", "at the end", "at most", "all stored"],
+            [
+                [
+                    name,
+                    *(
+                        f"{size:.1f}"
+                        for size in (one.early_mb, one.half_mb, one.last_mb, one.most_mb)
+                    ),
+                    "yes" if one.stored == one.published else "no",
+                ]
+                for name, one in found
+            ],
+        )
+    )
+
+
+def what_is_wrong_with_hours(found: Sequence[tuple[str, collect_hour.Hour]]) -> list[str]:
+    """What no hour may come to, in words; empty if all is well."""
+    wrong = []
+    for name, one in found:
+        if one.stored != one.published:
+            wrong.append(f"an hour, {name}: {one.published} became {one.stored}")
+        if one.growth_mb > GROWTH_MAX_MB:
+            wrong.append(
+                f"an hour, {name}: memory grew by {one.growth_mb:.1f} MB in its last half"
+            )
+    return wrong
+
+
 def faults_table(cases: Sequence[Happened]) -> str:
     """As Markdown."""
     return table(
@@ -292,14 +350,19 @@ def faults_table(cases: Sequence[Happened]) -> str:
 
 
 def page(parts: Mapping[str, str]) -> str:
-    """All that there is of the three, as Markdown."""
-    heads = {
-        "rates": f"### Readings of {NODES} nodes with three values each, in a second",
-        "memory": "### Memory of the process, resident, in MB",
-        "faults": "### What happened while readings came, 300 to 1000 in a second, "
-        "and the account after it",
-    }
-    return "\n".join(f"\n{head}\n{parts[name]}" for name, head in heads.items() if name in parts)
+    """All that there is of the parts, as Markdown."""
+    return "\n".join(f"\n{head}\n{parts[name]}" for name, head in HEADS.items() if name in parts)
+
+
+def parts_of(text: str) -> dict[str, str]:
+    """Those of a page that was written before."""
+    written = text.partition(BEGIN)[2].partition(END)[0]
+    found = {}
+    for name, head in HEADS.items():
+        after = written.partition(f"\n{head}\n")[2].partition("\n### ")[0]
+        if after:
+            found[name] = after.rstrip("\n") + "\n"
+    return found
 
 
 def what_is_wrong(cases: Sequence[Happened]) -> list[str]:
@@ -331,7 +394,8 @@ def _versions(stores: Stores, broker: str) -> str:
 
 def measure(
     only: Annotated[
-        Literal["rates", "memory", "faults"] | None, typer.Option(help="Measure this alone.")
+        Literal["rates", "memory", "hour", "faults"] | None,
+        typer.Option(help="Measure this alone."),
     ] = None,
     document: Annotated[bool, typer.Option(help="Write into docs/collect.md.")] = True,
     kills: Annotated[int, typer.Option(min=1, help="SIGKILLs into each store.")] = 100,
@@ -340,7 +404,7 @@ def measure(
     if brokers.find_mosquitto() is None:
         _console.print("This needs Mosquitto: apt install mosquitto.")
         raise typer.Exit(2)
-    parts: dict[str, str] = json.loads(_KEPT.read_text()) if only and _KEPT.exists() else {}
+    parts = parts_of(PAGE.read_text("utf-8")) if only else {}
     wrong: list[str] = []
     folder = Path(tempfile.mkdtemp(prefix="fieldpost-collect-", dir="/var/tmp"))
     try:
@@ -356,9 +420,13 @@ def measure(
                 parts["rates"] = f"{versions}\n\n{found}\n"
             if only in (None, "memory"):
                 parts["memory"] = f"{versions}\n\n{memory_table(list(memory(stores)))}\n"
+            if only in (None, "hour"):
+                seen = list(hours(stores))
+                wrong += what_is_wrong_with_hours(seen)
+                parts["hour"] = f"{versions}\n\n{hour_table(seen)}\n"
             if only in (None, "faults"):
                 cases = list(happened(stores, kills))
-                wrong = what_is_wrong(cases)
+                wrong += what_is_wrong(cases)
                 parts["faults"] = f"{versions}\n\n{faults_table(cases)}\n"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -368,8 +436,6 @@ def measure(
         print(line, file=sys.stderr)
     if wrong:
         raise typer.Exit(1)
-    _KEPT.parent.mkdir(exist_ok=True)
-    _KEPT.write_text(json.dumps(parts))
     if document:
         write_part(PAGE, BEGIN, END, text)
 
