@@ -1,8 +1,12 @@
 """`fieldpost swarm`: its command line."""
 
+import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,17 +58,26 @@ def swarm(
     watch: Annotated[
         bool, typer.Option(help="Count what the broker hands on; --no-watch if another does.")
     ] = True,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write each reading's key into it, when it was accepted and acknowledged.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let thousands of nodes live at a broker: is it large enough, does anything get lost?
 
     Each runs the firmware's own code, with its session, outbox and back-off. Status 0 only if
-    nothing that was accepted was lost, or still waits in the end.
+    nothing that was accepted was lost, or still waits in the end. Ctrl-C and SIGTERM end it early,
+    and in order.
     """
     import asyncio
 
     from fieldpost.progress import FlashScreen
     from fieldpost.swarm.arrivals import QUIET_S, Arrivals
+    from fieldpost.swarm.ledger import Ledger
     from fieldpost.swarm.swarm import Swarm, Wish
 
     _check_parts()
@@ -89,24 +102,47 @@ def swarm(
         login=_login(login, address),
     )
     arrivals = Arrivals(address, base, prefix) if watch else None
-    with FlashScreen(steps=False) as screen:
+    book = Ledger(ledger) if ledger else None
+    with FlashScreen(steps=False) as screen, ExitStack() as ends:
         start_s = time.monotonic()
-        played = Swarm(wish, lambda one: _show(screen, one, arrivals, start_s))
+        played = Swarm(wish, lambda one: _show(screen, one, arrivals, start_s), book)
+        if book:
+            ends.callback(book.close)
+        ends.enter_context(_ended_early(played))
         if arrivals:
-            with arrivals:
-                report = asyncio.run(played.play())
-                came = arrivals.settled(
-                    {node.name: node.accepted for node in played.nodes},
-                    report.waiting,
-                    max(drain, QUIET_S),
-                    lambda: _show(screen, played, arrivals, start_s),
-                )
-        else:
-            report, came = asyncio.run(played.play()), None
+            ends.enter_context(arrivals)
+        report, came = asyncio.run(played.play()), None
+        if arrivals:
+            came = arrivals.settled(
+                {node.name: node.accepted for node in played.nodes},
+                report.waiting + report.under_way,
+                max(drain, QUIET_S),
+                lambda: _show(screen, played, arrivals, start_s),
+            )
     failure = _failure(report, came)
     _tell(report, came, failure, as_json)
     if failure:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _ended_early(swarm: "Swarm") -> Iterator[None]:
+    """SIGTERM and Ctrl-C end the life of its nodes; a second one does not wait for what waits."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before: dict[int, Any] = {}
+
+    def end(_number: int, _frame: object) -> None:
+        swarm.end()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    # The loop would give Ctrl-C a meaning of its own, but for one that has another already.
+    before |= {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check_parts() -> None:

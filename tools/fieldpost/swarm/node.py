@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fieldpost.swarm.board import Restarted, SwarmBoard
+from fieldpost.swarm.ledger import Ledger
 from fieldpost.swarm.memory import MemoryFiles
 from fieldpost.swarm.port import Select, Sockets, Time
 from firmware import app
@@ -25,6 +26,7 @@ class SwarmNode:
     """`accepted`: the readings that its outbox took, as (boot, seq). `node`: of this boot.
 
     settings: those of its configuration, checked. said: called with lines of its console.
+    ledger: told of each reading.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class SwarmNode:
         parts: tuple[Time, Sockets, Select],
         dice: random.Random,
         said: Callable[[str, str], None],
+        ledger: Ledger | None = None,
     ) -> None:
         self.name: str = settings["node"]
         self.accepted: set[Key] = set()
@@ -42,6 +45,7 @@ class SwarmNode:
         self._parts = parts
         self._dice = dice
         self._said = said
+        self._ledger = ledger
         # Where the firmware names a module, any object with its functions serves.
         self._files: Any = MemoryFiles()
         self._counts = {"reconnects": 0, "repeats": 0}
@@ -105,15 +109,28 @@ class SwarmNode:
 
     def _watch(self, node: Any) -> None:
         self.node = node
-        put = node.outbox.put
+        outbox = node.outbox
+        put, acknowledge = outbox.put, outbox.acknowledge
 
         def counted(record: bytes) -> bool:
             kept = put(record)
             if kept:
-                self.accepted.add(reading.key(record))
+                key = reading.key(record)
+                self.accepted.add(key)
+                if self._ledger:
+                    self._ledger.accepted(self.name, *key)
             return kept
 
-        node.outbox.put = counted
+        def noted(number: int) -> None:
+            # What it has dropped meanwhile is not among these.
+            records = [outbox.peek(one) for one in range(outbox.first, number + 1)]
+            for record in filter(None, records):
+                self._ledger.acknowledged(self.name, *reading.key(record))
+            acknowledge(number)
+
+        outbox.put = counted
+        if self._ledger:
+            outbox.acknowledge = noted
 
     def _here(self) -> dict[str, int]:
         node = self.node

@@ -4,6 +4,7 @@ import asyncio
 import random
 import resource
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from fieldpost.paths import CPYTHON_SHIMS, LIB, make_firmware_importable
 
 if TYPE_CHECKING:
     from fieldpost.swarm.hub import Hub
+    from fieldpost.swarm.ledger import Ledger
 
 _LOOK_S = 0.5
 _GOODBYE_S = 0.2
@@ -55,18 +57,21 @@ class Wish:
 
 @dataclass
 class Report:
-    """Counts over all nodes. waiting: accepted, and not acknowledged when the swarm ended.
+    """Counts over all nodes. waiting: accepted within `duration_s`, and not acknowledged when the
+    swarm ended. under_way: likewise of the moments after it, while others were waited for.
 
     dials: connections that were begun. dials_per_s: at most, within any second. up: nodes with a
     session at the end of `duration_s` (of one that sleeps: it has delivered). seconds: until the
     last was acknowledged. reconnects: sessions that ended unasked. causes: of those, and of tries
-    that failed. said: what went wrong on their consoles, the most frequent lines.
+    that failed. said: what went wrong on their consoles, the most frequent lines. began: Unix
+    seconds. dialled: dials in each second since then.
     """
 
     nodes: int
     seconds: float
     accepted: int
     waiting: int
+    under_way: int
     dropped: int
     repeats: int
     dials: int
@@ -76,6 +81,8 @@ class Report:
     boots: int
     up: int
     said: list[str]
+    began: float
+    dialled: list[int]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -84,7 +91,12 @@ class Report:
 class Swarm:
     """`await play()` is its whole life. `nodes`: of swarm/node.py, with what each accepted."""
 
-    def __init__(self, wish: Wish, on_look: Callable[["Swarm"], None] | None = None) -> None:
+    def __init__(
+        self,
+        wish: Wish,
+        on_look: Callable[["Swarm"], None] | None = None,
+        ledger: "Ledger | None" = None,
+    ) -> None:
         _prepare()
         from fieldpost.swarm.node import SwarmNode
 
@@ -96,6 +108,13 @@ class Swarm:
         self._make_node = SwarmNode
         self._hub: Hub | None = None
         self._on_look = on_look or (lambda _: None)
+        self._ledger = ledger
+        self._is_over = False
+        self._began = time.time()
+
+    def end(self) -> None:
+        """Let its nodes live no longer than until now: what waits is waited for, as ever."""
+        self._is_over = True
 
     async def play(self) -> Report:
         """Start the nodes, let them live, wait for what waits, and end them.
@@ -111,15 +130,16 @@ class Swarm:
         loop = asyncio.get_running_loop()
         hub = self._hub = Hub()
         start_s = loop.time()
+        self._began = time.time()
         parts = Time(hub), Sockets(lambda: self._dial(loop.time() - start_s)), Select(hub)
         dice = random.Random(f"swarm {wish.seed}")
         lives = []
         for settings in list(_settings(wish)):
             own = random.Random(dice.getrandbits(64))
-            node = self._make_node(settings, parts, own, self._say)
+            node = self._make_node(settings, parts, own, self._say, self._ledger)
             self.nodes.append(node)
             lives.append(hub.start(node.live, own.uniform(0, wish.spread_s)))
-        await self._until(start_s + wish.duration_s, lambda: False)
+        await self._until(start_s + wish.duration_s, lambda: self._is_over)
         up = sum(node.is_up or (bool(node.accepted) and not node.waiting) for node in self.nodes)
         if not any(node.accepted and node.waiting < len(node.accepted) for node in self.nodes):
             await self._end(hub, lives, Stopped)
@@ -127,15 +147,21 @@ class Swarm:
                 f"none of {wish.nodes} nodes delivered a reading to {wish.broker} within "
                 f"{wish.duration_s:g} s: is a broker there, and does it let them in?"
             )
-        await self._until(
-            loop.time() + wish.drain_s, lambda: not any(node.waiting for node in self.nodes)
-        )
+        # They go on measuring meanwhile, so of a large swarm there is always one with a reading
+        # that waits: that is not what is waited for.
+        due = [len(node.accepted) for node in self.nodes]
+        await self._until(loop.time() + wish.drain_s, lambda: not self._waiting(due))
         self.seconds = loop.time() - start_s
-        report = self._report(up)
+        report = self._report(up, self._waiting(due))
         await self._end(hub, lives, Stopped)
         return report
 
     # Inside ------------------------------------------------------------------------------------
+
+    def _waiting(self, due: list[int]) -> int:
+        """Of the first readings of each node, so many: those that nobody has acknowledged."""
+        gone = [len(node.accepted) - node.waiting for node in self.nodes]
+        return sum(max(first - done, 0) for first, done in zip(due, gone, strict=True))
 
     async def _until(self, end_s: float, done: Callable[[], bool]) -> None:
         loop = asyncio.get_running_loop()
@@ -157,7 +183,7 @@ class Swarm:
     def _say(self, name: str, line: str) -> None:
         self.said[line.split(maxsplit=1)[-1]] += 1
 
-    def _report(self, up: int) -> Report:
+    def _report(self, up: int, waiting: int) -> Report:
         counts: Counter[str] = Counter()
         causes: Counter[str] = Counter()
         for node in self.nodes:
@@ -167,7 +193,8 @@ class Swarm:
             nodes=len(self.nodes),
             seconds=round(self.seconds, 1),
             accepted=sum(len(node.accepted) for node in self.nodes),
-            waiting=sum(node.waiting for node in self.nodes),
+            waiting=waiting,
+            under_way=sum(node.waiting for node in self.nodes) - waiting,
             dropped=counts["dropped"],
             repeats=counts["repeats"],
             dials=sum(self.dialled.values()),
@@ -177,6 +204,8 @@ class Swarm:
             boots=sum(node.boots for node in self.nodes),
             up=up,
             said=[f"{count} times: {line}" for line, count in self.said.most_common(_NAMES)],
+            began=round(self._began, 3),
+            dialled=[self.dialled[second] for second in range(max(self.dialled, default=-1) + 1)],
         )
 
 
