@@ -129,7 +129,8 @@ NTP = (
 )
 
 RETRY = (
-    # Longest pause before the first new attempt to connect; it doubles with each failure.
+    # Longest pause before the first new attempt to connect; it doubles with each failure. After a
+    # session that lasted it is a sixtieth of that time, at most 30 times `base_s`.
     ("base_s", "int", 1, 1, 300),
     # The pause grows no longer than this.
     ("cap_s", "int", 300, 1, 3600),

@@ -2,9 +2,15 @@
 
 Loaded with the first failure. Retries follow full jitter (Brooker, 'Exponential backoff and
 jitter'): a random delay from 0 to a limit that doubles, so that a greenhouse of nodes does not
-return to its broker in one instant. While nothing answers, the means grow: try again, join again,
-power-cycle the radio, restart the board. An answer of any kind, even a refusal, proves the radio:
-then only the first is used.
+return to its broker in one instant.
+
+That alone has a fleet whose broker restarts come back within the first second. So the first limit
+is wider after a session that has lasted: a sixtieth of that time, half a minute at most. A fleet
+then dials at a rate that is bounded from the first second on. Whoever works on a node has it back
+at once, for its sessions are short.
+
+While nothing answers, the means grow: try again, join again, power-cycle the radio, restart the
+board. An answer of any kind, even a refusal, proves the radio: then only the first is used.
 """
 
 import gc
@@ -27,6 +33,10 @@ _EARLY = "early packets were not all answered: trying once without them"
 _EARLY_CLOSED = "broker closed before CONNACK: trying without early packets, which can hide why"
 # Neither a wrong password nor a refusal gets better in a second.
 _SLOW_MS = const(30000)
+# After a session that ended: what part of its time the next try may wait, and at most how many
+# times `base_s`.
+_PART = const(60)
+_BASES_MAX = const(30)
 _EXPONENT_MAX = const(20)
 _CAUSES_MAX = const(16)
 _WAIT_MS = const(500)
@@ -56,9 +66,11 @@ class Recovery:
         self._random_u32 = random_u32
         self._base_ms = int(retry["base_s"] * 1000)
         self._cap_ms = int(retry["cap_s"] * 1000)
+        self._spread_max_ms = min(self._base_ms * _BASES_MAX, self._cap_ms)
         self._radio_ms = int(retry["radio_s"] * 1000)
         self._reset_ms = int(retry["reset_s"] * 1000)
         self._attempt = 0
+        self._spread_ms = 0  # the least limit of a delay
         self._failed_sessions = 0
         self._cycled_ms = link.proof_ms  # the last time that the radio was off and on
 
@@ -68,7 +80,7 @@ class Recovery:
 
     def settled(self):
         """It has been stable for long enough."""
-        self._attempt = 0
+        self._attempt = self._spread_ms = 0
         if self._link.session.careful:
             self._link.session.careful.settled()
 
@@ -98,6 +110,10 @@ class Recovery:
         code = error.args[0]
         if code == _EPIPE:
             code = _ECONNRESET  # Which of the two it is depends on who writes first.
+        if was_up and code != _ENETDOWN:
+            # Its other clients may have lost their sessions in the same moment.
+            lasted_ms = now_ms - link.up_since_ms
+            self._spread_ms = max(self._spread_ms, min(lasted_ms // _PART, self._spread_max_ms))
         if code in (_ECONNREFUSED, _ECONNREFUSED_LWIP):
             link.proof_ms = now_ms
             return self._again(user, "broker refuses connections", now_ms)
@@ -170,11 +186,19 @@ class Recovery:
         causes = link.causes
         if why in causes or len(causes) < _CAUSES_MAX:
             causes[why] = causes.get(why, 0) + 1
-        limit_ms = min(self._base_ms << min(self._attempt, _EXPONENT_MAX), self._cap_ms)
+        attempt = self._attempt
+        # From the second try on twice the spread: so many come back in a second as at first.
+        limit_ms = max(
+            self._base_ms << min(attempt, _EXPONENT_MAX), self._spread_ms << (attempt > 0)
+        )
+        limit_ms = min(limit_ms, self._cap_ms)
         self._attempt += 1
-        delay_ms = self._random_u32() % (limit_ms + 1)
+        least_ms = 0
         if slow:
-            delay_ms = max(delay_ms, min(_SLOW_MS, self._cap_ms))
+            # Who was refused together does not come back together either.
+            least_ms = min(_SLOW_MS, self._cap_ms // 2)
+            limit_ms = max(limit_ms, 2 * least_ms)
+        delay_ms = least_ms + self._random_u32() % (limit_ms - least_ms + 1)
         link.log("link: %s; next try in %.1f s" % (why, delay_ms / 1000))
         user.closed()
         self._escalate(user, now_ms)

@@ -63,7 +63,7 @@ def test_the_minute_is_over_at_its_end() -> None:
         bench.run_s(1)
     settled: list[bool] = []
     bench.link._recovery.settled = lambda: settled.append(True)
-    up_ms = bench.link.clock.uptime_ms() - bench.link._up_since_ms
+    up_ms = bench.link.clock.uptime_ms() - bench.link.up_since_ms
     bench.run_s((59_999 - up_ms) / 1000)
     bench.step()
     assert not settled
@@ -78,6 +78,75 @@ def test_a_base_and_cap_of_ones_own_are_kept() -> None:
     bench.run_s(900)
     assert 2000 < max(bench.gaps_ms()) <= 4100
     assert bench.gaps_ms()[0] <= 600
+
+
+def _first_pauses_ms(up_s: float, error: int, **retry: float) -> list[int]:
+    """Of many nodes, after a session that lasted `up_s`."""
+    pauses_ms = []
+    for seed in range(200):
+        bench = LinkBench(seed, **retry)
+        bench.step()
+        bench.time.advance_ms(up_s * 1000)
+        if error == ENETDOWN:
+            bench.station.state = "joining"
+        else:
+            bench.session.broken = OSError(error)
+        pauses_ms.append(bench.step())
+    return sorted(pauses_ms)
+
+
+@pytest.mark.parametrize(
+    ("up_s", "retry", "limit_ms"),
+    [
+        (10, {}, 1000),
+        (600, {}, 10_000),
+        (86_400, {}, 30_000),
+        (86_400, {"base_s": 5}, 150_000),
+        (86_400, {"cap_s": 12}, 12_000),
+    ],
+)
+def test_after_a_long_session_a_fleet_comes_back_within_a_sixtieth_of_its_time(
+    up_s: float, retry: dict[str, float], limit_ms: int
+) -> None:
+    """So many dial in a second, and no more, when a broker has ended all sessions at once; who
+    works on a node does not wait."""
+    pauses_ms = _first_pauses_ms(up_s, ECONNRESET, **retry)
+    assert 0.97 * limit_ms < pauses_ms[-1] <= limit_ms
+    assert pauses_ms[0] < 0.03 * limit_ms
+    quarters = [
+        sum(part * limit_ms / 4 <= one < (part + 1) * limit_ms / 4 for one in pauses_ms)
+        for part in range(4)
+    ]
+    assert min(quarters) > 30, "evenly"
+
+
+def test_a_wi_fi_that_is_gone_is_looked_for_at_once_however_long_it_was_there() -> None:
+    assert _first_pauses_ms(86_400, ENETDOWN)[-1] <= 1000
+
+
+def test_who_fails_again_after_a_long_session_keeps_the_fleets_rate() -> None:
+    """Twice the first span: half of what is away dials in each. It does not grow before the
+    plain back-off has come so far, and a stable minute ends it."""
+    second_ms, third_ms = [], []
+    for seed in range(200):
+        bench = LinkBench(seed)
+        bench.step()
+        bench.time.advance_ms(86_400_000)
+        bench.session.broken = bench.session.error = OSError(ECONNREFUSED)
+        while len(bench.session.opened_ms) < 4:
+            bench.run_s(10)
+        gaps_ms = bench.gaps_ms()
+        second_ms.append(gaps_ms[1])
+        third_ms.append(gaps_ms[2])
+    for found in (second_ms, third_ms):
+        assert 55_000 < max(found) <= 60_100
+        assert 25_000 < sum(found) / len(found) < 35_000
+    bench.session.broken = bench.session.error = None
+    while not bench.link.is_up:
+        bench.run_s(1)
+    bench.run_s(70)
+    bench.session.broken = bench.session.error = OSError(ECONNREFUSED)
+    assert bench.step() <= 70_000 // 60 + 100
 
 
 # Escalation ------------------------------------------------------------------------------------
@@ -197,9 +266,13 @@ def test_a_refusal_is_tried_again_slowly_and_named() -> None:
     bench.run_s(3600)
     assert bench.link.failure == "bad user name or password"
     assert min(bench.gaps_ms()) >= 30_000
-    bench = LinkBench()
-    bench.session.error = Refused("bad user name or password")
-    assert bench.step() == 30_000, "the first delay by itself would be a second at most"
+    first_ms = []
+    for seed in range(100):
+        bench = LinkBench(seed)
+        bench.session.error = Refused("bad user name or password")
+        first_ms.append(bench.step())
+    assert 30_000 <= min(first_ms) < 33_000, "the first delay by itself would be a second at most"
+    assert 57_000 < max(first_ms) <= 60_000, "who was refused together comes back apart"
 
 
 @pytest.mark.parametrize(
