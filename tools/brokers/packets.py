@@ -122,12 +122,17 @@ def connect(
     password: str | None = None,
     will: tuple[str, bytes] | None = None,
 ) -> bytes:
-    """CONNECT with 60 s of keep-alive (3.1). will: topic and payload, QoS 1 and retained."""
-    flags = 0xC0 | (2 if clean else 0) | (0x2C if will else 0)
+    """CONNECT with 60 s of keep-alive (3.1), without a login for an account that has no name.
+
+    will: topic and payload, QoS 1 and retained.
+    """
+    flags = (0xC0 if account.user else 0) | (2 if clean else 0) | (0x2C if will else 0)
     body = _text("MQTT") + bytes((4, flags)) + (60).to_bytes(2, "big") + _text(client_id)
     if will:
         body += _text(will[0]) + _text(will[1])
-    return _packet(0x10, body + _text(account.user) + _text(password or account.password))
+    if account.user:
+        body += _text(account.user) + _text(password or account.password)
+    return _packet(0x10, body)
 
 
 def publish(topic: str, payload: bytes, packet_id: int, *, retain: bool = False) -> bytes:

@@ -25,14 +25,14 @@ class Refused(Exception):
 class ProbeClient:
     """One connection. seen: the packets from the broker, in order. closed: the broker ended it."""
 
-    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None, *, host: str = HOST) -> None:
         self.seen: list[Packet] = []
         self.closed = False
         self._parser = packets.Parser()
-        self._socket = socket.create_connection((HOST, port), LIMIT_S)
+        self._socket = socket.create_connection((host, port), LIMIT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
-            self._socket = tls.wrap_socket(self._socket, server_hostname=HOST)
+            self._socket = tls.wrap_socket(self._socket, server_hostname=host)
 
     def __enter__(self) -> Self:
         return self

