@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rigs.pico_w import image
 
-from fieldpost.emulator import command as emulate_command
+from fieldpost.emulator import run as emulate_run
 from fieldpost.emulator.emulator import Emulator
 from fieldpost.emulator.littlefs import Geometry, build_image, read_image
 from fieldpost.emulator.pico_w import PICO_W
@@ -113,7 +113,7 @@ def test_a_missing_image_is_named_with_what_to_do(
 
 
 def test_a_broker_elsewhere_is_refused_unless_the_network_is_open() -> None:
-    broker = emulate_command._broker("mqtt://192.0.2.1", False)
+    broker = emulate_run._broker("mqtt://192.0.2.1", False)
     with pytest.raises(CommandError, match="not on this machine"), broker:
         pass
 

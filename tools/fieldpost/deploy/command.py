@@ -55,7 +55,6 @@ def deploy(
     from fieldpost.board.choose import targets
     from fieldpost.deploy import deployment as deploying
     from fieldpost.drivers import folder as own_drivers
-    from fieldpost.keys.folder import KeyFolder
     from fieldpost.progress import FlashScreen
 
     # What is wrong with them is said before a board is looked for, unless they are being written.
@@ -66,7 +65,7 @@ def deploy(
     wish = deploying.Wish(
         umqtt=umqtt,
         drivers=drivers,
-        keys=KeyFolder(keys).node_file() if keys else None,
+        keys=_keys_in(keys) if keys else None,
         start=start,
         ready_s=ready,
         wait_s=wait,
@@ -81,6 +80,13 @@ def deploy(
         _show(outcomes)
     if not all(outcome.ok for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _keys_in(folder: Path) -> bytes:
+    # It takes a moment to load, and a board keeps the keys that it has.
+    from fieldpost.keys.folder import KeyFolder
+
+    return KeyFolder(folder).node_file()
 
 
 def _follow(ports: list[str], wish: "Wish", *, is_plain: bool) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fieldpost import bytecode
 from fieldpost.advice import install_command
 from fieldpost.emulator.engine import AT_CONVERTER, ON_I2C, Engine
-from fieldpost.emulator.esp32_c3_facts import FLASH_BYTES, MACHINE, RADIO_DEVICE
+from fieldpost.emulator.esp32_c3_facts import FLASH_BYTES, MACHINE, RADIO_DEVICE, VARIABLE
 from fieldpost.emulator.littlefs import BLOCK_BYTES, Geometry
 from fieldpost.emulator.setup import Setup
 from fieldpost.errors import BadFile, MissingTool
@@ -21,7 +21,6 @@ from fieldpost.flash import esp_image, images
 if TYPE_CHECKING:
     from fieldpost.emulator.machine import Machine
 
-VARIABLE = "FIELDPOST_QEMU"
 PROGRAM = "qemu-system-riscv32"
 _ASK_S = 10
 # The port's own, for its file system (ports/esp32/esp32_partition.c).

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from fieldpost.certs.authority import make_private_folder, write_private
+from fieldpost.certs.private_files import make_private_folder, write_private
 from fieldpost.errors import BadFile, FileKept, NotWritten, Usage
 from fieldpost.keys import history, public
 from fieldpost.keys.public import BITS, EXPONENT, PublicKey

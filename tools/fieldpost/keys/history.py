@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldpost.certs.authority import write_private
+from fieldpost.certs.private_files import write_private
 from fieldpost.errors import BadFile, FileKept, NotWritten
 
 NAME = "releases.json"

@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from fieldpost.messages.publish import DEFAULT_MESSAGE
-from fieldpost.messages.typed import complete_arguments, complete_commands
+from fieldpost.messages.typed import DEFAULT_MESSAGE, complete_arguments, complete_commands
 from fieldpost.mqtt import nodes
-from fieldpost.mqtt.client import TIMEOUT_S
+from fieldpost.mqtt.limits import TIMEOUT_S
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption

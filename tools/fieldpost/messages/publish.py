@@ -2,13 +2,13 @@
 
 import sys
 
+from fieldpost.messages.typed import DEFAULT_MESSAGE
 from fieldpost.mqtt import url as mqtt_url
-from fieldpost.mqtt.client import TIMEOUT_S, Connection, check_topic
+from fieldpost.mqtt.client import Connection, check_topic
+from fieldpost.mqtt.limits import TIMEOUT_S
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.result import result
 from fieldpost.terminal import neutral
-
-DEFAULT_MESSAGE = "Hello from Fieldpost"
 
 
 def publish_command(

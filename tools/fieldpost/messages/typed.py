@@ -1,9 +1,11 @@
-"""What is typed after `fieldpost cmd NODE`: the commands, and for the shell what each takes."""
+"""What is typed after `fieldpost cmd NODE`: the commands, and for the shell what each takes; and
+what `fieldpost publish` says where nothing is typed."""
 
 from collections.abc import Iterator
 
 import typer
 
+DEFAULT_MESSAGE = "Hello from Fieldpost"
 # What a node does: firmware/remote/commands.py. Others are sent all the same, for newer nodes.
 COMMANDS = (
     "get",

@@ -14,10 +14,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from fieldpost.errors import CommandError, Usage
 from fieldpost.mqtt import tls as certs_client
 from fieldpost.mqtt.bounded import BoundedClient
+from fieldpost.mqtt.limits import TIMEOUT_S as TIMEOUT_S
 from fieldpost.mqtt.url import BrokerAddress
 
 KEEPALIVE_S = 30
-TIMEOUT_S = 10.0
 _GOODBYE_S = 2.0
 OnMessage = Callable[[paho.MQTTMessage], None]
 

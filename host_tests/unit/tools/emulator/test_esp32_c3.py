@@ -17,7 +17,8 @@ from fieldpost.cli import app
 from fieldpost.emulator import engines
 from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import Emulator, EmulatorError
-from fieldpost.emulator.esp32_c3 import ESP32_C3, VARIABLE
+from fieldpost.emulator.esp32_c3 import ESP32_C3
+from fieldpost.emulator.esp32_c3_facts import VARIABLE
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.flash import esp_image as image_format
