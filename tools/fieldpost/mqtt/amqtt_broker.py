@@ -17,6 +17,7 @@ from typing import Any
 
 from amqtt.broker import Broker, BrokerContext
 from amqtt.plugins.base import BasePlugin
+from amqtt.session import Session
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 _SHUTDOWN_S = 3
@@ -35,6 +36,21 @@ class KnownSubscriber(BasePlugin[BrokerContext]):
 
         client_id: str
         topic: str
+
+
+class OwnRetained(Broker):
+    """Sends a client what is retained for its own subscriptions.
+
+    At each connection amqtt sends what is retained for anybody's, so that a client hears of topics
+    for which it has never asked.
+    """
+
+    async def _publish_retained_messages_for_subscription(
+        self, subscription: tuple[str, int], session: Session
+    ) -> None:
+        its_own = self._subscriptions.get(subscription[0], ())
+        if any(one.client_id == session.client_id for one, _ in its_own):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
 
 
 class Subscriptions(dict[str, Any]):
@@ -78,7 +94,7 @@ async def _serve(file: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     options = json.loads(file.read_text())
-    broker = Broker(_configuration(options, file.with_name("passwords")))
+    broker = OwnRetained(_configuration(options, file.with_name("passwords")))
     broker._subscriptions = Subscriptions()
     await broker.start()
     await stop.wait()

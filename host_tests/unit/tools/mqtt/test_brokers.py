@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from paho.mqtt.client import MQTTMessage
 
 from fieldpost.errors import CommandError
 from fieldpost.mqtt import brokers
@@ -190,6 +192,30 @@ def test_amqtt_serves_whoever_comes_while_others_subscribe() -> None:
             for done in [pool.submit(come, n) for n in range(32)]:
                 done.result()
         first.close()
+
+
+def test_a_client_hears_of_what_it_has_asked_for_and_of_nothing_else(program: Program) -> None:
+    with Broker(program) as broker:
+        address = mqtt_url.parse(broker.url)
+        other = Connection(address)
+        other.open()
+        other.subscribe("kept/#", 1)
+        other.publish("kept/1", b"kept", qos=1, retain=True)
+        arrived: list[str] = []
+        came = threading.Event()
+
+        def note(message: MQTTMessage) -> None:
+            arrived.append(message.topic)
+            if message.payload == b"last":
+                came.set()
+
+        one = Connection(address, on_message=note)
+        one.open()
+        one.subscribe("mine/+", 1)
+        other.publish("mine/1", b"last", qos=1, retain=False)
+        assert came.wait(10) and arrived == ["mine/1"]
+        one.close()
+        other.close()
 
 
 def test_a_port_that_is_taken_is_an_error_if_given_and_replaced_if_picked(
