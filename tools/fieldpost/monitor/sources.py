@@ -176,8 +176,12 @@ class MqttSource:
         self._connection = connection
 
     def _connected(self, connection: Connection) -> None:
-        self._events.notice(f"{self._address} is connected: {self._topic}")
-        connection.resubscribe(self._topic, 0)
+        # What is published from then on is seen.
+        connection.resubscribe(self._topic, 0, self._answered)
+
+    def _answered(self, is_granted: bool) -> None:
+        said = "is connected:" if is_granted else "does not let us subscribe to"
+        self._events.notice(f"{self._address} {said} {self._topic}")
 
     def _arrived(self, message: MQTTMessage) -> None:
         text = message.payload[:TEXT_MAX].decode(errors="replace")

@@ -105,6 +105,8 @@ class Connection:
         self._lost: str | None = None
         self._delivered: set[int] = set()
         self._granted: dict[int, bool] = {}
+        # The number of a subscription, and whom to tell.
+        self._answers_to: dict[int, Callable[[bool], None]] = {}
         self._closing = False
         self._client = BoundedClient(
             CallbackAPIVersion.VERSION2,
@@ -209,9 +211,14 @@ class Connection:
         if not granted:
             raise Denied(f"{self.address} does not let us subscribe to {topic}")
 
-    def resubscribe(self, topic: str, qos: int) -> None:
-        """Subscribe without waiting, from `on_connected`."""
-        self._client.subscribe(topic, qos)
+    def resubscribe(
+        self, topic: str, qos: int, on_answer: Callable[[bool], None] | None = None
+    ) -> None:
+        """Subscribe without waiting, from `on_connected`. on_answer: told whether the broker lets
+        us."""
+        _, mid = self._client.subscribe(topic, qos)
+        if on_answer and mid is not None:
+            self._answers_to[mid] = on_answer
 
     def close(self) -> None:
         """Say goodbye, if there is anybody to say it to. Never raises."""
@@ -290,8 +297,11 @@ class Connection:
 
     def _subscribed(self, *given: Any) -> None:
         with self._changed:
-            self._granted[given[2]] = not any(code.is_failure for code in given[3])
+            is_granted = not any(code.is_failure for code in given[3])
+            self._granted[given[2]] = is_granted
             self._changed.notify_all()
+        if tell := self._answers_to.pop(given[2], None):
+            tell(is_granted)
 
     def _message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         try:

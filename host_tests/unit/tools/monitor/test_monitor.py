@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from fieldpost.board.ports import Port
 from fieldpost.errors import CommandError
 from fieldpost.monitor import monitor
 from fieldpost.monitor.events import Event, Events
-from fieldpost.monitor.sources import ConsoleSource
+from fieldpost.monitor.sources import ConsoleSource, MqttSource
 from fieldpost.mqtt import brokers
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.client import Connection
@@ -205,6 +207,29 @@ def test_a_broker_that_is_away_is_told_and_the_board_is_watched_meanwhile(
     lines = until(process, "nothing listens")
     until(process, "tick")
     assert lines[-1].startswith("-- ")
+
+
+def test_a_broker_that_does_not_let_it_subscribe_is_told() -> None:
+    events = Events()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            end, _ = server.accept()
+            with end:
+                end.recv(1024)
+                end.sendall(b"\x20\x02\x00\x00")
+                number = end.recv(1024)[2:4]
+                end.sendall(b"\x90\x03" + number + b"\x80")
+                end.recv(1024)
+
+        refusing = threading.Thread(target=refuse, daemon=True)
+        refusing.start()
+        address = parse(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
+        source = MqttSource(address, "fieldpost/#", events)
+        source.start(must=True)
+        assert texts(events, "does not let us subscribe to fieldpost/#")
+        source.close()
+        refusing.join(5)
 
 
 def test_without_a_board_a_broker_that_is_away_is_an_error() -> None:
