@@ -46,7 +46,7 @@ def deliver(
             output = run_port(
                 "deliver.py", str(proxy.port), str(count), how, first=library_of(version, folder)
             )
-            seen, report = proxy.connections()[1], json.loads(output)
+            seen, report = proxy.ended()[1], json.loads(output)
         undisturbed = report["round_trips"] == seen.round_trips <= round_trips
         if undisturbed or runs == RUNS_MAX:
             return seen, report

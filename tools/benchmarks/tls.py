@@ -101,7 +101,7 @@ def _once(
     proxy.forget()
     asked = {"do": "wake", "host": HOST, "port": proxy.port, "readings": readings}
     told = port.ask(parts, client, limit_s=_LIMIT_S, **asked, **chain.asked, **options)
-    connection = port.only(proxy.connections(), client)
+    connection = port.only(proxy.ended(), client)
     return {"ms": told["ms"], "delivered_ms": told["delivered_ms"], **_seen(connection)}
 
 
@@ -165,7 +165,7 @@ def _with_openssl(how: str, port: int, *options: str) -> Row:
         address = f"{HOST}:{proxy.port}"
         command = ["openssl", "s_client", "-quiet", "-tls1_2", "-connect", address, *options]
         why = _deliver(command)
-        seen = proxy.connections()
+        seen = proxy.ended()
     if why or len(seen) != 1:
         return row | {"not_run": why or f"{len(seen)} connections"}
     return row | _seen(seen[0])

@@ -91,6 +91,6 @@ def _once(
     proxy.forget()
     asked = {"do": "wake", "host": HOST, "port": proxy.port, "readings": readings, **options}
     told = port.ask(parts, client, limit_s=120, **asked)
-    connection = port.only(proxy.connections(), client)
+    connection = port.only(proxy.ended(), client)
     times = {"ms": told["ms"], "delivered_ms": told["delivered_ms"]}
     return times | {name: getattr(connection, name) for name in _SEEN}

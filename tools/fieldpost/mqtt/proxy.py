@@ -100,6 +100,7 @@ class Proxy:
         self.round_trip_ms = round_trip_ms
         self.port = port or 0
         self._connections: list[Connection] = []
+        self._carrying: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._started = threading.Event()
@@ -128,6 +129,13 @@ class Proxy:
         """Those since the start, or since the last `forget`, in their order."""
         return list(self._connections)
 
+    def ended(self, limit_s: float = 10.0) -> list[Connection]:
+        """The same, once each has ended and all of it was handed on, or after `limit_s`. What a
+        client sends last is otherwise still on its way here when the client is gone."""
+        assert self._loop
+        asyncio.run_coroutine_threadsafe(self._end_of_all(limit_s), self._loop).result()
+        return self.connections()
+
     def forget(self) -> None:
         """Begin the account anew."""
         self._connections.clear()
@@ -144,7 +152,7 @@ class Proxy:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        tasks: set[asyncio.Task[None]] = set()
+        tasks = self._carrying
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.ensure_future(self._connect(reader, writer))
@@ -159,6 +167,10 @@ class Proxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _end_of_all(self, limit_s: float) -> None:
+        if self._carrying:
+            await asyncio.wait(self._carrying, timeout=limit_s)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert self._loop

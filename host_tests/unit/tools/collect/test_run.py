@@ -120,15 +120,23 @@ def test_a_clock_that_is_set_costs_nothing(
 ) -> None:
     base = "stepped"
     steps = itertools.cycle([1.8e9, 0.0, 4.0e9, -5.0, 1.7e9])
-    timed = functools.partial(MqttSource, now=lambda: next(steps))
-    monkeypatch.setattr(choose, "MqttSource", timed)
+    hears = threading.Event()
+
+    def now() -> float:
+        hears.set()
+        return next(steps)
+
+    def feed() -> None:
+        # The retained one comes as soon as the collector has subscribed.
+        if hears.wait(20):
+            publish(broker, *((f"{base}/n/telemetry", reading(seq)) for seq in range(20)))
+
+    monkeypatch.setattr(choose, "MqttSource", functools.partial(MqttSource, now=now))
     publish(broker, (f"{base}/n/telemetry", reading(0)), retain=True)
-    feed = threading.Timer(
-        0.3, publish, [broker, *((f"{base}/n/telemetry", reading(seq)) for seq in range(20))]
-    )
-    feed.start()
+    feeding = threading.Thread(target=feed, daemon=True)
+    feeding.start()
     account = collected(wish(broker, tmp_path, base=base, count=20, timeout_s=20))
-    feed.join()
+    feeding.join(5)
     assert (account["stored"], account["conflicts"], account["rejected"]) == (20, 0, 0)
 
 
