@@ -11,6 +11,8 @@
 #   make bench   against umqtt.simple and others; BENCH="--quick" for less
 #   make brokers   against the brokers of others, fetched into ~/.cache/fieldpost/brokers;
 #                docs/brokers.md, or BROKERS="--only nats rabbitmq" for build/brokers.json
+#   make scale   thousands of nodes at a cluster of which parts fail, in network namespaces: needs root;
+#                SCALE="--only rabbitmq --nodes 1000 --quick" for less; docs/scale.md
 #   make home-assistant   install the Home Assistant that a test of `make proof` asks, 600 MB in
 #                ~/.cache/fieldpost; it needs Python 3.13: PYTHON=python3.13
 #   make check   ruff, the type check against the boards, and the layers: arrows go down
@@ -28,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 OFFLINE := "Set-up needs a package registry, once. Offline, point pip at a folder of wheels: PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR make …"
 
-.PHONY: generate demo test proof long soak reliability collect bench brokers home-assistant check lint format types layers setup setup-dev lock release clean
+.PHONY: generate demo test proof long soak reliability collect bench brokers scale home-assistant check lint format types layers setup setup-dev lock release clean
 .DEFAULT_GOAL := demo
 
 # What is in .venv names the folder that it was made in, and works in no other.
@@ -75,6 +77,9 @@ home-assistant:
 	@$(or $(PYTHON),python3.13) -m venv $(HOME_ASSISTANT)
 	@$(HOME_ASSISTANT)/bin/python -m pip --disable-pip-version-check --quiet install \
 	    --requirement host_tests/rigs/home_assistant_requirements.txt
+
+scale: setup-dev
+	@PYTHONPATH=tools $(BIN)/python -m scale $(SCALE)
 
 generate: setup
 	@PYTHONPATH=tools $(BIN)/python -m fieldpost.generate

@@ -47,8 +47,9 @@ class Cluster(Protocol):
         """For `fieldpost collect --from`: all nodes in one address."""
         ...
 
-    def waiting(self) -> int:
-        """Readings that the engine keeps, and no collector has acknowledged."""
+    def waiting(self) -> int | None:
+        """Readings that the engine keeps, and no collector has acknowledged; None where it does
+        not tell."""
         ...
 
     def told(self) -> list[str]:

@@ -1,0 +1,134 @@
+"""The command: clusters, and what becomes of a fleet's readings while parts of them fail."""
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from brokers.cache import Cache
+from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import free_port
+from fieldpost.paths import ROOT, cache_folder
+from fieldpost.version import project_version
+from scale import figures, network
+from scale.engines import ENGINES, Engine
+from scale.faults import FAULTS, QUICK, Pace, fitting
+from scale.fleet import Plan
+from scale.network import Loopback, Network
+from scale.play import play
+from scale.rig import Rig
+
+TRIED = ROOT / "build" / "scale.json"
+Say = Callable[[str], None]
+
+
+def measure(engine: Engine, options: argparse.Namespace, say: Say) -> dict[str, Any]:
+    """One cluster's part of the results. What can't be had or started says why: `not_run`."""
+    row: dict[str, Any] = {"name": engine.name, "title": engine.title, "faults": []}
+    row["run"] = f"{time.strftime('%Y-%m-%d')}, Fieldpost {project_version()}"
+    pace = QUICK if options.quick else Pace()
+    plan = Plan(
+        nodes=options.nodes,
+        sample_s=options.every,
+        spread_s=min(options.every, 2.0 if options.quick else 15.0 * options.nodes / 1000),
+        processes=options.processes,
+    )
+    cache = Cache(options.cache or cache_folder() / "brokers")
+    with ExitStack() as ends:
+        machines: Network | None = None
+        if not options.loopback:
+            machines = ends.enter_context(Network(engine.nodes))
+            ends.enter_context(machines.entered())
+        places = machines or Loopback()
+        port = free_port() if options.loopback else 1883
+        say(f"{engine.title}: starting")
+        rig = ends.enter_context(Rig(lambda: engine.make(places), machines, cache, plan, port))
+        row |= {"title": rig.cluster.title, "told": rig.cluster.told(), "versions": rig.versions}
+        for fault in fitting(rig.cluster.nodes, machines is not None):
+            if options.faults and fault.name not in options.faults:
+                continue
+            told = play(rig, fault, pace, lambda text: say(f"{engine.title}: {text}"))
+            row["faults"].append(told)
+            say(
+                f"{engine.title}, {fault.title}: {told['stored']} of {told['acknowledged']} "
+                f"stored, {told['lost']} lost, {told['twice']} twice; delivered after "
+                f"{told['delivered_s']} s"
+            )
+    return row
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """All that was asked for."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    rows = []
+    for engine in ENGINES:
+        if options.only and engine.name not in options.only:
+            continue
+        try:
+            rows.append(measure(engine, options, say))
+        except CommandError as error:
+            say(f"{engine.title} failed: {error}")
+            rows.append({"name": engine.name, "title": engine.title, "not_run": str(error)})
+    return {"clusters": rows}
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make scale", description=__doc__)
+    names = [engine.name for engine in ENGINES]
+    parser.add_argument("--only", nargs="+", choices=names, default=[], help="these clusters")
+    faults = [fault.name for fault in FAULTS]
+    parser.add_argument("--faults", nargs="+", choices=faults, default=[], help="just these")
+    parser.add_argument("--nodes", type=int, default=1000, help="of the fleet; 1000")
+    parser.add_argument("--every", type=float, default=10.0, help="s from reading to reading; 10")
+    parser.add_argument("--processes", type=int, default=1, help="that the fleet lives in; 1")
+    parser.add_argument("--quick", action="store_true", help="short waits, to try the driver")
+    parser.add_argument(
+        "--loopback", action="store_true", help="no namespaces, so no root, and no partition"
+    )
+    parser.add_argument("--cache", type=Path, help="where brokers are installed")
+    parser.add_argument("--output", type=Path, help=f"results as JSON; {TRIED.name} by itself")
+    return parser.parse_args(arguments)
+
+
+def _end(number: int, _: object) -> None:
+    sys.exit(128 + number)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0 if all that was asked for ran, and every reading is in the store, once."""
+    options = _options(arguments)
+    why = None if options.loopback else network.why_not()
+    if why:
+        print(f"scale: {why}; or take --loopback, without a partition", file=sys.stderr)
+        return 1
+    # With an exception everything that was started is ended, and its folders are removed.
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        results = run(options)
+    except KeyboardInterrupt:
+        return 130
+    target = options.output or TRIED
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(results, indent=1) + "\n")
+    rows = [
+        {"cluster": one["title"], **fault}
+        for one in results["clusters"]
+        for fault in one.get("faults", [])
+    ]
+    for sentence in figures.broken(rows):
+        print(f"scale: {sentence}", file=sys.stderr)
+    failed = any("not_run" in one for one in results["clusters"])
+    return 1 if failed or figures.broken(rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
