@@ -133,6 +133,12 @@ CASES = {
     "gaps": Case("--store sqlite:///{dir}/none.db", "store_away", "", "store"),
     "export": Case("--format parquet", "usage", "--out {dir}/readings.csv", "store"),
     "stores doctor": Case("--store sqlite:///{dir}/none/x.db", "missing", "", "store"),
+    "stores copy": Case(
+        "sqlite:///{dir}/none.db sqlite:///{dir}/copy.db",
+        "store_away",
+        "sqlite:///{dir}/readings.db sqlite:///{dir}/copy.db",
+        "store",
+    ),
     "stores prune": Case("1h", "usage", "30d", "store"),
     "publish": Case(
         f"a b {_NOWHERE}", "broker_away", "a b --broker {broker}", asks=f"a - {_NOWHERE}"

@@ -1,12 +1,11 @@
 """What a message of a node is to a store: a reading, an event, or something that can't be read."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from fieldpost.messages import payload as any_payload
 from fieldpost.store.opened import KEPT_BYTES
-from fieldpost.store.rows import INTEGER_MAX, Event, Reading, Rejected, Row
+from fieldpost.store.rows import INTEGER_MAX, Event, Reading, Rejected, Row, in_order
 
 # What is behind the node's name in its topics, and what it is called in a store.
 EVENTS = {"status": "status", "health": "health", "cmd/result": "result", "update": "update"}
@@ -106,9 +105,9 @@ def _seconds_of(told: dict[str, Any], name: str) -> int | None:
 def _as_text(values: dict[str, Any]) -> str:
     """JSON with its keys in order. What no database keeps in JSON, a NUL and half of a pair of
     surrogates, is replaced; the payload beside it has all."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    text = in_order(values)
     if "\\u0000" in text or "\\ud" in text:
-        text = json.dumps(_storable(values), sort_keys=True, separators=(",", ":"))
+        text = in_order(_storable(values))
     return text
 
 

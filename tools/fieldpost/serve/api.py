@@ -94,7 +94,7 @@ class Api:
 
     def events(self, request: Request) -> Response:
         """The newest first; of `node`, and with numbers below `before`, if these are given."""
-        before = _number(request, "before", 1, 2**62, 0)
+        before = _number(request, "before", -(2**62), 2**62, 0)
         node = request.query_params.get("node")
         return _json({"events": history.events(self.engine, node, int(before) or None)})
 

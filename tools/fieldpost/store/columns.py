@@ -62,6 +62,22 @@ class Names:
         return bool(self._new)
 
 
+def all_names(connection: Connection) -> list[tuple[str, str, float]]:
+    """(name, kind, first_received) of each that is known, in the order of the view."""
+    wanted = select(fields.c.name, fields.c.kind, fields.c.first_received).order_by(fields.c.id)
+    return [(row[0], row[1], row[2]) for row in connection.execute(wanted)]
+
+
+def add_names(connection: Connection, given: Sequence[tuple[str, str, float]]) -> None:
+    """Those of another store, behind the ones that are known; and the view with them."""
+    known = set(connection.execute(select(fields.c.name)).scalars())
+    new = [one for one in given if one[0] not in known][: max(0, _NAMES_MAX - len(known))]
+    for name, kind, received in new:
+        _insert(connection, name, kind, received)
+    if new:
+        remake_view(connection)
+
+
 def columns(connection: Connection) -> list[Column]:
     """The view's own, behind the fixed ones."""
     found: dict[str, Column] = {}

@@ -7,6 +7,7 @@ is retained comes at every subscription, and is known as the last that there is.
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
@@ -37,7 +38,8 @@ class EventWriter:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         if self._start is None:
-            self._start = connection.execute(select(func.max(events.c.id))).scalar() or 0
+            # Those below 1 were copied from another store, and may be copied at this moment.
+            self._start = max(connection.execute(select(func.max(events.c.id))).scalar() or 0, 0)
         for event in given:
             if self._is_known(connection, event):
                 written.known_events += 1
@@ -60,7 +62,8 @@ class EventWriter:
             found = connection.execute(latest.limit(_ANSWERS_LOOKED_AT)).all()
             return any(_same(row[1], event.body) for row in found)
         if place not in self._next:
-            row = connection.execute(latest.where(events.c.id <= self._start).limit(1)).first()
+            own = latest.where(events.c.id.between(1, self._start))
+            row = connection.execute(own.limit(1)).first()
             self._next[place] = (row[0], row[1]) if row else (0, None)
         number, last = self._next[place]
         after = (
@@ -78,10 +81,24 @@ class EventWriter:
     def _insert(self, connection: Connection, event: Event) -> None:
         made = connection.execute(
             events.insert()
-            .values(node=event.node, kind=event.kind, received=event.received, body=event.body)
+            .values(
+                node=event.node,
+                kind=event.kind,
+                received=event.received,
+                body=event.body,
+                **_own_number(connection),
+            )
             .returning(events.c.id)
         ).scalar_one()
         self._next[event.node, event.kind] = made, event.body
+
+
+def _own_number(connection: Connection) -> dict[str, Any]:
+    """SQLite by itself would go on below 1 where all events that are there were copied."""
+    if connection.dialect.name != "sqlite":
+        return {}
+    last = connection.execute(select(func.max(events.c.id))).scalar() or 0
+    return {"id": max(last, 0) + 1}
 
 
 def _same(one: str | None, other: str | None) -> bool:

@@ -95,7 +95,7 @@ class Store:
                 boot=one.boot,
                 seq=one.seq,
                 received=one.received,
-                digest=_digest(one.fields.encode()),
+                digest=digest_of(one.fields),
                 payload=one.payload,
             ):
                 written.conflicts += 1
@@ -216,6 +216,11 @@ def _refused(row: Row, error: Exception) -> Rejected:
     node = "".join(one if one.isprintable() else "?" for one in row.node)[:64]
     kept = payload[:KEPT_BYTES]
     return Rejected(f"…/{node}/…", row.received, kept, len(payload), why)
+
+
+def digest_of(fields: str) -> str:
+    """Of what a reading has measured: by it the same conflict is known again."""
+    return _digest(fields.encode())
 
 
 def _digest(data: bytes) -> str:

@@ -75,7 +75,7 @@ def remove_others(engine: Engine, before_s: float) -> int:
                 which = which.where(events.c.id.not_in(latest))
             count = connection.execute(which).rowcount
             if count:
-                _add_up(connection, f"removed_{table.name}", count)
+                add_up(connection, f"removed_{table.name}", count)
             total += count
         return total
 
@@ -92,7 +92,8 @@ def remove_older(
     return done
 
 
-def _add_up(connection: Connection, name: str, count: int) -> None:
+def add_up(connection: Connection, name: str, count: int) -> None:
+    """Add to a total in `meta`."""
     before = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar()
     connection.execute(meta.delete().where(meta.c.name == name))
     connection.execute(meta.insert().values(name=name, value=str(int(before or 0) + count)))

@@ -1,5 +1,6 @@
 """What is stored, as it goes to a writer."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,16 @@ Key = tuple[str, int, int]
 COLUMNS = "node, boot, seq, ts, age_s, received, fields, payload"
 # A column of 8 bytes holds no more.
 INTEGER_MAX = 2**63 - 1
+
+
+def in_order(values: Mapping[str, Any]) -> str:
+    """As JSON with its keys in order, so that equal values have equal texts."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def in_order_again(text: str) -> str:
+    """The same of a text that a database gave back, which may have a form of its own."""
+    return in_order(json.loads(text))
 
 
 @dataclass(frozen=True)

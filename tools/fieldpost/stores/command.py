@@ -81,6 +81,53 @@ def doctor(
 
 
 @app.command()
+def copy(
+    given: Annotated[
+        str,
+        typer.Argument(metavar="FROM", help="Of the store that is read; nothing in it changes."),
+    ],
+    taking: Annotated[
+        str,
+        typer.Argument(
+            metavar="TO",
+            envvar="FIELDPOST_STORE",
+            help="Of the one that all goes into; it is made if there is none.",
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a store into another one, from SQLite to PostgreSQL or back.
+
+    Collectors may write into both meanwhile. Interrupted, it goes on where it was when it is
+    called again; called twice, it brings nothing twice. In the end it looks for each reading by
+    its number. Status 1 if one is not there.
+    """
+    from fieldpost.progress import FlashScreen
+    from fieldpost.store.address import parse
+    from fieldpost.stores.copying import show
+    from fieldpost.stores.copying.run import copy as copy_all
+    from fieldpost.wrapping import fit
+
+    origin, target = parse(given), parse(taking)
+    with FlashScreen(steps=not as_json) as screen:
+        account = copy_all(
+            origin,
+            target,
+            lambda what, done, total: screen.progress(str(target), what, done, total),
+        )
+        screen.finished(str(target))
+    failure = show.failure(account)
+    if as_json:
+        told = {"from": str(origin), "to": str(target), **account.as_json()}
+        typer.echo(result(told, failure))
+    else:
+        for line in show.lines(account):
+            typer.echo(fit(line, sys.stdout))
+    if failure:
+        raise typer.Exit(1)
+
+
+@app.command()
 def prune(
     older: Annotated[
         str, typer.Argument(metavar="LENGTH", help="What came longer ago goes: 90d, 52w.")
