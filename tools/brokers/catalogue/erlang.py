@@ -26,7 +26,7 @@ def environment(root: Path, folder: Path) -> dict[str, str]:
     }
 
 
-def port_mapper(root: Path, port: int) -> list[str]:
-    """The command of epmd on a port of its own, on loopback, until it is ended."""
+def port_mapper(root: Path, port: int, *addresses: str) -> list[str]:
+    """The command of epmd on a port of its own, until it is ended. addresses: besides loopback."""
     (program,) = (root / "usr" / "lib" / "erlang").glob("erts-*/bin/epmd")
-    return [str(program), "-port", str(port), "-address", "127.0.0.1"]
+    return [str(program), "-port", str(port), "-address", ",".join(addresses or ("127.0.0.1",))]

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 from base64 import b64encode
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from brokers.accounts import ALL, Account
@@ -72,6 +74,47 @@ def _listener(place: Place) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True)
+class ErlangNode:
+    """A node of Erlang's: its name, and where it and its port mapper are found by others."""
+
+    name: str
+    address: str
+    port: int
+    mapper_port: int
+
+
+def server(installed: Installed, folder: Path, node: ErlangNode, options: str = "") -> Command:
+    """A server whose files are all in `folder`: rabbitmq.conf and enabled_plugins are there.
+
+    options: more ones of Erlang's.
+    """
+    # Two readers of one folder of plugins: the program finds it beside itself.
+    (home,) = (installed.folder / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")
+    interface = "{" + node.address.replace(".", ",") + "}"
+    environment = erlang.environment(installed.folder, folder) | {
+        "RABBITMQ_HOME": str(home),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_PLUGINS_DIR": str(home / "plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "log-files"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_NODENAME": node.name,
+        "RABBITMQ_DIST_PORT": str(node.port),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-kernel inet_dist_use_interface {interface} "
+        f"-start_epmd false {options}".strip(),
+        "ERL_EPMD_PORT": str(node.mapper_port),
+        "ERL_EPMD_ADDRESS": node.address,
+        # It then takes the place of its shell, so that a signal reaches it.
+        "RABBITMQ_ALLOW_INPUT": "",
+        "NOTIFY_SOCKET": str(folder / "no-socket"),
+    }
+    return Command([str(home / "sbin" / "rabbitmq-server")], environment)
+
+
 def _command(installed: Installed, place: Place) -> Command:
     folder, (mapper, distribution, amqp) = place.folder, place.spare_ports[:3]
     (folder / "definitions.json").write_text(json.dumps(_definitions(), indent=2))
@@ -85,31 +128,9 @@ def _command(installed: Installed, place: Place) -> Command:
         "log.console.level = info",
     ]
     (folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
-    # Two readers of one folder of plugins: the program finds it beside itself.
-    (home,) = (installed.folder / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")
-    environment = erlang.environment(installed.folder, folder) | {
-        "RABBITMQ_HOME": str(home),
-        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
-        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-        "RABBITMQ_PLUGINS_DIR": str(home / "plugins"),
-        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
-        "RABBITMQ_LOG_BASE": str(folder / "log-files"),
-        "RABBITMQ_LOGS": "-",
-        "RABBITMQ_NODENAME": f"fieldpost{place.port}@localhost",
-        "RABBITMQ_DIST_PORT": str(distribution),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} "
-        "-start_epmd false",
-        "ERL_EPMD_PORT": str(mapper),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        # It then takes the place of its shell, so that a signal reaches it.
-        "RABBITMQ_ALLOW_INPUT": "",
-        "NOTIFY_SOCKET": str(folder / "no-socket"),
-    }
-    return Command(
-        [str(home / "sbin" / "rabbitmq-server")],
-        environment,
-        erlang.port_mapper(installed.folder, mapper),
+    node = ErlangNode(f"fieldpost{place.port}@localhost", "127.0.0.1", distribution, mapper)
+    return replace(
+        server(installed, folder, node), helper=erlang.port_mapper(installed.folder, mapper)
     )
 
 

@@ -17,11 +17,13 @@ _OF_THE_READING = ("boot", "seq", "ts", "age_s")
 
 @dataclass(frozen=True)
 class Message:
-    """As it arrived. received: Unix seconds."""
+    """As it arrived. received: Unix seconds. size: of all of it in bytes, where `payload` is the
+    beginning alone of one that is too long to be read."""
 
     topic: str
     payload: bytes
     received: float
+    size: int | None = None
 
 
 class Reader:
@@ -61,7 +63,8 @@ def rejected(message: Message, why: str) -> Rejected:
     """Kept for who wants to know what it was."""
     kept = message.payload[:KEPT_BYTES]
     topic = message.topic.replace("\0", "\ufffd")[:1000]
-    return Rejected(topic, message.received, kept, len(message.payload), why)
+    size = len(message.payload) if message.size is None else message.size
+    return Rejected(topic, message.received, kept, size, why)
 
 
 def _reading(node: str, message: Message) -> Reading:

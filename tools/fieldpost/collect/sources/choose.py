@@ -1,13 +1,15 @@
 """Which source belongs to an address."""
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fieldpost.advice import install_command
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.sources.address import DEFAULT_QUEUE, SourceAddress
 from fieldpost.collect.sources.mqtt import MqttSource
 from fieldpost.collect.sources.source import Source
-from fieldpost.errors import Usage
+from fieldpost.errors import MissingTool, Usage
 from fieldpost.mqtt.url import BrokerAddress
 
 
@@ -30,4 +32,16 @@ def source(wanted: Wanted, intake: Intake, tell: Callable[[str], None]) -> Sourc
     address = wanted.address
     if isinstance(address, BrokerAddress):
         return MqttSource(address, wanted.client_id, wanted.topics, intake, tell)
+    if address.scheme in ("amqp", "amqps"):
+        _need("pika", address.scheme)
+        from fieldpost.collect.sources.amqp import AmqpSource
+
+        return AmqpSource(address, wanted.client_id, wanted.topics, wanted.queue, intake, tell)
     raise Usage(f"nothing here reads from {address.scheme}://")
+
+
+def _need(package: str, scheme: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise MissingTool(
+            f"--from {scheme}:// needs a package that is not installed: {install_command(package)}"
+        )

@@ -1,0 +1,304 @@
+"""Readings from RabbitMQ: one queue for all collectors, to which its MQTT plugin's topics come.
+
+A message is acknowledged on the channel on which it came, and when it is stored. What was not
+RabbitMQ hands to whoever reads from the queue next. So several collectors share the queue, and one
+that dies costs nothing but time.
+
+One thread does all that concerns the connection, as it must be with pika.
+"""
+
+import collections
+import contextlib
+import random
+import struct
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import pika
+from pika import exceptions, spec
+from pika.adapters.blocking_connection import BlockingChannel
+
+from fieldpost.collect.intake import Arrival, Intake, Receipt
+from fieldpost.collect.message import Message
+from fieldpost.collect.sources import amqp_dial
+from fieldpost.collect.sources.address import ClusterAddress, host_and_port
+from fieldpost.collect.sources.amqp_queue import Queue
+from fieldpost.collect.sources.amqp_topics import topic
+from fieldpost.errors import CommandError
+from fieldpost.messages.payload import BYTES_MAX as _READ_MAX
+from fieldpost.mqtt.client import Away, Lost, Refused, Silent, Untrusted
+
+# Messages that may be under way to us. A commit takes as long for many as for one.
+PREFETCH = 1000
+_RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
+_TURN_S = 0.5
+_GOODBYE_S = 2.0
+# What a quorum queue without its majority never answers.
+_ANSWER_S = 20.0
+_NOT_FOUND = 404
+# What pika raises at bytes that are none of AMQP's.
+_SENSELESS = (ValueError, LookupError, TypeError, AssertionError, struct.error)
+_FAILURES = (exceptions.AMQPError, OSError, *_SENSELESS)
+
+
+class AmqpSource:
+    """What arrives goes into `intake`; `acknowledge` what is stored. tell: given each sentence for
+    the user. topics: filters of MQTT; the first is needed, and the rest may be refused."""
+
+    def __init__(
+        self,
+        address: ClusterAddress,
+        client_id: str,
+        topics: Sequence[str],
+        queue: str,
+        intake: Intake,
+        tell: Callable[[str], None],
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._address = address
+        self._client_id = client_id
+        self._topics = list(topics)
+        self._queue_name = queue
+        self._queue = Queue(address, queue, topics, tell)
+        self._intake = intake
+        self._tell = tell
+        self._now = now
+        # Several collectors are to come to several nodes.
+        self._hosts = collections.deque(random.sample(address.hosts, len(address.hosts)))
+        self._receipts: collections.deque[Receipt] = collections.deque()
+        self._stop = threading.Event()
+        self._reads = True
+        self._connection: pika.BlockingConnection | None = None
+        self._channel: BlockingChannel | None = None
+        self._consumes = False
+        # Of channels: what came on one is acknowledged on it alone.
+        self._number = 0
+        # The last delivery tag up to which all are acknowledged.
+        self._acknowledged = 0
+        self.is_connected = False
+        self.unnamed = 0
+
+    def open(self) -> None:
+        """Connect to the first host that will have us, and prepare the queue. Raises CommandError
+        if none does, or there is no queue."""
+        failures: list[CommandError] = []
+        for _ in range(len(self._hosts)):
+            try:
+                self._first_connection()
+                return
+            except (Refused, Untrusted):  # So would the others.
+                raise
+            except (Away, Lost, Silent) as error:
+                failures.append(error)
+                self._hosts.rotate(-1)
+        raise type(failures[0])("; ".join(str(one) for one in failures))
+
+    def run(self) -> None:
+        """Read and acknowledge until `stop`. To be called in a thread of its own."""
+        retry_s = _RETRY_FIRST_S
+        tries = 0
+        while not self._stop.is_set():
+            if self._connection is not None:
+                self._careful_turn()
+                if self.is_connected:
+                    retry_s, tries = _RETRY_FIRST_S, 0
+                continue
+            self._stop.wait(retry_s * random.uniform(0.5, 1.0))
+            tries += 1
+            if tries % len(self._hosts) == 0:
+                retry_s = min(retry_s * 2, _RETRY_MOST_S)
+            if not self._stop.is_set():
+                self._dial_again()
+
+    def acknowledge(self, receipts: Sequence[Receipt]) -> None:
+        """What they stand for is stored. From any thread."""
+        self._receipts.extend(receipts)
+        self._wake()
+
+    def hold(self) -> None:
+        """Read nothing more. From any thread."""
+        self._reads = False
+        self._wake()
+
+    def stop(self) -> None:
+        """End `run`. From any thread."""
+        self._stop.set()
+        self._wake()
+
+    def close(self) -> None:
+        """Acknowledge what is to be, and say goodbye; what is not goes back into the queue. After
+        `run` has ended. Never raises."""
+        self._reads = False
+        self._stop.set()
+        # A broker that does not answer the goodbye is left alone.
+        last = threading.Thread(target=self._say_goodbye, daemon=True)
+        last.start()
+        last.join(_GOODBYE_S)
+        self.is_connected = False
+
+    def _say_goodbye(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        with contextlib.suppress(*_FAILURES):
+            self._send_receipts()
+            connection.close()
+
+    def _wake(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            with contextlib.suppress(exceptions.ConnectionWrongStateError):
+                connection.add_callback_threadsafe(lambda: None)
+
+    def _first_connection(self) -> None:
+        """Within bounds of time: pika waits for an answer for as long as the broker's node lives,
+        and a queue without its majority gives none."""
+        failures: list[BaseException] = []
+
+        def connect() -> None:
+            try:
+                self._connect(is_first=True)
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=connect, daemon=True)
+        thread.start()
+        thread.join(_ANSWER_S)
+        if thread.is_alive():
+            raise Silent(
+                f"{self._named()} did not answer within {_ANSWER_S:g} s what was asked about the "
+                f"queue {self._queue_name}: do most nodes of the cluster run?"
+            )
+        if failures and isinstance(failures[0], _FAILURES):
+            raise Lost(f"{self._named()} ended the connection: {amqp_dial.why(failures[0])}")
+        if failures:
+            raise failures[0]
+
+    def _named(self) -> str:
+        return f"{self._address.scheme}://{host_and_port(*self._hosts[0])}"
+
+    def _connect(self, *, is_first: bool) -> None:
+        """Raises CommandError, or pika's AMQPError."""
+        host, port = self._hosts[0]
+        connection = amqp_dial.dial(self._address, host, port, self._client_id)
+        try:
+            if is_first:
+                self._queue.prepare(connection)
+            self._channel = connection.channel()
+            self._channel.basic_qos(prefetch_count=PREFETCH)
+            self._channel.add_on_cancel_callback(self._cancelled)
+            self._number += 1
+            self._acknowledged = 0
+            self._consumes = False
+            self._connection = connection
+            self._consume_if_room()
+        except BaseException:
+            self._connection = None
+            with contextlib.suppress(*_FAILURES):
+                connection.close()
+            raise
+        self.is_connected = True
+        self._tell(f"connected to {self._named()}")
+
+    def _dial_again(self) -> None:
+        try:
+            self._connect(is_first=False)
+        except exceptions.ChannelClosedByBroker as closed:
+            self._tell(f"nothing can be read from the queue: {closed.reply_text}")
+            if closed.reply_code == _NOT_FOUND:
+                self._make_again()
+        except (CommandError, *_FAILURES):
+            self._hosts.rotate(-1)
+
+    def _make_again(self) -> None:
+        """Somebody has removed the queue: what comes from now on is to be kept again."""
+        try:
+            self._connect(is_first=True)
+        except (CommandError, *_FAILURES) as error:
+            self._tell(f"trying again: {error}")
+
+    def _careful_turn(self) -> None:
+        try:
+            self._turn()
+        except (exceptions.AMQPError, OSError) as error:
+            self._lost(amqp_dial.why(error))
+        except _SENSELESS as error:
+            self._lost(f"the broker sent what makes no sense ({type(error).__name__})")
+
+    def _turn(self) -> None:
+        """What there is to do on the connection, waiting at most so long for it."""
+        assert self._connection and self._channel
+        self._connection.process_data_events(_TURN_S)
+        if self._channel.is_closed:
+            # pika has no other name for it.
+            raise self._channel._closing_reason or exceptions.ChannelWrongStateError()
+        self._send_receipts()
+        self._consume_if_room()
+
+    def _consume_if_room(self) -> None:
+        """With each new channel all that is under way comes once more. So it is asked for only
+        where there is room, and a store that is away for hours fills no memory."""
+        assert self._channel
+        if self._consumes or not self._reads or not self._intake.has_room():
+            return
+        self._channel.basic_consume(self._queue_name, self._delivered)
+        self._consumes = True
+
+    def _send_receipts(self) -> None:
+        """Those in a row at once."""
+        channel = self._channel
+        assert channel
+        up_to = self._acknowledged
+        while self._receipts:
+            receipt = self._receipts.popleft()
+            if receipt.connection != self._number:
+                continue
+            if receipt.number == up_to + 1:
+                up_to = receipt.number
+            else:
+                channel.basic_ack(receipt.number)
+        if up_to > self._acknowledged:
+            channel.basic_ack(up_to, multiple=True)
+            self._acknowledged = up_to
+
+    def _lost(self, reason: str) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        self.is_connected = False
+        if not self._stop.is_set():
+            self._tell(f"connection lost: {reason}")
+        self._hosts.rotate(-1)
+        if connection is not None and connection.is_open:
+            # In a thread, as a broker need not answer.
+            threading.Thread(target=_close, args=(connection,), daemon=True).start()
+
+    def _cancelled(self, _frame: object) -> None:
+        """The queue is gone, or its node is."""
+        self._consumes = False
+        self._tell("the broker gives no more from the queue: was it removed?")
+        raise exceptions.ConsumerCancelled("the queue was removed")
+
+    def _delivered(
+        self,
+        _channel: BlockingChannel,
+        method: "spec.Basic.Deliver",
+        _properties: "spec.BasicProperties",
+        body: bytes,
+    ) -> None:
+        if not self._reads:
+            return  # It goes back into the queue with the end of the connection.
+        key = method.routing_key
+        if not isinstance(key, str):
+            self.unnamed += 1
+            key = ""
+        receipt = Receipt(self._number, method.delivery_tag)
+        # The rest of one that is too long to be read is not kept in memory.
+        kept = body if len(body) <= _READ_MAX else body[: _READ_MAX + 1]
+        message = Message(topic(key, self._topics), kept, self._now(), len(body))
+        self._intake.put(Arrival(message, receipt))
+
+
+def _close(connection: "pika.BlockingConnection") -> None:
+    with contextlib.suppress(*_FAILURES):
+        connection.close()

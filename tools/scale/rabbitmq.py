@@ -1,0 +1,183 @@
+"""A cluster of RabbitMQ: nodes with the MQTT plugin, and a quorum queue of readings over all."""
+
+import re
+import secrets
+import subprocess
+import tempfile
+from pathlib import Path
+
+from brokers.catalogue import erlang
+from brokers.catalogue.rabbitmq import ErlangNode
+from fieldpost import programs
+from fieldpost.collect.sources.address import DEFAULT_QUEUE
+from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import free_port
+from scale.network import Places
+from scale.rabbitmq_node import Listens, RabbitNode, installed
+
+# RabbitMQ by itself takes a minute to see that a link is silent; here nobody waits so long.
+_SILENT_S = 8
+_START_S = 120.0
+
+
+class RabbitCluster:
+    """Nodes at `places` that are one cluster, with files in a temporary folder.
+
+    Anybody may come, as `guest`. lines: more ones of each node's rabbitmq.conf.
+    """
+
+    def __init__(self, places: Places, nodes: int = 3, *lines: str) -> None:
+        self.title = "RabbitMQ"
+        self._places = places
+        self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-rabbitmq-")
+        self._program = installed()
+        cookie = secrets.token_hex(16)
+        self._mapper_port, amqp, mqtt = (free_port() for _ in range(3))
+        self._listens = [
+            Listens(
+                places.client_address(index),
+                amqp,
+                mqtt,
+                ErlangNode(
+                    f"fieldpost{index}@{places.peer_address(index)}",
+                    places.peer_address(index),
+                    free_port(),
+                    self._mapper_port,
+                ),
+                places.within(index, []),
+            )
+            for index in range(nodes)
+        ]
+        every = [
+            # The account of a new RabbitMQ, and from everywhere.
+            "loopback_users = none",
+            "mqtt.allow_anonymous = true",
+            "cluster_formation.peer_discovery_backend = classic_config",
+            *(
+                f"cluster_formation.classic_config.nodes.{index} = {one.erlang.name}"
+                for index, one in enumerate(self._listens, 1)
+            ),
+            "cluster_formation.discovery_retry_interval = 200",
+            "cluster_partition_handling = pause_minority",
+            f"net_ticktime = {_SILENT_S}",
+            *lines,
+        ]
+        self._nodes = [
+            RabbitNode(self._program, Path(self._folder.name) / f"node{index}", one, cookie, every)
+            for index, one in enumerate(self._listens)
+        ]
+        self._mappers: list[tuple[subprocess.Popen[bytes], programs.Watchdog]] = []
+
+    @property
+    def nodes(self) -> int:
+        """How many there are."""
+        return len(self._nodes)
+
+    def start(self) -> None:
+        """Start all; return when they form one cluster and take MQTT clients. Raises CommandError
+        if they do not."""
+        self._start_mappers()
+        for one in self._nodes:
+            one.spawn()
+        for one in self._nodes:
+            one.wait_until_it_takes_part(len(self._nodes), _START_S)
+
+    def close(self) -> None:
+        """End all for good, and remove their files."""
+        for one in self._nodes:
+            one.kill()
+        for process, watchdog in self._mappers:
+            watchdog.close()
+            process.kill()
+            process.wait()
+        self._mappers.clear()
+        self._folder.cleanup()
+
+    def node(self, index: int) -> RabbitNode:
+        """One of them, to ask it."""
+        return self._nodes[index]
+
+    def kill(self, index: int) -> None:
+        """SIGKILL to a node, with all that it has started."""
+        self._nodes[index].kill()
+
+    def stop(self, index: int) -> None:
+        """SIGTERM; return when it has ended."""
+        self._nodes[index].stop()
+
+    def start_node(self, index: int) -> None:
+        """Start one that has ended; return when it takes part again. Raises CommandError if it
+        does not."""
+        self._nodes[index].spawn()
+        running = sum(one.running() for one in self._nodes)
+        self._nodes[index].wait_until_it_takes_part(running, _START_S)
+
+    def leader(self) -> int:
+        """The node that leads the queue. Raises CommandError if none does."""
+        answer = self._ask(
+            f"{_QUEUE}, {{N, _}} = amqqueue:get_pid(Q), "
+            "{ok, _, {_, L}} = ra:members({N, node()}, 3000), L."
+        )
+        found = re.search(r"fieldpost(\d+)@", answer or "")
+        if not found:
+            raise CommandError(f"no node leads the queue {DEFAULT_QUEUE}: {answer}")
+        return int(found[1])
+
+    def mqtt(self, index: int) -> tuple[str, int]:
+        """Host and port at which a node takes MQTT clients."""
+        return self._listens[index].client_address, self._listens[index].mqtt_port
+
+    def source(self) -> str:
+        """For `fieldpost collect --from`."""
+        hosts = ",".join(f"{one.client_address}:{one.amqp_port}" for one in self._listens)
+        return f"amqp://{hosts}"
+
+    def waiting(self) -> int:
+        """Messages in the queue, those that are under way to a collector among them."""
+        answer = self._ask(
+            f"{_QUEUE}, {{ok, {{_, O}}, _}} = "
+            "ra:leader_query(amqqueue:get_pid(Q), fun rabbit_fifo:overview/1, 3000), "
+            "maps:get(num_messages, O)."
+        )
+        if not answer or not answer.isdecimal():
+            raise CommandError(f"the queue {DEFAULT_QUEUE} can't be asked: {answer}")
+        return int(answer)
+
+    def told(self) -> list[str]:
+        """What RabbitMQ itself does not promise."""
+        return list(TOLD)
+
+    def _ask(self, expression: str) -> str | None:
+        """Of the first node that answers."""
+        for one in self._nodes:
+            if one.running():
+                answer = one.ask(expression)
+                if answer is not None:
+                    return answer
+        return None
+
+    def _start_mappers(self) -> None:
+        """One on each machine: a node that is killed leaves it behind, as in life."""
+        machines: dict[tuple[str, ...], list[str]] = {}
+        for one in self._listens:
+            machines.setdefault(tuple(one.prefix), []).append(one.erlang.address)
+        for prefix, addresses in machines.items():
+            process = subprocess.Popen(
+                [
+                    *prefix,
+                    *erlang.port_mapper(self._program.folder, self._mapper_port, *addresses),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self._mappers.append((process, programs.Watchdog(process)))
+
+
+_QUEUE = (
+    f'{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{DEFAULT_QUEUE}">>))'
+)
+TOLD = (
+    "A retained message is kept by the node to which it was published, and given out by it alone.",
+)

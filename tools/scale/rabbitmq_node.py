@@ -1,0 +1,191 @@
+"""One node of RabbitMQ, of a cluster or alone: its files, its process, and questions to it."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from brokers.cache import Cache, Installed
+from brokers.catalogue import rabbitmq
+from brokers.catalogue.rabbitmq import ErlangNode
+from fieldpost import programs
+from fieldpost.errors import CommandError
+from fieldpost.paths import cache_folder
+
+# Two cores serve three nodes and all that comes to them: no core is kept busy with waiting.
+_ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
+_QUESTION_S = 5
+_STOP_S = 30.0
+_LOOK_S = 0.1
+# An MQTT 3.1.1 CONNECT with a clean session and no client id, in Erlang, and the answer to it.
+_CONNECT = '<<16,12,0,4,"MQTT",4,2,0,30,0,0>>'
+_CONNACK = "<<32,2,0,0>>"
+
+
+def installed() -> Installed:
+    """That of this machine; else Debian's package, unpacked into the cache of the brokers.
+
+    Raises CommandError if there is neither.
+    """
+    if any(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")):
+        return Installed(Path("/"), "of this machine", {})
+    return Cache(cache_folder() / "brokers").debian("rabbitmq-server")
+
+
+@dataclass(frozen=True)
+class Listens:
+    """Where a node listens. prefix: of commands that are to run on its machine."""
+
+    client_address: str
+    amqp_port: int
+    mqtt_port: int
+    erlang: ErlangNode
+    prefix: Sequence[str] = field(default=())
+
+
+class RabbitNode:
+    """Keeps its folder over a stop and a start. Its port mapper must run.
+
+    cookie: what the nodes of a cluster know each other by. lines: more ones of rabbitmq.conf.
+    """
+
+    def __init__(
+        self,
+        program: Installed,
+        folder: Path,
+        listens: Listens,
+        cookie: str,
+        lines: Sequence[str] = (),
+        plugins: Sequence[str] = ("rabbitmq_mqtt",),
+    ) -> None:
+        self._program = program
+        self._folder = folder
+        self._listens = listens
+        self._cookie = cookie
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: programs.Watchdog | None = None
+        folder.mkdir()
+        cookie_file = folder / ".erlang.cookie"
+        cookie_file.write_text(cookie)
+        cookie_file.chmod(0o400)
+        (folder / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
+        # RabbitMQ 3.10 has this setting, and no line of rabbitmq.conf for it.
+        (folder / "advanced.config").write_text(
+            "[{rabbitmq_mqtt, [{durable_queue_type, quorum}]}].\n"
+        )
+        own = [
+            f"listeners.tcp.1 = {listens.client_address}:{listens.amqp_port}",
+            f"mqtt.listeners.tcp.1 = {listens.client_address}:{listens.mqtt_port}",
+            "mqtt.tcp_listen_options.backlog = 4096",
+            "disk_free_limit.absolute = 50MB",
+            "log.console = true",
+            "log.console.level = info",
+        ]
+        (folder / "rabbitmq.conf").write_text("\n".join([*own, *lines]) + "\n")
+
+    def spawn(self) -> None:
+        """Start its process. Raises CommandError if there is no such program."""
+        command = rabbitmq.server(self._program, self._folder, self._listens.erlang, _ERLANG)
+        with (self._folder / "log").open("ab") as log:
+            try:
+                self._process = subprocess.Popen(
+                    [*self._listens.prefix, *command.argv],
+                    env={**os.environ, **command.environment, "RABBITMQ_USE_LONGNAME": "true"},
+                    cwd=self._folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise CommandError(f"RabbitMQ did not start: {error}") from None
+        self._watchdog = programs.Watchdog(self._process)
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process; it leads a group of all that belongs to it."""
+        return self._process.pid if self._process else None
+
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def takes_part(self, nodes: int) -> bool:
+        """Whether it sees so many nodes that run, itself among them, and takes MQTT clients."""
+        listens = self._listens
+        address = "{" + listens.client_address.replace(".", ",") + "}"
+        question = (
+            f"case rabbit:is_running() andalso length(rabbit_nodes:all_running()) of {nodes} -> "
+            f"{{ok, S}} = gen_tcp:connect({address}, {listens.mqtt_port}, "
+            "[binary, {active, false}], 2000), "
+            f"ok = gen_tcp:send(S, {_CONNECT}), A = gen_tcp:recv(S, 4, 3000), "
+            f"gen_tcp:close(S), A =:= {{ok, {_CONNACK}}}; _ -> false end."
+        )
+        return self.ask(question) == "true"
+
+    def wait_until_it_takes_part(self, nodes: int, timeout_s: float) -> None:
+        """Raises CommandError if it does not in time, or has ended."""
+        end = time.monotonic() + timeout_s
+        while not self.takes_part(nodes):
+            if not self.running() or time.monotonic() > end:
+                raise CommandError(
+                    f"{self._listens.erlang.name} does not take part: {self.last_words()}"
+                )
+            time.sleep(_LOOK_S)
+
+    def ask(self, expression: str) -> str | None:
+        """What an expression of Erlang's gives on the node, as it prints it; None if it can't be
+        asked, or if that fails."""
+        node = self._listens.erlang
+        (program,) = (self._program.folder / "usr/lib/erlang/lib").glob(
+            "erl_interface-*/bin/erl_call"
+        )
+        words = ["-c", self._cookie, "-timeout", str(_QUESTION_S), "-name", node.name, "-e"]
+        try:
+            done = subprocess.run(
+                [*self._listens.prefix, str(program), *words],
+                input=expression + "\n",
+                env={**os.environ, "ERL_EPMD_PORT": str(node.mapper_port)},
+                capture_output=True,
+                text=True,
+                timeout=_QUESTION_S + 5,
+            )
+        except subprocess.TimeoutExpired:
+            return None
+        found = re.match(r"\{ok, (.*)\}\s*$", done.stdout, re.S)
+        return found[1] if found and not done.returncode else None
+
+    def signal(self, number: int) -> None:
+        """To all of its processes: SIGSTOP makes it silent, SIGCONT goes on."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def stop(self) -> None:
+        """SIGTERM, as a service manager ends it."""
+        if self._process is not None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to all of its processes."""
+        if self._process is None:
+            return
+        if self._watchdog:
+            self._watchdog.close()
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+        self._process = self._watchdog = None
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        log = self._folder / "log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return " / ".join(line for line in lines[-6:] if line.strip()) or "no word"
