@@ -10,6 +10,7 @@ import base64
 import json
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -215,6 +216,25 @@ class Browser:
         self._call("Page.enable")
         self._call("Page.setBypassCSP", enabled=True)
         self._call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    def downloads_to(self, folder: Path) -> None:
+        """Where files go that a page gives."""
+        folder.mkdir(exist_ok=True)
+        self._call(
+            "Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder.resolve())
+        )
+
+    def choose_file(self, selector: str, file: Path) -> None:
+        """In a field for files."""
+        found = self._call(
+            "Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})"
+        )
+        element = found["result"]["objectId"]
+        self._call("DOM.setFileInputFiles", files=[str(file.resolve())], objectId=element)
+
+    def wait_for(self, reached: Callable[[], bool], what: str) -> None:
+        """Something that is not on the page."""
+        self._wait(reached, what)
 
     def be(self, width: int, height: int, *, is_dark: bool = False) -> None:
         """Another window: below 800 that of a phone."""

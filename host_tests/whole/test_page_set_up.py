@@ -8,6 +8,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,8 @@ _SERIAL = """(() => {{
 }})()"""
 
 
-WRONG = "document.querySelector('.set-up > .wrong').innerText"
-
+WRONG = "document.querySelector('.set-up section > .wrong').innerText"
+SECTION = "document.querySelector('[name=\"{name}\"]').closest('.field').innerText"
 STEPS = "document.querySelector('.steps').innerText"
 
 
@@ -130,9 +131,40 @@ def browser(page: Served, tmp_path: Path) -> Iterator[Browser]:
         yield one
 
 
+NAMES = {
+    "node": "node",
+    "ssid": "secrets.wifi[0].ssid",
+    "password": "secrets.wifi[0].password",
+    "broker": "mqtt.host",
+}
+GO = ".set-up button.strong"
+
+
 def fill_in(browser: Browser, **answers: str) -> None:
     for name, text in answers.items():
-        browser.type(name, text)
+        browser.type(NAMES[name], text)
+
+
+def at(name: str) -> str:
+    """What stands around a field, as JavaScript."""
+    return SECTION.format(name=name)
+
+
+def see_form(browser: Browser, page: Served) -> None:
+    # A page of its own each time, not only another place on the same.
+    browser.open("about:blank")
+    browser.open(f"{page.url}#/set-up")
+    browser.until("document.querySelector('.config')")
+
+
+def choose(browser: Browser, name: str, text: str) -> None:
+    """In a list, what is called so."""
+    selector = json.dumps(f'select[name="{name}"]')
+    browser.evaluate(
+        f"(() => {{ const e = document.querySelector({selector});"
+        f"e.value = [...e.options].find((one) => one.text === {json.dumps(text)}).value;"
+        "e.dispatchEvent(new Event('change')) })()"
+    )
 
 
 @pytest.mark.slow
@@ -141,17 +173,16 @@ def test_a_bare_board_becomes_a_node_that_measures(
 ) -> None:
     with Cable(lambda: os.open(bench.port, os.O_RDWR | os.O_NOCTTY)) as cable:
         browser.before_each_page(_SERIAL.format(port=cable.port))
-        browser.open(f"{page.url}#/set-up")
-        browser.until("document.querySelector('form.set-up')")
+        see_form(browser, page)
         fill_in(browser, node="Not A Name", ssid="desk", password="correct horse")
         fill_in(browser, broker="mqtt://192.168.1.10")
-        browser.until("document.querySelector('#wrong-node').innerText.includes('node')")
-        browser.click(".set-up button")
+        browser.until(f"{at('node')}.includes('found \"Not A Name\"')")
+        browser.click(GO)
         browser.until(f"{WRONG}.includes('Nothing was changed')")
         browser.until("document.activeElement.name == 'node'")
         assert bench.files() == {}
         fill_in(browser, node="bench-7")
-        browser.click(".set-up button")
+        browser.click(GO)
         browser.until("document.querySelector('.steps')?.innerText.includes('First reading')", 60)
     assert "temperature 21.5" in browser.text()
     files = bench.files()
@@ -161,7 +192,7 @@ def test_a_bare_board_becomes_a_node_that_measures(
     ]
     assert bench.ran()[0] == "1.2.3"
     # The password is in no place where it could be read again.
-    assert "correct horse" not in browser.source() and browser.value("password") == ""
+    assert "correct horse" not in browser.source() and browser.value(NAMES["password"]) == ""
     assert "correct horse" not in "\n".join(page.said)
 
 
@@ -197,11 +228,10 @@ def test_an_esp32_that_is_given_anothers_image_is_told_and_stays_as_it_is(
 
 def set_up_with_flash(browser: Browser, page: Served, cable: Cable) -> None:
     browser.before_each_page(_SERIAL.format(port=cable.port))
-    browser.open(f"{page.url}#/set-up")
-    browser.until("document.querySelector('form.set-up')")
+    see_form(browser, page)
     fill_in(browser, node="bench-7", ssid="desk", password="", broker="mqtt://192.168.1.10")
     browser.click("[name=flash]")
-    browser.click(".set-up button")
+    browser.click(GO)
 
 
 @pytest.mark.slow
@@ -210,15 +240,14 @@ def test_no_choice_is_no_harm_and_a_board_that_goes_away_is_said(
 ) -> None:
     with Cable(lambda: os.open(bench.port, os.O_RDWR | os.O_NOCTTY)) as cable:
         browser.before_each_page(_SERIAL.format(port=cable.port))
-        browser.open(f"{page.url}#/set-up")
-        browser.until("document.querySelector('form.set-up')")
+        see_form(browser, page)
         fill_in(browser, node="bench-7", ssid="desk", password="", broker="mqtt://192.168.1.10")
         browser.evaluate("window.noBoard = true")
-        browser.click(".set-up button")
+        browser.click(GO)
         browser.until(f"{WRONG}.includes('No board')")
         browser.evaluate("window.noBoard = false")
         bench.board.be_busy(60)
-        browser.click(".set-up button")
+        browser.click(GO)
         browser.until("document.querySelectorAll('.steps li').length >= 1")
         bench.board.unplug()
     browser.until(f"{WRONG}.length > 5", 60)
@@ -226,6 +255,129 @@ def test_no_choice_is_no_harm_and_a_board_that_goes_away_is_said(
 
 def test_without_web_serial_it_is_said_what_to_type(page: Served, browser: Browser) -> None:
     browser.before_each_page("Object.defineProperty(navigator, 'serial', {value: undefined})")
-    browser.open(f"{page.url}#/set-up")
-    browser.until("document.body.innerText.includes('fieldpost provision')")
-    assert not browser.evaluate("Boolean(document.querySelector('form.set-up'))")
+    see_form(browser, page)
+    assert "fieldpost provision" in browser.text()
+    assert not browser.evaluate(f"Boolean(document.querySelector({json.dumps(GO)}))")
+
+
+@pytest.mark.slow
+def test_the_whole_schema_is_typed_checked_downloaded_and_loaded_again(
+    page: Served, browser: Browser, tmp_path: Path
+) -> None:
+    browser.before_each_page(_SERIAL.format(port=1))
+    browser.downloads_to(tmp_path / "downloads")
+    see_form(browser, page)
+    # A broker's URL is taken apart.
+    fill_in(browser, broker="mqtt://node:of%20it@10.0.0.2:1884")
+    browser.key("Tab")
+    assert browser.value("mqtt.host") == "10.0.0.2"
+    assert browser.evaluate("document.querySelector('[name=\"mqtt.port\"]').value") == "1884"
+    fill_in(browser, node="bench-7", ssid="desk", password="short")
+    browser.until(f"{at(NAMES['password'])}.includes('found a text of 5 characters')")
+    browser.type("board", "pico-w")
+    # A sensor, of which what is missing is told when one asks for it.
+    browser.click("button.add-sensor")
+    choose(browser, "sensors[0].type", "bme280")
+    browser.until("document.querySelector('[name=\"sensors[0].scl\"]')")
+    assert "missing" not in browser.evaluate(at("sensors[0].scl"))
+    browser.click(GO)
+    browser.until(f"{at('sensors[0].scl')}.includes('on the Pico W SCL 5 and SDA 4')")
+    browser.until(f"document.activeElement.name == {json.dumps(NAMES['password'])}")
+    fill_in(browser, password="correct horse")
+    browser.type("sensors[0].scl", "4")
+    browser.type("sensors[0].sda", "5")
+    browser.until(f"{at('sensors[0].scl')}.includes('cannot be SCL')")
+    browser.type("sensors[0].scl", "5")
+    browser.type("sensors[0].sda", "4")
+    browser.until(f"!{at('sensors[0].scl')}.includes('cannot be SCL')")
+    # What two keys are together, in a section that is folded: it unfolds.
+    browser.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    browser.type("mqtt.keepalive_s", "5")
+    browser.until(f"{at('mqtt.timeout_s')}.includes('must be less than mqtt.keepalive_s')")
+    browser.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = false))")
+    browser.until(
+        "[...document.querySelectorAll('summary')].some((one) => "
+        "one.innerText.includes('MQTT') && one.innerText.includes('1 to mend'))"
+    )
+    browser.click(GO)
+    browser.until("document.activeElement.name == 'mqtt.timeout_s'")
+    browser.type("mqtt.timeout_s", "4")
+    choose(browser, "mode", "duty_cycle")
+    browser.click("[data-do=download]")
+    file = tmp_path / "downloads" / "config.json"
+    browser.wait_for(file.exists, "the file")
+    text = file.read_text("utf-8")
+    config = json.loads(text)
+    assert "correct horse" not in text and "of it" not in text
+    assert config == {
+        "node": "bench-7",
+        "board": "pico-w",
+        "mqtt": {"host": "10.0.0.2", "port": 1884, "keepalive_s": 5, "timeout_s": 4},
+        "mode": "duty_cycle",
+        "sensors": [{"type": "bme280", "scl": 5, "sda": 4}],
+    }
+    # And back, with what the form has no place for left out and told.
+    config["colour"] = "red"
+    config["sensors"].append({"type": "dht", "pin": 6, "calibration": [{"field": "humidity"}]})
+    file.write_text(json.dumps(config))
+    see_form(browser, page)
+    browser.choose_file("#load", file)
+    browser.until("document.querySelector('.files .told').innerText.includes('colour')")
+    assert browser.value("sensors[1].calibration[0].field") == "humidity"
+    assert browser.value("mqtt.keepalive_s") == "5"
+    # The first goes; the second has its place, and all that was in it.
+    browser.click('[data-remove="sensors[0]"]')
+    browser.until("document.querySelector('[name=\"sensors[0].pin\"]')")
+    assert browser.value("sensors[0].pin") == "6"
+    assert browser.value("sensors[0].calibration[0].field") == "humidity"
+
+
+@pytest.mark.slow
+def test_the_form_is_filled_in_by_the_keyboard(page: Served, browser: Browser) -> None:
+    browser.before_each_page(_SERIAL.format(port=1))
+    see_form(browser, page)
+    browser.evaluate("document.querySelector('[name=node]').focus()")
+    reached = []
+    for _ in range(40):
+        browser.key("Tab")
+        reached.append(
+            browser.evaluate(
+                "document.activeElement.name || document.activeElement.innerText.split('\\n')[0]"
+            )
+        )
+        if reached[-1] == "Choose the board and set it up":
+            break
+    assert reached[:5] == ["board", "mqtt.host", "sample_s", NAMES["ssid"], NAMES["password"]]
+    assert any(one.startswith("MQTT") for one in reached), reached
+    assert reached[-1] == "Choose the board and set it up", reached
+
+
+@pytest.mark.slow
+def test_nothing_keeps_a_person_from_filling_it_in(page: Served, browser: Browser) -> None:
+    axe = resources.files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
+    browser.before_each_page(_SERIAL.format(port=1))
+    for size in ((1280, 900), (390, 844)):
+        for is_dark in (False, True):
+            browser.be(*size, is_dark=is_dark)
+            see_form(browser, page)
+            fill_in(browser, node="Not A Name", broker="127.0.0.1")
+            browser.click("button.add-sensor")
+            choose(browser, "sensors[0].type", "driver")
+            browser.click(GO)
+            browser.until(f"{at('sensors[0].driver')}.includes('missing')")
+            browser.evaluate(
+                "document.querySelectorAll('details').forEach((e) => (e.open = true))"
+            )
+            browser.evaluate(
+                "document.querySelectorAll('.group [type=checkbox]').forEach((e) => e.click())"
+            )
+            browser.evaluate(f"{axe}; true")
+            found = browser.evaluate("axe.run().then((told) => told.violations)")
+            bad = [
+                (one["id"], one["help"], [node["html"][:200] for node in one["nodes"]][:3])
+                for one in found
+                if one["impact"] in ("serious", "critical")
+            ]
+            assert bad == [], (size, is_dark, bad)
+            # Nothing is cut off on the right.
+            assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), size

@@ -40,9 +40,9 @@ def check_and_tell(
         if chip:
             errors, of_pins = pins.check(settings, chip)
             warnings += of_pins
-    errors = lacking + errors + _driver_errors(settings, drivers)
+    errors = lacking + errors + driver_errors(settings, drivers)
     if settings and not drivers:
-        warnings += _drivers_elsewhere(settings)
+        warnings += drivers_elsewhere(settings)
     shown = _without_secrets(settings) if settings and not errors else None
     if as_json:
         told = {"errors": errors, "warnings": warnings, "settings": shown}
@@ -102,7 +102,7 @@ def _names_pins(errors: list[str]) -> bool:
     return any(error.endswith(", for instance") for error in errors)
 
 
-def _driver_errors(settings: dict[str, Any] | None, folder: Path | None) -> list[str]:
+def driver_errors(settings: dict[str, Any] | None, folder: Path | None) -> list[str]:
     """What is wrong with the folder's drivers, or with those that are named."""
     found = None
     if folder:
@@ -114,7 +114,8 @@ def _driver_errors(settings: dict[str, Any] | None, folder: Path | None) -> list
     return named.errors(settings["sensors"], found) if settings else []
 
 
-def _drivers_elsewhere(settings: dict[str, Any]) -> list[str]:
+def drivers_elsewhere(settings: dict[str, Any]) -> list[str]:
+    """Of checked settings, those drivers that do not come with the firmware."""
     return [
         f"sensors: the driver {module} is none of Fieldpost's; the folder that it is in can be "
         "checked, too: --drivers DIR"

@@ -13,23 +13,17 @@ from starlette.routing import Route
 
 from fieldpost.errors import CommandError
 from fieldpost.home_assistant.units import unit_of
-from fieldpost.messages import payload
 from fieldpost.serve import curve, history, settings
 from fieldpost.serve.bench import Bench
 from fieldpost.serve.commands import Commands
 from fieldpost.serve.journal import Journal
 from fieldpost.serve.overview import Overview
 from fieldpost.serve.relay import FAULTS
-from fieldpost.serve.set_up import job
+from fieldpost.serve.request import Wrong, body
 
 _TIME_MAX = 2**33
 _POINTS = 600
 _STREAMS_MAX = 40
-_BODY_MAX = 4096
-
-
-class Wrong(Exception):
-    """The request makes no sense; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,6 @@ class Api:
             Route("/api/live", self.live),
             Route("/api/nodes/{node}/commands", self.command, methods=["POST"]),
             Route("/api/bench/fault", self.fault, methods=["POST"]),
-            Route("/api/set-up/check", self.check_answer, methods=["POST"]),
         ]
 
     def nodes(self, _request: Request) -> Response:
@@ -119,7 +112,7 @@ class Api:
 
     async def command(self, request: Request) -> Response:
         """{"do": …, "arguments": {…}}, or of a setting {"do": "set", "key": …, "typed": …}."""
-        told = await _body(request)
+        told = await body(request)
         do, arguments = told.get("do"), told.get("arguments", {})
         if not isinstance(do, str) or not isinstance(arguments, dict):
             raise Wrong("a command is a name and its arguments")
@@ -140,7 +133,7 @@ class Api:
 
     async def fault(self, request: Request) -> Response:
         """{"fault": one of them}."""
-        fault = (await _body(request)).get("fault")
+        fault = (await body(request)).get("fault")
         relay = self.bench.relay
         if relay is None:
             raise Wrong("this broker is another's: its faults are not ours to make")
@@ -152,14 +145,6 @@ class Api:
             return _json({"error": f"that could not be done: {error}"}, 500)
         self.journal.add("bench", {**self.bench.told(), "at": time.time()})
         return _json({"fault": relay.fault})
-
-    async def check_answer(self, request: Request) -> Response:
-        """{"name": …, "value": …}: one answer about a board that is set up."""
-        told = await _body(request)
-        name, value = told.get("name"), told.get("value")
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise Wrong("an answer is a name and a text")
-        return _json({"error": job.refusal(name, value)})
 
 
 def explained(_request: Request, error: Exception) -> Response:
@@ -174,18 +159,6 @@ def explained(_request: Request, error: Exception) -> Response:
 
 def _json(told: dict[str, Any], status: int = 200) -> Response:
     return JSONResponse(told, status)
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _BODY_MAX:
-            raise Wrong("too long")
-    try:
-        return payload.read(body)
-    except payload.Unreadable as error:
-        raise Wrong(f"the body is {error}") from None
 
 
 def _range(request: Request) -> tuple[float, float]:

@@ -11,8 +11,10 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from fieldpost.errors import CommandError
-from fieldpost.serve.api import Api, Wrong, explained
+from fieldpost.serve.api import Api, explained
 from fieldpost.serve.guard import LOOPBACK_NAMES, Guard
+from fieldpost.serve.request import Wrong
+from fieldpost.serve.set_up import questions
 from fieldpost.serve.set_up.route import Boards
 
 PAGE = Path(__file__).parent / "page"
@@ -30,6 +32,7 @@ def make_app(
         routes=[
             Route("/", _index),
             *api.routes(),
+            *questions.routes(),
             WebSocketRoute("/api/board", boards.serve),
             Mount("/page", StaticFiles(directory=PAGE)),
         ],

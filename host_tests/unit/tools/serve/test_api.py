@@ -168,3 +168,35 @@ def test_all_settings_that_are_listed_have_a_text_and_no_secret_is_among_them(
     assert "sample_s" in keys and "mqtt.keepalive_s" in keys
     assert all(one["text"] and one["allowed"] for one in known)
     assert not [key for key in keys if "password" in key or key.startswith(("secrets", "sensors"))]
+
+
+def test_the_form_and_what_is_wrong_with_it_are_answered(parts: Parts) -> None:
+    client = parts.client()
+    told = client.get("/api/set-up/form").json()
+    assert {"config", "secrets", "every", "types", "basics", "boards"} <= set(told)
+    typed = {"config": {"node": "N", "mqtt": {"host": "h"}}, "secrets": {"wifi": [{"ssid": "a"}]}}
+    told = client.post("/api/set-up/check", json=typed, headers=OWN).json()
+    assert [one["at"] for one in told["errors"]] == ["node", "secrets.wifi[0].password"]
+    text = json.dumps({"node": "n", "mqtt": {"host": "h"}, "x": 1})
+    told = client.post("/api/set-up/load", json={"text": text}, headers=OWN).json()
+    assert told["config"] == {"node": "n", "mqtt": {"host": "h"}} and "x" in told["left_out"][0]
+    told = client.post("/api/set-up/file", json={"config": told["config"]}, headers=OWN).json()
+    assert json.loads(told["text"]) == {"node": "n", "mqtt": {"host": "h"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "typed", "status"),
+    [
+        ("check", {"config": 5, "secrets": {}}, 400),
+        ("check", {"config": {}}, 400),
+        ("load", {"text": 5}, 400),
+        ("load", {"text": "{"}, 422),
+        ("file", {"config": {"node": "N"}}, 422),
+        ("file", {"config": {"node": "x" * 70_000}}, 400),
+    ],
+)
+def test_what_is_no_configuration_is_answered_so(
+    parts: Parts, path: str, typed: dict[str, object], status: int
+) -> None:
+    answer = parts.client().post(f"/api/set-up/{path}", json=typed, headers=OWN)
+    assert answer.status_code == status and answer.json()["error"]

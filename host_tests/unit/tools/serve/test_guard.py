@@ -138,4 +138,4 @@ def test_our_own_page_may_lend_a_board(parts: Parts) -> None:
     with parts.client().websocket_connect("/api/board", headers=own) as board:
         # Answers that are none change nothing on any board.
         board.send_text('{"node": "n"}')
-        assert board.receive_json() == {"kind": "failed", "text": "the ssid is missing"}
+        assert board.receive_json() == {"kind": "failed", "text": "the configuration is missing"}

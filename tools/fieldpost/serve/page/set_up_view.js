@@ -1,55 +1,20 @@
 // A board set up from here: which port, what it is to be, and its first reading.
 
+import { ConfigForm } from "./config_form.js";
 import { h, replace, say } from "./dom.js";
-import { known, post } from "./server.js";
+import { get, known } from "./server.js";
 import { Board, canSerial } from "./serial.js";
 
-const QUESTIONS = [
-  ["node", "Name of the node", "text", "lower-case letters, digits, _ and -"],
-  ["ssid", "Wi-Fi network", "text", "as the access point announces it"],
-  ["password", "Its password", "password", "stays between this page, this computer and the board; empty for an open network"],
-  ["broker", "Broker", "text", "mqtt://host, as the board reaches it: not 127.0.0.1"],
-];
-
 export function setUpView(main, signal) {
-  const fields = new Map();
   const steps = h("ol", { class: "steps", "aria-live": "polite" });
   const bar = h("progress", { hidden: true, "aria-label": "How far this step is" });
   const wrong = h("p", { class: "wrong", role: "alert" });
   const flash = h("input", { type: "checkbox", name: "flash" });
+  const fresh = h("input", { type: "checkbox", name: "fresh" });
   const go = h("button", { type: "submit", class: "strong" }, "Choose the board and set it up");
+  const place = h("div", null, h("p", { class: "empty" }, "Reading what a node can be told …"));
   let board = null;
-
-  function question([name, text, type, hint]) {
-    const input = h("input", { name, type, autocomplete: "off", spellcheck: "false", "aria-describedby": `hint-${name} wrong-${name}`,
-      oninput: () => soon(name) });
-    const told = h("span", { class: "wrong", id: `wrong-${name}` });
-    fields.set(name, { input, told });
-    return h("label", null, text, input, h("small", { id: `hint-${name}` }, hint), told);
-  }
-
-  // While one types, and not as one leaves the field: what is told would move the button away from
-  // under the click.
-  const timers = new Map();
-  function soon(name) {
-    clearTimeout(timers.get(name));
-    timers.set(name, setTimeout(() => check(name), 400));
-  }
-
-  async function check(name) {
-    clearTimeout(timers.get(name));
-    const { input, told } = fields.get(name);
-    try {
-      const { error } = await post("/api/set-up/check", { name, value: input.value });
-      say(told, error || "");
-      if (error) input.setAttribute("aria-invalid", "true");
-      else input.removeAttribute("aria-invalid");
-      return !error;
-    } catch (error) {
-      say(wrong, error.message);
-      return false;
-    }
-  }
+  let config = null;
 
   function step(text, kind) {
     steps.append(h("li", { class: kind || null }, text));
@@ -87,12 +52,22 @@ export function setUpView(main, signal) {
 
   async function start(event) {
     event.preventDefault();
+    if (!config) return;
     say(wrong, "");
     replace(steps);
-    const names = [...fields.keys()];
+    go.disabled = true;
+    try {
+      if (!(await config.check(true))) {
+        over("Nothing was changed: look at what is marked.");
+        config.firstWrong?.focus();
+        return;
+      }
+    } catch (error) {
+      over(error.message);
+      return;
+    }
     // The browser lets us ask for a port for a moment after the click only.
     const opened = new Board(told, (why) => over(`${why}: plug it in, and try again.`));
-    go.disabled = true;
     try {
       await opened.open();
     } catch (error) {
@@ -101,27 +76,30 @@ export function setUpView(main, signal) {
       return;
     }
     board = opened;
-    const right = await Promise.all(names.map(check));
-    if (right.includes(false)) {
-      over("Nothing was changed: look at what is marked.");
-      fields.get(names[right.indexOf(false)]).input.focus();
-      return;
-    }
     if (flash.checked) await board.intoBootloader();
-    board.ask({ flash: flash.checked, ...Object.fromEntries(names.map((name) => [name, fields.get(name).input.value])) });
-    fields.get("password").input.value = "";
+    board.ask({ flash: flash.checked, fresh: fresh.checked, files: config.files(), ...config.value() });
+    config.forgetSecrets();
   }
 
   const intro = h("p", null, "The board gets the firmware and its configuration, checked as on the command line, and you see its first reading. It needs MicroPython: an ESP32 gets it from here, a Pico by ",
     h("code", null, "fieldpost flash"), ", which says when to hold its BOOTSEL button.");
-  const first = h("label", { class: "row" }, flash, h("span", null, "Put MicroPython on it first ",
-    h("small", null, "ESP32 family: the right image for its chip. If it does not answer, hold BOOT, press RESET, let go.")));
+  const row = (input, text, hint) => h("label", { class: "row" }, input, h("span", null, text, " ", h("small", null, hint)));
   replace(main, h("div", { class: "head" }, h("a", { href: "#/", class: "up" }, "All nodes"), h("h1", null, "Set up a board")),
-    h("section", { class: "panel" }, intro, canSerial()
-      ? h("form", { class: "set-up", novalidate: true, onsubmit: start }, QUESTIONS.map(question), first, go, wrong, bar, steps)
-      : h("p", { class: "empty" }, "This browser has no Web Serial: Chrome, Edge or Opera on a computer have. On the command line it is ",
-        h("code", null, "fieldpost provision"), " and ", h("code", null, "fieldpost deploy"), ".")));
-  const line = known.bench?.lines.find((one) => one.line.includes("provision --broker "));
-  if (line && fields.has("broker")) fields.get("broker").input.value = line.line.split("--broker ")[1];
+    canSerial() ? null : h("p", { class: "panel caution" }, "This browser has no Web Serial, by which the page reaches a board: Chrome, Edge or Opera on a computer have it. Here you can make a config.json; on the command line it is ",
+      h("code", null, "fieldpost provision --config config.json"), " and ", h("code", null, "fieldpost deploy"), "."),
+    h("form", { class: "set-up", novalidate: true, onsubmit: start },
+      h("section", { class: "panel" }, h("h2", null, "What it is to be"), place),
+      canSerial() ? h("section", { class: "panel" }, h("h2", null, "Bring it to the board"), intro,
+        row(flash, "Put MicroPython on it first", "ESP32 family: the right image for its chip. If it does not answer, hold BOOT, press RESET, let go."),
+        row(fresh, "Keep nothing of its configuration", "By itself, what this form says nothing of stays as it is on the board, its other networks too."),
+        go, wrong, bar, steps) : null));
+
+  get("/api/set-up/form").then((schema) => {
+    if (signal.aborted) return;
+    config = new ConfigForm(schema);
+    replace(place, config.element);
+    const line = known.bench?.lines.find((one) => one.line.includes("provision --broker "));
+    if (line) config.spread(line.line.split("--broker ")[1]);
+  }).catch((error) => replace(place, h("p", { class: "wrong" }, error.message)));
   signal.addEventListener("abort", () => board?.close());
 }

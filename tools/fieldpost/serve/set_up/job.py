@@ -3,6 +3,8 @@
 Each step is that of `fieldpost deploy` and `fieldpost provision`, with their checks and refusals.
 """
 
+import base64
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,29 +13,26 @@ from typing import Any
 
 from fieldpost.board import files as board_files
 from fieldpost.board import find as boards
+from fieldpost.board.link import BoardLink
 from fieldpost.board.ports import port_named
 from fieldpost.board.reach import reach
 from fieldpost.config import pins
 from fieldpost.deploy.deployment import Wish, deploy
-from fieldpost.errors import CommandError, NotFlashed, NotMeasuring, Usage
+from fieldpost.errors import BadConfig, CommandError, NotFlashed, NotMeasuring, Usage
 from fieldpost.flash import flashing
-from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.node_start import tell, watch
 from fieldpost.paths import ROOT
-from fieldpost.provision.node_files import (
-    VARIABLES,
-    Answers,
-    check_answer,
-    make,
-    put_on_board,
-    read_from_board,
-)
+from fieldpost.provision import over_board
+from fieldpost.provision.node_files import NodeFiles, put_on_board, read_from_board
+from fieldpost.provision.over_board import Wanted
+from fieldpost.serve.set_up import judge
 
 _READY_S = 30.0
 # A port that a browser has opened stays at the rate at which it was.
 _BAUD = 115_200
 _ASK_S = 3.0
 _ANSWERS_S = 60.0
+_FILE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -66,41 +65,38 @@ class Source:
     image: Path | None = None
 
 
-def refusal(name: str, value: str) -> str | None:
-    """What is wrong with one answer, by the firmware's own schema; None: nothing."""
-    if name not in VARIABLES:
-        return "there is no such question"
+def wanted_of(told: dict[str, Any]) -> Wanted:
+    """As the page sends it. Raises CommandError if something of it is missing."""
+    config, secrets, files = told.get("config"), told.get("secrets"), told.get("files", {})
+    if not (isinstance(config, dict) and isinstance(secrets, dict) and isinstance(files, dict)):
+        raise Usage("the configuration is missing")
     try:
-        check_answer(name, value, ClientFiles())
-    except CommandError as error:
-        return str(error)
-    return None
+        contents = {name: base64.b64decode(text, validate=True) for name, text in files.items()}
+    except (ValueError, TypeError):
+        raise Usage("a certificate came damaged") from None
+    if any(not name or not _FILE_NAME.fullmatch(name) for name in contents):
+        raise Usage("a certificate has no name that a board could have")
+    return Wanted(config, secrets, contents, told.get("fresh") is not True)
 
 
-def answers_of(told: dict[str, Any]) -> Answers:
-    """As the page sends them. Raises CommandError if one is missing."""
-    found: dict[str, str] = {}
-    for name in VARIABLES:
-        value = told.get(name)
-        if not isinstance(value, str):
-            raise Usage(f"the {name} is missing")
-        found[name] = value
-    return Answers(**found)
-
-
-def set_up(port: str, answers: Answers, source: Source, tell_page: Tell) -> dict[str, Any]:
+def set_up(port: str, wanted: Wanted, source: Source, tell_page: Tell) -> dict[str, Any]:
     """Do all of it; how the node has started. Raises CommandError saying what went wrong."""
-    make(answers)  # Wrong answers are found before the board is stopped.
+    # What is wrong by itself is found before the board is stopped; what a board with MicroPython
+    # keeps, or what its pins refuse, before anything is written to it.
+    judged = judge.judged(wanted.config, wanted.secrets)
+    if judged.errors:
+        raise BadConfig("\n".join(str(one) for one in judged.errors))
     screen = Told(tell_page)
     if source.flashes:
         _bring_micropython(port, source.image, screen)
+    with reach(port, screen, 0) as link:
+        _files(link, wanted)
     outcome = deploy(port, Wish(root=source.root, start=False), screen)
     screen.say(port, outcome.text)
     if not outcome.ok:
         raise CommandError(outcome.text, outcome.code)
     with reach(port, screen, 0) as link:
-        known = read_from_board(link, board_files.list_files(link))
-        files = make(answers, None, *known, pins.chip_on(link))
+        files = _files(link, wanted)
         put_on_board(link, files.contents())
         screen.say(port, f"configured as {files.config['node']}")
         node = watch.restart(link, screen, _READY_S)
@@ -112,6 +108,13 @@ def set_up(port: str, answers: Answers, source: Source, tell_page: Tell) -> dict
         "is_delivered": node.is_delivered,
         "lacks": tell.lacks(node, port),
     }
+
+
+def _files(link: BoardLink, wanted: Wanted) -> NodeFiles:
+    """For this board, with what it has already."""
+    names = board_files.list_files(link)
+    there = read_from_board(link, names) if wanted.keeps else (None, None)
+    return over_board.make(wanted, there, names, pins.chip_on(link))
 
 
 def _bring_micropython(port: str, image: Path | None, screen: Told) -> None:

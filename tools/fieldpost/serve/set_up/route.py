@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from fieldpost.errors import CommandError
 from fieldpost.messages import payload
 from fieldpost.serve.set_up.bridge import Bridge
-from fieldpost.serve.set_up.job import Source, answers_of, set_up
+from fieldpost.serve.set_up.job import Source, set_up, wanted_of
 
 _WAITING_MAX = 256
 _BOARDS_MAX = 4
@@ -75,7 +75,7 @@ class Boards:
 def _do(told: dict[str, Any], url: str, source: Source, tell: Any) -> None:
     try:
         source = replace(source, flashes=told.get("flash") is True)
-        done = set_up(url, answers_of(told), source, tell)
+        done = set_up(url, wanted_of(told), source, tell)
     except CommandError as error:
         tell({"kind": "failed", "text": str(error).replace(url, "the board")})
         return

@@ -6,39 +6,45 @@ from typing import Any
 
 import pytest
 
-from fieldpost.errors import CommandError
-from fieldpost.serve.set_up.job import Told, answers_of, refusal
+from fieldpost.errors import BadConfig, CommandError
+from fieldpost.serve.set_up.job import Source, Told, set_up, wanted_of
+
+CONFIG: dict[str, Any] = {"node": "bench-1", "mqtt": {"host": "10.0.0.1"}}
+SECRETS: dict[str, Any] = {"wifi": [{"ssid": "desk", "password": "correct horse"}]}
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("node", "bench-1"), ("ssid", "FRITZ!Box"), ("password", ""), ("broker", "mqtt://10.0.0.1")],
-)
-def test_what_a_node_can_be_is_taken(name: str, value: str) -> None:
-    assert refusal(name, value) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
+    "told",
     [
-        ("node", "Not A Name"),
-        ("node", ""),
-        ("ssid", "x" * 33),
-        ("password", "short"),
-        ("broker", "http://10.0.0.1"),
-        ("broker", "mqtt://10.0.0.1:99999"),
-        ("colour", "red"),
+        {},
+        {"config": CONFIG},
+        {"config": 5, "secrets": SECRETS},
+        {"config": CONFIG, "secrets": SECRETS, "files": []},
+        {"config": CONFIG, "secrets": SECRETS, "files": {"ca.der": "%%%"}},
+        {"config": CONFIG, "secrets": SECRETS, "files": {"ca.der": 5}},
+        {"config": CONFIG, "secrets": SECRETS, "files": {"../boot.py": "AAAA"}},
     ],
 )
-def test_what_it_can_not_be_is_refused_without_repeating_a_password(name: str, value: str) -> None:
-    told = refusal(name, value)
-    assert told and "short" not in told
-
-
-@pytest.mark.parametrize("told", [{}, {"node": "n"}, {"node": 5, "ssid": "", "password": ""}])
-def test_answers_that_are_none_are_refused(told: dict[str, Any]) -> None:
+def test_what_is_no_configuration_is_refused(told: dict[str, Any]) -> None:
     with pytest.raises(CommandError):
-        answers_of(told)
+        wanted_of(told)
+
+
+def test_a_configuration_comes_with_its_certificates_and_over_what_is_there() -> None:
+    told = {"config": CONFIG, "secrets": SECRETS, "files": {"ca.der": "AAEC"}}
+    wanted = wanted_of(told)
+    assert (wanted.config, wanted.secrets) == (CONFIG, SECRETS)
+    assert wanted.files == {"ca.der": b"\0\1\2"} and wanted.keeps
+    assert not wanted_of({**told, "fresh": True}).keeps
+    assert "correct horse" not in repr(wanted)
+
+
+def test_a_board_is_not_so_much_as_reached_with_what_is_wrong() -> None:
+    told: list[dict[str, Any]] = []
+    wanted = wanted_of({"config": {**CONFIG, "sample_s": "soon"}, "secrets": SECRETS})
+    with pytest.raises(BadConfig, match="sample_s"):
+        set_up("socket://127.0.0.1:1", wanted, Source(), told.append)
+    assert told == []
 
 
 def test_the_page_is_told_of_a_board_and_not_of_a_port_that_nobody_knows() -> None:
