@@ -88,6 +88,9 @@ class Api:
     def events(self, request: Request) -> Response:
         """The newest first; of `node`, and with numbers below `before`, if these are given."""
         before = _number(request, "before", -(2**62), 2**62, 0)
+        # An event that was copied has a number below 0, and none has 0.
+        if before == 0 and "before" in request.query_params:
+            raise Wrong("no event has the number 0")
         node = request.query_params.get("node")
         return _json({"events": history.events(self.engine, node, int(before) or None)})
 
