@@ -1,7 +1,6 @@
 """The command: clusters, and what becomes of a fleet's readings while parts of them fail."""
 
 import argparse
-import json
 import signal
 import sys
 import time
@@ -15,7 +14,7 @@ from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import free_port
 from fieldpost.paths import ROOT, cache_folder
 from fieldpost.version import project_version
-from scale import figures, network
+from scale import figures, network, plots, report
 from scale.engines import ENGINES, Engine
 from scale.faults import FAULTS, QUICK, Pace, fitting
 from scale.fleet import Plan
@@ -23,7 +22,10 @@ from scale.network import Loopback, Network
 from scale.play import play
 from scale.rig import Rig
 
-TRIED = ROOT / "build" / "scale.json"
+PAGE = ROOT / "docs" / "scale.md"
+RESULTS = ROOT / "docs" / "scale" / "results.json"
+# A trial does not take the place of what is published.
+TRIED = ROOT / "build" / "scale" / "results.json"
 Say = Callable[[str], None]
 
 
@@ -48,7 +50,8 @@ def measure(engine: Engine, options: argparse.Namespace, say: Say) -> dict[str, 
         port = free_port() if options.loopback else 1883
         say(f"{engine.title}: starting")
         rig = ends.enter_context(Rig(lambda: engine.make(places), machines, cache, plan, port))
-        row |= {"title": rig.cluster.title, "told": rig.cluster.told(), "versions": rig.versions}
+        row["told"] = rig.cluster.told()
+        row["versions"] = {"broker": engine.version(), **rig.versions}
         for fault in fitting(rig.cluster.nodes, machines is not None):
             if options.faults and fault.name not in options.faults:
                 continue
@@ -95,7 +98,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--loopback", action="store_true", help="no namespaces, so no root, and no partition"
     )
     parser.add_argument("--cache", type=Path, help="where brokers are installed")
-    parser.add_argument("--output", type=Path, help=f"results as JSON; {TRIED.name} by itself")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--output", type=Path, help="results as JSON; by itself, into build/scale/")
+    where.add_argument(
+        "--docs", action="store_true", help="into docs/, where other clusters and faults stay"
+    )
+    where.add_argument("--render", action="store_true", help="try nothing: write the page")
     return parser.parse_args(arguments)
 
 
@@ -103,9 +111,19 @@ def _end(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
+def publish(results: dict[str, Any]) -> None:
+    """Results, pictures and page into docs/."""
+    report.save(RESULTS, results)
+    plots.draw(RESULTS.parent, results)
+    report.write(PAGE, results)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0 if all that was asked for ran, and every reading is in the store, once."""
     options = _options(arguments)
+    if options.render:
+        publish(report.read(RESULTS))
+        return 0
     why = None if options.loopback else network.why_not()
     if why:
         print(f"scale: {why}; or take --loopback, without a partition", file=sys.stderr)
@@ -116,9 +134,15 @@ def main(arguments: list[str] | None = None) -> int:
         results = run(options)
     except KeyboardInterrupt:
         return 130
-    target = options.output or TRIED
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(results, indent=1) + "\n")
+    if options.docs:
+        names = [engine.name for engine in ENGINES]
+        publish(report.joined(report.read(RESULTS), results, names))
+    else:
+        target = options.output or TRIED
+        report.save(target, results)
+        if not options.output:
+            plots.draw(target.parent, results)
+        print(report.render(results))
     rows = [
         {"cluster": one["title"], **fault}
         for one in results["clusters"]

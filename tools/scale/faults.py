@@ -35,6 +35,11 @@ class Fault:
     nodes: int = 1
     needs_network: bool = False
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether nothing happens at all: then it is measured what the parts take."""
+        return self.act is _steady
+
 
 def _steady(rig: Rig, pace: Pace) -> None:
     time.sleep(pace.parted_s)

@@ -119,8 +119,7 @@ def _reached(samples: Sequence[Sample], since: float) -> dict[int, int]:
     found: dict[int, int] = {}
     for before, after in itertools.pairwise(samples):
         if before.at >= since:
-            # A broker that was away is counted on where it was: the proxy counts, and stays.
-            new = sum(after.traffic.reached) - sum(before.traffic.reached)
+            new = after.taken - before.taken
             found[int(after.at)] = found.get(int(after.at), 0) + max(new, 0)
     return found
 

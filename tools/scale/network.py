@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from fieldpost.errors import CommandError, MissingTool
 from fieldpost.started import Started
@@ -27,6 +27,7 @@ NETMASK_BITS = 24
 _HUB = "10.231.1.254"
 _NAMESPACES = Path("/run/netns")
 _OWN = Path("/proc/thread-self/ns/net")
+_COUNTERS = Path("/proc/thread-self/net/snmp")
 _NAME = re.compile(r"fieldpost-(\d+)-\w+$")
 _CLONE_NEWNET = 0x40000000
 _COMMAND_S = 20.0
@@ -78,6 +79,7 @@ class Network(Started):
         self.nodes = nodes
         self._tag = f"fieldpost-{os.getpid()}"
         self._undo = ExitStack()
+        self._counters: list[TextIO] = []
 
     def start(self) -> None:
         why = why_not()
@@ -91,6 +93,9 @@ class Network(Started):
         _do("ip", "-n", hub, "address", "add", f"{_HUB}/{NETMASK_BITS}", "dev", "clients")
         for index in range(self.nodes):
             node = self._namespace(f"node{index}")
+            with self._inside(node):
+                # It goes on telling of the namespace in which it was opened.
+                self._counters.append(self._undo.enter_context(_COUNTERS.open()))
             for side, address in (
                 ("clients", self.client_address(index)),
                 ("peers", self.peer_address(index)),
@@ -129,11 +134,30 @@ class Network(Started):
         """The command that runs `argv` where the clients are."""
         return ["ip", "netns", "exec", self._name("hub"), *argv]
 
+    def pids(self, index: int) -> list[int]:
+        """The processes that run on the machine of node `index`."""
+        told = _do("ip", "netns", "pids", self._name(f"node{index}"))
+        return [int(word) for word in told.split()]
+
+    def taken(self) -> int:
+        """Connections that the nodes' machines have taken since the start, each other's too."""
+        total = 0
+        for file in self._counters:
+            file.seek(0)
+            names, values = [line.split() for line in file if line.startswith("Tcp:")]
+            total += int(values[names.index("PassiveOpens")])
+        return total
+
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Within the block, this thread is in the hub: its sockets, its threads, its children."""
-        with _OWN.open("rb") as before, (_NAMESPACES / self._name("hub")).open("rb") as hub:
-            _enter(hub.fileno())
+        with self._inside(self._name("hub")):
+            yield
+
+    @contextmanager
+    def _inside(self, name: str) -> Iterator[None]:
+        with _OWN.open("rb") as before, (_NAMESPACES / name).open("rb") as there:
+            _enter(there.fileno())
             try:
                 yield
             finally:
@@ -185,7 +209,9 @@ def _remove(name: str) -> None:
         _do("ip", "netns", "delete", name)
 
 
-def _do(*command: str) -> None:
+def _do(*command: str) -> str:
+    """What it said. Raises CommandError if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=_COMMAND_S)
     if done.returncode:
         raise CommandError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from scale import figures
+from scale import figures, load
 from scale.faults import Fault, Pace
 from scale.fleet import Lived
 from scale.rig import Rig
@@ -27,9 +27,11 @@ def play(rig: Rig, fault: Fault, pace: Pace, say: Say) -> dict[str, Any]:
         rig.wait_until_all_are_there(fleet, _START_S)
         time.sleep(pace.warm_s)
         say(f"{fault.title} …")
+        usage = rig.usage(fleet)
         began = time.time()
         fault.act(rig, pace)
         over = time.time()
+        used = rig.usage(fleet)
         rig.wait_until_all_are_there(fleet, _BACK_S)
         back = time.time()
         say(f"all nodes are back after {back - began:.1f} s")
@@ -46,6 +48,10 @@ def play(rig: Rig, fault: Fault, pace: Pace, say: Say) -> dict[str, Any]:
     row |= figures.account(lived, stored)
     row |= figures.took(lived, stored, samples, times)
     row |= {"came_again": counts["repeated"], "left_in_brokers": rig.cluster.waiting()}
+    if fault.is_steady:
+        steady = sum(began <= moment < over for moment in lived.accepted.values())
+        row["load"] = load.between(usage, used, steady, rig.plan.nodes)
+        row["load"]["disk_bytes"] = round(rig.look.bytes_per_reading())
     row["series"] = figures.series(lived, stored, samples, times)
     return row
 

@@ -12,6 +12,7 @@ from fieldpost.started import Started
 from scale.cluster import Cluster
 from scale.collectors import Collectors
 from scale.fleet import Fleet, Plan
+from scale.load import Usage, look
 from scale.network import Network
 from scale.postgresql import PostgreSql, find_postgresql
 from scale.proxy import Proxy
@@ -72,7 +73,7 @@ class Rig(Started):
         enter(self.proxy)
         self.collectors = Collectors(self.cluster.source(), self.url, self.folder)
         enter(self.collectors)
-        self.watch = Watch(self.proxy, self.collectors)
+        self.watch = Watch(self.proxy, self.collectors, self.network)
         enter(self.watch)
         self.versions = {"store": self.store.version(), "proxy": f"HAProxy {self.proxy.version}"}
 
@@ -82,6 +83,16 @@ class Rig(Started):
     def fleet(self, prefix: str) -> Fleet:
         """Nodes that come through the proxy, to be entered with `with`."""
         return Fleet(self.plan, prefix, f"mqtt://{_HOST}:{self._port}", self.folder)
+
+    def usage(self, fleet: Fleet) -> Usage:
+        """What each part has taken so far."""
+        parts = {
+            "nodes": fleet.pids,
+            "proxy": [self.proxy.pid],
+            "collectors": self.collectors.pids,
+            "store": [self.store.pid] if self.store.pid else [],
+        }
+        return look(parts, self.network)
 
     def wait_until_all_are_there(self, fleet: Fleet, limit_s: float) -> float:
         """Seconds until every node has had a connection for two looks. Raises TimedOut."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fieldpost.errors import CommandError
 from fieldpost.started import Started
 from scale.collectors import Collectors
+from scale.network import Network
 from scale.proxy import Proxy, Traffic
 
 _EVERY_S = 0.5
@@ -17,17 +18,23 @@ _COUNTS_EVERY = 4
 
 @dataclass(frozen=True)
 class Sample:
-    """at: Unix seconds."""
+    """at: Unix seconds. taken: connections that came to the brokers since their start."""
 
     at: float
     traffic: Traffic
+    taken: int
 
 
 class Watch(Started):
-    """From entering `with` until leaving it. `counts`: the collectors', as last seen."""
+    """From entering `with` until leaving it. `counts`: the collectors', as last seen.
 
-    def __init__(self, proxy: Proxy, collectors: Collectors) -> None:
+    network: whose machines tell what came to them; None: the proxy tells, and takes a broker that
+    has just ended for one that is there.
+    """
+
+    def __init__(self, proxy: Proxy, collectors: Collectors, network: Network | None) -> None:
         self._proxy = proxy
+        self._network = network
         self._collectors = collectors
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -56,7 +63,9 @@ class Watch(Started):
 
     def _look(self, number: int) -> None:
         try:
-            self.samples.append(Sample(time.time(), self._proxy.traffic()))
+            traffic = self._proxy.traffic()
+            taken = self._network.taken() if self._network else sum(traffic.reached)
+            self.samples.append(Sample(time.time(), traffic, taken))
         except CommandError:
             return  # it is asked again, and its counts go on
         if number % _COUNTS_EVERY == 0:

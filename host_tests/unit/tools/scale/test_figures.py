@@ -67,10 +67,10 @@ def test_the_last_reading_that_was_held_up_says_when_all_was_delivered() -> None
 
 def test_connections_are_counted_from_the_fault_on() -> None:
     samples = [
-        Sample(BEGAN - 5, Traffic(100, 100, (50, 50))),
-        Sample(BEGAN + 1, Traffic(110, 0, (50, 50))),
-        Sample(BEGAN + 1.5, Traffic(130, 90, (60, 55))),
-        Sample(BEGAN + 2.1, Traffic(130, 90, (61, 55))),
+        Sample(BEGAN - 5, Traffic(100, 100, (50, 50)), 100),
+        Sample(BEGAN + 1, Traffic(110, 0, (50, 50)), 100),
+        Sample(BEGAN + 1.5, Traffic(130, 90, (60, 55)), 115),
+        Sample(BEGAN + 2.1, Traffic(130, 90, (61, 55)), 116),
     ]
     accepted = {0: BEGAN + 1}
     told = figures.took(lived(accepted, accepted), stored(accepted), samples, TIMES)
