@@ -29,15 +29,17 @@ from brokers import packets
 from brokers.accounts import Account
 from brokers.probe_client import ProbeClient, Refused
 from fieldpost import programs
+from fieldpost.collect.message import Reader
+from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress, parse
+from fieldpost.collect.sources.nats_consumer import STREAM, Consumer
+from fieldpost.collect.sources.nats_dial import Link
 from fieldpost.errors import CommandError, MissingTool
 from fieldpost.mqtt.brokers import free_port
 from fieldpost.started import Started
 from scale.network import Places
 
-# What the server keeps for MQTT's subscribers, and for a collector: all that came with QoS 1.
-MESSAGES = "$MQTT_msgs"
-CONSUMER = "fieldpost"
-
+# Of all collectors.
+CONSUMER = DEFAULT_QUEUE
 _START_S = 60.0
 _STOP_S = 30.0
 _ASK_S = 5.0
@@ -84,15 +86,19 @@ class _Node:
 class NatsCluster(Started):
     """`nodes` servers that are one to their clients; one alone is no cluster, and keeps one copy.
 
-    settings: more lines for the configuration of each, as its options are.
+    settings: more lines for the configuration of each. has_consumer: make the collectors' consumer
+    at the start, as without one the readings that come are not kept.
     """
 
     title = "NATS JetStream"
 
-    def __init__(self, places: Places, nodes: int = 3, *, settings: str = "") -> None:
+    def __init__(
+        self, places: Places, nodes: int = 3, *, settings: str = "", has_consumer: bool = True
+    ) -> None:
         self.nodes = nodes
         self._places = places
         self.settings = settings
+        self._has_consumer = has_consumer
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-nats-")
         self._ports = {"client": free_port(), "peer": free_port(), "mqtt": free_port()}
         self._words = {
@@ -112,6 +118,9 @@ class NatsCluster(Started):
         for node in self._nodes:
             self._spawn(node)
         self._until(self._is_whole, "did not form a cluster that takes MQTT clients")
+        if self._has_consumer:
+            self._make_consumer()
+            self._until(self._is_whole, "has a consumer that does not stand")
 
     def close(self) -> None:
         for node in self._nodes:
@@ -137,15 +146,15 @@ class NatsCluster(Started):
 
     def leader(self) -> int:
         """The node that leads the stream of what came by MQTT."""
-        told = self._streams().get(MESSAGES)
+        told = self._streams().get(STREAM)
         if told is None:
-            raise CommandError(f"no node of {self.title} answers for {MESSAGES}")
+            raise CommandError(f"no node of {self.title} answers for {STREAM}")
         if self.nodes == 1:
             return 0
         for node in self._nodes:
             if node.name == (told.get("cluster") or {}).get("leader"):
                 return node.index
-        raise CommandError(f"{MESSAGES} has no leader")
+        raise CommandError(f"{STREAM} has no leader")
 
     def mqtt(self, index: int) -> tuple[str, int]:
         """Host and port at which a node takes MQTT clients. They need no login."""
@@ -157,9 +166,9 @@ class NatsCluster(Started):
 
     def waiting(self) -> int:
         """What the engine keeps, and no collector has acknowledged."""
-        told = self.ask(f"$JS.API.CONSUMER.INFO.{MESSAGES}.{CONSUMER}")
+        told = self.ask(f"$JS.API.CONSUMER.INFO.{STREAM}.{CONSUMER}")
         if "error" in told:
-            return int(self._streams()[MESSAGES]["state"]["messages"])
+            return int(self._streams()[STREAM]["state"]["messages"])
         return int(told["num_pending"]) + int(told["num_ack_pending"])
 
     def told(self) -> list[str]:
@@ -232,9 +241,9 @@ class NatsCluster(Started):
         return "\n".join([*lines, self.settings]) + "\n"
 
     def _users(self) -> str:
-        own = f"$MQTT_msgs.{CONSUMER}"
+        own = f"{STREAM}.{CONSUMER}"
         may_ask = (
-            f"$JS.API.STREAM.INFO.{MESSAGES}",
+            f"$JS.API.STREAM.INFO.{STREAM}",
             f"$JS.API.CONSUMER.CREATE.{own}",
             f"$JS.API.CONSUMER.INFO.{own}",
             f"$JS.API.CONSUMER.MSG.NEXT.{own}",
@@ -249,7 +258,7 @@ class NatsCluster(Started):
                 '    subscribe: { allow: ["fieldpost.>", "homeassistant.>", "$MQTT.sub.>"] } } }',
                 f'  {{ user: collector, password: "{self._words["collector"]}", permissions: {{',
                 f"    publish: {{ allow: {json.dumps(may_ask)} }}",
-                '    subscribe: { allow: ["fieldpost.*.health", "_INBOX.>"] } } }',
+                '    subscribe: { allow: ["fieldpost.>", "_INBOX.>"] } } }',
                 "] }",
             )
         )
@@ -257,6 +266,21 @@ class NatsCluster(Started):
     def _url(self, user: str, nodes: list[_Node]) -> str:
         hosts = ",".join(_joined(one.client, self._ports["client"]) for one in nodes)
         return f"nats://{user}:{self._words[user]}@{hosts}"
+
+    def _make_consumer(self) -> None:
+        address = parse(self._url(_ADMIN, self._nodes))
+        assert isinstance(address, ClusterAddress)
+
+        async def make() -> None:
+            link = Link(address, *address.hosts[0])
+            await link.open(_ADMIN)
+            try:
+                topics = Reader("fieldpost").topics()
+                await Consumer(CONSUMER, topics, lambda _told: None).prepare(link)
+            finally:
+                await link.close()
+
+        asyncio.run(make())
 
     def _until(self, reached: Callable[[], str | None], failed: str) -> None:
         """Wait until `reached` has nothing to say against it."""
@@ -281,8 +305,8 @@ class NatsCluster(Started):
             streams = self._streams()
         except CommandError as error:
             return str(error)
-        if MESSAGES not in streams:
-            return f"there is no {MESSAGES}"
+        if STREAM not in streams:
+            return f"there is no {STREAM}"
         if self.nodes == 1:
             return None
         names = {one.name for one in running}

@@ -12,7 +12,7 @@ from brokers.probe_client import ProbeClient, Refused
 from fieldpost.errors import CommandError, MissingTool
 from scale import nats
 from scale.cluster import Cluster
-from scale.nats import MESSAGES, NatsCluster
+from scale.nats import STREAM, NatsCluster
 from scale.network import Loopback
 
 _ANYBODY = Account("", "", (), ())
@@ -64,5 +64,5 @@ def test_a_cluster_goes_on_when_the_node_that_leads_is_killed() -> None:
         assert three.leader() in others
         three.start_node(first)
         assert _is_acknowledged(three, first, "fieldpost/a/telemetry")
-        held = three.ask(f"$JS.API.STREAM.INFO.{MESSAGES}")
+        held = three.ask(f"$JS.API.STREAM.INFO.{STREAM}")
         assert held["config"]["num_replicas"] == 3

@@ -33,15 +33,20 @@ def source(wanted: Wanted, intake: Intake, tell: Callable[[str], None]) -> Sourc
     if isinstance(address, BrokerAddress):
         return MqttSource(address, wanted.client_id, wanted.topics, intake, tell)
     if address.scheme in ("amqp", "amqps"):
-        _need("pika", address.scheme)
+        _need("pika", "pika", address.scheme)
         from fieldpost.collect.sources.amqp import AmqpSource
 
         return AmqpSource(address, wanted.client_id, wanted.topics, wanted.queue, intake, tell)
+    if address.scheme in ("nats", "tls"):
+        _need("nats", "nats-py", address.scheme)
+        from fieldpost.collect.sources.nats import NatsSource
+
+        return NatsSource(address, wanted.client_id, wanted.topics, wanted.queue, intake, tell)
     raise Usage(f"nothing here reads from {address.scheme}://")
 
 
-def _need(package: str, scheme: str) -> None:
-    if importlib.util.find_spec(package) is None:
+def _need(module: str, package: str, scheme: str) -> None:
+    if importlib.util.find_spec(module) is None:
         raise MissingTool(
             f"--from {scheme}:// needs a package that is not installed: {install_command(package)}"
         )

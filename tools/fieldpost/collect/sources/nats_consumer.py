@@ -1,0 +1,146 @@
+"""The consumer in NATS from which all collectors read, on the stream in which MQTT keeps messages.
+
+It is the stream whose copy a node's PUBACK stands for. A stream of one's own that listens to the
+same subjects gets its copy without anybody waiting for it, and misses what comes while it has no
+leader.
+
+The stream keeps a message as long as a consumer wants it (interest): what comes before the
+consumer was made is kept for nobody.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fieldpost.collect.sources.nats_dial import Link
+from fieldpost.collect.sources.nats_subjects import subject
+from fieldpost.mqtt.client import Denied
+
+STREAM = "$MQTT_msgs"
+_PREFIX = "$MQTT.msgs."
+_NO_CONSUMER, _NO_STREAM = 10014, 10059
+_ANSWER_S = 5.0
+_SECOND_NS = 1_000_000_000
+# Long enough for a commit, and no longer than one likes to wait for what a dead collector had.
+_ACK_WAIT_S = 30
+# For all collectors together.
+_UNDER_WAY_MAX = 20_000
+
+
+class Consumer:
+    """tell: given each sentence for the user. topics: filters of MQTT; without the first there is
+    nothing to do. ack_wait_s: after so long the server hands a message to another."""
+
+    def __init__(self, name: str, topics: Sequence[str], tell: Callable[[str], None]) -> None:
+        self.name = name
+        self.ack_wait_s = float(_ACK_WAIT_S)
+        self._subjects = [_PREFIX + subject(one) for one in topics]
+        self._tell = tell
+        self._compared: dict[str, Any] = {}
+
+    @property
+    def next_subject(self) -> str:
+        """Where messages are asked for."""
+        return f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self.name}"
+
+    async def prepare(self, link: Link) -> None:
+        """Make it if it is not there, and look whether it loses readings.
+
+        Raises Denied if there is none and none can be made, and other CommandErrors."""
+        told = await link.ask(f"$JS.API.CONSUMER.INFO.{STREAM}.{self.name}", {}, _ANSWER_S)
+        error = told.get("error")
+        if error and error.get("err_code") == _NO_CONSUMER:
+            told = await self._make(link)
+            error = told.get("error")
+        if error and error.get("err_code") == _NO_STREAM:
+            raise Denied(
+                f"{link.named} has no stream {STREAM}: its MQTT makes it when the first client "
+                "connects. Connect one, of the same account, and start this again before the "
+                "first node publishes"
+            )
+        if error:
+            raise Denied(f"{link.named}: the consumer {self.name}: {error.get('description')}")
+        self._compare(told["config"])
+
+    async def _make(self, link: Link) -> dict[str, Any]:
+        config = {
+            "durable_name": self.name,
+            "ack_policy": "explicit",
+            "ack_wait": _ACK_WAIT_S * _SECOND_NS,
+            "deliver_policy": "all",
+            "filter_subjects": self._subjects,
+            "max_ack_pending": _UNDER_WAY_MAX,
+            "max_deliver": -1,
+            "replay_policy": "instant",
+        }
+        try:
+            told = await link.ask(
+                f"$JS.API.CONSUMER.CREATE.{STREAM}.{self.name}",
+                {"stream_name": STREAM, "config": config, "action": ""},
+                _ANSWER_S,
+            )
+        except Denied as denied:
+            raise Denied(
+                f"there is no consumer {self.name} on {STREAM}, and {denied}. Who may can make "
+                f"it: {self.command()}"
+            ) from None
+        if "error" not in told:
+            self._tell(
+                f"the consumer {self.name} was made: what nodes published before was not kept "
+                "for it"
+            )
+        return told
+
+    def command(self) -> str:
+        """With which an administrator makes it."""
+        filters = " ".join(f"--filter '{one}'" for one in self._subjects)
+        return (
+            f"nats consumer add '{STREAM}' {self.name} --pull --ack explicit --deliver all "
+            f"--wait {_ACK_WAIT_S}s --max-deliver=-1 --max-pending {_UNDER_WAY_MAX} {filters} "
+            "--defaults"
+        )
+
+    def _compare(self, config: dict[str, Any]) -> None:
+        """Somebody else may have made it so that it loses readings."""
+        if config == self._compared:
+            return
+        self._compared = config
+        self.ack_wait_s = config.get("ack_wait", _ACK_WAIT_S * _SECOND_NS) / _SECOND_NS
+        filters = config.get("filter_subjects") or [config.get("filter_subject") or _PREFIX + ">"]
+        why = None
+        if config.get("deliver_subject"):
+            why = "it pushes, so that no collector can share it"
+        elif config.get("ack_policy") != "explicit":
+            why = "it does not wait for an acknowledgement of each message"
+        elif not any(_covers(one, self._subjects[0]) for one in filters):
+            why = f"it does not take {self._subjects[0]}: give another --queue"
+        if why:
+            raise Denied(
+                f"the consumer {self.name} was made in another way: {why}. As it must be: "
+                f"{self.command()}"
+            )
+        if config.get("max_deliver", -1) > 0:
+            self._tell(
+                f"the consumer {self.name} hands a message out {config['max_deliver']} times at "
+                "most, and loses it then: nats consumer edit --max-deliver=-1"
+            )
+        if config.get("inactive_threshold"):
+            self._tell(
+                f"the consumer {self.name} is removed when no collector has come for "
+                f"{config['inactive_threshold'] / _SECOND_NS:g} s, and what waits is lost with it"
+            )
+        for one in self._subjects[1:]:
+            if not any(_covers(kept, one) for kept in filters):
+                self._tell(f"{one} is left out: the consumer {self.name} does not take it")
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    """Whether all that has the subject `narrow`, with its wildcards, has `wide` as well."""
+    wides, narrows = wide.split("."), narrow.split(".")
+    for at, token in enumerate(wides):
+        if token == ">":
+            return len(narrows) > at
+        if at >= len(narrows) or (token not in ("*", narrows[at])):
+            return False
+        if token == "*" and narrows[at] == ">":
+            return False
+    return len(wides) == len(narrows)

@@ -1,0 +1,161 @@
+"""A connection to one server of NATS: every question is bounded, and what its errors mean."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import AuthorizationError, Error, NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
+
+from fieldpost.collect.sources.address import ClusterAddress, host_and_port
+from fieldpost.errors import CommandError
+from fieldpost.mqtt import tls as tls_files
+from fieldpost.mqtt.client import TIMEOUT_S, Away, Denied, Refused, Silent, Untrusted
+
+# A server that has vanished is noticed after three of them.
+_PING_S = 10
+_GOODBYE_S = 2.0
+# What it has to say comes to us as well.
+logging.getLogger("nats").setLevel(logging.CRITICAL + 1)
+# What nats-py raises for a connection that is none, or no longer.
+FAILURES = (Error, OSError, asyncio.TimeoutError, ValueError)
+
+
+class Link:
+    """It ends with its connection, and `ended` is set then; another takes another Link.
+
+    named: for the user. why: the reason for its end, where the server gave one. refused: the
+    subjects that the account may not subscribe to.
+    """
+
+    def __init__(self, address: ClusterAddress, host: str, port: int) -> None:
+        self.named = f"{address.scheme}://{host_and_port(host, port)}"
+        self.client = Client()
+        self.ended = asyncio.Event()
+        self.refused: list[str] = []
+        self._address = address
+        self._host, self._port = host, port
+        self._last_error: Exception | None = None
+        self._asked: dict[str, asyncio.Future[None]] = {}
+
+    async def open(self, name: str) -> None:
+        """Raises CommandError saying why there is none."""
+        address = self._address
+        context = address.tls.context() if address.tls else None
+        login: dict[str, Any] = {"user": address.user, "password": address.password}
+        if address.password is None:
+            login = {"token": address.user}
+        server = f"nats://{host_and_port(self._host, self._port)}"
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self.client.connect(
+                    [server],
+                    name=name,
+                    allow_reconnect=False,
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0,
+                    connect_timeout=int(TIMEOUT_S),
+                    ping_interval=_PING_S,
+                    max_outstanding_pings=2,
+                    error_cb=self._on_error,
+                    closed_cb=self._on_closed,
+                    tls=context,
+                    tls_hostname=self._host if context else None,
+                    **login,
+                )
+        except FAILURES as error:
+            await self.close()
+            raise self._explained(self._last_error or error) from None
+
+    async def close(self) -> None:
+        """Never raises."""
+        with contextlib.suppress(*FAILURES):
+            async with asyncio.timeout(_GOODBYE_S):
+                await self.client.close()
+        self.ended.set()
+
+    async def ask(self, subject: str, body: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        """The answer of JetStream's interface. Raises Denied if this account may not ask, Silent
+        if there is no answer in time, and what is in FAILURES."""
+        may_not: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._asked[subject] = may_not
+        sent = json.dumps(body).encode() if body else b""
+        request = asyncio.ensure_future(self.client.request(subject, sent, timeout=timeout_s))
+        try:
+            await asyncio.wait({request, may_not}, return_when=asyncio.FIRST_COMPLETED)
+            if may_not.done() and not request.done():
+                raise Denied(f"{self.named} does not let this account publish to {subject}")
+            return dict(json.loads((await request).data))
+        except NoRespondersError:
+            raise Denied(
+                f"{self.named} has no JetStream for this account, or too few servers of the "
+                "cluster run"
+            ) from None
+        except NatsTimeout:
+            raise Silent(
+                f"{self.named} did not answer within {timeout_s:g} s: do most servers of the "
+                "cluster run?"
+            ) from None
+        finally:
+            del self._asked[subject]
+            request.cancel()
+
+    def why(self) -> str:
+        """Why it ended."""
+        error = self._last_error or self.client.last_error
+        text = str(error).removeprefix("nats: ").strip("'") if error else ""
+        if isinstance(error, ConnectionError) or "UnexpectedEOF" in type(error).__name__:
+            text = ""
+        return text or "the server closed it"
+
+    async def _on_error(self, error: Exception) -> None:
+        text = str(error)
+        if "ermissions" in text:
+            for subject, may_not in self._asked.items():
+                if subject.lower() in text.lower() and not may_not.done():
+                    may_not.set_result(None)
+            if "subscription" in text.lower():
+                self.refused.append(text.partition('"')[2].partition('"')[0])
+            return
+        self._last_error = error
+
+    async def _on_closed(self) -> None:
+        self.ended.set()
+
+    def _explained(self, error: BaseException) -> CommandError:
+        named, address = self.named, self._address
+        cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
+        if isinstance(error, AuthorizationError) or "uthorization" in str(error):
+            return Refused(f"the server at {named} refused us: {_login(address)}")
+        if isinstance(cause, ssl.SSLError) and address.tls:
+            return Untrusted(tls_files.explain(cause, named, address.tls))
+        if isinstance(cause, socket.gaierror):
+            return Away(f"no host is named {self._host}: check the spelling, or give its address")
+        if isinstance(cause, ConnectionRefusedError):
+            return Away(f"nothing listens at {named}: is NATS running there?")
+        if isinstance(cause, TimeoutError | NatsTimeout):
+            return Away(
+                f"no answer from {named} within {TIMEOUT_S:g} s: check the address, the network "
+                "and the firewall"
+            )
+        text = str(error).removeprefix("nats: ").strip("'")
+        if "ecure" in text or "TLS" in text:
+            return Untrusted(f"{named}: {text}: write tls:// in front for TLS, nats:// without")
+        if isinstance(cause, OSError):
+            return Away(f"cannot reach {named}: {cause.strerror or cause}")
+        return Away(f"{named} does not answer as NATS does: is it the port of its clients, 4222?")
+
+
+def _login(address: ClusterAddress) -> str:
+    if address.user is None:
+        return f"it wants a user and a password: give {address.scheme}://user:password@host"
+    return (
+        f"wrong password, or no user {address.user} there "
+        "(in the address, write @ : / ? # of a password as %40 %3A %2F %3F %23)"
+    )
