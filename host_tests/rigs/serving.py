@@ -49,9 +49,13 @@ class Orders:
 
 
 class Parts:
-    """The parts behind a page, on a store in `folder`, without a broker."""
+    """The parts behind a page, on a store in `folder`, without a broker. source: what it gives a
+    board."""
 
-    def __init__(self, folder: Path, relay: Relay | None = None) -> None:
+    def __init__(
+        self, folder: Path, relay: Relay | None = None, source: Source | None = None
+    ) -> None:
+        self._source = source or Source()
         self.store = open_store(parse(f"sqlite:///{folder}/readings.db"))
         self.engine = sqlite.engine(folder / "readings.db", writes=False)
         self.now = NOW_S
@@ -70,7 +74,7 @@ class Parts:
     def client(self, **who: Any) -> TestClient:
         """A browser of this machine. who: as make_app takes it."""
         return TestClient(
-            make_app(self.api, Boards(Source()), **who), base_url="http://127.0.0.1:8470"
+            make_app(self.api, Boards(self._source), **who), base_url="http://127.0.0.1:8470"
         )
 
 

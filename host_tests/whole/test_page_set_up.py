@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -18,8 +19,12 @@ from rigs.flash import version_of_the_port
 from rigs.serving import Served, served
 from websockets.sync.server import ServerConnection, serve
 
-from fakes.board_images import esp_image
+from fakes.board_images import esp_image, uf2_image
 from fakes.esp_board import EspBoard
+from fakes.uf2_drive import Uf2Drive
+from fieldpost.board.ports import Port
+from fieldpost.flash import flashing
+from fieldpost.flash.flashing import Limits
 from fieldpost.serve.set_up.job import Source
 
 # In the place of the browser's own: one port, whose bytes go to the test.
@@ -61,9 +66,9 @@ _SERIAL = """(() => {{
 }})()"""
 
 
-WRONG = "document.querySelector('.set-up section > .wrong').innerText"
+WRONG = "document.querySelector('.bring > .wrong').innerText"
 SECTION = "document.querySelector('[name=\"{name}\"]').closest('.field').innerText"
-STEPS = "document.querySelector('.steps').innerText"
+STEPS = "document.querySelector('.bring .steps').innerText"
 
 
 class Cable:
@@ -120,7 +125,9 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def page(tmp_path: Path) -> Iterator[Served]:
     root = project(tmp_path / "project", "1.2.3")
     (tmp_path / "page").mkdir()
-    with served(tmp_path / "page", source=Source(root, image=tmp_path / "image.bin")) as one:
+    limits = Limits(hand_s=30, gone_s=5, answer_s=20)
+    source = Source(root, image=tmp_path / IMAGE, volume=tmp_path / "VOLUME", limits=limits)
+    with served(tmp_path / "page", source=source) as one:
         yield one
 
 
@@ -131,6 +138,8 @@ def browser(page: Served, tmp_path: Path) -> Iterator[Browser]:
         yield one
 
 
+# What it is its content says; the stand-in of a drive looks at the name.
+IMAGE = "image.uf2"
 NAMES = {
     "node": "node",
     "ssid": "secrets.wifi[0].ssid",
@@ -183,7 +192,9 @@ def test_a_bare_board_becomes_a_node_that_measures(
         assert bench.files() == {}
         fill_in(browser, node="bench-7")
         browser.click(GO)
-        browser.until("document.querySelector('.steps')?.innerText.includes('First reading')", 60)
+        browser.until(
+            "document.querySelector('.bring .steps')?.innerText.includes('First reading')", 60
+        )
     assert "temperature 21.5" in browser.text()
     files = bench.files()
     assert json.loads(files["config.json"])["node"] == "bench-7"
@@ -200,7 +211,7 @@ def test_a_bare_board_becomes_a_node_that_measures(
 def test_an_empty_esp32_gets_micropython_and_becomes_a_node(
     bench: Bench, page: Served, browser: Browser, tmp_path: Path
 ) -> None:
-    image = tmp_path / "image.bin"
+    image = tmp_path / IMAGE
     image.write_bytes(esp_image("ESP32", version=version_of_the_port()))
     with EspBoard("esp32", runs=str(bench.port)) as chip:
         place = ("127.0.0.1", int(chip.url.rpartition(":")[2]))
@@ -217,7 +228,7 @@ def test_an_empty_esp32_gets_micropython_and_becomes_a_node(
 def test_an_esp32_that_is_given_anothers_image_is_told_and_stays_as_it_is(
     page: Served, browser: Browser, tmp_path: Path
 ) -> None:
-    (tmp_path / "image.bin").write_bytes(esp_image("ESP32-S3"))
+    (tmp_path / IMAGE).write_bytes(esp_image("ESP32-S3"))
     with EspBoard("esp32") as chip:
         place = ("127.0.0.1", int(chip.url.rpartition(":")[2]))
         with Cable(lambda: socket.create_connection(place).detach()) as cable:
@@ -230,8 +241,47 @@ def set_up_with_flash(browser: Browser, page: Served, cable: Cable) -> None:
     browser.before_each_page(_SERIAL.format(port=cable.port))
     see_form(browser, page)
     fill_in(browser, node="bench-7", ssid="desk", password="", broker="mqtt://192.168.1.10")
-    browser.click("[name=flash]")
+    browser.click("[name=micropython][value=esp]")
     browser.click(GO)
+
+
+@pytest.mark.slow
+def test_a_bare_pico_gets_micropython_by_its_drive_and_is_refused_anothers(
+    bench: Bench, browser: Browser, page: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = Port(str(bench.port), "micropython", "Pico", "2E8A:0005", "77")
+    is_on = threading.Event()
+    monkeypatch.setattr(flashing, "all_ports", lambda: [port] * is_on.is_set())
+    data = uf2_image(version=version_of_the_port(), blocks=200)
+    (tmp_path / IMAGE).write_bytes(data)
+    see_form(browser, page)
+    browser.click("[name=micropython][value=pico]")
+    browser.until("document.querySelector('.pico [name=pico]')")
+    browser.click("[name=pico][value=RPI_PICO2_W]")
+    assert "RP2350" in browser.evaluate("document.querySelector('.pico ol').innerText")
+    browser.click("[name=pico][value=RPI_PICO_W]")
+    browser.click("[data-do=drive]")
+    browser.until("document.querySelector('.pico .steps').innerText.includes('waiting for the')")
+    # The wrong board is plugged in: it is refused, and nothing was written.
+    with Uf2Drive(tmp_path / "VOLUME", "RP2350", len(data)) as stick:
+        browser.until("document.querySelector('.pico > .wrong').innerText.includes('RP2350')")
+        assert stick.written is None
+        shutil.rmtree(stick.folder)
+    browser.click("[data-do=drive]")
+    with Uf2Drive(
+        tmp_path / "VOLUME", "RP2040", len(data), on_written=lambda _: is_on.set()
+    ) as stick:
+        browser.until("document.querySelector('.pico .steps .done')", 40)
+        assert stick.written == data
+    # On a computer that fieldpost serve does not run on, the file is taken there.
+    browser.downloads_to(tmp_path / "downloads")
+    browser.click(".pico details summary")
+    browser.click("[data-do=image]")
+    file = tmp_path / "downloads" / IMAGE
+    browser.wait_for(file.exists, "the file")
+    assert file.read_bytes() == data
+    browser.until("document.querySelector('.pico .told').innerText.includes('SHA-256 is right')")
+    assert "drive RPI-RP2 of the Pico W" in browser.text()
 
 
 @pytest.mark.slow
@@ -248,7 +298,7 @@ def test_no_choice_is_no_harm_and_a_board_that_goes_away_is_said(
         browser.evaluate("window.noBoard = false")
         bench.board.be_busy(60)
         browser.click(GO)
-        browser.until("document.querySelectorAll('.steps li').length >= 1")
+        browser.until("document.querySelectorAll('.bring .steps li').length >= 1")
         bench.board.unplug()
     browser.until(f"{WRONG}.length > 5", 60)
 

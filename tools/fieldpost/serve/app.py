@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from fieldpost.errors import CommandError
@@ -33,7 +33,7 @@ def make_app(
             Route("/", _index),
             *api.routes(),
             *questions.routes(),
-            WebSocketRoute("/api/board", boards.serve),
+            *boards.routes(),
             Mount("/page", StaticFiles(directory=PAGE)),
         ],
         exception_handlers={

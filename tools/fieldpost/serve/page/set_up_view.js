@@ -1,50 +1,34 @@
 // A board set up from here: which port, what it is to be, and its first reading.
 
 import { ConfigForm } from "./config_form.js";
-import { h, replace, say } from "./dom.js";
+import { h, replace } from "./dom.js";
+import { picoPanel } from "./pico_panel.js";
+import { Progress } from "./progress.js";
 import { get, known } from "./server.js";
 import { Board, canSerial } from "./serial.js";
 
 export function setUpView(main, signal) {
-  const steps = h("ol", { class: "steps", "aria-live": "polite" });
-  const bar = h("progress", { hidden: true, "aria-label": "How far this step is" });
-  const wrong = h("p", { class: "wrong", role: "alert" });
-  const flash = h("input", { type: "checkbox", name: "flash" });
+  const progress = new Progress();
   const fresh = h("input", { type: "checkbox", name: "fresh" });
   const go = h("button", { type: "submit", class: "strong" }, "Choose the board and set it up");
   const place = h("div", null, h("p", { class: "empty" }, "Reading what a node can be told …"));
   let board = null;
   let config = null;
 
-  function step(text, kind) {
-    steps.append(h("li", { class: kind || null }, text));
-  }
-
   function told(one) {
-    if (one.kind === "progress") {
-      bar.hidden = false;
-      bar.setAttribute("aria-label", one.text);
-      if (one.total) { bar.max = one.total; bar.value = one.done; } else bar.removeAttribute("value");
-      if (steps.lastElementChild?.dataset.step !== one.text) {
-        const item = h("li", null, `${one.text} …`);
-        item.dataset.step = one.text;
-        steps.append(item);
-      }
-    } else if (one.kind === "say") step(one.text);
-    else if (one.kind === "reset") board?.restart();
+    if (one.kind === "reset") board?.restart();
     else if (one.kind === "failed") over(one.text);
     else if (one.kind === "done") {
-      step(one.reading ? `First reading: ${one.reading}` : "It is ready, and has not measured yet.", "done");
-      step(one.is_delivered ? "It was delivered to the broker." : "It waits on the node: no broker has taken it yet.", one.is_delivered ? "done" : null);
-      for (const lack of one.lacks) step(lack, "refused");
-      steps.append(h("li", null, h("a", { href: `#/node/${encodeURIComponent(one.node)}` }, `See ${one.node}`)));
+      progress.step(one.reading ? `First reading: ${one.reading}` : "It is ready, and has not measured yet.", "done");
+      progress.step(one.is_delivered ? "It was delivered to the broker." : "It waits on the node: no broker has taken it yet.", one.is_delivered ? "done" : null);
+      for (const lack of one.lacks) progress.step(lack, "refused");
+      progress.add(h("a", { href: `#/node/${encodeURIComponent(one.node)}` }, `See ${one.node}`));
       over("");
-    }
+    } else progress.told(one);
   }
 
   function over(text) {
-    say(wrong, text);
-    bar.hidden = true;
+    progress.over(text);
     go.disabled = false;
     board?.close();
     board = null;
@@ -53,8 +37,7 @@ export function setUpView(main, signal) {
   async function start(event) {
     event.preventDefault();
     if (!config) return;
-    say(wrong, "");
-    replace(steps);
+    progress.begin();
     go.disabled = true;
     try {
       if (!(await config.check(true))) {
@@ -76,23 +59,37 @@ export function setUpView(main, signal) {
       return;
     }
     board = opened;
-    if (flash.checked) await board.intoBootloader();
-    board.ask({ flash: flash.checked, fresh: fresh.checked, files: config.files(), ...config.value() });
+    const flash = has() === "esp";
+    if (flash) await board.intoBootloader();
+    board.ask({ flash, fresh: fresh.checked, files: config.files(), ...config.value() });
     config.forgetSecrets();
   }
 
-  const intro = h("p", null, "The board gets the firmware and its configuration, checked as on the command line, and you see its first reading. It needs MicroPython: an ESP32 gets it from here, a Pico by ",
-    h("code", null, "fieldpost flash"), ", which says when to hold its BOOTSEL button.");
-  const row = (input, text, hint) => h("label", { class: "row" }, input, h("span", null, text, " ", h("small", null, hint)));
+  const pico = h("div", { hidden: true });
+  const runs = h("fieldset", { class: "choices" }, h("legend", { class: "away" }, "What runs on the board?"),
+    [["yes", "MicroPython is on the board", "Then it goes on with what it is to be."],
+      ["esp", "An ESP32, S2, S3, C3 or C6 without it", "It gets the right image for its chip first, by the same cable. If it does not answer, hold BOOT, press RESET, let go."],
+      ["pico", "A Pico W or Pico 2 W without it", "It gets the image by its drive."],
+    ].filter(([name]) => canSerial() || name !== "esp").map(([name, text, hint]) => h("label", { class: "row" },
+      h("input", { type: "radio", name: "micropython", value: name, checked: name === "yes", onchange: turn }), h("span", null, text, " ", h("small", null, hint)))));
+  const has = () => runs.querySelector("input:checked").value;
+
+  function turn() {
+    pico.hidden = has() !== "pico";
+    if (!pico.hidden && !pico.childElementCount) replace(pico, picoPanel(signal));
+  }
+
   replace(main, h("div", { class: "head" }, h("a", { href: "#/", class: "up" }, "All nodes"), h("h1", null, "Set up a board")),
     canSerial() ? null : h("p", { class: "panel caution" }, "This browser has no Web Serial, by which the page reaches a board: Chrome, Edge or Opera on a computer have it. Here you can make a config.json; on the command line it is ",
       h("code", null, "fieldpost provision --config config.json"), " and ", h("code", null, "fieldpost deploy"), "."),
     h("form", { class: "set-up", novalidate: true, onsubmit: start },
+      h("section", { class: "panel" }, h("h2", null, "MicroPython"), runs, pico),
       h("section", { class: "panel" }, h("h2", null, "What it is to be"), place),
-      canSerial() ? h("section", { class: "panel" }, h("h2", null, "Bring it to the board"), intro,
-        row(flash, "Put MicroPython on it first", "ESP32 family: the right image for its chip. If it does not answer, hold BOOT, press RESET, let go."),
-        row(fresh, "Keep nothing of its configuration", "By itself, what this form says nothing of stays as it is on the board, its other networks too."),
-        go, wrong, bar, steps) : null));
+      canSerial() ? h("section", { class: "panel bring" }, h("h2", null, "Bring it to the board"),
+        h("p", null, "The board gets the firmware and its configuration, and you see its first reading."),
+        h("label", { class: "row" }, fresh, h("span", null, "Keep nothing of its configuration ",
+          h("small", null, "By itself, what this form says nothing of stays as it is on the board, its other networks too."))),
+        go, progress.elements) : null));
 
   get("/api/set-up/form").then((schema) => {
     if (signal.aborted) return;

@@ -7,7 +7,7 @@ import base64
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from fieldpost.config import pins
 from fieldpost.deploy.deployment import Wish, deploy
 from fieldpost.errors import BadConfig, CommandError, NotFlashed, NotMeasuring, Usage
 from fieldpost.flash import flashing
+from fieldpost.flash.flashing import Limits
 from fieldpost.node_start import tell, watch
 from fieldpost.paths import ROOT
 from fieldpost.provision import over_board
@@ -58,11 +59,14 @@ class Told:
 @dataclass(frozen=True)
 class Source:
     """What a board gets. root: the firmware. flashes: MicroPython, too, before it. image: which,
-    None: the catalogue's for its chip."""
+    None: the catalogue's for its chip. volume: where a Pico's drive is, None: wherever drives are
+    mounted. limits: how long its drive is waited for."""
 
     root: Path = ROOT
     flashes: bool = False
     image: Path | None = None
+    volume: Path | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 def wanted_of(told: dict[str, Any]) -> Wanted:

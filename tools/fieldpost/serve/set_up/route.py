@@ -6,12 +6,14 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fieldpost.errors import CommandError
 from fieldpost.messages import payload
 from fieldpost.serve.set_up.bridge import Bridge
 from fieldpost.serve.set_up.job import Source, set_up, wanted_of
+from fieldpost.serve.set_up.pico import Pico
 
 _WAITING_MAX = 256
 _BOARDS_MAX = 4
@@ -23,6 +25,10 @@ class Boards:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._count = 0
+
+    def routes(self) -> list[BaseRoute]:
+        """All that a board is set up by, but for the form."""
+        return [WebSocketRoute("/api/board", self.serve), *Pico(self._source).routes()]
 
     async def serve(self, socket: WebSocket) -> None:
         """One board, until the page lets go of it."""

@@ -1,0 +1,43 @@
+// How some work goes on that the server does: its steps, how far one is, and what went wrong.
+
+import { h, replace, say } from "./dom.js";
+
+export class Progress {
+  constructor() {
+    this.steps = h("ol", { class: "steps", "aria-live": "polite" });
+    this.bar = h("progress", { hidden: true, "aria-label": "How far this step is" });
+    this.wrong = h("p", { class: "wrong", role: "alert" });
+    this.elements = [this.wrong, this.bar, this.steps];
+  }
+
+  begin() {
+    say(this.wrong, "");
+    replace(this.steps);
+  }
+
+  step(text, kind) {
+    this.steps.append(h("li", { class: kind || null }, text));
+  }
+
+  add(element) {
+    this.steps.append(h("li", null, element));
+  }
+
+  // Of what the server tells, that which is a sentence or how far a step is.
+  told(one) {
+    if (one.kind === "say") this.step(one.text);
+    if (one.kind !== "progress") return;
+    this.bar.hidden = false;
+    this.bar.setAttribute("aria-label", one.text);
+    if (one.total) { this.bar.max = one.total; this.bar.value = one.done; } else this.bar.removeAttribute("value");
+    if (this.steps.lastElementChild?.dataset.step === one.text) return;
+    const item = h("li", null, `${one.text} …`);
+    item.dataset.step = one.text;
+    this.steps.append(item);
+  }
+
+  over(text) {
+    say(this.wrong, text);
+    this.bar.hidden = true;
+  }
+}
