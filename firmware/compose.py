@@ -3,6 +3,8 @@
 Its heap is given back when it has done its work (`firmware.app.build`).
 """
 
+from binascii import crc32
+
 from firmware import ConfigError, files
 
 
@@ -150,7 +152,9 @@ def build(
 
             watch, configs = watch_pins(board, clock, configs, log, state)
         sensors = Sensors(configs, board, log)
-        sampler = Sampler(sensors, outbox, identity, clock, settings["sample_s"] * 1000, log)
+        interval_ms = settings["sample_s"] * 1000
+        phase = crc32(session.client_id)
+        sampler = Sampler(sensors, outbox, identity, clock, interval_ms, log, phase)
     discovery = signals = None
     if files.read(files.TRIAL, file_system):
         # A changed setting has to prove itself, or its verdict to be told.

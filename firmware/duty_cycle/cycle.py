@@ -76,8 +76,11 @@ class DutyCycle:
         self._alarms = _alarms(sensors, kept.get("alarms"))
         link.session.refused = kept.get("refused", [])
         self._battery, self._supply_mv = _battery(board, settings)
-        next_ms = kept.get("next", self.now_ms())
-        self.grid = grid_of(settings, next_ms, kept.get("deliver", 0), kept.get("failed", 0))
+        if kept:
+            plan = kept["next"], kept["deliver"], kept["failed"], kept["lead"]
+        else:
+            plan = self.now_ms() - sampler.ahead_ms(), 0, 0, 0
+        self.grid = grid_of(settings, *plan)
         self._next_health_ms = kept.get("health", 0)
         timekeeper.due_ms, timekeeper.retry_ms = kept.get("ntp", (0, timekeeper.retry_ms))
         # Each question costs radio: what does not answer is not asked for ever at each wake.
@@ -129,6 +132,7 @@ class DutyCycle:
             "interval": self.grid.interval_ms(),
             "deliver": self.grid.retry_at_ms,
             "failed": self.grid.failed,
+            "lead": self.grid.lead,
             "health": self._next_health_ms,
             "lease_at": self._lease_at_ms,
             "ntp": (self.timekeeper.due_ms, self.timekeeper.retry_ms),
@@ -242,9 +246,12 @@ class DutyCycle:
 
     def delivered(self):
         """All that waited has arrived."""
-        self.grid.delivered()
+        self.grid.delivered(self._next_lead())
         self._urgent = False
         self.listened[1] += 1
+
+    def _next_lead(self):
+        return self.grid.next_lead(self.sampler.phase, not self.listened[1])
 
     def input_has_changed(self):
         """Whether an input has changed that is to be published now."""
@@ -287,9 +294,11 @@ class DutyCycle:
 
     def apply(self, key, value):
         """Put a setting into force that needs no restart."""
-        settings, grid = self.settings, self.grid
+        settings, grid, sampler = self.settings, self.grid, self.sampler
         settings[key] = value
-        grid.sample_ms = settings["sample_s"] * 1000
+        grid.sample_ms = sampler.interval_ms = settings["sample_s"] * 1000
+        if key == "sample_s":
+            grid.next_ms -= sampler.ahead_ms()  # Others may be told the same.
         grid.deliver_every = settings["deliver_every"]
 
     def sample_now(self):
@@ -316,7 +325,8 @@ class DutyCycle:
     def connect(self):
         """See `Link`. The state tells that the node sleeps, and until when, or for how long."""
         status = {"state": self.state.decode()}
-        left_s = (self.grid.reading_due_ms(self.grid.deliver_every) - self.now_ms()) // 1000
+        count = self.grid.deliver_every - self._next_lead()
+        left_s = (self.grid.reading_due_ms(count) - self.now_ms()) // 1000
         unix_s = self.clock.unix_s()
         if unix_s is None:
             status["for_s"] = left_s

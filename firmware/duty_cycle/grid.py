@@ -10,11 +10,13 @@ from micropython import const
 # By a clock of whole seconds a wake may seem early: then it is still this wake's point of the
 # grid, and not one more before it.
 _CLOCK_STEP_MS = const(1500)
+# So many failed deliveries in a row are an outage, which others have seen as well.
+_TOGETHER = const(2)
 # Failed deliveries after which the wait before the next try no longer doubles.
 _DOUBLINGS_MAX = const(10)
 
 
-def grid_of(settings, next_ms, retry_at_ms, failed):
+def grid_of(settings, next_ms, retry_at_ms, failed, lead):
     """The grid of these settings; the others as for `Grid`."""
     retry_max_ms = int(settings["retry"]["cap_s"] * 1000)
     return Grid(
@@ -24,6 +26,7 @@ def grid_of(settings, next_ms, retry_at_ms, failed):
         next_ms,
         retry_at_ms,
         failed,
+        lead,
     )
 
 
@@ -32,16 +35,20 @@ class Grid:
 
     sample_ms: the interval that is configured. deliver_every: readings that a delivery waits for.
     retry_max_ms: bound of the wait after failed deliveries. next_ms: the point that this wake is
-    for. retry_at_ms: no delivery before it, or 0. failed: deliveries in a row that failed.
+    for. retry_at_ms: no delivery before it, or 0. failed: deliveries in a row that failed. lead:
+    readings that the present batch goes without, so that the fleet's batches lie apart.
     """
 
-    def __init__(self, sample_ms, deliver_every, retry_max_ms, next_ms, retry_at_ms=0, failed=0):
+    def __init__(
+        self, sample_ms, deliver_every, retry_max_ms, next_ms, retry_at_ms=0, failed=0, lead=0
+    ):
         self.sample_ms = sample_ms
         self.deliver_every = deliver_every
         self._retry_max_ms = retry_max_ms
         self.next_ms = next_ms
         self.retry_at_ms = retry_at_ms
         self.failed = failed
+        self.lead = lead
         self.is_extra = False
         self._stretch = 1
         self._by_command = False
@@ -62,7 +69,7 @@ class Grid:
 
     def is_complete(self, waiting):
         """Whether a batch is complete with the reading of this wake. waiting: those before it."""
-        return waiting + 1 >= self.deliver_every
+        return waiting + 1 + self.lead >= self.deliver_every
 
     def delivers_next(self, waiting):
         """Whether the next wake is to deliver. waiting: readings that it finds. After `end`."""
@@ -77,8 +84,17 @@ class Grid:
         """The next wake may try, whatever failed before."""
         self.retry_at_ms = 0
 
-    def delivered(self):
-        """All that waited has arrived."""
+    def next_lead(self, phase, is_first):
+        """`lead` of the batch that begins with this wake's delivery. phase: of the node, its low
+        bits. is_first: of the boot.
+
+        A fleet that was switched on together, or was cut off together, delivers together once.
+        """
+        return phase % self.deliver_every if is_first or self.failed >= _TOGETHER else 0
+
+    def delivered(self, lead=0):
+        """All that waited has arrived. lead: what `next_lead` gave."""
+        self.lead = lead
         self.retry_at_ms = self.failed = 0
 
     def not_delivered(self, now_ms):

@@ -20,6 +20,7 @@ refused, and the node starts a new boot, as after a reset. Its records are taken
 | next, interval | rtc of the next reading of the grid, and the interval in force (grid.py) |
 | until | rtc at which the board wakes: `next`, or earlier to look at a pin |
 | deliver, failed | rtc before which no delivery is tried, and failures in a row (grid.py) |
+| lead | readings that the present batch goes without (grid.py) |
 | listen | [ms after the last acknowledgement at which a command came, or null; deliveries] |
 | urgent | the next wake delivers, whatever its batch lacks |
 | health | up, when `…/health` is due |
@@ -47,7 +48,7 @@ from micropython import const
 
 from firmware.log import LEVELS
 
-VERSION = const(4)
+VERSION = const(5)
 # What most sensors have in their settings, and `settings` of the state leaves out (sleep.py).
 PLAIN = {"prefix": "", "every": 1, "median": 1, "fields": [], "calibration": [], "alarms": []}
 

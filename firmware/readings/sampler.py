@@ -1,7 +1,12 @@
 """Takes a reading whenever one is due, and puts it into the outbox."""
 
+from micropython import const
+
 from firmware.readings import record as reading
 from firmware.readings.sensors import dumps
+
+# The second reading is not closer than this to the first: some sensors want a pause.
+_APART_MS = const(2000)
 
 
 class Sampler:
@@ -10,16 +15,20 @@ class Sampler:
     clock: `uptime_ms`, `unix_s`. identity: boot and seq. `late`: points of the grid that passed
     while the node was held up. `errors`: name -> text of the sensors that failed the last time.
     `fields`: the names in the fullest reading so far.
+
+    phase: of the node, from 0 to 2 ** 32. Nodes that begin in one moment take their first reading
+    in it; their grids, and so their deliveries, lie apart by their phases.
     """
 
-    def __init__(self, sensors, outbox, identity, clock, interval_ms, log):
+    def __init__(self, sensors, outbox, identity, clock, interval_ms, log, phase=0):
         self._sensors = sensors
         self._outbox = outbox
         self._identity = identity
         self._clock = clock
         self.interval_ms = interval_ms
         self._log = log
-        self._next_ms = clock.uptime_ms()
+        self.phase = phase
+        self.now()
         self._collect_at_ms = None
         self.taken = 0
         self.late = 0
@@ -51,14 +60,19 @@ class Sampler:
         return max(self._next_ms - self._clock.uptime_ms(), 0)
 
     def set_interval(self, interval_ms):
-        """A new grid, from now on."""
+        """A new grid, which begins now."""
         self.interval_ms = interval_ms
         self.now()
         self._next_ms += interval_ms
 
     def now(self):
-        """Take the next reading at the next step."""
-        self._next_ms = self._clock.uptime_ms()
+        """Take the next reading at the next step; the grid begins anew."""
+        self._next_ms = self._clock.uptime_ms() - self.ahead_ms()
+
+    def ahead_ms(self):
+        """By how much less than an interval lies between a grid's first two readings."""
+        interval_ms = self.interval_ms
+        return (interval_ms - min(interval_ms, _APART_MS)) * self.phase >> 32
 
     def begin(self):
         """Start the sensors now; milliseconds until `again` may be called."""

@@ -12,6 +12,9 @@ from simulation.scenario import BROKER, NodeScenario, Scenario
 
 _RAIN, _DOOR = 4, 13
 
+# Its phase is 0: the grid of its readings begins with its start.
+NODE = "field-csjpaspl"
+
 
 _SAMPLE_S = 300
 
@@ -22,7 +25,7 @@ _SECRETS = {"wifi": [{"ssid": "greenhouse", "password": "12345678"}]}
 def configured(sensors: list[dict], **config: Any) -> dict[str, Any]:
     """The configuration of a node with these sensors."""
     return {
-        "node": "n",
+        "node": NODE,
         "commands": "all",
         "mode": "duty_cycle",
         "sample_s": _SAMPLE_S,
@@ -38,16 +41,18 @@ class Field:
 
     def __init__(self, port: str, sensors: list[dict], hours: float = 1.0, **config: Any) -> None:
         found = configured(sensors, **config)
-        node = NodeScenario("n", port, found, _SECRETS, False, 1 << 20, 2000, 0, 0, 0)
+        name = found["node"]
+        node = NodeScenario(name, port, found, _SECRETS, False, 1 << 20, 2000, 0, 0, 0)
         # Its calm never comes: the run ends with the last second before the full hour.
         self.run = Run(Scenario(1, 1e9, [node], []))
         end_us = int(hours * 3600e6) - 1_000_000
         self.run.world.at(end_us, self.run.world.interrupt, EndOfRun(), self.run.world.main)
         self.machine = self.run.machines[0]
+        self.machine.rng.seed("n 1")  # Whatever its name, its radio has these dice.
         self.readings: list[dict[str, Any]] = []
         self.health: dict[str, Any] = {}
-        self.run.broker.watch("fieldpost/n/telemetry", self._read)
-        self.run.broker.watch("fieldpost/n/health", self._note)
+        self.run.broker.watch(f"fieldpost/{name}/telemetry", self._read)
+        self.run.broker.watch(f"fieldpost/{name}/health", self._note)
 
     def _read(self, record: Record) -> None:
         self.readings.append({**json.loads(record.payload), "at": self.run.world.now_us / 1e6})

@@ -8,15 +8,19 @@ from collections import Counter, deque
 from typing import Any
 
 import pytest
-from rigs.field import Field
+from rigs.field import NODE, Field
 
 from fakes.broker import Record
 from fakes.habits import Habits
 
 MODES = ("always_on", "duty_cycle")
 PORTS = ("esp32", "rp2")
-CMD, STATUS, HEALTH = "fieldpost/n/cmd", "fieldpost/n/status", "fieldpost/n/health"
-BIRTH, DISCOVERY = "homeassistant/status", "homeassistant/device/n/config"
+CMD, STATUS, HEALTH = (
+    f"fieldpost/{NODE}/cmd",
+    f"fieldpost/{NODE}/status",
+    f"fieldpost/{NODE}/health",
+)
+BIRTH, DISCOVERY = "homeassistant/status", f"homeassistant/device/{NODE}/config"
 
 
 class Closed:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rigs.field import Field
+from rigs.field import NODE, Field
 
 from fakes.habits import Habits
 
@@ -39,7 +39,7 @@ def test_each_reading_arrives_once_and_the_refused_topics_are_named(
     keys = [(one["boot"], one["seq"]) for one in node.readings]
     assert len(keys) >= 59 and len(set(keys)) == len(keys), "nothing is sent twice"
     lines = [str(one[-1]) for one in node.run.world.trace if "broker refuses us" in str(one[-1])]
-    topics = ["fieldpost/n/cmd", *(["homeassistant/status"] if discovery else [])]
+    topics = [f"fieldpost/{NODE}/cmd", *(["homeassistant/status"] if discovery else [])]
     assert sorted(node.health["refused"]) == topics
     if mode == "always_on":
         assert len(lines) == len(topics), "each is told of once"
@@ -54,7 +54,7 @@ def test_one_refused_topic_costs_no_other(mode: str, how: str) -> None:
     node.run.broker.habits = Habits(subscribe_denied=("homeassistant/status",), on_subscribe=how)
     node.run.world.at(int(1800e6), node.machine.orders.send, "outbox")
     answers: list[str] = []
-    node.run.broker.watch("fieldpost/n/cmd/result", lambda one: answers.append(one.topic))
+    node.run.broker.watch(f"fieldpost/{NODE}/cmd/result", lambda one: answers.append(one.topic))
     node.run.play()
     keys = [(one["boot"], one["seq"]) for one in node.readings]
     assert len(set(keys)) >= 59 and len(keys) <= len(set(keys)) + 3
@@ -84,7 +84,9 @@ def test_readings_leave_before_anything_that_a_broker_may_refuse() -> None:
     """What closes on a SUBSCRIBE has the readings before it."""
     node = field("duty_cycle")
     seen: list[tuple[str, Any]] = []
-    node.run.broker.watch("fieldpost/n/#", lambda record: seen.append((record.topic, record)))
+    node.run.broker.watch(
+        f"fieldpost/{NODE}/#", lambda record: seen.append((record.topic, record))
+    )
     node.run.play()
     topics = [topic.rsplit("/", 1)[1] for topic, _ in seen]
     assert topics[0] == "telemetry" and topics.index("status") > 0

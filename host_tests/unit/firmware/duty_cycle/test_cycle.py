@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 import pytest
-from rigs.field import Field, ports
+from rigs.field import NODE, Field, ports
 
 from fakes.habits import Habits
 from firmware.readings.sensors import Sensors
@@ -120,7 +120,7 @@ def _answers(field: Field) -> list[tuple[float, str]]:
     """When each command was answered: seconds of the run, and its id."""
     found: list[tuple[float, str]] = []
     field.run.broker.watch(
-        "fieldpost/n/cmd/result",
+        f"fieldpost/{NODE}/cmd/result",
         lambda one: found.append((field.run.world.now_us / 1e6, json.loads(one.payload)["id"])),
     )
     return found
@@ -193,7 +193,7 @@ def test_a_wake_lasts_until_the_node_has_told_which_firmware_runs(
 
     monkeypatch.setattr(Doorway, "step", slowly)
     told: list[float] = []
-    field.run.broker.watch("fieldpost/n/update", lambda _: told.append(world.now_us / 1e6))
+    field.run.broker.watch(f"fieldpost/{NODE}/update", lambda _: told.append(world.now_us / 1e6))
     field.run.play()
     assert told and told[0] < 10, "in the first wake, and once"
     assert len(told) == 1 and Counter(one["seq"] for one in field.readings) == Counter(range(12))

@@ -282,3 +282,21 @@ def test_a_clock_that_goes_back_by_less_than_half_an_interval_costs_no_point(
     now_ms = START_MS - int(back * interval_ms)
     due_ms = now_ms + grid.end(now_ms)
     assert due_ms == START_MS + interval_ms * (1 - points_left_out)
+
+
+# -- a fleet's batches --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("phase", "is_first", "failed", "lead"),
+    [(19, True, 0, 3), (16, True, 0, 0), (19, False, 0, 0), (19, False, 1, 0), (19, False, 2, 3)],
+)
+def test_the_batch_after_the_first_delivery_and_after_an_outage_is_short_by_the_phase(
+    phase: int, is_first: bool, failed: int, lead: int
+) -> None:
+    grid = grid_of(deliver_every=8, failed=failed)
+    assert grid.next_lead(phase, is_first) == lead
+    grid.delivered(lead)
+    assert [grid.is_complete(waiting) for waiting in (6 - lead, 7 - lead)] == [False, True]
+    grid.delivered()
+    assert [grid.is_complete(waiting) for waiting in (6, 7)] == [False, True]

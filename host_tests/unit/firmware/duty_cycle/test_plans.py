@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from rigs.field import Field, ports
+from rigs.field import NODE, Field, ports
 
 from emulated.pin import FakePin
 from fakes.sensor_board import SensorBoard
@@ -207,7 +207,7 @@ def test_health_has_the_seconds_since_the_start(port: str, mode: str) -> None:
     field = Field(port, _SENSORS, hours=6.0, health_s=3600, mode=mode)
     reports: list[tuple[float, int]] = []
     field.run.broker.watch(
-        "fieldpost/n/health",
+        f"fieldpost/{NODE}/health",
         lambda one: reports.append(
             (field.run.world.now_us / 1e6, json.loads(one.payload)["uptime_s"])
         ),

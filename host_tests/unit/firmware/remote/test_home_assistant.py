@@ -13,7 +13,7 @@ import pytest
 from paho.mqtt import publish as paho_publish
 from paho.mqtt import subscribe as paho_subscribe
 from rigs.commanded_node import Node
-from rigs.field import Field
+from rigs.field import NODE, Field
 from rigs.port import micropython, port_environment
 from rigs.port_node import Witness, wait_until
 
@@ -316,7 +316,7 @@ def test_a_sleeping_node_whose_message_has_arrived_sends_it_no_more(port: str) -
     field = Field(port, [{"type": "simulated"}], hours=2, home_assistant="homeassistant")
     sent: list[bytes] = []
     field.run.broker.watch(
-        "homeassistant/device/n/config", lambda record: sent.append(record.payload)
+        f"homeassistant/device/{NODE}/config", lambda record: sent.append(record.payload)
     )
     field.run.play()
     assert len(sent) == 1 and len(field.readings) > 20
