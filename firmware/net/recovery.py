@@ -196,8 +196,8 @@ class Recovery:
         least_ms = 0
         if slow:
             # Who was refused together does not come back together either.
-            least_ms = min(_SLOW_MS, self._cap_ms // 2)
-            limit_ms = max(limit_ms, 2 * least_ms)
+            least_ms = min(_SLOW_MS, self._cap_ms)
+            limit_ms = max(limit_ms, min(2 * least_ms, self._cap_ms))
         delay_ms = least_ms + self._random_u32() % (limit_ms - least_ms + 1)
         link.log("link: %s; next try in %.1f s" % (why, delay_ms / 1000))
         user.closed()
