@@ -173,7 +173,7 @@ def answer(code: str) -> bytes:
     """What a board would print, more or less."""
     if "_query()" in code:
         return _line(_QUERY)
-    if "_survey()" in code:
+    if "_survey(" in code:
         return _line(_SURVEY)
     if "_walk(" in code:
         return b"".join(_line([name, 12]) for name in NAMES)

@@ -5,6 +5,7 @@ credential, and counts only beside the very files that it was made of.
 """
 
 import contextlib
+import hashlib
 
 from fieldpost.board import files as board_files
 from fieldpost.board.link import BoardLink
@@ -23,6 +24,13 @@ def with_checked(files: dict[str, bytes]) -> dict[str, bytes]:
     """`files` by name, with config.checked after the two that it is made of, if they pass."""
     made = checked_file(*(files[name] for name in SETTINGS))
     return files if made is None else {**files, CHECKED: made}
+
+
+def holds(config: bytes, secrets: bytes, digest: str) -> bool:
+    """Whether what a board takes as checked, by its hex SHA-256, is what this firmware's schema
+    makes of these files: then it may stay."""
+    made = checked_file(config, secrets)
+    return made is not None and hashlib.sha256(made).hexdigest() == digest
 
 
 def forget(link: BoardLink) -> None:

@@ -187,7 +187,12 @@ def chip_or_none(board: Any) -> Chip | None:
 def chip_on(link: BoardLink) -> Chip | None:
     """The chip of a connected board, None if its pins are not known."""
     said = link.exec("import sys\nprint(sys.implementation._machine)", _LINK_S)
-    return CHIPS.get(chip_of(said.decode(errors="replace").strip()) or "")
+    return chip_of_machine(said.decode(errors="replace").strip())
+
+
+def chip_of_machine(machine: str) -> Chip | None:
+    """That of MicroPython's name of the board, None if its pins are not known."""
+    return CHIPS.get(chip_of(machine) or "")
 
 
 def check(settings: dict[str, Any], chip: Chip) -> tuple[list[str], list[str]]:

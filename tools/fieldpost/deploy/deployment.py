@@ -8,6 +8,7 @@ makes room first, and boot.py starts nothing between.
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from fieldpost.board.ports import port_named
 from fieldpost.board.reach import reach
 from fieldpost.board.said import json_or_none
 from fieldpost.board.screen import Screen
+from fieldpost.board.script import compact
 from fieldpost.config import checked, pins
-from fieldpost.deploy import pack
-from fieldpost.deploy.build import Build, build, check_mpy, find_umqtt
+from fieldpost.deploy import heads, pack
+from fieldpost.deploy.build import Build, build, check_mpy, find_umqtt, sha256
 from fieldpost.deploy.parts import Part, Parts
 from fieldpost.deploy.plan import Plan, plan, to_hash, to_read
 from fieldpost.deploy.send import WINDOW_UART, WINDOW_USB, send
@@ -28,7 +30,7 @@ from fieldpost.deploy.survey import COMMIT, COMPLETE, FOLDER, Survey, survey
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import BadConfig, CommandError
-from fieldpost.file_names import CONFIG, SETTINGS, UPDATE_KEYS, on_board
+from fieldpost.file_names import CHECKED, CONFIG, SETTINGS, UPDATE_KEYS, on_board
 from fieldpost.keys import on_board as on_board_keys
 from fieldpost.node_start import tell
 from fieldpost.node_start.watch import READING_S, READY, watch
@@ -38,7 +40,21 @@ READY_S = 30.0
 _COMPLETE_S = 60.0
 
 # What boot.py runs of a deployment that was committed.
-COMPLETING = (Path(__file__).parent / "complete.py").read_text(encoding="utf-8")
+COMPLETING = compact((Path(__file__).parent / "complete.py").read_text(encoding="utf-8"))
+# How it comes to its place, and is run there by us, as by boot.py.
+_PLACE = """
+def _place(name, path):
+    import os
+    try:
+        os.rename(name, path)
+    except OSError:
+        os.remove(path)
+        os.rename(name, path)
+_place({name!r}, {path!r})
+del _place
+"""
+_COMPLETING_STAGED = sha256(COMPLETING.encode())[:16]
+_RUN = "with open({path!r}) as _f: _f = _f.read()\nexec(_f, {{}})\ndel _f"
 
 _COPY = """
 def _copy(old, new):
@@ -129,7 +145,7 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
         brought = _Brought()
         if not todo.is_empty:
             _bring(link, found, wanted, todo, screen, brought)
-            if all(map(found.has, SETTINGS)):
+            if brought.is_to_check and all(map(found.has, SETTINGS)):
                 checked.renew(link)
         if wish.keys is not None and on_board_keys.bring(link, wish.keys):
             brought.sent[UPDATE_KEYS] = len(wish.keys)
@@ -157,7 +173,7 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
                 text=outcome.text + ". It has no config.json yet, so no node was started. Next: "
                 f"fieldpost provision --port {port}",
             )
-        outcome = replace(outcome, warnings=outcome.warnings + _misfits(link))
+        outcome = replace(outcome, warnings=outcome.warnings + _misfits(link, found))
         if wish.follow:
             link.restart()
             wish.follow(link, outcome)
@@ -168,24 +184,41 @@ def _deploy(port: str, wish: Wish, screen: Screen) -> Outcome:
         return _start(link, wish, screen, outcome)
 
 
-def _misfits(link: BoardLink) -> list[str]:
+def _misfits(link: BoardLink, found: Survey) -> list[str]:
     """What of the board's configuration its pins cannot do. Other errors the node tells itself."""
-    config = _config_on(link)
-    errors, cautions = pins.of_config(config, pins.chip_on(link))
+    chip = pins.chip_of_machine(found.machine) if found.machine else pins.chip_on(link)
+    errors, cautions = pins.of_config(_config_on(link, found), chip)
     return errors + cautions
 
 
-def _config_on(link: BoardLink) -> dict[str, Any]:
+def _config_on(link: BoardLink, found: Survey) -> dict[str, Any]:
     """The board's configuration; {} if it has none that can be read: the node tells."""
+    path = on_board(CONFIG)
     try:
-        config = json_or_none(board_files.read_file(link, on_board(CONFIG)))
+        text = found.texts[path] if path in found.texts else board_files.read_file(link, path)
     except board_files.FileError:
         return {}
+    config = json_or_none(text)
     return config if isinstance(config, dict) else {}
 
 
 def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:
     """What is on the board, what should be, and what that takes."""
+    with ThreadPoolExecutor(1) as pool:
+        # While the board looks through its flash.
+        ahead = None if wish.umqtt else pool.submit(build, _platform(link), wish.root)
+        return _compare(link, wish, ahead)
+
+
+def _platform(link: BoardLink) -> str:
+    """Of its MicroPython, as `sys.platform` has it."""
+    return link.exec("import sys\nprint(sys.platform)").decode(errors="replace").strip()
+
+
+def _compare(
+    link: BoardLink, wish: Wish, ahead: Future[Build] | None
+) -> tuple[Survey, Build, Plan]:
+    """ahead: what is being built without umqtt.simple, of which no error has been told."""
     found = survey(link)
     if found.is_committed:
         # Cut short after its commit, and the board has not booted since: that comes first.
@@ -200,24 +233,34 @@ def compare(link: BoardLink, wish: Wish) -> tuple[Survey, Build, Plan]:
     )
     if wish.umqtt or not (found.frozen_umqtt or users):
         umqtt = find_umqtt(wish.root, wish.umqtt)
-    wanted = build(found.platform, wish.root, umqtt)
+    wanted = ahead.result() if ahead and not umqtt else build(found.platform, wish.root, umqtt)
     if wish.drivers:
         drivers = own_drivers.find(wish.drivers, wish.root)
-        if errors := named.errors(_config_on(link).get("sensors"), drivers):
+        if errors := named.errors(_config_on(link, found).get("sensors"), drivers):
             raise BadConfig("\n".join(["its configuration does not fit the drivers:", *errors]))
         wanted = replace(wanted, files=wanted.files | drivers.files())
-    hashes = board_files.hash_files(link, to_hash(found, wanted))
+    asked = to_hash(found, wanted)
+    whole = wanted.files[pack.PATH]
+    if pack.PATH in found.installed and found.head not in ("", heads.digest(whole)):
+        # Of the same length it may be, and yet it is another.
+        asked = [path for path in asked if path != on_board(pack.PATH)]
+    hashes: dict[str, str | None] = {
+        path: found.hashes[path] for path in asked if path in found.hashes
+    }
+    hashes |= board_files.hash_files(link, [path for path in asked if path not in hashes])
     texts = {path: board_files.read_file(link, path) for path in to_read(found)}
     return found, wanted, plan(found, wanted, hashes, texts)
 
 
 @dataclass
 class _Brought:
-    """What a deployment has done so far: as in Outcome."""
+    """What a deployment has done so far: as in Outcome. is_to_check: what the board took as
+    checked is gone, for the new firmware may see it otherwise."""
 
     parts: int = 0
     modules: int = 0
     sent: dict[str, int] = field(default_factory=dict)
+    is_to_check: bool = True
 
 
 def _bring(
@@ -227,7 +270,7 @@ def _bring(
     for path in todo.leftovers:
         board_files.remove_file(link, path)
     parts = Parts(found, wanted, todo)
-    part = parts.next(board_files.free_bytes(link))
+    part = parts.next(_free(link, None if todo.leftovers else found.free))
     if FOLDER not in found.files:
         board_files.make_folder(link, FOLDER)
     if todo.keep:
@@ -236,19 +279,35 @@ def _bring(
     # What is committed is completed by the boot.py that belongs to the journal.
     boot = todo.send.get("boot.py")
     window = window_of(link.port, found.platform)
-    _bring_part(link, todo, part, boot, window, screen, brought)
+    brought.is_to_check = not _stays_checked(found)
+    _bring_part(link, found, todo, part, boot, window, screen, brought)
     if boot is not None:
         brought.sent["boot.py"] = len(boot)
     while not part.is_last:
         try:
-            part = parts.next(board_files.free_bytes(link))
-            _bring_part(link, todo, part, None, window, screen, brought)
+            part = parts.next(_free(link))
+            _bring_part(link, found, todo, part, None, window, screen, brought)
         except BoardError as error:
             raise BoardError(
                 f"{error} The old firmware has made room, the new one is not there yet: the board "
                 "starts nothing until `fieldpost deploy` has been repeated. Readings and settings "
                 "are whole."
             ) from None
+
+
+def _free(link: BoardLink, told: int | None = None) -> int:
+    """Bytes of its flash. told: what the board has said already."""
+    return board_files.free_bytes(link) if told is None else told
+
+
+def _stays_checked(found: Survey) -> bool:
+    """Whether the schema of the firmware that comes makes of the settings what the board has."""
+    digest = found.hashes.get(on_board(CHECKED))
+    texts = [found.texts.get(on_board(name)) for name in SETTINGS]
+    config, secrets = texts
+    if digest is None or config is None or secrets is None:
+        return False
+    return checked.holds(config, secrets, digest)
 
 
 def window_of(port: str, platform: str) -> int:
@@ -263,6 +322,7 @@ def window_of(port: str, platform: str) -> int:
 
 def _bring_part(
     link: BoardLink,
+    found: Survey,
     todo: Plan,
     part: Part,
     boot: bytes | None,
@@ -276,12 +336,16 @@ def _bring_part(
         for path, name in part.staged.items():
             if path in todo.resumed:
                 continue
-            head = pack_head(link) if path == pack.PATH else b""
-            whole = pack.pieces(todo.send[path], head)
+            is_pack = path == pack.PATH
+            # What boot.py starts nothing without has gone in the first part.
+            head = heads.of_board(link, found.head) if is_pack and not brought.parts else b""
+            whole = pack.pieces(todo.send[path], head, found.files.get("/" + path, 0))
             fresh[name] = pack.without_start(whole, todo.begun.get(path, 0))
             brought.sent[path] = sum(len(one) for one in fresh[name] if isinstance(one, bytes))
-            if path == pack.PATH:
+            if is_pack:
                 brought.modules = pack.changed(todo.send[path], head)
+                heads.keep(todo.send[path])
+        fresh[_COMPLETING_STAGED] = [COMPLETING.encode()]
         send(
             link,
             fresh,
@@ -289,32 +353,23 @@ def _bring_part(
             window=window,
             on_progress=lambda done, total: screen.progress(port, "sending", done, total),
         )
-        board_files.write_file(link, COMPLETE, COMPLETING.encode())
+        link.exec(compact(_PLACE).format(name=FOLDER + _COMPLETING_STAGED, path=COMPLETE))
         if boot is not None:
             board_files.write_file(link, "/boot.py", boot)
         screen.progress(port, "committing", 0, None)
-        checked.forget(link)
+        if brought.is_to_check:
+            checked.forget(link)
         board_files.write_file(link, COMMIT, part.journal)
     except ProgramError as error:
         raise _explained(port, error) from None
-    _complete(link)
+    _complete(link, _RUN.format(path=COMPLETE))
     brought.parts += 1
 
 
-def pack_head(link: BoardLink) -> bytes:
-    """Of the pack on the board; b"" if it has none."""
-    try:
-        start = board_files.read_file(link, "/" + pack.PATH, pack.START_BYTES)
-        size = pack.head_size(start)
-        return board_files.read_file(link, "/" + pack.PATH, size) if size else b""
-    except board_files.FileError:
-        return b""
-
-
-def _complete(link: BoardLink) -> None:
+def _complete(link: BoardLink, code: str = COMPLETING) -> None:
     """What boot.py would do when the board starts."""
     try:
-        link.exec(COMPLETING, _COMPLETE_S)
+        link.exec(code, _COMPLETE_S)
     except ProgramError as error:
         raise BoardError(
             f"the files arrived on {link.port}, but could not be put in their places: "

@@ -25,6 +25,10 @@ PATH = "firmware.pack"
 START_BYTES = 8
 _RECORD = struct.Struct("<II")
 _HASH_BYTES = 8
+# Of each module or folder in the head.
+RECORD_BYTES = _RECORD.size + _HASH_BYTES
+# What is copied in its place is named to the board in some fifteen bytes.
+_RUN_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -67,25 +71,29 @@ def head_size(start: bytes) -> int | None:
     return _head_size(int.from_bytes(start[4:START_BYTES], "little"))
 
 
-def pieces(pack: bytes, head: bytes) -> Pieces:
+def pieces(pack: bytes, head: bytes, size: int = 0) -> Pieces:
     """`pack`, of what is to be sent and what a board has in its pack, whose head is given (b"" if
-    it has none). What the head says is proven by the new pack's hash alone."""
+    it has none). What the head says is proven by the new pack's hash alone. size: of the board's
+    pack, without which the names are sent."""
     there = {(digest, end - begin): begin for digest, begin, end in _modules(head)}
+    known = [
+        (begin, end, offset)
+        for digest, begin, end in _modules(pack)
+        if (offset := there.get((digest, end - begin))) is not None
+    ]
     found: Pieces = []
     at = 0
-    for digest, begin, end in _modules(pack):
-        offset = there.get((digest, end - begin))
-        if offset is None:
-            continue
+    for begin, end, offset in [*_same_hashes(pack, head), *known, *_same_names(pack, head, size)]:
+        before = found[-1] if found else None
         if at < begin:
             found.append(pack[at:begin])
-        before = found[-1] if found else None
-        if isinstance(before, Copied) and before.offset + before.size == offset:
+        elif isinstance(before, Copied) and before.offset + before.size == offset:
             found[-1] = Copied(before.offset, before.size + end - begin)
-        else:
-            found.append(Copied(offset, end - begin))
+            at = end
+            continue
+        found.append(Copied(offset, end - begin))
         at = end
-    return [*found, pack[at:]]
+    return [*found, pack[at:]] if at < len(pack) else found
 
 
 def without_start(whole: Pieces, size: int) -> Pieces:
@@ -112,8 +120,7 @@ def changed(pack: bytes, head: bytes) -> int:
 
 def names(pack: bytes) -> list[str]:
     """Of its modules and folders."""
-    (end,) = struct.unpack_from("<I", pack, (head_size(pack) or 0) - 4)
-    return pack[end:].decode().splitlines()
+    return pack[_end(pack) :].decode().splitlines()
 
 
 def _modules(pack: bytes) -> list[tuple[bytes, int, int]]:
@@ -121,7 +128,7 @@ def _modules(pack: bytes) -> list[tuple[bytes, int, int]]:
     size = head_size(pack)
     if size is None or len(pack) < size:
         return []
-    count = int.from_bytes(pack[4:START_BYTES], "little")
+    count = _count(pack)
     hashes = START_BYTES + count * _RECORD.size
     found = []
     for n in range(count):
@@ -131,12 +138,54 @@ def _modules(pack: bytes) -> list[tuple[bytes, int, int]]:
             found.append((begin, pack[at : at + _HASH_BYTES]))
     found.sort()
     ends = [begin for begin, _ in found[1:]]
-    ends += struct.unpack_from("<I", pack, size - 4)
+    ends.append(_end(pack))
     return [(digest, begin, end) for (begin, digest), end in zip(found, ends, strict=True)]
 
 
+def _same_names(pack: bytes, head: bytes, size: int) -> list[tuple[int, int, int]]:
+    """(begin, end, where the board has it) of the names, if these are the same."""
+    if not _has_same_names(pack, head):
+        return []
+    begin, offset = (_end(one) for one in (pack, head))
+    return [(begin, len(pack), offset)] if size - offset == len(pack) - begin > 0 else []
+
+
+def _same_hashes(pack: bytes, head: bytes) -> list[tuple[int, int, int]]:
+    """The same of runs of hashes: they take as much of the line as they have bytes."""
+    if not _has_same_names(pack, head):
+        return []
+    end = len(head) - 4
+    found = []
+    at = end - _count(pack) * _HASH_BYTES
+    while at < end:
+        begin = at
+        while at < end and pack[at : at + _HASH_BYTES] == head[at : at + _HASH_BYTES]:
+            at += _HASH_BYTES
+        if at - begin >= _RUN_BYTES:
+            found.append((begin, at, begin))
+        at = max(at, begin + _HASH_BYTES)
+    return found
+
+
+def _has_same_names(pack: bytes, head: bytes) -> bool:
+    """Whether the head is of a pack with the very names, by their CRC-32."""
+    if not head or len(head) != head_size(pack):
+        return False
+    starts = range(START_BYTES, START_BYTES + _count(pack) * _RECORD.size, _RECORD.size)
+    return all(pack[at : at + 4] == head[at : at + 4] for at in starts)
+
+
+def _count(pack: bytes) -> int:
+    return int.from_bytes(pack[4:START_BYTES], "little")
+
+
+def _end(pack: bytes) -> int:
+    """Of the bytecode. The head is enough."""
+    return struct.unpack_from("<I", pack, (head_size(pack) or 0) - 4)[0]
+
+
 def _head_size(count: int) -> int:
-    return START_BYTES + count * (_RECORD.size + _HASH_BYTES) + 4
+    return START_BYTES + count * RECORD_BYTES + 4
 
 
 def _hash(body: bytes) -> bytes:

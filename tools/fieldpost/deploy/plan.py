@@ -69,7 +69,9 @@ def to_hash(survey: Survey, build: Build) -> list[str]:
     ]
     wanted += [path for path in _in_the_way(survey, build) if path not in survey.installed]
     staged = [path for path in survey.files if path.startswith(FOLDER) and not path.endswith("/")]
-    return ["/" + path for path in wanted] + staged
+    # Of these the names say what they are.
+    records = (INSTALLED, COMMIT, COMPLETE, *TRIALS)
+    return ["/" + path for path in wanted] + [path for path in staged if path not in records]
 
 
 def plan(

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 
 from fieldpost.board.link import BoardError, BoardLink
+from fieldpost.board.script import compact
 from fieldpost.deploy.pack import PATH, Copied, Pieces
 
 BLOCK = 8192
@@ -27,7 +28,7 @@ _START_S = 30.0
 
 Progress = Callable[[int, int], None]
 
-_RECEIVE = """
+_RECEIVE = compact("""
 def _receive(files, window, pack):
     import gc, hashlib, sys
     from binascii import a2b_base64, hexlify
@@ -41,6 +42,7 @@ def _receive(files, window, pack):
             left[0] -= 1
             print("+", end="")
     ask()
+    buffer = memoryview(bytearray(4096))
     for name, begun, blocks in files:
         path = "/.deploy/" + name
         with open(path, "ab" if begun else "wb") as f:
@@ -50,7 +52,7 @@ def _receive(files, window, pack):
                     with open(pack, "rb") as g:
                         g.seek(at)
                         while size:
-                            size -= f.write(g.read(min(size, 4096)))
+                            size -= f.write(buffer[: g.readinto(buffer[: min(size, 4096)])])
                     continue
                 block = bytearray(size)
                 view = memoryview(block)
@@ -62,21 +64,17 @@ def _receive(files, window, pack):
                 if n % 2:
                     f.flush()
         digest = hashlib.sha256()
-        block = bytearray(4096)
-        view = memoryview(block)
         with open(path, "rb") as f:
             while True:
-                n = f.readinto(block)
+                n = f.readinto(buffer)
                 if not n:
                     break
-                digest.update(view[:n])
+                digest.update(buffer[:n])
         if hexlify(digest.digest()).decode()[:16] != name[:16]:
             print("!", end="")
             return
         gc.collect()
-_receive({files!r}, {window}, {pack!r})
-del _receive
-"""
+""")
 
 
 def send(
@@ -127,8 +125,8 @@ def send(
         (name, int(name in begun), [_size(block) for block in parts])
         for name, parts in blocks.items()
     ]
-    code = _RECEIVE.format(files=listed, window=window, pack="/" + PATH)
-    link.converse(code, answer, _START_S + total / _SLOWEST_BYTES_PER_S)
+    call = f"_receive({listed!r}, {window}, '/{PATH}')\ndel _receive\n"
+    link.converse(_RECEIVE + call, answer, _START_S + total / _SLOWEST_BYTES_PER_S)
     if damaged:
         raise BoardError(
             f"a file arrived damaged on {link.port}, and was not put in its place. Try another "

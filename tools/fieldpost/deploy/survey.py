@@ -1,11 +1,16 @@
 """What is on a board before a deployment: asked in one round trip, with its program stopped."""
 
-from dataclasses import dataclass
+import base64
+import binascii
+import contextlib
+from dataclasses import dataclass, field
 
 from fieldpost.board import said
 from fieldpost.board.link import BoardError, BoardLink, ProgramError
 from fieldpost.board.said import NUMBER_OR_NONE, TEXT_OR_NONE
-from fieldpost.file_names import DEPLOYMENT, on_board
+from fieldpost.board.script import compact
+from fieldpost.deploy.pack import PATH, RECORD_BYTES
+from fieldpost.file_names import CHECKED, DEPLOYMENT, SETTINGS, on_board
 
 FOLDER = on_board(DEPLOYMENT) + "/"
 COMMIT = FOLDER + "commit"
@@ -17,15 +22,26 @@ TRIALS = (FOLDER + "trial", FOLDER + "failed")
 # Ends the first line of a journal that more parts follow: boot.py starts nothing then.
 UNFINISHED = " unfinished"
 _LIMIT_S = 30.0
+# Of these the survey has the hashes, too: small, and needed by nearly every deployment.
+_HASHED = ("/boot.py", "/main.py", "/module_pack.mpy", "/pack_trial.mpy", on_board(CHECKED))
+_HASHED_BYTES_MAX = 8192
+# And of these the content: it says what of the configuration the board's pins cannot do, and
+# whether what the board takes as checked is what the new firmware would have.
+_READ = tuple(map(on_board, SETTINGS))
+_READ_BYTES_MAX = 2048
+# What stands there may be no pack.
+_MODULES_MAX = 1000
 
 # A watchdog that a node has armed would reset a Pico in the middle, and can be stopped nowhere but
 # at its register (CTRL, bit 30: RP2040 datasheet 4.7.6, RP2350 datasheet 12.9.8); on an ESP32 the
 # node itself lets go of it, unless an update on trial did not come to a node. The firmware and
 # what it imports are forgotten: their heap is needed, and `.frozen` must not be taken for what was
 # found in /lib.
-_SURVEY = """
-def _survey():
+_SURVEY = compact("""
+def _survey(hashed, hashed_max, read, read_max, pack, record, modules_max):
     import gc, json, os, sys
+    from binascii import b2a_base64, hexlify
+    from hashlib import sha256
     i = sys.implementation
     try:
         with open("/config.json") as f:
@@ -87,9 +103,35 @@ def _survey():
             else:
                 files[path] = entry[3] if len(entry) > 3 else os.stat(path)[6]
     walk("")
+    def digest(path, size):
+        with open(path, "rb") as f:
+            return hexlify(sha256(f.read(size)).digest()).decode()
+    r["hashes"] = {}
+    r["texts"] = {}
+    r["head"] = ""
+    try:
+        for path in hashed:
+            if 0 < files.get(path, 0) <= hashed_max:
+                r["hashes"][path] = digest(path, hashed_max)
+        for path in read:
+            if 0 < files.get(path, 0) <= read_max:
+                with open(path, "rb") as f:
+                    r["texts"][path] = b2a_base64(f.read()).decode().strip()
+        if pack in files:
+            with open(pack, "rb") as f:
+                n = int.from_bytes(f.read(8)[4:], "little")
+            if n <= modules_max:
+                r["head"] = digest(pack, 8 + n * record + 4)
+    except OSError:
+        pass  # Whoever needs it asks for it, and is told why.
+    s = os.statvfs("/")
+    r["free"] = s[0] * s[3] if 0 <= s[3] <= s[2] else 0
+    r["machine"] = getattr(i, "_machine", None)
     print(json.dumps(r))
     gc.collect()
-_survey()
+""")
+_ASK = f"""_survey({_HASHED!r}, {_HASHED_BYTES_MAX}, {_READ!r}, {_READ_BYTES_MAX},
+ "/{PATH}", {RECORD_BYTES}, {_MODULES_MAX})
 del _survey
 """
 
@@ -102,6 +144,11 @@ _SHAPE = {
     "files": {str: int},
     "installed": str,
     "commit": str,
+    "hashes?": {str: str},
+    "texts?": {str: str},
+    "head?": str,
+    "machine?": TEXT_OR_NONE,
+    "free?": int,
 }
 
 
@@ -110,6 +157,10 @@ class Survey:
     """files: size by absolute path; folders end in '/'. installed: what deploy last put there,
     as paths without a leading slash. version: Fieldpost's, None without. is_unfinished: parts of
     a deployment are missing, so that boot.py starts nothing.
+
+    What may be missing, and then has to be asked for: hashes: hex SHA-256 by absolute path; texts:
+    contents of the settings by absolute path; head: the hex SHA-256 of all that stands before the
+    bytecode in the pack. machine: MicroPython's name of the board. free: bytes of its flash.
     """
 
     platform: str
@@ -120,6 +171,11 @@ class Survey:
     files: dict[str, int]
     installed: frozenset[str]
     is_unfinished: bool = False
+    hashes: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, bytes] = field(default_factory=dict, repr=False)
+    head: str = ""
+    machine: str | None = None
+    free: int | None = None
 
     @property
     def is_committed(self) -> bool:
@@ -134,7 +190,7 @@ class Survey:
 def survey(link: BoardLink) -> Survey:
     """Ask the board. Raises BoardError."""
     try:
-        told = said.last_line(link.port, link.exec(_SURVEY, _LIMIT_S), _SHAPE)
+        told = said.last_line(link.port, link.exec(_SURVEY + _ASK, _LIMIT_S), _SHAPE)
     except ProgramError as error:
         if "MemoryError" in error.traceback:
             raise BoardError(
@@ -152,7 +208,21 @@ def survey(link: BoardLink) -> Survey:
         # Between two parts both count: what was there before, and what comes.
         installed=frozenset(parse_installed(told["installed"] + told["commit"])),
         is_unfinished=told["commit"].partition("\n")[0].endswith(UNFINISHED),
+        hashes=told.get("hashes", {}),
+        texts=_decoded(told.get("texts", {})),
+        head=told.get("head", ""),
+        machine=told.get("machine"),
+        free=told.get("free"),
     )
+
+
+def _decoded(texts: dict[str, str]) -> dict[str, bytes]:
+    """Without those that have arrived damaged."""
+    found = {}
+    for path, text in texts.items():
+        with contextlib.suppress(binascii.Error):
+            found[path] = base64.b64decode(text, validate=True)
+    return found
 
 
 def parse_installed(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """A board is stopped, asked and set going again over its port; no wait is without an end."""
 
+import base64
 import fcntl
 import hashlib
 import random
@@ -304,14 +305,15 @@ def test_a_cable_pulled_out_while_writing_leaves_the_old_file_whole(
     assert (board.folder / "config.json").read_text() == "n" * 8_000
 
 
+@pytest.mark.parametrize("size", [3, 1024, 1025])
 def test_a_file_that_arrives_damaged_is_discarded(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+    make: Make, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     board = make({"a.py": "old"})
-    with open_link(board.port) as link:
-        monkeypatch.setattr(board_files, "hash_files", lambda *_: {"/a.py.new": "0" * 64})
-        with pytest.raises(board_files.FileError, match="damaged"):
-            board_files.write_file(link, "/a.py", b"new")
+    real = base64.b64encode
+    monkeypatch.setattr(base64, "b64encode", lambda data: real(data[:-1] + b"?"))
+    with open_link(board.port) as link, pytest.raises(board_files.FileError, match="damaged"):
+        board_files.write_file(link, "/a.py", b"n" * size)
     assert [file.name for file in board.folder.iterdir()] == ["a.py"]
     assert (board.folder / "a.py").read_text() == "old"
 

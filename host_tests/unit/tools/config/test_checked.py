@@ -123,6 +123,24 @@ def test_a_deployment_renews_it_for_the_firmware_that_it_brings(tmp_path: Path) 
         assert mark and not path.exists(), "a configuration that is no good is called checked"
 
 
+@pytest.mark.slow
+def test_a_deployment_leaves_what_the_new_firmware_would_check_the_same(tmp_path: Path) -> None:
+    secrets = {"wifi": [{"ssid": "net", "password": "eight characters"}]}
+    with Bench(tmp_path) as bench:
+        path = bench.folder / "config.checked"
+        (bench.folder / "secrets.json").write_text(json.dumps(secrets))
+        root = project(tmp_path / "project", "1")
+        assert bench.deploy(root, start=False).ok
+        written_ns, text = path.stat().st_mtime_ns, path.read_text()
+        (root / "firmware" / "part.py").write_text("MARK = 2\n")
+        assert bench.deploy(root, start=False).modules == 1
+        assert (path.stat().st_mtime_ns, path.read_text()) == (written_ns, text)
+        path.write_text(text.replace("tester", "toaster"))
+        (root / "firmware" / "part.py").write_text("MARK = 3\n")
+        assert bench.deploy(root, start=False).modules == 1
+        assert path.read_text() == text
+
+
 @pytest.mark.parametrize("name", ["config.json", "secrets.json"])
 def test_a_file_that_is_no_json_is_named_with_who_shows_where(tmp_path: Path, name: str) -> None:
     (_provisioned(tmp_path) / name).write_text('{"node": ')
