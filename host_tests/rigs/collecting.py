@@ -141,6 +141,12 @@ class Collecting:
         self._process.wait()
         self._reader.join(5)
 
+    def wait(self, limit_s: float = 60.0) -> int:
+        """Until it ends by itself; its status."""
+        status = self._process.wait(limit_s)
+        self._reader.join(5)
+        return status
+
     def terminate(self) -> int:
         """SIGTERM; its status."""
         self._process.terminate()

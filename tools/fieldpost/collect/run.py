@@ -4,24 +4,26 @@ import hashlib
 import platform
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 from fieldpost.collect.collector import Storing
+from fieldpost.collect.ending import Ending, Limits
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.keeping import Keeping
 from fieldpost.collect.message import Reader
 from fieldpost.collect.metrics import Metrics
 from fieldpost.collect.sources import choose
 from fieldpost.collect.sources.address import DEFAULT_QUEUE, SourceAddress
+from fieldpost.collect.sources.share import shared
 from fieldpost.collect.sources.source import Source
 from fieldpost.collect.told import Told
 from fieldpost.store.address import StoreAddress
 from fieldpost.store.opened import Store, open_store
+from fieldpost.store.rows import Written
 
 _LOOK_S = 0.25
 # What has arrived is stored at the end, if the store takes it.
@@ -31,17 +33,19 @@ _LAST_COMMITS_S = 20.0
 @dataclass(frozen=True)
 class Wish:
     """source: from where readings come. queue: the one that a cluster has for all collectors.
-    count, timeout_s: end after so many new readings, or seconds; None: go on. client_id: None
-    takes one that is the same each time. keep_s: what came longer ago goes; None: all stays."""
+    limits: after which it ends by itself. client_id: None takes one that is the same each time.
+    keep_s: what came longer ago goes; None: all stays. share: the group of collectors among which
+    readings are divided; None for none. leaves: store what the broker has kept for us, and go."""
 
     source: SourceAddress
     store: StoreAddress
     base: str = "fieldpost"
     client_id: str | None = None
-    count: int | None = None
-    timeout_s: float | None = None
+    limits: Limits = field(default_factory=Limits)
     keep_s: float | None = None
     queue: str = DEFAULT_QUEUE
+    share: str | None = None
+    leaves: bool = False
 
     @property
     def session_id(self) -> str:
@@ -53,6 +57,11 @@ class Wish:
         named = f"{platform.node()}\n{place}\n{self.base}"
         return f"collect-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
 
+    def topics(self, reader: Reader) -> list[str]:
+        """The readings' first. Events are never divided: what is retained no group is sent."""
+        first, *others = reader.topics()
+        return [shared(self.share, first) if self.share else first, *others]
+
 
 @dataclass(frozen=True)
 class Running:
@@ -63,6 +72,10 @@ class Running:
     intake: Intake
     source: Source
     storing: Storing
+
+    def written(self) -> Written:
+        """Counts of all that is stored."""
+        return self.storing.written
 
     def waiting(self) -> int:
         """Messages that have arrived and are not stored."""
@@ -92,7 +105,9 @@ def collect(wish: Wish, told: Told, metrics: Metrics | None = None) -> dict[str,
 
 def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -> dict[str, Any]:
     intake, reader = Intake(), Reader(wish.base)
-    wanted = choose.Wanted(wish.source, wish.session_id, reader.topics(), wish.queue)
+    wanted = choose.Wanted(
+        wish.source, wish.session_id, wish.topics(reader), wish.queue, wish.leaves
+    )
     source = choose.source(wanted, intake, told.say)
     storing = Storing(store, source, intake, reader, told.say, told.say_of_many)
     running = Running(wish, store, intake, source, storing)
@@ -103,6 +118,7 @@ def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -
             told.say(f"metrics on port {metrics.port}")
         faults: list[BaseException] = []
         talker: threading.Thread | None = None
+        ending = Ending(wish.limits)
         # It stores from the beginning on: a broker with a backlog may hand over more of it than
         # fits in here before it answers that we are subscribed.
         storer = _thread(storing.run, faults, end)
@@ -110,7 +126,7 @@ def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -
             source.open()
             told.say(f"storing into {store.shown}")
             talker = _thread(source.run, faults, end)
-            _wait(running, told, end)
+            _wait(running, told, end, ending)
         finally:
             source.hold()
             storing.stop()
@@ -121,22 +137,20 @@ def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -
             source.close()
     if faults:
         raise faults[0]
-    return _account(running)
+    is_drained = ending.is_quiet and not storer.is_alive() and running.takes()
+    return _account(running) | {"drained": is_drained}
 
 
-def _wait(running: Running, told: Told, end: threading.Event) -> None:
+def _wait(running: Running, told: Told, end: threading.Event, ending: Ending) -> None:
     wish = running.wish
     keeping = None
     if wish.keep_s is not None:
         keeping = Keeping(running.store.engine, wish.keep_s, told.say)
-    until = None if wish.timeout_s is None else time.monotonic() + wish.timeout_s
     while not end.wait(_LOOK_S):
         told.how_far(_how_far(running))
         if keeping:
             keeping()
-        if until is not None and time.monotonic() >= until:
-            return
-        if wish.count is not None and running.storing.written.stored >= wish.count:
+        if ending(running):
             return
 
 

@@ -23,6 +23,7 @@ from rigs.tls import TlsBroker
 
 from fieldpost.certs.authority import Authority
 from fieldpost.collect import run
+from fieldpost.collect.ending import Limits
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
 from fieldpost.collect.run import Wish, collect
@@ -39,9 +40,15 @@ from fieldpost.store.address import parse as parse_store
 from fieldpost.store.opened import Store, open_store
 
 
-def wish(broker: Broker, folder: Path, **more: Any) -> Wish:
+def wish(
+    broker: Broker,
+    folder: Path,
+    base: str = "fieldpost",
+    count: int | None = None,
+    timeout_s: float | None = None,
+) -> Wish:
     store = parse_store(f"sqlite:///{folder}/readings.db")
-    return Wish(parse_broker(broker.url), store, **more)
+    return Wish(parse_broker(broker.url), store, base=base, limits=Limits(count, timeout_s))
 
 
 def collected(one: Wish) -> dict[str, Any]:
@@ -323,7 +330,7 @@ def test_over_tls_with_a_certificate_of_its_own(tmp_path: Path) -> None:
         store = parse_store(f"sqlite:///{tmp_path}/readings.db")
         feed = threading.Timer(1.0, _publish_all, [publisher, 700])
         feed.start()
-        account = collected(Wish(address, store, count=700, timeout_s=30))
+        account = collected(Wish(address, store, limits=Limits(count=700, timeout_s=30)))
         feed.join()
     assert account["stored"] == 700
 

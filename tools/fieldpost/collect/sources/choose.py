@@ -16,12 +16,14 @@ from fieldpost.mqtt.url import BrokerAddress
 @dataclass(frozen=True)
 class Wanted:
     """client_id: who we are to a broker. topics: filters of MQTT; the first is needed, and the
-    rest may be refused. queue: the one that a cluster has for all collectors."""
+    rest may be refused. queue: the one that a cluster has for all collectors. leaves: read what
+    the broker has kept for us, and nothing that comes from now on."""
 
     address: SourceAddress
     client_id: str
     topics: Sequence[str]
     queue: str = DEFAULT_QUEUE
+    leaves: bool = False
 
 
 def source(wanted: Wanted, intake: Intake, tell: Callable[[str], None]) -> Source:
@@ -31,7 +33,9 @@ def source(wanted: Wanted, intake: Intake, tell: Callable[[str], None]) -> Sourc
     """
     address = wanted.address
     if isinstance(address, BrokerAddress):
-        return MqttSource(address, wanted.client_id, wanted.topics, intake, tell)
+        return MqttSource(
+            address, wanted.client_id, wanted.topics, intake, tell, leaves=wanted.leaves
+        )
     if address.scheme in ("amqp", "amqps"):
         _need("pika", "pika", address.scheme)
         from fieldpost.collect.sources.amqp import AmqpSource

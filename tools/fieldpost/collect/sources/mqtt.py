@@ -69,7 +69,11 @@ class _Unsupported(Exception):
 
 class MqttSource:
     """What arrives goes into `intake`; `acknowledge` what is stored. tell: given each sentence for
-    the user. Topics: the first is needed, and the rest the broker may refuse."""
+    the user. Topics: the first is needed, and the rest the broker may refuse.
+
+    leaves: it takes the subscriptions of its session back, so that what comes is what the broker
+    has kept for it until then.
+    """
 
     def __init__(
         self,
@@ -79,6 +83,7 @@ class MqttSource:
         intake: Intake,
         tell: Callable[[str], None],
         *,
+        leaves: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._address = address
@@ -86,6 +91,7 @@ class MqttSource:
         self._topics = list(topics)
         self._intake = intake
         self._tell = tell
+        self._leaves = leaves
         self._now = now
         self._version = MQTTProtocolVersion.MQTTv5
         self._receipts: collections.deque[Receipt] = collections.deque()
@@ -178,6 +184,7 @@ class MqttSource:
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
+        client.on_unsubscribe = self._unsubscribed
         client.on_message = self._message
         return client
 
@@ -343,7 +350,10 @@ class MqttSource:
         """One topic at a time, so that it is known at which one a connection ended."""
         if self._to_subscribe:
             topic = self._to_subscribe.popleft()
-            code, packet_id = self._client.subscribe(topic, 1)
+            if self._leaves:
+                code, packet_id = self._client.unsubscribe(topic)
+            else:
+                code, packet_id = self._client.subscribe(topic, 1)
             if code == MQTTErrorCode.MQTT_ERR_SUCCESS and packet_id is not None:
                 self._asked[packet_id] = topic
         else:
@@ -364,6 +374,12 @@ class MqttSource:
         elif codes[0].value == 0:
             self._tell(f"the broker grants {topic} without acknowledgements: some may be lost")
         self._ask_next()
+
+    def _unsubscribed(self, *given: Any) -> None:
+        topic = self._asked.pop(given[2], None)
+        if topic is not None:
+            del self._ended_at[topic]
+            self._ask_next()
 
     def _leave_out(self, topic: str, why: str) -> None:
         if topic in self._topics:
