@@ -1,10 +1,11 @@
 """The command: clusters, and what becomes of a fleet's readings while parts of them fail."""
 
 import argparse
+import functools
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -29,15 +30,15 @@ TRIED = ROOT / "build" / "scale" / "results.json"
 Say = Callable[[str], None]
 
 
-def measure(engine: Engine, options: argparse.Namespace, say: Say) -> dict[str, Any]:
-    """One cluster's part of the results. What can't be had or started says why: `not_run`."""
-    row: dict[str, Any] = {"name": engine.name, "title": engine.title, "faults": []}
+def measure(engine: Engine, options: argparse.Namespace, say: Say, row: dict[str, Any]) -> None:
+    """Fill one cluster's part of the results, fault by fault. Raises CommandError for what can't
+    be had or started."""
     row["run"] = f"{time.strftime('%Y-%m-%d')}, Fieldpost {project_version()}"
     pace = QUICK if options.quick else Pace()
     plan = Plan(
         nodes=options.nodes,
         sample_s=options.every,
-        spread_s=min(options.every, 2.0 if options.quick else 15.0 * options.nodes / 1000),
+        spread_s=min(options.every, 2.0 if options.quick else 12.0 * options.nodes / 1000),
         processes=options.processes,
     )
     cache = Cache(options.cache or cache_folder() / "brokers")
@@ -62,26 +63,26 @@ def measure(engine: Engine, options: argparse.Namespace, say: Say) -> dict[str, 
                 f"stored, {told['lost']} lost, {told['twice']} twice; delivered after "
                 f"{told['delivered_s']} s"
             )
-    return row
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
-    """All that was asked for."""
+def run(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    """All that was asked for, into `results` as soon as it is known: a run that is ended early
+    has what it has."""
     started = time.monotonic()
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
 
-    rows = []
     for engine in ENGINES:
         if options.only and engine.name not in options.only:
             continue
+        row: dict[str, Any] = {"name": engine.name, "title": engine.title, "faults": []}
+        results["clusters"].append(row)
         try:
-            rows.append(measure(engine, options, say))
+            measure(engine, options, say, row)
         except CommandError as error:
             say(f"{engine.title} failed: {error}")
-            rows.append({"name": engine.name, "title": engine.title, "not_run": str(error)})
-    return {"clusters": rows}
+            row["not_run"] = str(error)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -103,7 +104,13 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     where.add_argument(
         "--docs", action="store_true", help="into docs/, where other clusters and faults stay"
     )
-    where.add_argument("--render", action="store_true", help="try nothing: write the page")
+    where.add_argument(
+        "--render",
+        type=Path,
+        nargs="*",
+        metavar="JSON",
+        help="try nothing: write the page, with these files of --output beside what it has",
+    )
     return parser.parse_args(arguments)
 
 
@@ -118,11 +125,28 @@ def publish(results: dict[str, Any]) -> None:
     report.write(PAGE, results)
 
 
+def _save(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    if options.docs:
+        publish(joined([report.read(RESULTS), results]))
+        return
+    target = options.output or TRIED
+    report.save(target, results)
+    if not options.output:
+        plots.draw(target.parent, results)
+    print(report.render(results))
+
+
+def joined(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of each cluster and fault the latest, in the order of the page."""
+    names = [engine.name for engine in ENGINES]
+    return functools.reduce(lambda old, new: report.joined(old, new, names), runs)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0 if all that was asked for ran, and every reading is in the store, once."""
     options = _options(arguments)
-    if options.render:
-        publish(report.read(RESULTS))
+    if options.render is not None:
+        publish(joined([report.read(path) for path in (RESULTS, *options.render)]))
         return 0
     why = None if options.loopback else network.why_not()
     if why:
@@ -130,23 +154,17 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     # With an exception everything that was started is ended, and its folders are removed.
     signal.signal(signal.SIGTERM, _end)
+    results: dict[str, Any] = {"clusters": []}
     try:
-        results = run(options)
+        run(options, results)
     except KeyboardInterrupt:
         return 130
-    if options.docs:
-        names = [engine.name for engine in ENGINES]
-        publish(report.joined(report.read(RESULTS), results, names))
-    else:
-        target = options.output or TRIED
-        report.save(target, results)
-        if not options.output:
-            plots.draw(target.parent, results)
-        print(report.render(results))
+    finally:
+        _save(options, results)
     rows = [
         {"cluster": one["title"], **fault}
         for one in results["clusters"]
-        for fault in one.get("faults", [])
+        for fault in one["faults"]
     ]
     for sentence in figures.broken(rows):
         print(f"scale: {sentence}", file=sys.stderr)

@@ -13,10 +13,10 @@ class Pace:
     """Seconds. away_s: that what is killed stays away. parted_s: that a link is cut. warm_s: from
     the moment when all nodes are connected until the fault; after_s: likewise after it."""
 
-    away_s: float = 15.0
-    parted_s: float = 30.0
-    warm_s: float = 15.0
-    after_s: float = 20.0
+    away_s: float = 10.0
+    parted_s: float = 20.0
+    warm_s: float = 8.0
+    after_s: float = 10.0
 
 
 QUICK = Pace(away_s=2.0, parted_s=4.0, warm_s=2.0, after_s=3.0)

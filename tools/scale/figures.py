@@ -2,7 +2,9 @@
 
 import bisect
 import itertools
+import re
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,10 @@ from scale.watch import Sample
 
 # A reading that takes longer to the store than this was held up.
 LATE_S = 5.0
+# A node leaves out what its broker has so often closed on: firmware/net/mqtt_careful.py.
+_ENDS_MAX = 3
+_CLOSES = "broker closes on "
+_TOPIC = re.compile(r"\b[^/\s]+/[^/\s]+/")
 _BEFORE_S = 10
 _SERIES_S = 300
 
@@ -76,7 +82,8 @@ def took(lived: Lived, stored: Stored, samples: Sequence[Sample], times: Times) 
         "reached_per_s": max(_reached(samples, times.began).values(), default=0),
         "reconnects": lived.counts["reconnects"],
         "sent_again": lived.counts["repeats"],
-        "causes": dict(lived.causes.most_common()),
+        "causes": _of_all(lived.causes),
+        "left_out": _left_out(lived.causes),
         "said": lived.said,
     }
 
@@ -112,6 +119,24 @@ def series(
         told["reached"].append(reached.get(int(now), 0))
         told["stored"].append(_until(committed, now + 1) - _until(committed, now))
     return told
+
+
+def _of_all(causes: Counter[str]) -> dict[str, int]:
+    """Why sessions ended, whichever node's: a topic without the node's name."""
+    found: Counter[str] = Counter()
+    for cause, count in causes.items():
+        found[_TOPIC.sub("…/", cause)] += count
+    return dict(found.most_common())
+
+
+def _left_out(causes: Counter[str]) -> dict[str, int]:
+    """How many nodes have given up an extra, by its topic: brokers have closed on it too often."""
+    found: Counter[str] = Counter()
+    for cause, count in causes.items():
+        words = cause.partition(_CLOSES)[2]
+        if _TOPIC.match(words) and count >= _ENDS_MAX:
+            found[_TOPIC.sub("…/", words)] += 1
+    return dict(found.most_common())
 
 
 def _reached(samples: Sequence[Sample], since: float) -> dict[int, int]:

@@ -40,7 +40,7 @@ def joined(old: dict[str, Any], new: dict[str, Any], names: Sequence[str]) -> di
     order = [fault.name for fault in FAULTS]
     for row in new["clusters"]:
         before = rows.get(row["name"], {})
-        if "not_run" in row and before.get("faults"):
+        if not row.get("faults") and before.get("faults"):
             continue
         faults = {one["fault"]: one for one in before.get("faults", [])}
         faults |= {one["fault"]: one for one in row.get("faults", [])}
@@ -63,7 +63,7 @@ def render(results: dict[str, Any]) -> str:
     parts += [
         f"Not run: {one['title']}: {one['not_run']}."
         for one in results["clusters"]
-        if "not_run" in one
+        if "not_run" in one and not one["faults"]
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -104,6 +104,12 @@ def _cluster(one: dict[str, Any]) -> str:
         "at brokers/s",
     )
     text = f"### {one['title']}\n\n{versions}.\n\n" + table(head, rows)
+    text += "".join(
+        f"\n\nAfter “{row['title']}”: {count} of {_count(row['nodes'])} nodes then do "
+        f"without `{topic}` for a day, as their broker had closed on it three times."
+        for row in one["faults"]
+        for topic, count in row["left_out"].items()
+    )
     if one["told"]:
         text += "\n\nWhat it does not promise:\n\n"
         text += "\n".join(f"- {sentence}" for sentence in one["told"])

@@ -77,6 +77,16 @@ def test_connections_are_counted_from_the_fault_on() -> None:
     assert (told["dials"], told["dials_per_s"], told["reached_per_s"]) == (37, 30, 15)
 
 
+def test_an_extra_that_nodes_gave_up_is_counted_by_nodes() -> None:
+    accepted = {0: BEGAN + 1}
+    run = lived(accepted, accepted)
+    closed = {f"broker closes on fieldpost/n-{n}/cmd": 3 for n in range(4)}
+    run.causes.update({**closed, "broker closes on fieldpost/n-9/cmd": 1})
+    told = figures.took(run, stored(accepted), [], TIMES)
+    assert told["left_out"] == {"…/cmd": 4}
+    assert told["causes"] == {"broker closes on …/cmd": 13, "connection reset": 3}
+
+
 def test_a_series_says_where_readings_wait() -> None:
     accepted = {0: BEGAN - 9.5, 1: BEGAN + 0.5, 2: BEGAN + 1.5}
     acknowledged = {0: BEGAN - 9.4, 1: BEGAN + 3.5, 2: BEGAN + 3.6}

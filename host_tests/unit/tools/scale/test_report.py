@@ -35,7 +35,7 @@ def test_new_results_replace_their_own_faults_only() -> None:
     old = {"clusters": [{"name": "a", "faults": [row("storm", lost=1), row("steady")]}]}
     new = {
         "clusters": [
-            {"name": "b", "not_run": "no such program"},
+            {"name": "b", "faults": [], "not_run": "no such program"},
             {"name": "a", "faults": [row("storm")]},
         ]
     }
@@ -47,7 +47,9 @@ def test_new_results_replace_their_own_faults_only() -> None:
     ]
     # One that can't be had here today keeps what it was elsewhere.
     again = report.joined(
-        {"clusters": made}, {"clusters": [{"name": "a", "not_run": "gone"}]}, ["a", "b"]
+        {"clusters": made},
+        {"clusters": [{"name": "a", "faults": [], "not_run": "gone"}]},
+        ["a", "b"],
     )
     assert again["clusters"][0]["faults"] == made[0]["faults"]
 
