@@ -31,7 +31,7 @@ from brokers.probe_client import ProbeClient, Refused
 from fieldpost import programs
 from fieldpost.collect.message import Reader
 from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress, parse
-from fieldpost.collect.sources.nats_consumer import STREAM, Consumer
+from fieldpost.collect.sources.nats_consumer import ACK_WAIT_S, STREAM, Consumer
 from fieldpost.collect.sources.nats_dial import Link
 from fieldpost.errors import CommandError, MissingTool
 from fieldpost.mqtt.brokers import free_port
@@ -87,18 +87,25 @@ class NatsCluster(Started):
     """`nodes` servers that are one to their clients; one alone is no cluster, and keeps one copy.
 
     settings: more lines for the configuration of each. has_consumer: make the collectors' consumer
-    at the start, as without one the readings that come are not kept.
+    at the start, as without one the readings that come are not kept. ack_wait_s: of that.
     """
 
     title = "NATS JetStream"
 
     def __init__(
-        self, places: Places, nodes: int = 3, *, settings: str = "", has_consumer: bool = True
+        self,
+        places: Places,
+        nodes: int = 3,
+        *,
+        settings: str = "",
+        has_consumer: bool = True,
+        ack_wait_s: float = ACK_WAIT_S,
     ) -> None:
         self.nodes = nodes
         self._places = places
         self.settings = settings
         self._has_consumer = has_consumer
+        self._ack_wait_s = ack_wait_s
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-nats-")
         self._ports = {"client": free_port(), "peer": free_port(), "mqtt": free_port()}
         self._words = {
@@ -276,7 +283,8 @@ class NatsCluster(Started):
             await link.open(_ADMIN)
             try:
                 topics = Reader("fieldpost").topics()
-                await Consumer(CONSUMER, topics, lambda _told: None).prepare(link)
+                consumer = Consumer(CONSUMER, topics, lambda _told: None, self._ack_wait_s)
+                await consumer.prepare(link)
             finally:
                 await link.close()
 
@@ -338,14 +346,14 @@ class NatsCluster(Started):
         return {one["config"]["name"]: one for one in told.get("streams") or []}
 
     def _with_client(self, do: Callable[[Client], Awaitable[_Answer]]) -> _Answer:
-        running = [one for one in self._nodes if one.is_running()]
-        if not running:
-            raise CommandError(f"no node of {self.title} runs")
+        """By the first node that can answer: one that is parted from the others can't."""
 
-        async def connected() -> _Answer:
+        async def connected(node: _Node) -> _Answer:
             client = await nats.connect(
-                [self._url(_ADMIN, [one]) for one in running],
+                self._url(_ADMIN, [node]),
                 allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
                 connect_timeout=2,
                 error_cb=_unsaid,
             )
@@ -354,10 +362,14 @@ class NatsCluster(Started):
             finally:
                 await client.close()
 
-        try:
-            return asyncio.run(connected())
-        except (NatsError, OSError, TimeoutError) as error:
-            raise CommandError(f"{self.title} does not answer: {error!r}") from None
+        why = "no node runs"
+        for node in self._nodes:
+            if node.is_running():
+                try:
+                    return asyncio.run(connected(node))
+                except (NatsError, OSError, TimeoutError) as error:
+                    why = repr(error)
+        raise CommandError(f"{self.title} does not answer: {why}")
 
 
 async def _unsaid(_error: Exception) -> None:

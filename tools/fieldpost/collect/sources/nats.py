@@ -12,13 +12,11 @@ after it.
 import asyncio
 import collections
 import contextlib
-import itertools
 import json
 import random
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -29,8 +27,9 @@ from nats.errors import TimeoutError as NatsTimeout
 from fieldpost.collect.intake import Arrival, Intake, Receipt
 from fieldpost.collect.message import Message
 from fieldpost.collect.sources.address import ClusterAddress
-from fieldpost.collect.sources.nats_consumer import Consumer
+from fieldpost.collect.sources.nats_consumer import PREFIX, Consumer
 from fieldpost.collect.sources.nats_dial import FAILURES, Link
+from fieldpost.collect.sources.nats_held import Held
 from fieldpost.collect.sources.nats_subjects import subject, topic
 from fieldpost.errors import CommandError
 from fieldpost.messages.payload import BYTES_MAX as _READ_MAX
@@ -55,15 +54,6 @@ _NS = 1_000_000_000
 # As the server marks what came by MQTT, with its QoS.
 _MQTT_HEADER = "Nmqtt-Pub"
 _SECOND_SERVER = "no word from JetStream: trying another server"
-
-
-@dataclass
-class _Held:
-    """A message that is here and not acknowledged. reply: where its acknowledgement goes."""
-
-    key: tuple[str, str]
-    reply: str
-    since: float
 
 
 class _Quiet(Exception):
@@ -102,9 +92,7 @@ class NatsSource:
         # Each is waited for, and cleared, in one place alone.
         self._woken = asyncio.Event()
         self._stored = asyncio.Event()
-        self._numbers = itertools.count(1)
-        self._held: dict[int, _Held] = {}
-        self._number_of: dict[tuple[str, str], int] = {}
+        self._held = Held()
         self._receipts: collections.deque[Receipt] = collections.deque()
         # What came after `hold`.
         self._unwanted: list[str] = []
@@ -342,17 +330,10 @@ class NatsSource:
         if not self._reads:
             self._unwanted.append(message.reply)
             return
-        key = _key(message.reply)
-        number = self._number_of.get(key)
+        number = self._held.add(message.reply)
         if number is not None:
-            # It came again before it was stored, as a server forgot that it is here.
-            self._held[number].reply = message.reply
-            return
-        number = next(self._numbers)
-        self._number_of[key] = number
-        self._held[number] = _Held(key, message.reply, time.monotonic())
-        of = message.subject.removeprefix("$MQTT.msgs.")
-        self._put(of, message.data, Receipt(0, number))
+            of = message.subject.removeprefix(PREFIX)
+            self._put(of, message.data, Receipt(0, number))
 
     async def _passing(self, message: Msg) -> None:
         """What came with QoS 1 comes from the stream as well, and is left to that."""
@@ -379,31 +360,27 @@ class NatsSource:
         """Those that wait now. If the server never confirms, their messages come once more, and
         their keys tell that they are stored."""
         numbers = [one.number for one in list(self._receipts)]
-        held = [self._held[number] for number in numbers if number in self._held]
+        replies = self._held.replies(numbers)
         for _ in range(_CONFIRM_TIMES):
-            for one in held[:-1]:
-                await link.client.publish(one.reply, b"+ACK")
+            for reply in replies[:-1]:
+                await link.client.publish(reply, b"+ACK")
             try:
-                if held:
-                    await link.client.request(held[-1].reply, b"+ACK", timeout=_CONFIRMED_S)
+                if replies:
+                    await link.client.request(replies[-1], b"+ACK", timeout=_CONFIRMED_S)
                 break
             except (NatsTimeout, NoRespondersError):
                 await asyncio.sleep(_PAUSE_S)
         for number in numbers:
             self._receipts.popleft()
-            one = self._held.pop(number, None)
-            if one:
-                del self._number_of[one.key]
+            self._held.remove(number)
 
     async def _keep_up(self, link: Link) -> None:
         """Say of what waits for the store that it is here."""
         while True:
             every_s = self._consumer.ack_wait_s / 3
             await asyncio.sleep(every_s)
-            before = time.monotonic() - every_s
-            for one in list(self._held.values()):
-                if one.since < before:
-                    await link.client.publish(one.reply, b"+WPI")
+            for reply in self._held.older(every_s):
+                await link.client.publish(reply, b"+WPI")
 
     async def _goodbye(self) -> None:
         link = self._link
@@ -416,7 +393,7 @@ class NatsSource:
                 # With nobody there to hear it, the question that is open does not get them again.
                 if self._asking:
                     await self._asking.unsubscribe()
-                for reply in (*(one.reply for one in self._held.values()), *self._unwanted):
+                for reply in (*self._held.older(), *self._unwanted):
                     await link.client.publish(reply, b"-NAK")
                 await link.client.flush(int(_GOODBYE_S))
         finally:
@@ -426,10 +403,3 @@ class NatsSource:
 
 async def _until_ended(link: Link) -> None:
     await link.ended.wait()
-
-
-def _key(reply: str) -> tuple[str, str]:
-    """Which message of the stream it is: its number and its time, in either form of $JS.ACK."""
-    parts = reply.split(".")
-    at = 5 if len(parts) == 9 else 7
-    return parts[at], parts[at + 2]

@@ -16,24 +16,32 @@ from fieldpost.collect.sources.nats_subjects import subject
 from fieldpost.mqtt.client import Denied
 
 STREAM = "$MQTT_msgs"
-_PREFIX = "$MQTT.msgs."
+PREFIX = "$MQTT.msgs."
 _NO_CONSUMER, _NO_STREAM = 10014, 10059
 _ANSWER_S = 5.0
 _SECOND_NS = 1_000_000_000
-# Long enough for a commit, and no longer than one likes to wait for what a dead collector had.
-_ACK_WAIT_S = 30
+# No longer than one likes to wait for what a dead collector had. One that lives, and waits for its
+# store, says so in between.
+ACK_WAIT_S = 15
 # For all collectors together.
 _UNDER_WAY_MAX = 20_000
 
 
 class Consumer:
     """tell: given each sentence for the user. topics: filters of MQTT; without the first there is
-    nothing to do. ack_wait_s: after so long the server hands a message to another."""
+    nothing to do. ack_wait_s: after so long the server hands a message to another; one that is
+    there already keeps its own."""
 
-    def __init__(self, name: str, topics: Sequence[str], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        topics: Sequence[str],
+        tell: Callable[[str], None],
+        ack_wait_s: float = ACK_WAIT_S,
+    ) -> None:
         self.name = name
-        self.ack_wait_s = float(_ACK_WAIT_S)
-        self._subjects = [_PREFIX + subject(one) for one in topics]
+        self.ack_wait_s = ack_wait_s
+        self._subjects = [PREFIX + subject(one) for one in topics]
         self._tell = tell
         self._compared: dict[str, Any] = {}
 
@@ -65,7 +73,7 @@ class Consumer:
         config = {
             "durable_name": self.name,
             "ack_policy": "explicit",
-            "ack_wait": _ACK_WAIT_S * _SECOND_NS,
+            "ack_wait": int(self.ack_wait_s * _SECOND_NS),
             "deliver_policy": "all",
             "filter_subjects": self._subjects,
             "max_ack_pending": _UNDER_WAY_MAX,
@@ -95,7 +103,7 @@ class Consumer:
         filters = " ".join(f"--filter '{one}'" for one in self._subjects)
         return (
             f"nats consumer add '{STREAM}' {self.name} --pull --ack explicit --deliver all "
-            f"--wait {_ACK_WAIT_S}s --max-deliver=-1 --max-pending {_UNDER_WAY_MAX} {filters} "
+            f"--wait {ACK_WAIT_S}s --max-deliver=-1 --max-pending {_UNDER_WAY_MAX} {filters} "
             "--defaults"
         )
 
@@ -104,8 +112,8 @@ class Consumer:
         if config == self._compared:
             return
         self._compared = config
-        self.ack_wait_s = config.get("ack_wait", _ACK_WAIT_S * _SECOND_NS) / _SECOND_NS
-        filters = config.get("filter_subjects") or [config.get("filter_subject") or _PREFIX + ">"]
+        self.ack_wait_s = config["ack_wait"] / _SECOND_NS
+        filters = config.get("filter_subjects") or [config.get("filter_subject") or PREFIX + ">"]
         why = None
         if config.get("deliver_subject"):
             why = "it pushes, so that no collector can share it"

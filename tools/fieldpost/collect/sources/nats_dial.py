@@ -21,6 +21,7 @@ from fieldpost.mqtt.client import TIMEOUT_S, Away, Denied, Refused, Silent, Untr
 # A server that has vanished is noticed after three of them.
 _PING_S = 10
 _GOODBYE_S = 2.0
+_TIMES = 3
 # What it has to say comes to us as well.
 logging.getLogger("nats").setLevel(logging.CRITICAL + 1)
 # What nats-py raises for a connection that is none, or no longer.
@@ -46,32 +47,45 @@ class Link:
 
     async def open(self, name: str) -> None:
         """Raises CommandError saying why there is none."""
+        failed: BaseException | None = None
+        for _ in range(_TIMES):
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    await self._dial(name)
+                return
+            except FAILURES as error:
+                failed = self._last_error or error
+                await self.close()
+            # A server that refuses a login ends the connection, and that can overtake its word.
+            if not isinstance(failed, ConnectionResetError):
+                break
+            self.client = Client()
+        assert failed
+        raise self._explained(failed) from None
+
+    async def _dial(self, name: str) -> None:
         address = self._address
         context = address.tls.context() if address.tls else None
         login: dict[str, Any] = {"user": address.user, "password": address.password}
         if address.password is None:
             login = {"token": address.user}
-        server = f"nats://{host_and_port(self._host, self._port)}"
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                await self.client.connect(
-                    [server],
-                    name=name,
-                    allow_reconnect=False,
-                    max_reconnect_attempts=1,
-                    reconnect_time_wait=0,
-                    connect_timeout=int(TIMEOUT_S),
-                    ping_interval=_PING_S,
-                    max_outstanding_pings=2,
-                    error_cb=self._on_error,
-                    closed_cb=self._on_closed,
-                    tls=context,
-                    tls_hostname=self._host if context else None,
-                    **login,
-                )
-        except FAILURES as error:
-            await self.close()
-            raise self._explained(self._last_error or error) from None
+        self._last_error = None
+        await self.client.connect(
+            [f"nats://{host_and_port(self._host, self._port)}"],
+            name=name,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=int(TIMEOUT_S),
+            ping_interval=_PING_S,
+            max_outstanding_pings=2,
+            error_cb=self._on_error,
+            closed_cb=self._on_closed,
+            tls=context,
+            tls_hostname=self._host if context else None,
+            **login,
+        )
+        self.ended.clear()
 
     async def close(self) -> None:
         """Never raises."""

@@ -19,33 +19,32 @@ from brokers.accounts import Account
 from brokers.probe_client import ProbeClient
 from fieldpost.collect.intake import Arrival, Intake
 from fieldpost.collect.message import Reader
-from fieldpost.collect.sources import nats_consumer
 from fieldpost.collect.sources.address import ClusterAddress, parse
 from fieldpost.collect.sources.nats import HELD_MAX, NatsSource
+from fieldpost.collect.sources.nats_consumer import ACK_WAIT_S
 from fieldpost.errors import CommandError, MissingTool
 from scale import nats
 from scale.nats import CONSUMER, STREAM, NatsCluster
 from scale.network import Loopback
 
 _LIMIT_S = 20.0
-_ACK_WAIT_S = 1
+_SOON_S = 1
 # The server makes a client wait that comes again and again under one id.
 _NUMBERS = itertools.count()
 
 
-def one_server(*, has_consumer: bool = True) -> NatsCluster:
+def one_server(*, has_consumer: bool = True, ack_wait_s: float = ACK_WAIT_S) -> NatsCluster:
     try:
         nats.program()
     except MissingTool:
         pytest.skip("nats-server is not installed")
-    return NatsCluster(Loopback(), 1, has_consumer=has_consumer)
+    return NatsCluster(Loopback(), 1, has_consumer=has_consumer, ack_wait_s=ack_wait_s)
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NatsCluster]:
+def server() -> Iterator[NatsCluster]:
     """One whose consumer hands out again soon what was not acknowledged."""
-    monkeypatch.setattr(nats_consumer, "_ACK_WAIT_S", _ACK_WAIT_S)
-    with one_server() as started:
+    with one_server(ack_wait_s=_SOON_S) as started:
         yield started
 
 
@@ -171,7 +170,7 @@ def test_what_waits_for_the_store_is_not_handed_out_again(server: NatsCluster) -
     with collecting(server.source()) as waits:
         assert len(waits.take(10)) == 10
         with collecting(server.source()) as other:
-            assert not other.intake.take(1, 3 * _ACK_WAIT_S)
+            assert not other.intake.take(1, 3 * _SOON_S)
         told = server.ask(f"$JS.API.CONSUMER.INFO.{STREAM}.{CONSUMER}")
         assert told["num_redelivered"] == 0
 
@@ -194,7 +193,7 @@ def test_what_a_dead_collector_had_comes_to_another(server: NatsCluster) -> None
 
 
 def test_one_that_ends_gives_back_at_once_what_it_has_not_stored() -> None:
-    with one_server() as server:  # It would wait 30 s for one that is dead.
+    with one_server() as server:  # It waits for one that is dead.
         with collecting(server.source()) as first:
             publish(server, range(20))
             came = first.take(20)
