@@ -1,8 +1,10 @@
 """`fieldpost WORDS…` as a user runs it, within this process: its status, and all that it wrote."""
 
+import functools
 import io
 import os
 import re
+import shutil
 import sys
 import threading
 import unicodedata
@@ -12,10 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from fieldpost import start
+from typer.main import get_command
+
+from fieldpost import cli, start
 
 # What a terminal of its own type would be sent; with TERM=dumb nothing of ours is.
 ENVIRONMENT = {"TERM": "dumb", "NO_COLOR": "1"}
+_APP = cli.app
 _BAD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MESSAGE = re.compile(r"[A-Za-z]{3}")
 
@@ -69,6 +74,23 @@ class Ran:
             assert _MESSAGE.search(said), (self.words, self.status, said)
 
 
+@functools.cache
+def _made_once(columns: int) -> Any:
+    """The command line as a start makes it, which takes ten times as long as most commands. It is
+    made to the width."""
+    return get_command(_APP)
+
+
+@contextmanager
+def _the_made_one() -> Iterator[None]:
+    """Unless a test has put another in its place."""
+    if cli.app is not _APP:
+        yield
+        return
+    with mock.patch.object(cli, "app", _made_once(shutil.get_terminal_size().columns)):
+        yield
+
+
 @contextmanager
 def _no_input() -> Iterator[None]:
     """As an interpreter is that was started so; of this process, which cannot be without for long,
@@ -110,6 +132,7 @@ def fieldpost(
         mock.patch.object(sys, "stderr", err),
         mock.patch.object(threading, "excepthook", note),
         mock.patch.dict("os.environ", {**ENVIRONMENT, **(environment or {})}),
+        _the_made_one(),
     ):
         try:
             start.main()

@@ -16,8 +16,8 @@ from simulation.personalities import PERSONALITIES
 from simulation.run import Failed, Result, Run, run
 
 # The first of these are tried each time, the others with the longer proofs.
-_SEEDS = 140
-_FEW_SEEDS = 30
+_SEEDS = 100
+_FEW_SEEDS = 20
 _SEEDS_OF_A_BROKER = 2
 _HOURS = 3.0
 _BATCH = 10

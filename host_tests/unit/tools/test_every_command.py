@@ -20,7 +20,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import click
 import pytest
@@ -58,7 +57,6 @@ from fieldpost.store.opened import open_store
 
 PAGE = (ROOT / "docs" / "json.md").read_text("utf-8")
 PORT = "/dev/ttyBOARD"
-_APP = cli.app
 _AWAY = "--port /dev/nowhere --wait 0"
 _NOWHERE = "--broker mqtt://127.0.0.1:1"
 _ANSWERS = '{"ssid": "net", "password": "secret12", "broker": "mqtt://10.0.0.1", "node": "n"}'
@@ -213,7 +211,7 @@ def _makes_nothing(*_: object, **__: object) -> subprocess.CompletedProcess[str]
 def commands() -> dict[str, click.Command]:
     """Each command, as one types it."""
     found: dict[str, click.Command] = {}
-    groups: list[tuple[str, Any]] = [("", get_command(_APP))]
+    groups: list[tuple[str, Any]] = [("", get_command(cli.app))]
     while groups:
         path, group = groups.pop()
         for name, command in group.commands.items():
@@ -384,17 +382,6 @@ def place(kept: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     one.close()
 
 
-@functools.cache
-def parser(width: int = WIDE) -> Any:
-    """The command line as main() makes it at each start, which is most of what that takes."""
-    return get_command(_APP)
-
-
-@pytest.fixture(autouse=True)
-def _made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "app", parser())
-
-
 def prepared(place: Place, name: str) -> Case:
     if name.startswith("certs "):
         place.certificates()
@@ -473,13 +460,12 @@ def test_a_success_is_told_to_a_person_on_60_columns_and_in_a_pipe(
     if case.needs:
         getattr(place, case.needs)()
     for is_terminal, encoding in (True, "cp1252"), (False, "ascii"):
-        with mock.patch.object(cli, "app", parser(60)):
-            ran = fieldpost(
-                *place.words(name, case.succeeds),
-                is_terminal=is_terminal,
-                encoding=encoding,
-                environment={"COLUMNS": "60"},
-            )
+        ran = fieldpost(
+            *place.words(name, case.succeeds),
+            is_terminal=is_terminal,
+            encoding=encoding,
+            environment={"COLUMNS": "60"},
+        )
         ran.check()
         assert ran.status == 0 or name == "doctor", ran
         assert re.search("[A-Za-z]{3}", ran.out), ran
@@ -552,13 +538,7 @@ CHANGING = changing(r"\d+ s\b")
 
 
 def shown(words: list[str], width: int, is_terminal: bool) -> str:
-    # The parser is made to the width.
-    with mock.patch.object(cli, "app", parser(width)):
-        ran = fieldpost(
-            *words,
-            is_terminal=is_terminal,
-            environment=terminal(width),
-        )
+    ran = fieldpost(*words, is_terminal=is_terminal, environment=terminal(width))
     assert not ran.thrown and "Traceback" not in ran.err, ran
     if not is_terminal:
         ran.check()

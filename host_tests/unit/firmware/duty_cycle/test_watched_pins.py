@@ -174,7 +174,10 @@ def test_a_short_knock_is_seen_although_it_is_over_before_the_reading(port: str)
     assert after and not any(after)
 
 
-@pytest.mark.parametrize("seed", range(9, 21))
+@pytest.mark.parametrize(
+    "seed",
+    [*range(9, 13), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(13, 21))],
+)
 def test_faults_of_all_kinds_break_nothing_while_pins_are_minded(seed: int) -> None:
     made = scenario.make(seed, 3.0, 1, sleeps=True)
     made.nodes[0].config["sensors"] = _DOOR_WAKES

@@ -323,7 +323,9 @@ def test_a_length_without_end_is_no_hang(version: str) -> None:
         bench.run_ms(2000)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 8))]
+)
 def test_no_input_does_more_than_end_the_connection(version: str, seed: int) -> None:
     """8 x 1,250 seeded streams of spoilt packets, as CONNACK or after it."""
     bench = SessionBench(version, PORTS[seed % len(PORTS)], seed, latency_ms=1, split=0.5)

@@ -196,9 +196,9 @@ def test_an_image_larger_than_the_flash_is_refused(screen: Screen, tmp_path: Pat
         ("esp32s3", {"flash_mb": 4}, {"flash_mb": 8}, "needs 8 MB of flash"),
         ("esp32s3", {"flash_mb": 4}, {"files_end": 8 << 20}, "needs 8 MB of flash"),
         ("esp32c3", {"flash_mb": 2}, {}, "has 2 MB"),
-        ("esp32c6", {"flash_mb": 2}, {}, "has 2 MB"),
-        ("esp32s2", {"flash_mb": 2}, {}, "has 2 MB"),
-        ("esp32", {"flash_mb": 2}, {}, "has 2 MB"),
+        pytest.param("esp32c6", {"flash_mb": 2}, {}, "has 2 MB", marks=pytest.mark.slow),
+        pytest.param("esp32s2", {"flash_mb": 2}, {}, "has 2 MB", marks=pytest.mark.slow),
+        pytest.param("esp32", {"flash_mb": 2}, {}, "has 2 MB", marks=pytest.mark.slow),
         ("esp32", {"cores": 1}, {}, "for two cores"),
     ],
 )
