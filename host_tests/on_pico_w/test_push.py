@@ -50,7 +50,7 @@ def test_what_was_pulled_changed_and_pushed_is_measured_and_delivered(tmp_path: 
         (pulled / "config.json").write_text(json.dumps(config))
         words = ("config", "push", str(pulled), "--port", board.console, "--json")
         status, said = _fieldpost(*words)
-        told = json.loads(said[said.index("{") :])
+        told = json.loads(said[said.index("{") : said.rindex("}") + 1])
         assert status == 0 and told["delivered"], said
         assert list(told["reading"]) == ["die_temperature"]
         assert "secrets.json" not in told["written"], "the board keeps its own"
