@@ -8,10 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rigs.collecting import Account, Collecting, Stream, settled
+from rigs.collecting import Account, Collecting, Engine, Stream, settled
 from rigs.postgresql import PostgreSql
 
-from fieldpost.mqtt.brokers import Broker
 from fieldpost.store import address
 
 _READY = "storing into"
@@ -20,7 +19,7 @@ _BACK = "the store takes readings again"
 
 
 def killed_often(
-    broker: Broker, store: str, seed: int, kills: int, *, sabotaged: bool = False
+    broker: Engine, store: str, seed: int, kills: int, *, sabotaged: bool = False
 ) -> Account:
     """SIGKILL at moments of chance: while it starts, or in the first half second after that."""
     chance = random.Random(seed)
@@ -46,7 +45,7 @@ def killed_often(
     return found
 
 
-def broker_restarted(broker: Broker, store: str, times: int = 3) -> Account:
+def broker_restarted(broker: Engine, store: str, times: int = 3) -> Account:
     """The broker ends in order and starts again."""
     with _collecting(broker, store) as (_, stream):
         for _ in range(times):
@@ -58,7 +57,7 @@ def broker_restarted(broker: Broker, store: str, times: int = 3) -> Account:
         return settled(store, stream)
 
 
-def store_away(broker: Broker, store: str, cluster: PostgreSql | None, away_s: float) -> Account:
+def store_away(broker: Engine, store: str, cluster: PostgreSql | None, away_s: float) -> Account:
     """PostgreSQL crashes; SQLite's file is held by somebody with a change begun."""
     with _collecting(broker, store) as (one, stream):
         time.sleep(0.5)
@@ -70,7 +69,7 @@ def store_away(broker: Broker, store: str, cluster: PostgreSql | None, away_s: f
         return settled(store, stream)
 
 
-def ended_while_the_store_is_away(broker: Broker, store: str) -> Account:
+def ended_while_the_store_is_away(broker: Engine, store: str) -> Account:
     """SIGTERM then, and another one takes over."""
     with _collecting(broker, store) as (one, stream):
         with away(store, None):
@@ -82,7 +81,7 @@ def ended_while_the_store_is_away(broker: Broker, store: str) -> Account:
             return settled(store, stream)
 
 
-def disk_full(broker: Broker, store: str) -> Account:
+def disk_full(broker: Engine, store: str) -> Account:
     """A limit on the size of its files stands for the disk: SQLite gets EFBIG, not ENOSPC."""
     with _collecting(broker, store, rate=1000, file_bytes=300_000) as (one, stream):
         one.says(_AWAY)
@@ -93,7 +92,7 @@ def disk_full(broker: Broker, store: str) -> Account:
         return settled(store, stream)
 
 
-def disk_of_postgresql_full(broker: Broker, store: str) -> Account:
+def disk_of_postgresql_full(broker: Engine, store: str) -> Account:
     """A trigger raises the error that PostgreSQL has for it."""
     with _collecting(broker, store) as (one, stream):
         _do(
@@ -111,7 +110,7 @@ def disk_of_postgresql_full(broker: Broker, store: str) -> Account:
         return settled(store, stream)
 
 
-def two_collectors(broker: Broker, store: str) -> Account:
+def two_collectors(broker: Engine, store: str) -> Account:
     """Two of them on one store, each with all readings, and then one of them is killed."""
     with (
         _collecting(broker, store, "--client-id", "one", rate=1000) as (_, stream),
@@ -148,7 +147,7 @@ def away(store: str, cluster: PostgreSql | None) -> Iterator[None]:
 
 @contextmanager
 def _collecting(
-    broker: Broker,
+    broker: Engine,
     store: str,
     *more: str,
     rate: float = 300.0,

@@ -11,12 +11,12 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from fieldpost.mqtt.brokers import HOST, Broker
+from fieldpost.mqtt.brokers import HOST
 from fieldpost.paths import ROOT
 from fieldpost.store import address
 from fieldpost.store.opened import open_store
@@ -29,10 +29,24 @@ _SETTLE_S = 60.0
 _LOOK_S = 0.1
 
 
+class Engine(Protocol):
+    """What readings go through. port: of MQTT on loopback. url: for `--from`."""
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def url(self) -> str: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class Stream:
     """Publishes readings of some nodes with QoS 1, in order, until `end`."""
 
-    def __init__(self, broker: Broker, rate: float = 300.0, nodes: int = 5) -> None:
+    def __init__(self, broker: Engine, rate: float = 300.0, nodes: int = 5) -> None:
         self._rate = rate
         self._nodes = [f"node-{number}" for number in range(nodes)]
         self.published: set[tuple[str, int, int]] = set()
@@ -81,13 +95,13 @@ class Collecting:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: Engine,
         store: str,
         *more: str,
         sabotaged: bool = False,
     ) -> None:
         start = [str(_SABOTAGED)] if sabotaged else ["-m", "fieldpost"]
-        words = [*start, "collect", "--store", store, "--broker", broker.url, *more]
+        words = [*start, "collect", "--store", store, "--from", broker.url, *more]
         self._process = subprocess.Popen(
             [sys.executable, *words],
             env={**os.environ, "PYTHONPATH": str(ROOT / "tools")},

@@ -54,6 +54,18 @@ class Cache:
             self._debian[package] = self._unpack(package, more)
         return self._debian[package]
 
+    def unpacked(self, package: str) -> Installed | None:
+        """One of Debian's that was unpacked here before, the last of several; asks nobody."""
+        found = sorted(
+            self.folder.glob(f"debian-{package}-*/installed.json"),
+            key=lambda one: one.stat().st_mtime,
+        )
+        if not found:
+            return None
+        return Installed(
+            found[-1].parent / "root", "in the cache", json.loads(found[-1].read_text())
+        )
+
     def _unpack(self, package: str, more: tuple[str, ...]) -> Installed:
         wanted = _apt_closure(self.folder, package, more)
         target = self.folder / f"debian-{package}-{_digest(json.dumps(wanted))}"

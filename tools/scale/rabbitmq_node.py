@@ -27,14 +27,19 @@ _CONNECT = '<<16,12,0,4,"MQTT",4,2,0,30,0,0>>'
 _CONNACK = "<<32,2,0,0>>"
 
 
-def installed() -> Installed:
-    """That of this machine; else Debian's package, unpacked into the cache of the brokers.
-
-    Raises CommandError if there is neither.
-    """
+def find() -> Installed | None:
+    """That of this machine; else the one in the cache of the brokers. None if there is neither."""
     if any(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")):
         return Installed(Path("/"), "of this machine", {})
-    return Cache(cache_folder() / "brokers").debian("rabbitmq-server")
+    return Cache(cache_folder() / "brokers").unpacked("rabbitmq-server")
+
+
+def installed() -> Installed:
+    """The same; where there is none, Debian's package is unpacked into the cache.
+
+    Raises CommandError if it can't be had.
+    """
+    return find() or Cache(cache_folder() / "brokers").debian("rabbitmq-server")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from fieldpost.collect.sources.amqp_queue import Queue
 from fieldpost.collect.sources.amqp_topics import topic
 from fieldpost.errors import CommandError
 from fieldpost.messages.payload import BYTES_MAX as _READ_MAX
-from fieldpost.mqtt.client import Away, Lost, Refused, Silent, Untrusted
+from fieldpost.mqtt.client import Away, Denied, Lost, Refused, Silent, Untrusted
 
 # Messages that may be under way to us. A commit takes as long for many as for one.
 PREFETCH = 1000
@@ -171,6 +171,8 @@ class AmqpSource:
                 f"{self._named()} did not answer within {_ANSWER_S:g} s what was asked about the "
                 f"queue {self._queue_name}: do most nodes of the cluster run?"
             )
+        if failures and isinstance(failures[0], exceptions.ChannelClosedByBroker):
+            raise Denied(f"{self._named()} refused: {failures[0].reply_text}")
         if failures and isinstance(failures[0], _FAILURES):
             raise Lost(f"{self._named()} ended the connection: {amqp_dial.why(failures[0])}")
         if failures:
