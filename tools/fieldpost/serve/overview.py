@@ -3,6 +3,7 @@
 It is read from the store once, in the background, and then follows what is stored.
 """
 
+import functools
 import itertools
 import json
 import statistics
@@ -14,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from fieldpost.home_assistant.units import unit_of
 from fieldpost.messages import payload
 from fieldpost.store.rows import Event, Reading, Row
 
@@ -259,6 +261,11 @@ def _row(node: _Node, now: float) -> dict[str, Any]:
             "t": last.t,
             "received": last.received,
             "values": dict(list(last.values.items())[:_FIELDS_MAX]),
+            "units": {
+                name: unit
+                for name in list(last.values)[:_FIELDS_MAX]
+                if (unit := _unit_of(name)) is not None
+            },
         },
         "due": due,
         "is_late": _is_late(node, now),
@@ -276,6 +283,12 @@ def _row(node: _Node, now: float) -> dict[str, Any]:
         "boots": len(node.boots),
         "fields": _fields(node.recent),
     }
+
+
+# Asked for each row that is told, and of few names, unless a stranger sends others.
+@functools.lru_cache(1000)
+def _unit_of(field: str) -> str | None:
+    return unit_of(field)
 
 
 def _due(node: _Node) -> tuple[float | None, float]:

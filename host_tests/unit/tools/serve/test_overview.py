@@ -168,3 +168,8 @@ def test_names_are_found_without_looking_at_each_reading(parts: Parts) -> None:
     fresh = Overview(parts.engine)
     fresh.load()
     assert [one["name"] for one in fresh.rows()] == ["Z", "a", "b", "silent", "ü"]
+
+
+def test_what_was_measured_has_its_unit_where_that_is_known(parts: Parts) -> None:
+    parts.write(readings(2, 60, constructor=1, MARK=2.0))
+    assert row(parts)["last"]["units"] == {"temperature": "°C"}

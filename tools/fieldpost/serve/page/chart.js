@@ -105,7 +105,7 @@ export class Chart {
       scales: { x: { time: true, range: () => this.range.get() } },
       series,
       bands,
-      axes: [{ ...axis, size: 32, space: 74, values: times }, { ...axis, size: 58 }],
+      axes: [{ ...axis, size: 32, space: 74, incrs: STEPS_S, values: times }, { ...axis, size: 58 }],
       legend: { show: false },
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: this.syncKey, filters: { pub: isMove } }, points: { size: 8 } },
       hooks: {
@@ -232,6 +232,11 @@ export class Chart {
 const isMove = (kind) => kind === "mousemove" || kind === "mouseleave";
 
 // Below the curve: as exact as the steps are, and the day where it changes.
+// Between two times of day that are written. Finer than uPlot's own: on a phone few have room.
+const MINUTE = 60, HOUR = 3600, DAY = 86_400;
+const STEPS_S = [1, 2, 5, 10, 20, 30, ...[1, 2, 3, 5, 10, 15, 20, 30].map((n) => n * MINUTE), ...[1, 2, 3, 4, 6, 8, 12].map((n) => n * HOUR),
+  ...[1, 2, 3, 4, 5, 7, 10, 14, 30, 60, 90, 120, 180, 365, 730, 1825, 3650].map((n) => n * DAY)];
+
 function times(_plot, places, _axis, _space, step) {
   return places.map((t, at) => {
     const date = new Date(t * 1000);

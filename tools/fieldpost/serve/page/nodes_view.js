@@ -2,7 +2,7 @@
 
 import { benchPanel } from "./bench_panel.js";
 import { h, replace, say } from "./dom.js";
-import { counted, number, signal as signalText } from "./format.js";
+import { counted, number, signal as signalText, withUnit } from "./format.js";
 import { known } from "./server.js";
 import { Aging, due, seen, stateBadge } from "./state.js";
 
@@ -72,7 +72,7 @@ export function nodesView(main, signal) {
       cell("state", stateBadge(one)),
       cell("seen", aging.current.text(() => seen(known.nodes.get(one.name) || one))),
       cell("due", aging.current.text(() => due(known.nodes.get(one.name) || one))),
-      cell("values", values.length ? values.map(([name, value]) => h("span", { class: "value" }, `${name.replaceAll("_", " ")} `, h("b", null, number(value)))) : "–"),
+      cell("values", values.length ? values.map(([name, value]) => h("span", { class: "value" }, `${name.replaceAll("_", " ")} `, h("b", null, withUnit(value, Object.hasOwn(one.last.units, name) ? one.last.units[name] : null)))) : "–"),
       cell("battery", one.supply_mv === null ? "–" : `${(one.supply_mv / 1000).toFixed(2)} V`),
       cell("signal", signalText(one.rssi) || "–"),
       cell("backlog", one.backlog === null ? "–" : one.backlog ? `${number(one.backlog)} waiting` : "none"),
