@@ -43,11 +43,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
 FOUND = ROOT / "build" / "mutants.json"
 EQUIVALENT = Path(__file__).with_name("mutants_equivalent.toml")
-_PACKAGES = ("config", "duty_cycle", "net", "portal", "readings", "remote")
+_PACKAGES = ("config", "duty_cycle", "net", "portal", "readings", "remote", "update")
 _MODULES = (
     "boot.py",
     *(f"firmware/{name}.py" for name in ("app", "clock", "compose", "crash", "files", "node")),
-    *(f"lib/{name}.py" for name in ("module_pack", "sntp", "wire", "wire_packets", "wire_tls")),
+    *(f"lib/{name}.py" for name in ("module_pack", "pack_trial", "sntp")),
+    *(f"lib/{name}.py" for name in ("wire", "wire_packets", "wire_tls")),
 )
 _UNIT = Path("host_tests", "unit")
 _PLACES = (

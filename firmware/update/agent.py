@@ -247,7 +247,8 @@ class Agent:
         while not record.get("told"):
             if connection != door.connections:
                 connection = door.connections
-                self._publish(record.get("last") or {"state": "idle"})
+                # This is what the broker keeps. Beside pieces there is no room for the keys.
+                self._publish(record.get("last") or {"state": "idle"}, with_keys=True)
             elif not session.waits():
                 record["told"] = True
                 door.save()
@@ -262,11 +263,13 @@ class Agent:
             self._told = now_ms, target.have
             self._publish({"state": "fetching", "offer": self._about}, target)
 
-    def _publish(self, last, target=None):
-        from firmware.update.report import report
+    def _publish(self, last, target=None, with_keys=False):
+        from firmware.update import report
 
         door = self._door
         progress = (target.have, target.size) if target else None
-        door.session.publish(door.topic, report(last, door.record, door.board, progress), True, 1)
+        keys = report.key_ids(door.files) if with_keys else None
+        told = report.report(last, door.record, door.board, progress, keys)
+        door.session.publish(door.topic, told, True, 1)
         report = None
         place.forget("report")

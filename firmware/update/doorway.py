@@ -63,7 +63,9 @@ class Doorway:
             text = _files.read(_files.CRASH, file_system)
             self.crash = text and text.decode("utf-8", "replace").strip().split("\n")[-1]
         path = place.running_pack()
-        self.head = crc32(place.head_of(path, file_system)) if path else 0
+        head = place.head_of(path, file_system) if path else b""
+        # Other keys, which the cable brings, are to be told as well.
+        self.head = crc32(head, crc32(_files.read(_files.UPDATE_KEYS, file_system) or b""))
 
     def came_back(self):
         """Whether the starts before this one were those of a firmware that is gone. True once, or

@@ -47,13 +47,13 @@ def _end_trial(door):
 
 
 def _identify(door):
-    """Another pack than the one that was told of: the cable brought it."""
+    """Another pack, or other keys, than those that were told of: the cable brought them."""
     record = door.record
     found = yield from _sha(door)
     if found != record.get("sha") or "version" not in record:
         record["sha"], record["version"], record["runs"] = found, VERSION, None
         record["last"] = {"state": "idle"}
-        record["told"] = False
+    record["told"] = False
     record["head"] = door.head
     door.save()
 

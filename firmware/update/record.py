@@ -8,7 +8,7 @@
 | image_counter | the same of releases of MicroPython itself |
 | version, sha | of the firmware that runs |
 | runs | its counter, if it came over the air |
-| head | CRC-32 of the head of the pack that `sha` is of: whether it is still the same |
+| head | CRC-32 of the keys and the head of the pack that `sha` is of: whether they are the same |
 | done | marks of the offers that were judged, the last ones |
 | unsigned | mark of the last offer that nobody had signed |
 | last | what is to be told: `state`, and `offer`, `error` where there are any |

@@ -2,8 +2,10 @@
 
 import json
 import sys
+from hashlib import sha256
 
 from firmware import VERSION
+from firmware import files as _files
 
 
 def board_of(board):
@@ -17,9 +19,18 @@ def board_of(board):
     }
 
 
-def report(last, record, board, progress=None):
+def key_ids(files):
+    """What tells the node's keys apart: the beginning of each modulus's SHA-256."""
+    try:
+        keys = json.loads(_files.read(_files.UPDATE_KEYS, files) or b"{}")["keys"]
+        return [sha256(bytes.fromhex(one)).digest()[:4].hex() for one in keys]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def report(last, record, board, progress=None, keys=None):
     """The payload. last: `state`, and `offer` and `error` where there are any. progress: bytes
-    that are there, and of how many."""
+    that are there, and of how many. keys: of `key_ids`; None: they are not told."""
     told = dict(last)
     installed = {"version": record.get("version", VERSION)}
     for name, key in (("counter", "runs"), ("sha", "sha")):
@@ -28,5 +39,7 @@ def report(last, record, board, progress=None):
     told["installed"] = installed
     if progress:
         told["have"], told["of"] = progress
+    if keys is not None:
+        told["keys"] = keys
     told.update(board_of(board))
     return json.dumps(told).encode()

@@ -28,7 +28,7 @@ IN_FLIGHT = 4
 class Ways:
     """verdict: what becomes of a trial, "done" or "back". asleep_s: how long it sleeps between its
     wakes; 0: it is always awake. wake_bytes: what it fetches in one wake. is_deaf: it takes no
-    offer. loses: every so many-th piece gets lost."""
+    offer. loses: every so many-th piece gets lost. keys: by which id it tells them."""
 
     verdict: str = "done"
     asleep_s: float = 0.0
@@ -40,6 +40,7 @@ class Ways:
     micropython: tuple[int, ...] = (1, 25, 0)
     counter: int = 0
     trial_s: float = 0.1
+    keys: tuple[str, ...] = ()
 
 
 class StandInNode:
@@ -235,6 +236,8 @@ class StandInNode:
             told["error"] = error
         told |= {"platform": self.ways.platform, "mpy": self.ways.mpy}
         told["micropython"] = list(self.ways.micropython)
+        if self.ways.keys:
+            told["keys"] = self.ways.keys
         self._tell("update", told, is_kept=True)
 
     def _tell(self, topic: str, told: dict[str, Any], *, is_kept: bool = False) -> None:

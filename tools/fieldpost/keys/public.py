@@ -26,6 +26,7 @@ EXPONENT = 65537
 # A node's: one that signs, and one that will or may.
 KEYS_MAX = 2
 _FINGERPRINT_DIGITS = 16
+NODE_ID_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class PublicKey:
         """What `openssl pkey -pubin -outform DER | sha256sum` begins with."""
         der = self._rsa().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return hashlib.sha256(der).hexdigest()[:_FINGERPRINT_DIGITS]
+
+    @property
+    def node_id(self) -> str:
+        """By which a node tells of it (firmware/update/report.py)."""
+        return hashlib.sha256(self.modulus.to_bytes(BITS // 8, "big")).hexdigest()[:NODE_ID_DIGITS]
 
     def pem(self) -> bytes:
         """As a file holds it."""

@@ -111,9 +111,13 @@ def draft_images(
 
 def sign(draft: Draft, signer: Signer, out: Path) -> Release:
     """The release, to be saved below `out`. Raises CommandError."""
+    signed = {
+        name: (replace(told, key=signer.key.node_id), data)
+        for name, (told, data) in draft.manifests.items()
+    }
     artefacts = tuple(
         Artefact(name, told, signer.sign(told.encoded()), data)
-        for name, (told, data) in draft.manifests.items()
+        for name, (told, data) in signed.items()
     )
     made = Release(out / folder.name_of(artefacts), artefacts)
     made.check_signed([signer.key])

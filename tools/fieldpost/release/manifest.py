@@ -28,6 +28,7 @@ Kind = Literal["pack", "image"]
 class Manifest:
     """kind: "pack" of modules, for a `platform` as sys.platform has it, with `mpy` and `least`; or
     "image", all of MicroPython, for a `chip` such as "esp32c3". sha256: hex, of all `size` bytes.
+    key: `node_id` of the one that signs; None in a release of before it was told.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class Manifest:
     mpy: int | None = None
     least: tuple[int, ...] = ()
     chip: str | None = None
+    key: str | None = None
 
     def encoded(self) -> bytes:
         """As it is signed."""
@@ -51,6 +53,8 @@ class Manifest:
             "size": self.size,
             "version": self.version,
         }
+        if self.key is not None:
+            told["key"] = self.key
         if self.kind == "pack":
             told |= {"mpy": self.mpy, "least": list(self.least)}
         else:
@@ -95,6 +99,7 @@ def _checked(told: dict[str, Any]) -> Manifest:
         mpy=_whole(told.get("mpy"), 0, 255) if is_pack else None,
         least=tuple(_whole(one, 0, 999) for one in least),
         chip=None if is_pack else _text(told, "chip"),
+        key=_text(told, "key") if "key" in told else None,
     )
 
 

@@ -12,13 +12,14 @@ from fieldpost.update.report import FAILURES, Report
 
 State = Literal[
     "idle", "waiting", "offered", "fetching", "trial", "done", "up to date",
-    "refused", "failed", "back", "silent", "no keys", "offline", "unfit", "stopped",
+    "refused", "failed", "back", "silent", "no keys", "not told", "offline",
+    "unfit", "stopped",
 ]  # fmt: skip
 # Something is under way; good; bad, with something tried; bad, with nothing risked.
 UNDER_WAY = ("offered", "fetching", "trial")
 GOOD = ("done", "up to date")
 TRIED = ("refused", "failed", "back", "silent")
-UNTRIED = ("no keys", "offline", "unfit", "stopped")
+UNTRIED = ("no keys", "not told", "offline", "unfit", "stopped")
 
 # Of a node that is awake, without a sign of it. An offer is taken at once; a node that found
 # nobody to serve it tries again after an hour at the latest; a trial is over in 15 minutes.
@@ -33,6 +34,9 @@ _NO_KEYS = (
     "it has told nothing of updates: it has no keys, or a firmware of before them. By cable: "
     "fieldpost deploy --keys DIR"
 )
+_NOT_TOLD = "it has just started, and not told its firmware yet: repeat the command in a minute"
+# A node tells its firmware with its first deliveries.
+_YOUNG_S = 120
 AGAIN = "fieldpost update --again offers it once more"
 
 
@@ -42,6 +46,7 @@ class Node:
 
     heard_at, status_at, since: monotonic seconds of the last sign of it, of its status, and of its
     state's begin. wakes: in vain. known: the broker has heard of it.
+    is_young: it had just started as its health was told last.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Node:
     artefact: Artefact | None = None
     attempt: int = 0
     known: bool = False
+    is_young: bool = False
     outstanding: bytes = b""
     heard_at: float = 0.0
     status_at: float = 0.0
@@ -87,6 +93,12 @@ class Node:
         if told.get("state") == "asleep":
             self.wakes += 1
 
+    def take_health(self, told: dict[str, Any]) -> None:
+        """The node tells how it is."""
+        uptime_s = payload.number(told.get("uptime_s"), 0, _SLEEP_MAX_S)
+        slept = told.get("reset") == "deep-sleep"
+        self.is_young = uptime_s is not None and uptime_s < _YOUNG_S and not slept
+
     def take_report(self, report: Report, *, is_kept: bool, now: float) -> None:
         """The node tells of its firmware."""
         self.known = True
@@ -117,7 +129,7 @@ class Node:
         of which the node does not tell."""
         report = self.report
         if report is None:
-            self.state, self.text = "no keys", _NO_KEYS
+            self._tells_nothing(_NO_KEYS)
             return
         self.artefact = next(
             (one for one in release.artefacts if one.is_for(report.platform, report.chip)), None
@@ -146,7 +158,7 @@ class Node:
         """Its state by its own word, for somebody who only looks."""
         report = self.report
         if report is None:
-            self.state, self.text = "no keys", "it has told nothing of updates"
+            self._tells_nothing("it has told nothing of updates")
             return
         self.state = _TOLD[report.state]
         parts = [_why(report)] if report.state in FAILURES else []
@@ -155,6 +167,12 @@ class Node:
         if self.outstanding:
             parts.append(f"{_offered(self.outstanding)} is offered")
         self.text = "; ".join(parts)
+
+    def _tells_nothing(self, text: str) -> None:
+        if self.is_young and self.status.get("state") == "online":
+            self.state, self.text = "not told", _NOT_TOLD
+        else:
+            self.state, self.text = "no keys", text
 
     def resume(self, now: float) -> bool:
         """Whether it is at our release already, of an earlier run."""
@@ -234,6 +252,8 @@ class Node:
             kind = " ".join(one for one in (report.platform, report.chip) if one)
             return f"the release has nothing for it ({kind or 'it does not say what it is'})"
         told, installed = self.artefact.manifest, report.installed
+        if told.key and report.keys and told.key not in report.keys:
+            return "it knows other keys than the release's: fieldpost deploy --keys, by cable"
         if told.kind == "pack" and installed and (installed.counter or 0) > release.counter:
             return f"it has {installed.words()}, and takes nothing older"
         if told.kind == "pack" and report.mpy is not None and report.mpy != told.mpy:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldpost.keys.history import COUNTER_MAX
+from fieldpost.keys.public import KEYS_MAX
 from fieldpost.messages import payload
 from fieldpost.messages.payload import Unreadable
 
@@ -34,7 +35,7 @@ class Firmware:
 @dataclass(frozen=True)
 class Report:
     """state: one of STATES. have, of: bytes of what it fetches. What a node did not tell is None,
-    or empty."""
+    or empty. keys: `node_id` of those that it takes updates of."""
 
     state: str
     installed: Firmware | None = None
@@ -46,6 +47,7 @@ class Report:
     mpy: int | None = None
     micropython: tuple[int, ...] = ()
     chip: str | None = None
+    keys: tuple[str, ...] = ()
 
     def words(self) -> str:
         """What runs, for people."""
@@ -75,6 +77,7 @@ def read(message: bytes | bytearray) -> Report:
         mpy=_whole(told.get("mpy"), 0xFFFF),
         micropython=tuple(number for one in numbers if (number := _whole(one, 9999)) is not None),
         chip=_text(told.get("chip")) or None,
+        keys=_texts(told.get("keys")),
     )
 
 
@@ -87,6 +90,12 @@ def _firmware(told: Any) -> Firmware | None:
         sha=_text(told.get("sha"))[:_SHA_DIGITS],
         attempt=_whole(told.get("attempt"), 255) or 0,
     )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > KEYS_MAX:
+        return ()
+    return tuple(text for one in value if (text := _text(one)))
 
 
 def _text(value: Any) -> str:

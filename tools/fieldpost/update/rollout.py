@@ -14,9 +14,9 @@ from fieldpost.update.node import TRIED, UNDER_WAY, Node
 from fieldpost.update.pieces import Pieces
 
 OFFER, PIECE, ASK, REPORT = "update/offer", "update/piece", "update/ask", "update"
-STATUS = "status"
+STATUS, HEALTH = "status", "health"
 # What there is to hear of each node.
-HEARD = (STATUS, REPORT, ASK, OFFER)
+HEARD = (STATUS, HEALTH, REPORT, ASK, OFFER)
 # (node, topic below the node's, message, retained)
 Publish = Callable[[str, str, bytes, bool], None]
 
@@ -185,6 +185,8 @@ def hear(node: Node, topic: str, message: bytes, *, is_kept: bool, now: float) -
     try:
         if topic == STATUS:
             node.take_status(payload.read(message), is_kept=is_kept, now=now)
+        elif topic == HEALTH:
+            node.take_health(payload.read(message))
         elif topic == REPORT:
             node.take_report(reports.read(message), is_kept=is_kept, now=now)
     except payload.Unreadable:

@@ -10,7 +10,9 @@ import pytest
 from rigs.updates import FAILED, TRIAL, Node, Release, Restart, modules
 
 from fakes.flash import FakeFlash
+from fakes.releases import keys_file, modulus
 from fieldpost.deploy import pack
+from fieldpost.keys.public import PublicKey
 
 GOOD = pack.make(modules("good new"))
 
@@ -44,6 +46,26 @@ def test_a_release_is_fetched_tried_and_stays_once_a_reading_has_arrived(node: N
     node.door.connect()
     assert not any(node.step() for _ in range(50)) and len(node.reports) == reports
     assert node.door._agent is None
+
+
+def test_the_keys_that_it_takes_updates_of_are_told_and_told_again_when_they_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node = Node(monkeypatch, keys=(0, 1))
+    node.offer(Release(GOOD))
+    node.live(lambda: _done(node))
+    ids = [PublicKey(int(modulus(number), 16)).node_id for number in (0, 1)]
+    assert node.reports[0]["keys"] == node.reports[-1]["keys"] == ids
+    assert not any("keys" in one for one in node.reports if one["state"] == "fetching")
+    last = node.reports[-1]
+    node.flash.files["update.keys"] = keys_file((1,), 10)
+    reports = len(node.reports)
+    node.begin()
+    node.build()
+    node.door.connect()
+    for _ in range(200):
+        node.step()
+    assert node.reports[reports:] == [{**last, "keys": ids[1:]}]
 
 
 def _refused(node: Node, release: Release) -> str:

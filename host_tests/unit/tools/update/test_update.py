@@ -147,6 +147,36 @@ def test_nodes_that_cannot_be_updated_are_told_of_with_what_to_do(
     assert not field.kept("fieldpost/+/update/offer")
 
 
+def test_a_node_that_has_just_started_is_told_from_one_without_keys(
+    field: Field, release: Release
+) -> None:
+    for name, health in (
+        ("young", {"uptime_s": 8, "reset": "power-on"}),
+        ("old", {"uptime_s": 800, "reset": "power-on"}),
+        ("sleeper", {"uptime_s": 8, "reset": "deep-sleep"}),
+    ):
+        field.tell(f"fieldpost/{name}/status", b'{"state": "online"}')
+        field.tell(f"fieldpost/{name}/health", json.dumps(health).encode())
+    for words in (("--release", str(release.folder)), ("--status",)):
+        ran = field.update(*words, "--all")
+        expected = {"young": "not told", "old": "no keys", "sleeper": "no keys"}
+        assert states(ran) == expected, words
+        assert "not told its firmware yet" in ran.out
+
+
+def test_a_release_of_another_key_than_a_node_tells_is_not_offered(
+    field: Field, tmp_path: Path, release: Release
+) -> None:
+    key = release.artefacts[0].manifest.key
+    assert key
+    node = field.node("n", keys=("0" * 8,))
+    other = field.node("rotated", keys=("0" * 8, key))
+    ran = field.update("--release", str(release.folder), "--all")
+    assert states(ran) == {"n": "unfit", "rotated": "done"}, ran
+    assert "other keys than the release's" in ran.out
+    assert not node.offers and other.offers
+
+
 def test_a_release_of_another_key_is_refused_and_the_reason_told(
     field: Field, tmp_path: Path
 ) -> None:
