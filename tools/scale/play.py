@@ -23,6 +23,7 @@ def play(rig: Rig, fault: Fault, pace: Pace, say: Say) -> dict[str, Any]:
     prefix = f"{fault.name}-"
     before = rig.collectors.counts()
     first = len(rig.watch.samples)
+    idle = rig.usage(None)
     with rig.fleet(prefix) as fleet:
         rig.wait_until_all_are_there(fleet, _START_S)
         time.sleep(pace.warm_s)
@@ -51,6 +52,8 @@ def play(rig: Rig, fault: Fault, pace: Pace, say: Say) -> dict[str, Any]:
     if fault.is_steady:
         steady = sum(began <= moment < over for moment in lived.accepted.values())
         row["load"] = load.between(usage, used, steady, rig.plan.nodes)
+        grown = used.memory.get("brokers", 0) - idle.memory.get("brokers", 0)
+        row["load"]["kb_per_connection"] = round(grown / rig.plan.nodes / 1000)
         row["load"]["disk_bytes"] = round(rig.look.bytes_per_reading())
     row["series"] = figures.series(lived, stored, samples, times)
     return row

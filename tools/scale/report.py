@@ -13,6 +13,7 @@ from scale.faults import FAULTS
 
 BEGIN = "<!-- measured: written by make scale, do not edit -->"
 END = "<!-- end of measured -->"
+_FLEETS = (1000, 10_000, 100_000)
 _PARTS = ("nodes", "proxy", "brokers", "collectors", "store")
 # One number on a line would make thousands of lines.
 _NUMBERS = re.compile(r"\[\s+(-?\d+(?:,\s+-?\d+)*)\s+\]")
@@ -57,7 +58,7 @@ def write(page: Path, results: dict[str, Any]) -> None:
 def render(results: dict[str, Any]) -> str:
     """The tables as Markdown."""
     ran = [one for one in results["clusters"] if one.get("faults")]
-    parts = [_head(ran), *map(_cluster, ran), _loads(ran)]
+    parts = [_head(ran), *map(_cluster, ran), _loads(ran), _sizes(ran)]
     if ran:
         parts.insert(1, _pictures())
     parts += [
@@ -150,15 +151,59 @@ def _loads(ran: list[dict[str, Any]]) -> str:
                     f"{load['bytes'][n]}" if n in load["bytes"] else "not told apart"
                     for n in ("clients", "peers")
                 ]
-                rows.append((one["title"], *taken, *sides, str(load["disk_bytes"])))
+                size = f"{load['kb_per_connection']} kB"
+                rows.append((one["title"], *taken, size, *sides, str(load["disk_bytes"])))
     if not rows:
         return ""
-    head = ("cluster", *_PARTS, "bytes to brokers", "bytes between them", "bytes on disk")
+    head = ("cluster", *_PARTS, "a connection, at brokers")
+    head += ("bytes to brokers", "bytes between them", "bytes on disk")
     text = (
         "### What a reading takes\n\nUnder steady load: processor time for each reading, and the "
         "memory of all processes of a part; bytes for each reading.\n\n"
     )
     return text + table(head, rows)
+
+
+def _sizes(ran: list[dict[str, Any]]) -> str:
+    """The same, multiplied: arithmetic, of the clusters that were measured under steady load."""
+    loads = [
+        (one["title"], fault["load"])
+        for one in ran
+        for fault in one["faults"]
+        if "brokers" in fault.get("load", {}).get("cpu_ms", {})
+    ]
+    if not loads:
+        return ""
+    rows = []
+    for nodes in _FLEETS:
+        rate = nodes / 60
+        for title, load in loads:
+            cores = {name: rate * ms / 1000 for name, ms in load["cpu_ms"].items()}
+            rows.append(
+                (
+                    _count(nodes),
+                    title,
+                    _short(rate),
+                    _short(rate * load["bytes"]["clients"] * 8 / 1e6),
+                    _short(cores["brokers"]),
+                    _short(cores["collectors"] + cores["store"]),
+                    _short(nodes * load["kb_per_connection"] / 1e6),
+                    _short(rate * 86_400 * load["disk_bytes"] / 1e9),
+                )
+            )
+    head = ("nodes, a reading a minute", "cluster", "readings/s", "Mbit/s to brokers")
+    head += ("cores, all brokers", "cores, collectors and store", "GB, connections at brokers")
+    head += ("GB on disk in a day",)
+    text = (
+        "### What a fleet takes, computed\n\nThe table above, multiplied: not measured. What a "
+        "program takes for being there is in it, so processors come out too high; and nobody has "
+        "tried it here beyond some thousand nodes for each broker.\n\n"
+    )
+    return text + table(head, rows)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}" if value >= 0.1 else "below 0.1"
 
 
 def _count(number: int) -> str:

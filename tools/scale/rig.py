@@ -84,10 +84,10 @@ class Rig(Started):
         """Nodes that come through the proxy, to be entered with `with`."""
         return Fleet(self.plan, prefix, f"mqtt://{_HOST}:{self._port}", self.folder)
 
-    def usage(self, fleet: Fleet) -> Usage:
-        """What each part has taken so far."""
+    def usage(self, fleet: Fleet | None) -> Usage:
+        """What each part has taken so far. fleet: None before there is one."""
         parts = {
-            "nodes": fleet.pids,
+            "nodes": fleet.pids if fleet else [],
             "proxy": [self.proxy.pid],
             "collectors": self.collectors.pids,
             "store": [self.store.pid] if self.store.pid else [],
