@@ -171,6 +171,10 @@ class NatsCluster(Started):
         """For `fieldpost collect --from`: all nodes, with the collector's login."""
         return self._url("collector", self._nodes)
 
+    def word(self, user: str) -> str:
+        """The password of `admin`, `nodes` or `collector`."""
+        return self._words[user]
+
     def waiting(self) -> int:
         """What the engine keeps, and no collector has acknowledged."""
         told = self.ask(f"$JS.API.CONSUMER.INFO.{STREAM}.{CONSUMER}")
@@ -250,7 +254,6 @@ class NatsCluster(Started):
     def _users(self) -> str:
         own = f"{STREAM}.{CONSUMER}"
         may_ask = (
-            f"$JS.API.STREAM.INFO.{STREAM}",
             f"$JS.API.CONSUMER.CREATE.{own}",
             f"$JS.API.CONSUMER.INFO.{own}",
             f"$JS.API.CONSUMER.MSG.NEXT.{own}",

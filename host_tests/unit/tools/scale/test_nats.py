@@ -66,3 +66,52 @@ def test_a_cluster_goes_on_when_the_node_that_leads_is_killed() -> None:
         assert _is_acknowledged(three, first, "fieldpost/a/telemetry")
         held = three.ask(f"$JS.API.STREAM.INFO.{STREAM}")
         assert held["config"]["num_replicas"] == 3
+
+
+@pytest.mark.slow
+def test_a_stream_of_ones_own_misses_what_comes_while_it_has_no_leader() -> None:
+    """Why a collector reads from the server's own stream: its copy is what is acknowledged."""
+    with _cluster(3) as three:
+        made = {"name": "OWN", "subjects": ["fieldpost.*.telemetry"], "num_replicas": 3}
+        assert "error" not in three.ask("$JS.API.STREAM.CREATE.OWN", made)
+        leads = _led_by_another(three, "OWN")
+        host, port = three.mqtt(three.leader())
+        with ProbeClient(port, host=host) as client:
+            client.open("node", _ANYBODY)
+            sent = 0
+            end = time.monotonic() + 3.0
+            while time.monotonic() < end:
+                sent += 1
+                client.send(packets.publish("fieldpost/a/telemetry", b"{}", sent))
+                assert client.wait(lambda count=sent: len(client.of("PUBACK")) == count)
+                if sent == 50:
+                    three.kill(leads)
+                time.sleep(0.01)
+        assert three.waiting() == sent
+        three.start_node(leads)
+        own = three.ask("$JS.API.STREAM.INFO.OWN")
+        assert 50 <= own["state"]["messages"] < sent
+
+
+def _led_by_another(cluster: NatsCluster, stream: str) -> int:
+    """The node that leads it, when that does not lead the stream of MQTT as well."""
+    end = time.monotonic() + _HEARD_S
+    while time.monotonic() < end:
+        leader = (cluster.ask(f"$JS.API.STREAM.INFO.{stream}").get("cluster") or {}).get("leader")
+        if leader and int(leader[-1]) != cluster.leader():
+            return int(leader[-1])
+        if leader:
+            cluster.ask(f"$JS.API.STREAM.LEADER.STEPDOWN.{stream}")
+        time.sleep(0.5)
+    raise AssertionError(f"{stream} and {STREAM} are led by one node")
+
+
+def test_a_group_of_mqtt_is_granted_and_hears_nothing() -> None:
+    """As `told` says it."""
+    with _cluster(1) as one:
+        host, port = one.mqtt(0)
+        with ProbeClient(port, host=host) as member:
+            member.open("member", Account("admin", one.word("admin"), (), ()))
+            assert member.subscribe("$share/group/fieldpost/+/telemetry") == 1
+            assert _is_acknowledged(one, 0, "fieldpost/a/telemetry")
+            assert not member.wait(lambda: member.of("PUBLISH"), 1.0)

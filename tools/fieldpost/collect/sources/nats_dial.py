@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nats.aio.client import Client
@@ -26,6 +26,10 @@ _TIMES = 3
 logging.getLogger("nats").setLevel(logging.CRITICAL + 1)
 # What nats-py raises for a connection that is none, or no longer.
 FAILURES = (Error, OSError, asyncio.TimeoutError, ValueError)
+
+
+class _InTheClear(Error):
+    """The server speaks no TLS."""
 
 
 class Link:
@@ -66,9 +70,11 @@ class Link:
     async def _dial(self, name: str) -> None:
         address = self._address
         context = address.tls.context() if address.tls else None
-        login: dict[str, Any] = {"user": address.user, "password": address.password}
-        if address.password is None:
-            login = {"token": address.user}
+        login: dict[str, Any] = {}
+        if address.password is not None:
+            login = {"user": address.user, "password": self._in_private(address.password)}
+        elif address.user is not None:
+            login = {"token": self._in_private(address.user)}
         self._last_error = None
         await self.client.connect(
             [f"nats://{host_and_port(self._host, self._port)}"],
@@ -85,7 +91,22 @@ class Link:
             tls_hostname=self._host if context else None,
             **login,
         )
+        self._need_tls()
         self.ended.clear()
+
+    def _in_private(self, word: str) -> Callable[[], str]:
+        """nats-py asks for it when it is about to send it."""
+
+        def given() -> str:
+            self._need_tls()
+            return word
+
+        return given
+
+    def _need_tls(self) -> None:
+        """nats-py goes on without it where the server, or somebody between, asks for none."""
+        if self._address.tls and not self.client._server_info.get("tls_required"):
+            raise _InTheClear
 
     async def close(self) -> None:
         """Never raises."""
@@ -145,10 +166,14 @@ class Link:
     def _explained(self, error: BaseException) -> CommandError:
         named, address = self.named, self._address
         cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
+        if isinstance(error, _InTheClear):
+            return Untrusted(f"{named} does not speak TLS: is it nats:// in place of tls://?")
         if isinstance(error, AuthorizationError) or "uthorization" in str(error):
             return Refused(f"the server at {named} refused us: {_login(address)}")
         if isinstance(cause, ssl.SSLError) and address.tls:
             return Untrusted(tls_files.explain(cause, named, address.tls))
+        if isinstance(cause, ssl.SSLError):
+            return Untrusted(f"{named} wants TLS: write tls:// in front, with --ca")
         if isinstance(cause, socket.gaierror):
             return Away(f"no host is named {self._host}: check the spelling, or give its address")
         if isinstance(cause, ConnectionRefusedError):
@@ -158,9 +183,6 @@ class Link:
                 f"no answer from {named} within {TIMEOUT_S:g} s: check the address, the network "
                 "and the firewall"
             )
-        text = str(error).removeprefix("nats: ").strip("'")
-        if "ecure" in text or "TLS" in text:
-            return Untrusted(f"{named}: {text}: write tls:// in front for TLS, nats:// without")
         if isinstance(cause, OSError):
             return Away(f"cannot reach {named}: {cause.strerror or cause}")
         return Away(f"{named} does not answer as NATS does: is it the port of its clients, 4222?")

@@ -1,0 +1,90 @@
+"""Collectors at a real NATS: killed, several at once, with it or the store away: each reading is
+there, once."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rigs import collect_faults
+from rigs.collecting import Collecting, Stream, settled
+from rigs.nats import Nats
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
+_KILLS = 8
+
+
+@pytest.fixture
+def server() -> Iterator[Nats]:
+    with Nats() as one:
+        yield one
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/readings.db"
+
+
+def test_killed_at_moments_of_chance_it_has_each_once(server: Nats, store: str) -> None:
+    seed = secrets.randbelow(2**31)
+    print(f"seed {seed}")
+    found = collect_faults.killed_often(server, store, seed=seed, kills=10)
+    assert found.is_exact and found.published > 1000, (seed, found)
+
+
+def test_one_that_acknowledges_before_its_commit_is_found_out(server: Nats, store: str) -> None:
+    found = collect_faults.killed_often(server, store, seed=1, kills=10, sabotaged=True)
+    assert found.lost > 0, found
+
+
+def test_two_share_the_consumer_and_one_of_them_is_killed(server: Nats, store: str) -> None:
+    found = collect_faults.two_collectors(server, store)
+    assert found.is_exact and found.published > 1000, found
+
+
+def test_a_server_that_is_killed_at_moments_of_chance_loses_nothing(
+    server: Nats, store: str
+) -> None:
+    """What it has acknowledged to nodes it has, and nodes send the rest again."""
+    with Collecting(server, store) as one:
+        one.says("storing into")
+        stream = Stream(server)
+        try:
+            for _ in range(_KILLS):
+                time.sleep(0.2 + secrets.randbelow(1000) / 1000)
+                server.kill()
+                server.start()
+            time.sleep(0.5)
+            stream.end()
+        finally:
+            stream.abandon()
+        found = settled(store, stream)
+    assert found.is_exact and found.published > 1000, found
+
+
+def test_a_store_that_is_away_for_a_while_costs_nothing(server: Nats, store: str) -> None:
+    found = collect_faults.store_away(server, store, None, away_s=3)
+    assert found.is_exact and found.published > 1000, found
+
+
+def test_ended_in_order_while_the_store_is_away_it_has_acknowledged_nothing_of_the_rest(
+    server: Nats, store: str
+) -> None:
+    found = collect_faults.ended_while_the_store_is_away(server, store)
+    assert found.is_exact, found
+
+
+def test_what_comes_while_nobody_is_there_waits_and_is_gone_when_it_is_stored(
+    server: Nats, store: str
+) -> None:
+    stream = Stream(server, rate=1000)
+    time.sleep(1)
+    stream.end()
+    assert server.waiting() == len(stream.published)
+    with Collecting(server, store) as one:
+        assert settled(store, stream).is_exact
+        assert one.terminate() == 0, one.lines
+    assert server.waiting() == 0
