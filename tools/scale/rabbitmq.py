@@ -180,4 +180,10 @@ _QUEUE = (
 )
 TOLD = (
     "A retained message is kept by the node to which it was published, and given out by it alone.",
+    "What comes for a client that is away waits in a queue of its own, which is on one node, and "
+    "with it away, unless the plugin's durable_queue_type is quorum, as here. That of a clean "
+    "session ends with its connection.",
+    "A message to which no queue is bound is acknowledged and kept nowhere.",
+    "A node that does not see most of the cluster ends its clients' connections, and takes none "
+    "until it does.",
 )

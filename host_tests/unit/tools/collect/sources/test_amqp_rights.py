@@ -9,11 +9,14 @@ from collections.abc import Iterator
 import pytest
 from rigs.rabbitmq import RabbitMq
 
+from fieldpost.certs.authority import Authority
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
 from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress, parse
 from fieldpost.collect.sources.amqp import AmqpSource
 from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import HOST, free_port
+from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.paths import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -21,8 +24,27 @@ _PAGE = ROOT / "docs" / "collect.md"
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[RabbitMq]:
-    with RabbitMq() as one:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    one = Authority(tmp_path_factory.mktemp("certs"))
+    one.create("Test CA")
+    one.issue_server([HOST])
+    return one
+
+
+@pytest.fixture(scope="module")
+def tls_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def running(authority: Authority, tls_port: int) -> Iterator[RabbitMq]:
+    lines = (
+        f"listeners.ssl.1 = {HOST}:{tls_port}",
+        f"ssl_options.cacertfile = {authority.broker}/ca.crt",
+        f"ssl_options.certfile = {authority.broker}/server.crt",
+        f"ssl_options.keyfile = {authority.broker}/server.key",
+    )
+    with RabbitMq(*lines) as one:
         add = 'rabbit_auth_backend_internal:add_user(<<"collector">>, <<"word">>, <<"test">>).'
         assert one.ask(add) == "ok"
         yield one
@@ -34,10 +56,10 @@ def rabbit(running: RabbitMq) -> Iterator[RabbitMq]:
     running.forget()
 
 
-def opened(url: str) -> list[str]:
+def opened(url: str, files: ClientFiles | None = None) -> list[str]:
     """What it says. Raises CommandError if it can't be opened."""
     told: list[str] = []
-    address = parse(url)
+    address = parse(url, files)
     assert isinstance(address, ClusterAddress)
     one = AmqpSource(
         address, "me", Reader("fieldpost").topics(), DEFAULT_QUEUE, Intake(), told.append
@@ -128,3 +150,26 @@ def test_one_that_is_not_let_in_is_told_why(
         opened(rabbit.url.replace("amqp://", f"amqp://{login}") + path)
     assert raised.value.code == "broker_refused"
     assert "wrong@" not in str(raised.value)
+
+
+def test_over_tls_its_certificate_is_looked_at(
+    rabbit: RabbitMq, authority: Authority, tls_port: int
+) -> None:
+    url = f"amqps://{HOST}:{tls_port}"
+    told = opened(url, ClientFiles(ca=authority.broker / "ca.crt"))
+    assert told[-1] == f"connected to {url}"
+    with pytest.raises(CommandError, match="is not signed") as raised:
+        opened(url, ClientFiles())
+    assert raised.value.code == "broker_untrusted"
+
+
+def test_tls_where_there_is_none_and_none_where_there_is_are_told(
+    rabbit: RabbitMq, authority: Authority, tls_port: int
+) -> None:
+    files = ClientFiles(ca=authority.broker / "ca.crt")
+    with pytest.raises(CommandError) as raised:
+        opened(rabbit.url.replace("amqp://", "amqps://"), files)
+    assert raised.value.code in ("broker_away", "broker_untrusted"), raised.value
+    with pytest.raises(CommandError, match="does not answer as RabbitMQ does") as raised:
+        opened(f"amqp://{HOST}:{tls_port}")
+    assert raised.value.code == "broker_away"
