@@ -1,11 +1,11 @@
 """Measures `fieldpost collect` and breaks it, and writes what came of it into docs/collect.md.
 
     make collect
-    make collect COLLECT="--only rates"        # or memory, hour, faults; the other tables stay
+    make collect COLLECT="--only rates"     # or memory, hour, long, faults; other tables stay
 
 Readings in a second into both stores, directly and through Mosquitto; memory over a long stream,
 with the store away, and over an hour of a fleet's traffic; SIGKILL and what else can happen. It
-takes twenty minutes. Its status is 0 only if nothing was lost, nothing stored twice, and the hour
+takes half an hour. Its status is 0 only if nothing was lost, nothing stored twice, and the hour
 left no more memory behind than its first half; otherwise the page stays as it was.
 """
 
@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,7 @@ NODES = 200
 # An hour in two minutes.
 QUICKER = 30.0
 GROWTH_MAX_MB = 3.0
+AWAY_S, STEPPED_S = 150.0, 20.0
 _DIRECT, _THROUGH, _LONG, _AWAY = 50_000, 50_000, 100_000, 30_000
 _MB = 1024 * 1024
 HEADS = {
@@ -63,6 +65,7 @@ HEADS = {
     "hour": "### Memory of the process over an hour of a fleet's traffic, resident, in MB",
     "faults": "### What happened while readings came, 300 to 1000 in a second, "
     "and the account after it",
+    "long": "### Minutes without a store, and a clock that is set: 300 readings in a second",
 }
 _console = Console(stderr=True)
 
@@ -261,6 +264,28 @@ def happened(stores: Stores, kills: int) -> Iterator[Happened]:
                 yield Happened(what, name, does(broker, stores.new(name)))
 
 
+def lasted(stores: Stores) -> list[Happened]:
+    """What takes its time, in both stores at once."""
+    told: dict[str, Callable[[Broker, str], Account]] = {
+        f"the store away for {AWAY_S:.0f} s": lambda broker, store: collect_faults.store_away(
+            broker, store, stores.cluster, AWAY_S
+        ),
+        f"the clock set by years for {STEPPED_S:.0f} s, and SIGKILL": lambda broker, store: (
+            collect_faults.clock_stepped(broker, store, STEPPED_S)
+        ),
+    }
+
+    def one(name: str, what: str) -> Happened:
+        with Broker("mosquitto", persistence=True, more=LOSES_NOTHING) as broker:
+            return Happened(what, name, told[what](broker, stores.new(name)))
+
+    found: list[Happened] = []
+    for what in told:
+        with ThreadPoolExecutor() as pool:
+            found += pool.map(lambda name, what=what: one(name, what), stores.names)
+    return found
+
+
 def rates_table(rates: Sequence[Rates]) -> str:
     """As Markdown."""
     return table(
@@ -394,7 +419,7 @@ def _versions(stores: Stores, broker: str) -> str:
 
 def measure(
     only: Annotated[
-        Literal["rates", "memory", "hour", "faults"] | None,
+        Literal["rates", "memory", "hour", "long", "faults"] | None,
         typer.Option(help="Measure this alone."),
     ] = None,
     document: Annotated[bool, typer.Option(help="Write into docs/collect.md.")] = True,
@@ -424,6 +449,10 @@ def measure(
                 seen = list(hours(stores))
                 wrong += what_is_wrong_with_hours(seen)
                 parts["hour"] = f"{versions}\n\n{hour_table(seen)}\n"
+            if only in (None, "long"):
+                late = lasted(stores)
+                wrong += what_is_wrong(late)
+                parts["long"] = f"{versions}\n\n{faults_table(late)}\n"
             if only in (None, "faults"):
                 cases = list(happened(stores, kills))
                 wrong += what_is_wrong(cases)

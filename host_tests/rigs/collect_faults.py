@@ -69,6 +69,17 @@ def store_away(broker: Engine, store: str, cluster: PostgreSql | None, away_s: f
         return settled(store, stream)
 
 
+def clock_stepped(broker: Engine, store: str, for_s: float) -> Account:
+    """The machine's clock is set by years, there and back; what came long ago is to be removed."""
+    with _collecting(broker, store, "--keep", "52w", stepped=True) as (one, stream):
+        time.sleep(for_s)
+        one.kill()
+        with Collecting(broker, store, "--keep", "52w", stepped=True) as other:
+            other.says(_READY)
+            stream.end()
+            return settled(store, stream)
+
+
 def ended_while_the_store_is_away(broker: Engine, store: str) -> Account:
     """SIGTERM then, and another one takes over."""
     with _collecting(broker, store) as (one, stream):
@@ -152,9 +163,10 @@ def _collecting(
     *more: str,
     rate: float = 300.0,
     file_bytes: int | None = None,
+    stepped: bool = False,
 ) -> Iterator[tuple[Collecting, Stream]]:
     """One that is ready, and readings that come."""
-    with Collecting(broker, store, *more) as one:
+    with Collecting(broker, store, *more, stepped=stepped) as one:
         one.says(_READY)
         if file_bytes is not None:
             one.limit_files(file_bytes)

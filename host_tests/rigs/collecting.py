@@ -24,6 +24,7 @@ from fieldpost.store.opened import open_store
 # What a Mosquitto must be set to that is to lose nothing: docs/collect.md.
 LOSES_NOTHING = ("max_queued_messages 100000",)
 _SABOTAGED = Path(__file__).with_name("collect_sabotaged.py")
+_STEPPED = Path(__file__).with_name("collect_stepped.py")
 _START_S = 30.0
 _SETTLE_S = 60.0
 _LOOK_S = 0.1
@@ -91,7 +92,7 @@ class Stream:
 
 class Collecting:
     """The command, as a process. `lines`: what it has said. sabotaged: it acknowledges before the
-    commit."""
+    commit. stepped: its machine's clock is set again and again."""
 
     def __init__(
         self,
@@ -99,8 +100,11 @@ class Collecting:
         store: str,
         *more: str,
         sabotaged: bool = False,
+        stepped: bool = False,
     ) -> None:
-        start = [str(_SABOTAGED)] if sabotaged else ["-m", "fieldpost"]
+        start = ["-m", "fieldpost"]
+        if sabotaged or stepped:
+            start = [str(_SABOTAGED if sabotaged else _STEPPED)]
         words = [*start, "collect", "--store", store, "--from", broker.url, *more]
         self._process = subprocess.Popen(
             [sys.executable, *words],

@@ -208,6 +208,35 @@ def test_a_bare_board_becomes_a_node_that_measures(
 
 
 @pytest.mark.slow
+def test_a_certificate_that_is_chosen_comes_onto_the_board(
+    bench: Bench, page: Served, browser: Browser, tmp_path: Path
+) -> None:
+    certificate = tmp_path / "my ca.der"
+    certificate.write_bytes(bytes(range(256)) * 4)
+    with Cable(lambda: os.open(bench.port, os.O_RDWR | os.O_NOCTTY)) as cable:
+        browser.before_each_page(_SERIAL.format(port=cable.port))
+        see_form(browser, page)
+        fill_in(browser, node="bench-7", ssid="desk", password="correct horse")
+        fill_in(browser, broker="mqtts://192.168.1.10")
+        browser.key("Tab")
+        # Without one it is not even asked for the board.
+        browser.click(GO)
+        browser.until("document.activeElement.name == 'mqtt.tls.ca_file'")
+        browser.type("mqtt.tls.ca_file", "ca.der")
+        browser.click(GO)
+        browser.until(f"{WRONG}.includes('the board has no file ca.der')", 60)
+        assert bench.files() == {}
+        browser.choose_file('[name="mqtt.tls.ca_file"] ~ [type=file]', certificate)
+        browser.until("document.querySelector('[name=\"mqtt.tls.ca_file\"]').value == 'my_ca.der'")
+        fill_in(browser, password="correct horse")
+        browser.click(GO)
+        browser.until(f"{STEPS}.includes('configured as bench-7')", 60)
+    files = bench.files()
+    assert json.loads(files["config.json"])["mqtt"]["tls"] == {"ca_file": "my_ca.der"}
+    assert (bench.folder / "my_ca.der").read_bytes() == certificate.read_bytes()
+
+
+@pytest.mark.slow
 def test_an_empty_esp32_gets_micropython_and_becomes_a_node(
     bench: Bench, page: Served, browser: Browser, tmp_path: Path
 ) -> None:

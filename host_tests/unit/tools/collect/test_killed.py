@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rigs import collect_faults
+from rigs import collect_faults, collect_stepped
 from rigs.collecting import LOSES_NOTHING
 from rigs.mosquitto import need_mosquitto
 from rigs.postgresql import PostgreSql, postgresql
 
 from fieldpost.mqtt.brokers import Broker
+from fieldpost.store.address import parse
+from fieldpost.store.opened import open_store
 
 _KILLS = 15
 pytestmark = pytest.mark.timeout(200)
@@ -83,6 +85,20 @@ def test_a_store_that_is_away_for_a_while_costs_nothing(
 ) -> None:
     found = collect_faults.store_away(broker, store, cluster, away_s=3)
     assert found.is_exact and found.published > 1000, found
+
+
+@pytest.mark.slow
+def test_a_clock_that_is_set_by_years_costs_nothing(broker: Broker, store: str) -> None:
+    found = collect_faults.clock_stepped(broker, store, for_s=3)
+    assert found.is_exact and found.published > 800, found
+    # It was: what came in the same seconds has years between it.
+    opened = open_store(parse(store))
+    with opened.engine.connect() as connection:
+        first, last = connection.exec_driver_sql(
+            "SELECT min(received), max(received) FROM readings"
+        ).one()
+    opened.close()
+    assert last - first > 5000 * collect_stepped.DAY_S
 
 
 @pytest.mark.slow
