@@ -45,8 +45,10 @@ class Judgement:
 
 def judged(config: dict[str, Any], secrets: dict[str, Any]) -> Judgement:
     """Of all that has been typed so far."""
-    settings, errors = schema_check.check(copy.deepcopy(config), copy.deepcopy(secrets))
+    _, errors = schema_check.check(copy.deepcopy(config), copy.deepcopy(secrets))
     errors = files.advised(errors, config)
+    # What has not been typed yet keeps nothing from being said of pins.
+    settings, _ = schema_check.check(_finished(config), _ANY_SECRETS)
     notes: list[str] = []
     if settings:
         notes = report.cautions(settings) + report.drivers_elsewhere(settings)
@@ -61,6 +63,14 @@ def judged(config: dict[str, Any], secrets: dict[str, Any]) -> Judgement:
                 f"board: its pins are not known here; known are {', '.join(pins.boards())}"
             )
     return Judgement([_remark(one) for one in errors], [_remark(one) for one in notes])
+
+
+def _finished(config: dict[str, Any]) -> dict[str, Any]:
+    """With a name and a broker in the place of those that are missing."""
+    mqtt = config.get("mqtt", {})
+    if isinstance(mqtt, dict):
+        mqtt = {"host": "192.168.1.10", **mqtt}
+    return copy.deepcopy({"node": "node", **config, "mqtt": mqtt})
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,17 @@ def test_what_may_be_wrong_is_told_beside_it() -> None:
     assert {one.at for one in told.notes} == {"mqtt.host", "board"}
 
 
+def test_pins_are_judged_before_all_else_is_typed() -> None:
+    config = {"board": "pico-w", "sensors": [{"type": "dht", "pin": 25}]}
+    told = judged(config, {"wifi": [{"password": ""}]})
+    assert [one.at for one in told.errors] == [
+        "node",
+        "mqtt.host",
+        "secrets.wifi[0].ssid",
+        "sensors[0].pin",
+    ]
+
+
 @pytest.mark.parametrize("config", [{}, {"node": {"a": [[[]]]}}, {"": ""}, {"sensors": [[], 5]}])
 def test_nonsense_is_judged_too(config: dict[str, Any]) -> None:
     assert judged(config, {}).errors and all(
