@@ -30,9 +30,15 @@ TRIED = ROOT / "build" / "scale" / "results.json"
 Say = Callable[[str], None]
 
 
-def measure(engine: Engine, options: argparse.Namespace, say: Say, row: dict[str, Any]) -> None:
-    """Fill one cluster's part of the results, fault by fault. Raises CommandError for what can't
-    be had or started."""
+def measure(
+    engine: Engine,
+    options: argparse.Namespace,
+    say: Say,
+    row: dict[str, Any],
+    done: Callable[[], None],
+) -> None:
+    """Fill one cluster's part of the results, `done` after each fault. Raises CommandError for
+    what can't be had or started."""
     row["run"] = f"{time.strftime('%Y-%m-%d')}, Fieldpost {project_version()}"
     pace = QUICK if options.quick else Pace()
     plan = Plan(
@@ -63,11 +69,12 @@ def measure(engine: Engine, options: argparse.Namespace, say: Say, row: dict[str
                 f"stored, {told['lost']} lost, {told['twice']} twice; delivered after "
                 f"{told['delivered_s']} s"
             )
+            done()
 
 
 def run(options: argparse.Namespace, results: dict[str, Any]) -> None:
-    """All that was asked for, into `results` as soon as it is known: a run that is ended early
-    has what it has."""
+    """All that was asked for, into `results` and saved as soon as it is known: a run that is
+    ended early, however, has what it has."""
     started = time.monotonic()
 
     def say(text: str) -> None:
@@ -79,7 +86,7 @@ def run(options: argparse.Namespace, results: dict[str, Any]) -> None:
         row: dict[str, Any] = {"name": engine.name, "title": engine.title, "faults": []}
         results["clusters"].append(row)
         try:
-            measure(engine, options, say, row)
+            measure(engine, options, say, row, lambda: _save(options, results))
         except CommandError as error:
             say(f"{engine.title} failed: {error}")
             row["not_run"] = str(error)
@@ -133,7 +140,6 @@ def _save(options: argparse.Namespace, results: dict[str, Any]) -> None:
     report.save(target, results)
     if not options.output:
         plots.draw(target.parent, results)
-    print(report.render(results))
 
 
 def joined(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -159,8 +165,8 @@ def main(arguments: list[str] | None = None) -> int:
         run(options, results)
     except KeyboardInterrupt:
         return 130
-    finally:
-        _save(options, results)
+    _save(options, results)
+    print(report.render(results))
     rows = [
         {"cluster": one["title"], **fault}
         for one in results["clusters"]
