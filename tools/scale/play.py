@@ -1,5 +1,6 @@
 """One fault of a cluster's: nodes live, it happens, all of them come back, the account is made."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def play(rig: Rig, fault: Fault, pace: Pace, say: Say) -> dict[str, Any]:
     counts: Counter[str] = rig.collectors.counts()
     counts.subtract(before)
     row: dict[str, Any] = {"fault": fault.name, "title": fault.title, "nodes": rig.plan.nodes}
-    row |= {"sample_s": rig.plan.sample_s}
+    row |= {"sample_s": rig.plan.sample_s, "load_average": round(os.getloadavg()[0], 1)}
     row |= figures.account(lived, stored)
     row |= figures.took(lived, stored, samples, times)
     row |= {"came_again": counts["repeated"], "left_in_brokers": rig.cluster.waiting()}

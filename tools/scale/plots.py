@@ -87,7 +87,7 @@ def _faults(path: Path, ran: list[dict[str, Any]]) -> None:
     figure, grid = pyplot.subplots(
         len(order),
         len(ran),
-        figsize=(1.5 + 3.4 * len(ran), 0.8 + 1.55 * len(order)),
+        figsize=(1.2 + 3.5 * len(ran), 1.2 + 1.5 * len(order)),
         squeeze=False,
         layout="constrained",
     )
@@ -116,15 +116,13 @@ def _faults(path: Path, ran: list[dict[str, Any]]) -> None:
                     fontsize=8,
                     color=_AWAY,
                 )
-            if column == 0:
-                axes.set_title(titles[name], fontsize=9)
+            title = titles[name] if column == 0 else ""
             if row == 0:
-                axes.annotate(
-                    one["title"], (0, 1.32), xycoords="axes fraction", fontsize=11, weight="bold"
-                )
+                title = f"{one['title']}\n\n{title}"
+            axes.set_title(title, fontsize=9)
+        grid[-1][column].set_xlabel("s since it began; grey: until all ran again", fontsize=9)
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
-    figure.supxlabel("s since the fault began; grey: until all ran again", fontsize=9)
     _save(figure, path)
 
 

@@ -81,8 +81,15 @@ def _head(ran: list[dict[str, Any]]) -> str:
         f"{len(rows)} runs, {_count(total)} readings that a broker had acknowledged to its node: "
         f"**{lost} lost, {twice} twice in the store**; {kept} of {len(rows)} runs without any "
         f"remark. Measured {'; '.join(dates)}, on one machine with two cores, on which brokers, "
-        "store, collectors and nodes share the time."
+        f"store, collectors and nodes share the time.{_busy(rows)}"
     )
+
+
+def _busy(rows: list[dict[str, Any]]) -> str:
+    found = [row["load_average"] for row in rows if "load_average" in row]
+    if not found:
+        return ""
+    return f" Other work ran, too: {min(found):g} to {max(found):g} processes wanted a core."
 
 
 def _pictures() -> str:
