@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pika
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
 from fieldpost.collect.sources.address import DEFAULT_QUEUE
 from fieldpost.mqtt.brokers import HOST
@@ -67,7 +68,7 @@ class RabbitMq(Started):
         return self._cluster.waiting()
 
     @contextmanager
-    def channel(self) -> Iterator[pika.adapters.blocking_connection.BlockingChannel]:
+    def channel(self) -> Iterator[BlockingChannel]:
         """Of somebody else's connection."""
         host, port = self.url.removeprefix("amqp://").split(":")
         connection = pika.BlockingConnection(pika.ConnectionParameters(host, int(port)))

@@ -32,7 +32,7 @@ from fieldpost.mqtt.client import Away, Denied, Lost, Refused, Silent, Untrusted
 # Messages that may be under way to us. A commit takes as long for many as for one.
 PREFETCH = 1000
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
-_TURN_S = 0.5
+_TURN_S = 1
 _GOODBYE_S = 2.0
 # What a quorum queue without its majority never answers.
 _ANSWER_S = 20.0
@@ -235,7 +235,8 @@ class AmqpSource:
         self._connection.process_data_events(_TURN_S)
         if self._channel.is_closed:
             # pika has no other name for it.
-            raise self._channel._closing_reason or exceptions.ChannelWrongStateError()
+            reason = getattr(self._channel, "_closing_reason", None)
+            raise reason or exceptions.ChannelWrongStateError()
         self._send_receipts()
         self._consume_if_room()
 

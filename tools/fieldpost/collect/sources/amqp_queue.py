@@ -1,6 +1,6 @@
 """The queue of RabbitMQ from which all collectors read: made, looked at, and bound to topics."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pika
@@ -14,7 +14,7 @@ from fieldpost.mqtt.client import Denied
 # Where the MQTT plugin publishes.
 EXCHANGE = "amq.topic"
 _NOT_FOUND, _REFUSED, _PRECONDITION = 404, 403, 406
-_QUORUM = {"x-queue-type": "quorum"}
+_QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
 # By itself RabbitMQ 4 drops a message that was handed out 20 times, as if it were to blame for a
 # collector that dies often. To 4, -1 means never; 3.10 takes it and drops all that comes again.
 _NEVER_DROPPED = _QUORUM | {"x-delivery-limit": 2**31 - 1}
@@ -52,7 +52,7 @@ class Queue:
         return closed is None or closed.reply_code != _NOT_FOUND
 
     def _declare(
-        self, connection: "pika.BlockingConnection", arguments: Mapping[str, Any]
+        self, connection: "pika.BlockingConnection", arguments: dict[str, Any]
     ) -> exceptions.ChannelClosedByBroker | None:
         """Why it could not be."""
         return _try(

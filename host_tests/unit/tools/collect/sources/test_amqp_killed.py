@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pika
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 from rigs import collect_faults
 from rigs.collecting import Collecting, Stream, settled
 from rigs.rabbitmq import RabbitMq
@@ -138,7 +139,7 @@ def test_a_reading_that_comes_again_often_is_not_dropped(rabbit: RabbitMq, store
     assert rabbit.waiting() == 1
 
 
-def _taken(channel: pika.adapters.blocking_connection.BlockingChannel) -> pika.BasicProperties:
+def _taken(channel: BlockingChannel) -> pika.BasicProperties:
     end = time.monotonic() + 10
     while time.monotonic() < end:
         _, properties, _ = channel.basic_get(DEFAULT_QUEUE)
