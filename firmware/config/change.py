@@ -151,10 +151,6 @@ class Trial:
             self._again_ms = uptime_ms + _AGAIN_MS
         return False
 
-    def over(self, node, wake):
-        """A wake ends. Its failures are counted by the grid."""
-        return False
-
     def passed(self):
         """The node is connected on the new settings."""
         self._judged({"id": self._note["id"], "key": self._note["key"], "ok": True})

@@ -214,7 +214,8 @@ class DutyCycle:
             link.station.power_cycle()
             self.board.throttle(False)
             self.uplink.commands.leave(self)
-            if self.trial and self.trial.over(self, wake):
+            updates = self.uplink.updates
+            if updates and updates.over(self, wake):
                 self.restart()
         sleep_ms = grid.end(self.now_ms())
         if stays:

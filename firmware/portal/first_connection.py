@@ -86,10 +86,6 @@ class Pending:
         self.is_open = False
         forget(PATH, self._files)
 
-    def over(self, node, wake):
-        """A wake ends. Its failures are counted by the grid."""
-        return False
-
     def step(self, node):
         """Watch the first connection; True once it has failed, and the node must restart."""
         link = node.link

@@ -5,8 +5,6 @@ A node has this if it has keys (`update.keys`).
 
 from binascii import crc32
 
-from micropython import const
-
 from firmware import files as _files
 from firmware.update import place
 from firmware.update.record import (
@@ -21,8 +19,6 @@ from firmware.update.record import (
     write,
 )
 
-# As `Uplink` has it: nothing is to be looked at before a message comes.
-_PATIENCE_MS = const(3600000)
 # What is forgotten once it has done its work: the node needs its memory.
 _LOADED = ("agent", "fetch", "leftovers", "offer", "pack_target", "image_target", "verdict")
 
@@ -51,6 +47,7 @@ class Doorway:
         self.is_offered = self.rests = self.works = False
         self.connections = 0
         self._agent = None
+        self._patience_ms = 0  # of the uplink, while nothing is under way
         try:
             self.left = [FOLDER + name for name in file_system.listdir(FOLDER[:-1])]
         except OSError:
@@ -116,6 +113,7 @@ class Doorway:
                 return False
             from firmware.update.agent import Agent
 
+            self._patience_ms = node.uplink.patience_ms
             self._agent = Agent(self, node)
         again = None
         try:
@@ -124,11 +122,15 @@ class Doorway:
             # Over, or the link is gone: then another goes on from what is on flash.
             if again is None:
                 self._agent = None
-                node.uplink.patience_ms = _PATIENCE_MS
+                node.uplink.patience_ms = self._patience_ms
                 self.left = [OFFER] if _files.exists(OFFER, self.files) else []
                 place.forget(*_LOADED)
         self.works = bool(again)
         return self.works
+
+    def over(self, node, wake):
+        """A wake ends, in order; True if the node must restart, for what runs is not to stay."""
+        return bool(self.trial) and self.trial.over(node, wake)
 
     def leave(self):
         """The node is about to restart, in order."""

@@ -181,5 +181,5 @@ def test_unreadable_leftovers_open_nothing() -> None:
 
 @pytest.mark.parametrize("kind", [first_connection.Pending, change.Trial, trial.Trial])
 def test_it_answers_what_a_node_asks_of_any_trial(kind: type) -> None:
-    """A node steps one of the three, and a wake tells it of its end."""
-    assert {"step", "over", "wakes", "awake_s"} <= set(dir(kind))
+    """A node steps one of the three."""
+    assert {"step", "wakes", "awake_s"} <= set(dir(kind))
