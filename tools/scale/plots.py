@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.spines.top": False,
@@ -29,7 +29,7 @@ def draw(folder: Path, results: dict[str, Any]) -> None:
     matplotlib.use("Agg")
     ran = [one for one in results["clusters"] if one.get("faults")]
     folder.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         storms = [
             (one["title"], fault)
             for one in ran
