@@ -33,6 +33,7 @@ _READY_S = 30.0
 _BAUD = 115_200
 _ASK_S = 3.0
 _ANSWERS_S = 60.0
+_FRESH = "tick 'Keep nothing of its configuration'"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 Tell = Callable[[dict[str, Any]], None]
 
@@ -117,7 +118,10 @@ def set_up(port: str, wanted: Wanted, source: Source, tell_page: Tell) -> dict[s
 def _files(link: BoardLink, wanted: Wanted) -> NodeFiles:
     """For this board, with what it has already."""
     names = board_files.list_files(link)
-    there = read_from_board(link, names) if wanted.keeps else (None, None)
+    try:
+        there = read_from_board(link, names) if wanted.keeps else (None, None)
+    except BadConfig as error:
+        raise BadConfig(str(error).replace("replace it with --fresh", _FRESH)) from None
     return over_board.make(wanted, there, names, pins.chip_on(link))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rigs.deploy import Bench, project
 
 from fieldpost.errors import BadConfig, CommandError
 from fieldpost.serve.set_up.job import Source, Told, set_up, wanted_of
@@ -56,3 +59,24 @@ def test_the_page_is_told_of_a_board_and_not_of_a_port_that_nobody_knows() -> No
         {"kind": "say", "text": "nothing on the board answers"},
         {"kind": "progress", "text": "sending", "done": 3, "total": 10},
     ]
+
+
+@pytest.mark.slow
+def test_what_a_board_has_stays_unless_nothing_is_to(tmp_path: Path) -> None:
+    source = Source(project(tmp_path / "project", "1.2.3"))
+    told: list[dict[str, Any]] = []
+    with Bench(tmp_path / "bench") as bench:
+        before = {"node": "old", "mqtt": {"host": "10.0.0.1", "keepalive_s": 90}, "sample_s": 30}
+        (bench.folder / "config.json").write_text(json.dumps(before))
+        wanted = wanted_of({"config": CONFIG, "secrets": SECRETS})
+        set_up(str(bench.port), wanted, source, told.append)
+        config = json.loads(bench.files()["config.json"])
+        assert config == {**before, "node": "bench-1"}
+        (bench.folder / "config.json").write_text("no JSON")
+        with pytest.raises(BadConfig, match="tick 'Keep nothing of its configuration'"):
+            set_up(str(bench.port), wanted, source, told.append)
+        assert bench.files()["config.json"] == b"no JSON"
+        fresh = wanted_of({"config": CONFIG, "secrets": SECRETS, "fresh": True})
+        set_up(str(bench.port), fresh, source, told.append)
+        assert json.loads(bench.files()["config.json"]) == CONFIG
+    assert "correct horse" not in json.dumps(told)
