@@ -125,7 +125,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def page(tmp_path: Path) -> Iterator[Served]:
     root = project(tmp_path / "project", "1.2.3")
     (tmp_path / "page").mkdir()
-    limits = Limits(hand_s=30, gone_s=5, answer_s=20)
+    limits = Limits(hand_s=60, gone_s=10, answer_s=40)
     source = Source(root, image=tmp_path / IMAGE, volume=tmp_path / "VOLUME", limits=limits)
     with served(tmp_path / "page", source=source) as one:
         yield one

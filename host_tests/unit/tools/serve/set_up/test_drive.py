@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from fieldpost.flash.flashing import Limits
 from fieldpost.serve.set_up import drive
 from fieldpost.serve.set_up.job import Source
 
-QUICK = Limits(hand_s=3, gone_s=5, answer_s=15)
+PATIENT = Limits(hand_s=30, gone_s=10, answer_s=30)
+SHORT = Limits(hand_s=0.5, gone_s=10, answer_s=30)
 PICO, PICO_2 = "RPI_PICO_W", "RPI_PICO2_W"
 
 
@@ -75,8 +75,21 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RawReplBo
     one.unplug()
 
 
-def source(tmp_path: Path) -> Source:
-    return Source(volume=tmp_path / "VOLUME", limits=QUICK)
+class Hand(Screen):
+    """Holds BOOTSEL when it is told that the drive is waited for."""
+
+    def __init__(self, stick: Uf2Drive) -> None:
+        super().__init__()
+        self._stick = stick
+
+    def count_down(self, where: str, what: str, left_s: float, total_s: float) -> None:
+        if what not in self.steps:
+            self._stick.appear()
+        super().count_down(where, what, left_s, total_s)
+
+
+def source(tmp_path: Path, limits: Limits = PATIENT) -> Source:
+    return Source(volume=tmp_path / "VOLUME", limits=limits)
 
 
 @pytest.mark.parametrize("is_there_before", [True, False])
@@ -84,18 +97,16 @@ def test_the_drive_gets_the_catalogues_image_and_the_board_answers(
     is_there_before: bool, shelf: dict[str, bytes], board: RawReplBoard, tmp_path: Path
 ) -> None:
     data = shelf[f"/{PICO}.uf2"]
-    screen = Screen()
     stick = Uf2Drive(
         tmp_path / "VOLUME", "RP2040", len(data), on_written=lambda _: board.plug_in()
     )
+    screen = Screen() if is_there_before else Hand(stick)
     if is_there_before:
         stick.appear()
-    else:
-        threading.Timer(1, stick.appear).start()
     done = drive.put_on(PICO, source(tmp_path), screen, never)
     stick.__exit__()
     assert stick.written == data and done["micropython"].startswith(version_of_the_port())
-    assert is_there_before or "waiting for the drive" in screen.steps
+    assert ("waiting for the drive" in screen.steps) != is_there_before
 
 
 def test_another_boards_drive_is_refused_and_stays_as_it_is(
@@ -119,8 +130,8 @@ def test_an_image_that_is_not_the_catalogues_is_found_before_a_hand_is_asked_for
 
 
 def test_no_drive_and_nobody_who_waits(shelf: dict[str, bytes], tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="no drive appeared within 3 s"):
-        drive.put_on(PICO, source(tmp_path), Screen(), never)
+    with pytest.raises(CommandError, match=r"no drive appeared within 0\.5 s"):
+        drive.put_on(PICO, source(tmp_path, SHORT), Screen(), never)
     with pytest.raises(CommandError, match="nothing was written"):
         drive.put_on(PICO, source(tmp_path), Screen(), lambda: True)
 
@@ -146,7 +157,7 @@ def test_the_file_is_had_with_its_hash(shelf: dict[str, bytes], tmp_path: Path) 
 
 def test_another_page_has_the_only_drive(shelf: dict[str, bytes], tmp_path: Path) -> None:
     own: dict[str, Any] = {"origin": "http://127.0.0.1:8470", "host": "127.0.0.1:8470"}
-    client = Parts(tmp_path, source=source(tmp_path)).client()
+    client = Parts(tmp_path, source=source(tmp_path, Limits(hand_s=3))).client()
     with client.websocket_connect("/api/drive", headers=own) as first:
         first.send_text('{"board": "RPI_PICO_W"}')
         while (told := first.receive_json()).get("text") != "waiting for the drive":
