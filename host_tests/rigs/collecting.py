@@ -30,18 +30,28 @@ _SETTLE_S = 60.0
 _LOOK_S = 0.1
 
 
-class Engine(Protocol):
-    """What readings go through. port: of MQTT on loopback. url: for `--from`."""
-
-    @property
-    def port(self) -> int: ...
+class Readable(Protocol):
+    """What a collector reads from. url: for `--from`."""
 
     @property
     def url(self) -> str: ...
 
+
+class Engine(Readable, Protocol):
+    """What readings go through. port: of MQTT on loopback."""
+
+    @property
+    def port(self) -> int: ...
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
+
+
+class Publishes(Protocol):
+    """Nodes. published: the keys of the readings that are to be in the store."""
+
+    published: set[tuple[str, int, int]]
 
 
 class Stream:
@@ -96,7 +106,7 @@ class Collecting:
 
     def __init__(
         self,
-        broker: Engine,
+        broker: Readable,
         store: str,
         *more: str,
         sabotaged: bool = False,
@@ -191,7 +201,7 @@ class Account:
         )
 
 
-def account(store: str, stream: Stream) -> Account:
+def account(store: str, stream: Publishes) -> Account:
     """What is there now."""
     opened = open_store(address.parse(store))
     try:
@@ -210,7 +220,7 @@ def account(store: str, stream: Stream) -> Account:
     )
 
 
-def settled(store: str, stream: Stream, limit_s: float = _SETTLE_S) -> Account:
+def settled(store: str, stream: Publishes, limit_s: float = _SETTLE_S) -> Account:
     """The account when nothing is missing any more, or when for some seconds nothing came."""
     end = time.monotonic() + limit_s
     now = account(store, stream)

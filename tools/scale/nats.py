@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -144,8 +144,13 @@ class NatsCluster(Started):
 
     def start_node(self, index: int) -> None:
         """Start one that has ended; returns when it takes MQTT clients and no replica lags."""
-        self._spawn(self._nodes[index])
-        self._until(self._is_whole, f"node {index} did not take part again")
+        self.start_nodes([index])
+
+    def start_nodes(self, indices: Iterable[int]) -> None:
+        """Start those that have ended: without a majority none takes part again alone."""
+        for index in indices:
+            self._spawn(self._nodes[index])
+        self._until(self._is_whole, f"{indices} did not take part again")
 
     def is_running(self, index: int) -> bool:
         """Whether its process lives."""

@@ -3,18 +3,41 @@ there, once."""
 
 from __future__ import annotations
 
+import random
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from rigs import collect_faults
 from rigs.collecting import Collecting, Stream, settled
-from rigs.nats import Nats
+from rigs.nats_nodes import NatsNodes
+from rigs.nats_server import Nats
+
+from fieldpost.errors import MissingTool
+from scale.nats import NatsCluster, program
+from scale.network import Loopback
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 _KILLS = 8
+_CLUSTER_KILLS = 5
+
+
+@dataclass(frozen=True)
+class Address:
+    """All that a collector needs of a cluster."""
+
+    url: str
+
+
+def three_servers() -> NatsCluster:
+    try:
+        program()
+    except MissingTool as missing:
+        pytest.skip(str(missing))
+    return NatsCluster(Loopback(), 3, ack_wait_s=2.0)
 
 
 @pytest.fixture
@@ -88,3 +111,33 @@ def test_what_comes_while_nobody_is_there_waits_and_is_gone_when_it_is_stored(
         assert settled(store, stream).is_exact
         assert one.terminate() == 0, one.lines
     assert server.waiting() == 0
+
+
+def test_a_cluster_whose_servers_are_killed_at_moments_of_chance_loses_nothing(
+    store: str,
+) -> None:
+    """The one that leads the stream more often than another, and two at once now and then."""
+    seed = secrets.randbelow(2**31)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    with three_servers() as three:
+        address = Address(three.source())
+        with Collecting(address, store) as one, Collecting(address, store) as two:
+            one.says("storing into")
+            two.says("storing into")
+            nodes = NatsNodes(three, seed)
+            try:
+                for _ in range(_CLUSTER_KILLS):
+                    time.sleep(chance.uniform(0.5, 3.0))
+                    killed = {three.leader()} if chance.random() < 0.6 else set()
+                    killed |= set(chance.sample(range(3), chance.choice([1, 1, 2])))
+                    for index in killed:
+                        three.kill(index)
+                    time.sleep(chance.choice([0.0, 0.5, 3.0]))
+                    three.start_nodes(killed)
+                nodes.end()
+            finally:
+                nodes.abandon()
+            found = settled(store, nodes)
+        assert found.is_exact and found.published > 500, (seed, found)
+        assert three.waiting() == 0
