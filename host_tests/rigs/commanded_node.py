@@ -32,7 +32,7 @@ run()
 class Node:
     """A node in MicroPython, started again as a board would be when it asks to restart.
 
-    `blinks`: how often its LED has come on.
+    `blinks`: how often its LED has come on. `lines`: what its console has said.
     """
 
     def __init__(self, folder: Path, name: str, broker: brokers.Broker, **keys: Any) -> None:
@@ -53,6 +53,7 @@ class Node:
         self._process: subprocess.Popen[str] | None = None
         self._up = threading.Event()
         self.blinks = 0
+        self.lines: list[str] = []
 
     def config(self) -> dict[str, Any]:
         return json.loads((self.folder / "config.json").read_text())
@@ -73,6 +74,7 @@ class Node:
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
         for line in process.stdout:
+            self.lines.append(line.rstrip("\n"))
             if "link: up" in line or "delivered" in line:
                 self._up.set()
             self.blinks += line == "LED on\n"

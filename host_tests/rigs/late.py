@@ -33,7 +33,7 @@ class Late:
 
     def __exit__(self, *_: object) -> None:
         for end in (self._listener, *self._ends):
-            _shut(end)
+            shut(end)
             end.close()
 
     def _serve(self) -> None:
@@ -50,12 +50,12 @@ class Late:
         first = near.recv(_READ_BYTES)
         far.sendall(first)
         late_s = self._late_s if self._of in first else 0.0
-        threading.Thread(target=_hand_on, args=(far, near, late_s), daemon=True).start()
-        _hand_on(near, far, 0.0)
+        threading.Thread(target=hand_on, args=(far, near, late_s), daemon=True).start()
+        hand_on(near, far, 0.0)
 
 
-def _hand_on(source: socket.socket, target: socket.socket, late_s: float) -> None:
-    """Until the end of either, which is as late as what came before it."""
+def hand_on(source: socket.socket, target: socket.socket, late_s: float) -> None:
+    """What one sends the other is sent, until the end of either: that is as late as the rest."""
     waiting: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
     threading.Thread(target=_write, args=(waiting, target), daemon=True).start()
     is_late = False
@@ -75,7 +75,7 @@ def _write(waiting: queue.SimpleQueue[tuple[float, bytes]], target: socket.socke
         at_s, data = waiting.get()
         time.sleep(max(0.0, at_s - time.monotonic()))
         if not data:
-            _shut(target)
+            shut(target)
             return
         try:
             target.sendall(data)
@@ -83,6 +83,7 @@ def _write(waiting: queue.SimpleQueue[tuple[float, bytes]], target: socket.socke
             return
 
 
-def _shut(end: socket.socket) -> None:
+def shut(end: socket.socket) -> None:
+    """End a connection both ways. Never raises."""
     with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -153,14 +153,19 @@ class PortNode:
 
     def taken(self) -> list[Key]:
         """(boot, seq) of the readings that it says it has stored, in order."""
-        boot, keys = 0, []
-        for line in self.lines:
-            words = line.split()
-            if "ready:" in words:
-                boot = int(words[-1])
-            elif "sample" in words and ("stored" in words or "stored," in words):
-                keys.append((boot, int(words[words.index("sample") + 1])))
-        return keys
+        return taken(self.lines)
+
+
+def taken(lines: Sequence[str]) -> list[Key]:
+    """(boot, seq) of the readings that a node has stored, by what its console says, in order."""
+    boot, keys = 0, []
+    for line in lines:
+        words = line.split()
+        if "ready:" in words:
+            boot = int(words[-1])
+        elif "sample" in words and ("stored" in words or "stored," in words):
+            keys.append((boot, int(words[words.index("sample") + 1])))
+    return keys
 
 
 class Witness:

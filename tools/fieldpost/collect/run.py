@@ -124,7 +124,7 @@ def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -
         storer = _thread(storing.run, faults, end)
         try:
             source.open()
-            told.say(f"storing into {store.shown}")
+            told.say(f"storing into {store.shown}; to the broker we are {wish.session_id}")
             talker = _thread(source.run, faults, end)
             _wait(running, told, end, ending)
         finally:
