@@ -1,5 +1,6 @@
 """What all tests share: the path to the firmware, one broker, and which tests are long."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("board") or _place(item) in _LONG:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays until the end: thousands of tests, and all that they import. The
+    firmware often has its memory swept, which would look through all of that each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _place(item: pytest.Item) -> str:
