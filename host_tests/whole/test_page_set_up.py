@@ -366,6 +366,9 @@ def test_the_whole_schema_is_typed_checked_downloaded_and_loaded_again(
     browser.type("sensors[0].scl", "4")
     browser.type("sensors[0].sda", "5")
     browser.until(f"{at('sensors[0].scl')}.includes('cannot be SCL')")
+    # docs/serve-set-up.png is one of them.
+    browser.evaluate("scrollTo(0, 0)")
+    browser.screenshot(Path(os.environ.get("FIELDPOST_PICTURES", tmp_path)) / "serve-set-up.png")
     browser.type("sensors[0].scl", "5")
     browser.type("sensors[0].sda", "4")
     browser.until(f"!{at('sensors[0].scl')}.includes('cannot be SCL')")

@@ -51,7 +51,7 @@ def test_what_the_containers_tell_each_other_is_there() -> None:
     example = (HERE / ".env.example").read_text("utf-8")
     assert wanted == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
     of_collect = services["collect"]["environment"]
-    hosts = {re.search(r"@([\w-]+)[:/]", url)[1] for url in of_collect.values()}  # pyright: ignore[reportOptionalSubscript]
+    hosts = {re.search(r"@([\w-]+)[:/]", url)[1] for url in of_collect.values()}
     assert hosts == {"mosquitto", "postgres"}
     postgres = services["postgres"]["environment"]
     store = (
