@@ -1,18 +1,24 @@
-"""A single server of NATS on loopback, as collectors and nodes of a test come to it."""
+"""A single server of NATS on loopback, as collectors and nodes of a test come to it, or with a
+configuration of a test's own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from fieldpost.errors import MissingTool
-from fieldpost.mqtt.brokers import HOST
+from fieldpost.mqtt.brokers import HOST, free_port
 from fieldpost.started import Started
 from scale.nats import NatsCluster, program
 
 # After so long it hands out again what a collector had that was killed.
 _ACK_WAIT_S = 1.5
+_START_S = 20.0
 
 
 class _Here:
@@ -65,3 +71,29 @@ class Nats(Started):
     def waiting(self) -> int:
         """Messages that no collector has acknowledged."""
         return self._cluster.waiting()
+
+
+@contextmanager
+def configured(folder: Path, more: str) -> Iterator[int]:
+    """The port of a server with JetStream, and with more lines. It has no stream of MQTT's."""
+    try:
+        argv = [program()]
+    except MissingTool as missing:
+        pytest.skip(str(missing))
+    port = free_port()
+    config = folder / "nats.conf"
+    config.write_text(
+        f'listen: "{HOST}:{port}"\njetstream {{ store_dir: "{folder}/jetstream" }}\n{more}\n'
+    )
+    log = folder / "log"
+    with log.open("wb") as to:
+        process = subprocess.Popen([*argv, "-c", str(config)], stdout=to, stderr=to)
+    try:
+        end = time.monotonic() + _START_S
+        while b"Server is ready" not in log.read_bytes():
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.02)
+        yield port
+    finally:
+        process.kill()
+        process.wait()

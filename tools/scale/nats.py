@@ -220,7 +220,7 @@ class NatsCluster(Started):
         assert not node.is_running()
         node.folder.mkdir(exist_ok=True)
         config = node.folder / "nats.conf"
-        config.write_text(self._config(node))
+        config.write_text(self.configuration(node.index))
         argv = self._places.within(node.index, [program(), "-c", str(config)])
         with (node.folder / "log").open("ab") as log:
             node.process = subprocess.Popen(
@@ -233,7 +233,9 @@ class NatsCluster(Started):
             )
         node.watchdog = programs.Watchdog(node.process)
 
-    def _config(self, node: _Node) -> str:
+    def configuration(self, index: int) -> str:
+        """What a node is started with."""
+        node = self._nodes[index]
         lines = [
             f"server_name: {node.name}",
             f"listen: {_joined(node.client, self._ports['client'])}",
@@ -287,7 +289,7 @@ class NatsCluster(Started):
         assert isinstance(address, ClusterAddress)
 
         async def make() -> None:
-            link = Link(address, *address.hosts[0])
+            link = Link(address, *address.hosts[0], lambda _told: None)
             await link.open(_ADMIN)
             try:
                 topics = Reader("fieldpost").topics()

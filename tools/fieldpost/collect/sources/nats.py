@@ -158,7 +158,7 @@ class NatsSource:
         raise type(failed[-1])("; ".join(dict.fromkeys(map(str, failed))))
 
     async def _connect(self) -> None:
-        link = Link(self._address, *self._hosts[0])
+        link = Link(self._address, *self._hosts[0], self._tell, self._consumer.needed)
         await link.open(self._client_id)
         try:
             await self._consumer.prepare(link)
@@ -182,11 +182,9 @@ class NatsSource:
         for one in self._topics[1:]:
             await link.client.subscribe(subject(one), queue=self._consumer.name, cb=self._passing)
         await link.client.flush(int(_CONFIRMED_S))
-        for one in link.refused:
-            self._tell(
-                f"{topic(one.replace('*', '+'))} with QoS 0 is left out: the server does not let "
-                f"us subscribe to {one}"
-            )
+        for one in self._topics[1:]:
+            if subject(one).lower() in link.refused:
+                self._tell(f"{one} with QoS 0 is left out: the server does not let us subscribe")
 
     async def _run(self) -> None:
         retry_s = _RETRY_FIRST_S

@@ -50,6 +50,11 @@ class Consumer:
         """Where messages are asked for."""
         return f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self.name}"
 
+    @property
+    def needed(self) -> list[str]:
+        """What whoever reads has to publish to."""
+        return [self.next_subject, f"$JS.ACK.{STREAM}.{self.name}.>"]
+
     async def prepare(self, link: Link) -> None:
         """Make it if it is not there, and look whether it loses readings.
 

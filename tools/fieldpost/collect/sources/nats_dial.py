@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nats.aio.client import Client
@@ -35,17 +35,28 @@ class _InTheClear(Error):
 class Link:
     """It ends with its connection, and `ended` is set then; another takes another Link.
 
-    named: for the user. why: the reason for its end, where the server gave one. refused: the
-    subjects that the account may not subscribe to.
+    named: for the user. tell: given each sentence for the user. needed: subjects to publish to;
+    one that the account may not is told. refused: the subjects, in small letters, that the account
+    may not subscribe to.
     """
 
-    def __init__(self, address: ClusterAddress, host: str, port: int) -> None:
+    def __init__(
+        self,
+        address: ClusterAddress,
+        host: str,
+        port: int,
+        tell: Callable[[str], None],
+        needed: Sequence[str] = (),
+    ) -> None:
         self.named = f"{address.scheme}://{host_and_port(host, port)}"
         self.client = Client()
         self.ended = asyncio.Event()
         self.refused: list[str] = []
         self._address = address
         self._host, self._port = host, port
+        self._tell = tell
+        self._needed = needed
+        self._forbidden: set[str] = set()
         self._last_error: Exception | None = None
         self._asked: dict[str, asyncio.Future[None]] = {}
 
@@ -151,14 +162,30 @@ class Link:
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error)
-        if "ermissions" in text:
-            for subject, may_not in self._asked.items():
-                if subject.lower() in text.lower() and not may_not.done():
-                    may_not.set_result(None)
-            if "subscription" in text.lower():
-                self.refused.append(text.partition('"')[2].partition('"')[0])
+        if "ermissions" not in text:
+            self._last_error = error
             return
-        self._last_error = error
+        # nats-py has made small letters of it, and so it can only be compared.
+        subject = text.partition('"')[2].partition('"')[0].lower()
+        if "subscription" in text.lower():
+            self.refused.append(subject)
+            return
+        for asked, may_not in self._asked.items():
+            if asked.lower() == subject and not may_not.done():
+                may_not.set_result(None)
+                return
+        for needed in self._needed:
+            if subject.startswith(needed.lower().removesuffix(">")):
+                self._may_not(needed)
+
+    def _may_not(self, subject: str) -> None:
+        """It can't be asked without a message, so it comes out in the middle of all."""
+        if subject not in self._forbidden:
+            self._forbidden.add(subject)
+            self._tell(
+                f"{self.named} does not let this account publish to {subject}: without that "
+                "nothing can be read and acknowledged"
+            )
 
     async def _on_closed(self) -> None:
         self.ended.set()

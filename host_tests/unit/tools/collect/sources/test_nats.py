@@ -6,13 +6,17 @@ The servers are real ones.
 from __future__ import annotations
 
 import itertools
+import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from rigs.nats_server import configured
 
 from brokers import packets
 from brokers.accounts import Account
@@ -23,6 +27,8 @@ from fieldpost.collect.sources.address import ClusterAddress, parse
 from fieldpost.collect.sources.nats import HELD_MAX, NatsSource
 from fieldpost.collect.sources.nats_consumer import ACK_WAIT_S
 from fieldpost.errors import CommandError, MissingTool
+from fieldpost.mqtt.brokers import HOST, free_port
+from fieldpost.paths import ROOT
 from scale import nats
 from scale.nats import CONSUMER, STREAM, NatsCluster
 from scale.network import Loopback
@@ -304,3 +310,41 @@ def test_a_consumer_that_would_lose_readings_is_told(server: NatsCluster) -> Non
     assert "error" not in changed
     with collecting(server.source()) as one:
         assert any("hands a message out 3 times at most" in sentence for sentence in one.told)
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("$JS.ACK.", "publish to $JS.ACK.$MQTT_msgs.fieldpost.>"),
+        ("MSG.NEXT", "publish to $JS.API.CONSUMER.MSG.NEXT.$MQTT_msgs.fieldpost"),
+    ],
+)
+def test_an_account_that_lacks_a_right_is_told_which(
+    tmp_path: Path, missing: str, told: str
+) -> None:
+    own = f"{STREAM}.{CONSUMER}"
+    rights = [f"$JS.API.CONSUMER.{verb}.{own}" for verb in ("INFO", "CREATE", "MSG.NEXT")]
+    allowed = json.dumps([one for one in (*rights, f"$JS.ACK.{own}.>") if missing not in one])
+    mqtt = free_port()
+    users = (
+        f"server_name: one\nmqtt {{ listen: {HOST}:{mqtt} }}\nauthorization {{ users = [\n"
+        '  { user: node, password: "nodes-word" }\n'
+        '  { user: collector, password: "collectors-word",\n'
+        f"    permissions: {{ publish: {{ allow: {allowed} }} }} }}\n] }}"
+    )
+    with configured(tmp_path, users) as port, ProbeClient(mqtt) as client:
+        client.open("node", Account("node", "nodes-word", (), ()))
+        with collecting(f"nats://collector:collectors-word@{HOST}:{port}") as one:
+            client.send(packets.publish("fieldpost/a/telemetry", b'{"boot":1,"seq":0}', 1))
+            if missing == "$JS.ACK.":
+                one.acknowledge(one.take(1))
+            until(lambda: any(told in sentence for sentence in one.told))
+
+
+def test_the_rights_of_the_page_are_enough(server: NatsCluster) -> None:
+    """Those that docs/collect.md gives a collector are those of the one that is tried here."""
+    page = (ROOT / "docs" / "collect.md").read_text("utf-8")
+    shown = page.partition("user: collector, password")[2].partition("] } } }")[0]
+    given = server.configuration(0).partition("user: collector, password")[2]
+    subjects = re.compile(r'"([^"]+\.[^"]+)"')
+    assert subjects.findall(shown) == subjects.findall(given.partition("] } } }")[0])

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rigs.nats_server import configured
 
 from fieldpost.certs.authority import Authority
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
 from fieldpost.collect.sources.address import ClusterAddress, parse
 from fieldpost.collect.sources.nats import NatsSource
-from fieldpost.errors import CommandError, MissingTool
-from fieldpost.mqtt.brokers import HOST, free_port
+from fieldpost.errors import CommandError
+from fieldpost.mqtt.brokers import HOST
 from fieldpost.mqtt.tls import ClientFiles
-from scale.nats import program
-
-_START_S = 20.0
 
 
 def authority(folder: Path) -> Authority:
@@ -28,32 +22,6 @@ def authority(folder: Path) -> Authority:
     made.create("Fieldpost CA")
     made.issue_server(["localhost", HOST])
     return made
-
-
-@contextmanager
-def server(folder: Path, tls: str) -> Iterator[int]:
-    """Its port. There is JetStream, and no stream of MQTT's."""
-    try:
-        argv = [program()]
-    except MissingTool as missing:
-        pytest.skip(str(missing))
-    port = free_port()
-    config = folder / "nats.conf"
-    config.write_text(
-        f'listen: "{HOST}:{port}"\njetstream {{ store_dir: "{folder}/jetstream" }}\n{tls}\n'
-    )
-    log = folder / "log"
-    with log.open("wb") as to:
-        process = subprocess.Popen([*argv, "-c", str(config)], stdout=to, stderr=to)
-    try:
-        end = time.monotonic() + _START_S
-        while b"Server is ready" not in log.read_bytes():
-            assert process.poll() is None and time.monotonic() < end, log.read_text()
-            time.sleep(0.02)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
 
 
 def failure(url: str, ca: Path | None = None) -> CommandError:
@@ -71,7 +39,7 @@ def test_a_server_is_trusted_by_its_authority_alone(tmp_path: Path) -> None:
     own = authority(tmp_path / "own")
     other = authority(tmp_path / "other")
     tls = f'tls {{ cert_file: "{own.broker}/server.crt", key_file: "{own.broker}/server.key" }}'
-    with server(tmp_path, tls) as port:
+    with configured(tmp_path, tls) as port:
         inside = failure(f"tls://{HOST}:{port}", own.broker / "ca.crt")
         strange = failure(f"tls://{HOST}:{port}", other.broker / "ca.crt")
         plain = failure(f"nats://{HOST}:{port}")
@@ -85,6 +53,6 @@ def test_a_server_is_trusted_by_its_authority_alone(tmp_path: Path) -> None:
 
 def test_a_server_without_tls_is_not_spoken_to_in_the_clear(tmp_path: Path) -> None:
     own = authority(tmp_path / "own")
-    with server(tmp_path, "") as port:
+    with configured(tmp_path, "") as port:
         found = failure(f"tls://{HOST}:{port}", own.broker / "ca.crt")
     assert found.code == "broker_untrusted", found
