@@ -15,7 +15,7 @@ from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import free_port
 from fieldpost.paths import ROOT, cache_folder
 from fieldpost.version import project_version
-from scale import figures, network, plots, report
+from scale import figures, network, plots, predicted, report
 from scale.engines import ENGINES, Engine
 from scale.faults import FAULTS, QUICK, Pace, fitting
 from scale.fleet import Plan
@@ -126,7 +126,11 @@ def _end(number: int, _: object) -> None:
 
 
 def publish(results: dict[str, Any]) -> None:
-    """Results, pictures and page into docs/."""
+    """Results, pictures and page into docs/; of storms also what the back-off predicts."""
+    for one in results["clusters"]:
+        for row in one["faults"]:
+            if row["fault"] == "storm" and "predicted" not in row:
+                row["predicted"] = predicted.storm(row)
     report.save(RESULTS, results)
     plots.draw(RESULTS.parent, results)
     report.write(PAGE, results)

@@ -8,7 +8,7 @@ from typing import Any
 
 from brokers.report import table
 from fieldpost.pages import write_part
-from scale import figures
+from scale import figures, predicted
 from scale.faults import FAULTS
 
 BEGIN = "<!-- measured: written by make scale, do not edit -->"
@@ -118,6 +118,7 @@ def _cluster(one: dict[str, Any]) -> str:
         for row in one["faults"]
         for topic, count in row["left_out"].items()
     )
+    text += "".join(map(_against, one["faults"]))
     if one["told"]:
         text += "\n\nWhat it does not promise:\n\n"
         text += "\n".join(f"- {sentence}" for sentence in one["told"])
@@ -139,6 +140,28 @@ def _fault(row: dict[str, Any]) -> tuple[str, ...]:
         _count(row["reconnects"]),
         _count(row["dials_per_s"]),
         _count(row["reached_per_s"]),
+    )
+
+
+def _against(row: dict[str, Any]) -> str:
+    """What was measured of a storm, and what the back-off predicts."""
+    expected = row.get("predicted")
+    if not expected:
+        return ""
+    series = row["series"]
+    lost_s, back_s = predicted.outage(series)
+    taken = max(
+        count
+        for second, count in zip(series["second"], series["reached"], strict=True)
+        if second >= back_s
+    )
+    return (
+        f"\n\nAfter “{row['title']}”, {back_s - lost_s} s without a broker for nodes: "
+        f"{_count(row['dials'])} dials in all, {_count(taken)} connections at the brokers in the "
+        f"busiest second after it, the last node back after {row['back_s']:.0f} s. The back-off "
+        f"alone, simulated with so many nodes and the same outage: {_count(expected['dials'])} "
+        f"dials, {_count(expected['dials_per_s'])} in the busiest second, the last node back "
+        f"after {expected['back_s']:.0f} s."
     )
 
 

@@ -111,26 +111,30 @@ class SwarmNode:
         self.node = node
         outbox = node.outbox
         put, acknowledge = outbox.put, outbox.acknowledge
+        ledger = self._ledger
 
         def counted(record: bytes) -> bool:
             kept = put(record)
             if kept:
                 key = reading.key(record)
                 self.accepted.add(key)
-                if self._ledger:
-                    self._ledger.accepted(self.name, *key)
+                if ledger:
+                    ledger.accepted(self.name, *key)
             return kept
+
+        outbox.put = counted
+        if ledger is None:
+            return
+        book = ledger
 
         def noted(number: int) -> None:
             # What it has dropped meanwhile is not among these.
             records = [outbox.peek(one) for one in range(outbox.first, number + 1)]
             for record in filter(None, records):
-                self._ledger.acknowledged(self.name, *reading.key(record))
+                book.acknowledged(self.name, *reading.key(record))
             acknowledge(number)
 
-        outbox.put = counted
-        if self._ledger:
-            outbox.acknowledge = noted
+        outbox.acknowledge = noted
 
     def _here(self) -> dict[str, int]:
         node = self.node

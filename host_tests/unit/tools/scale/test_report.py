@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scale import __main__ as command
-from scale import figures, plots, report
+from scale import figures, plots, predicted, report
 
 
 def row(name: str, **more: Any) -> dict[str, Any]:
@@ -54,6 +54,15 @@ def test_new_results_replace_their_own_faults_only() -> None:
     assert again["clusters"][0]["faults"] == made[0]["faults"]
 
 
+def test_an_outage_is_from_the_first_dial_to_the_first_that_a_broker_takes() -> None:
+    series = {
+        "second": [-1, 0, 1, 2, 3, 4],
+        "dials": [5, 0, 9, 4, 2, 0],
+        "reached": [5, 0, 0, 0, 3, 1],
+    }
+    assert predicted.outage(series) == (1, 3)
+
+
 def test_a_series_is_one_line_of_the_file(tmp_path: Any) -> None:
     results = {"clusters": [{"faults": [{"series": {"second": [-1, 0, 1]}}]}]}
     report.save(tmp_path / "results.json", results)
@@ -66,4 +75,4 @@ def test_there_is_a_picture_of_each_fault(tmp_path: Any) -> None:
     results = report.read(command.RESULTS)
     plots.draw(tmp_path, results)
     made = {one.name for one in tmp_path.glob("*.png")}
-    assert made == {one.name for one in command.RESULTS.parent.glob("*.png")} - {"backoff.png"}
+    assert made == {one.name for one in command.RESULTS.parent.glob("*.png")} - {"crowd.png"}
