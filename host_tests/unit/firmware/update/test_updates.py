@@ -7,12 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rigs.updates import FAILED, TRIAL, Node, Release, Restart, modules
+from rigs.updates import BOARD, FAILED, TRIAL, Node, Release, Restart, modules
 
 from fakes.flash import FakeFlash
 from fakes.releases import keys_file, modulus
 from fieldpost.deploy import pack
 from fieldpost.keys.public import PublicKey
+from firmware.update.pack_target import PackTarget
+from firmware.update.report import board_of
 
 GOOD = pack.make(modules("good new"))
 
@@ -183,6 +185,42 @@ def test_what_nobody_signed_does_not_push_out_what_was_judged(node: Node) -> Non
     for _ in range(50):
         node.step()
     assert len(node.asked) == asked
+
+
+@pytest.mark.parametrize(("joins", "limit_s"), [(True, 900), (False, 86_400)])
+def test_a_firmware_has_its_time_to_prove_itself_and_no_second_more(
+    node: Node, joins: bool, limit_s: int
+) -> None:
+    node.offer(Release(GOOD))
+    node.live(lambda: node.trial and node.trial.is_open)
+    node.joins = joins
+    node.node.link.station.is_up = lambda: joins
+    begin_ms, step_ms = node.clock.uptime_ms(), 10_000
+    while not node.trial.step(node.node):
+        node.time.advance_ms(step_ms)
+        assert node.clock.uptime_ms() - begin_ms <= limit_s * 1000
+    assert node.clock.uptime_ms() - begin_ms == limit_s * 1000
+    assert not node.trial.is_open and FAILED in node.flash.files
+
+
+@pytest.mark.parametrize("size", [0, 1, 899, 900, 901, 4096])
+def test_a_fetch_goes_on_with_what_is_there_but_never_with_too_much(size: int) -> None:
+    flash = FakeFlash(capacity_bytes=64 * 4096)
+    flash.mkdir(".deploy")
+    flash.files[".deploy/" + "a" * 16] = bytes(size)
+    target = PackTarget(flash, "/firmware.pack", "a" * 16, "a" * 64, 900)
+    target.begin()
+    assert target.have == (size if size <= 900 else 0)
+    assert (".deploy/" + "a" * 16 in flash.files) == (size <= 900)
+
+
+def test_the_board_is_told_with_each_state(node: Node) -> None:
+    node.offer(Release(GOOD))
+    node.live(lambda: _done(node))
+    told = board_of(BOARD)
+    assert told["chip"] == "rp2040"
+    for one in node.reports:
+        assert {key: one[key] for key in told} == told
 
 
 @pytest.mark.parametrize("kind", ["crash", "silent", "deaf"])
