@@ -173,9 +173,8 @@ CONFIG = (
     # TLS, time server, static addresses); "all": that too; "off": nothing, and it subscribes to
     # nothing. Set by hand in this file, never by a command.
     ("commands", "one of", "safe", ("off", "safe", "all")),
-    # Time from one reading to the next. Nodes that start together take their first reading
-    # together; the second comes earlier than this by a part that the node's name gives, so that a
-    # fleet's deliveries lie apart from then on.
+    # Time from one reading to the next. The second comes earlier than this by a part that the
+    # node's name gives, so that deliveries of nodes that start together lie apart from then on.
     ("sample_s", "int", 60, 1, 86400),
     # In the duty cycle: readings that are gathered for one delivery. 1 joins the network for each.
     # The second delivery, and the one after an outage, come with fewer, as the node's name gives.
