@@ -3,9 +3,7 @@
 Its heap is given back when it has done its work (`firmware.app.build`).
 """
 
-from binascii import crc32
-
-from firmware import ConfigError, files
+from firmware import files
 
 
 def connection(board, clock, settings, idle=None, on_message=None):
@@ -33,10 +31,7 @@ def connection(board, clock, settings, idle=None, on_message=None):
     if mqtt["tls"]:
         from firmware.net.tls import secured
 
-        try:
-            security, wire = secured(board, clock, settings, idle)
-        except ValueError as error:
-            raise ConfigError(str(error))
+        security, wire = secured(board, clock, settings, idle)
     else:
         from wire import Wire
 
@@ -73,7 +68,7 @@ def build(
     from firmware.readings import record as reading
     from firmware.readings.boot_count import FAILED_STARTS_MAX, Identity
     from firmware.readings.delivery import Delivery
-    from firmware.readings.outbox import Outbox
+    from firmware.readings.outbox import Outbox, crc32
     from firmware.readings.sampler import Sampler
     from firmware.readings.sensors import Sensors
     from firmware.remote.health import Health
@@ -152,9 +147,15 @@ def build(
 
             watch, configs = watch_pins(board, clock, configs, log, state)
         sensors = Sensors(configs, board, log)
-        interval_ms = settings["sample_s"] * 1000
-        phase = crc32(session.client_id)
-        sampler = Sampler(sensors, outbox, identity, clock, interval_ms, log, phase)
+        sampler = Sampler(
+            sensors,
+            outbox,
+            identity,
+            clock,
+            settings["sample_s"] * 1000,
+            log,
+            crc32(session.client_id),
+        )
     discovery = signals = None
     if files.read(files.TRIAL, file_system):
         # A changed setting has to prove itself, or its verdict to be told.
@@ -162,6 +163,10 @@ def build(
 
         trial = Trial(file_system)
     inbox = Inbox(root + b"cmd", trial, file_system, restart, log)
+    if settings["pace"]:
+        from firmware.remote.pace import join
+
+        inbox, delivery = join(inbox, delivery, outbox, link, settings, state)
     if updates:
         trial = updates.on_trial(trial)
     if settings["home_assistant"]:

@@ -25,16 +25,17 @@ def check(settings, parse_ip):
             continue
         least = "less than" if relation == "<" else "at most"
         errors.append(f"{lesser}: found {low}, must be {least} {greater}, which is {high}")
-    flash_kib = _at(settings, "outbox.flash_kib")
-    if flash_kib == 0 and _at(settings, "outbox.durability") == "reading":
-        errors.append('outbox.durability: found "reading", but outbox.flash_kib is 0')
-    if flash_kib and flash_kib < 8:
-        errors.append(f"outbox.flash_kib: found {flash_kib}, must be 0 (none), or 8 to 8192")
-    ram_readings = _at(settings, "outbox.ram_readings")
-    batch = settings["deliver_every"]
-    if flash_kib == 0 and ram_readings and batch and batch > ram_readings:
-        text = f"deliver_every: found {batch}, must be at most outbox.ram_readings, which is"
-        errors.append(f"{text} {ram_readings}, as outbox.flash_kib is 0")
+    outbox = settings["outbox"]
+    if outbox:
+        flash_kib, ram_readings = outbox["flash_kib"], outbox["ram_readings"]
+        if flash_kib == 0 and outbox["durability"] == "reading":
+            errors.append('outbox.durability: found "reading", but outbox.flash_kib is 0')
+        if flash_kib and flash_kib < 8:
+            errors.append(f"outbox.flash_kib: found {flash_kib}, must be 0 (none), or 8 to 8192")
+        batch = settings["deliver_every"]
+        if flash_kib == 0 and ram_readings and batch and batch > ram_readings:
+            text = f"deliver_every: found {batch}, must be at most outbox.ram_readings, which is"
+            errors.append(f"{text} {ram_readings}, as outbox.flash_kib is 0")
     watchdog_s = settings["watchdog_s"]
     if watchdog_s and watchdog_s < 5:
         text = f"watchdog_s: found {watchdog_s}, must be 0 (off), or 5 to 3600"
@@ -54,8 +55,9 @@ def check(settings, parse_ip):
     sensors = [(f"sensors[{i}]", one) for i, one in enumerate(settings["sensors"] or []) if one]
     low = settings["low_battery"]
     if low and low["below_mv"] and low["stop_mv"] and low["stop_mv"] > low["below_mv"]:
-        text = f"low_battery.stop_mv: found {low['stop_mv']}, must be at most low_battery.below_mv"
-        errors.append(text)
+        errors.append(
+            f"low_battery.stop_mv: found {low['stop_mv']}, must be at most low_battery.below_mv"
+        )
     _check_names(sensors, settings["sample_s"], errors)
     _check_wiring(sensors, errors)
     if settings["mode"] == "duty_cycle" and (low or any(one.get("wake") for _, one in sensors)):
@@ -151,15 +153,14 @@ def _check_wiring(sensors, errors):
                     errors.append(text)
                     continue
             # The use says who may share it: others of the same use.
-            if kind == "pin":
-                label, use = f"pin {value}", here
-            elif kind == "adc":
-                label, use = f"pin {value}", kind
+            label, use = f"pin {value}", here
+            if kind == "adc":
+                use = kind
             elif kind == "scl" or kind == "sda":
-                label, use = f"pin {value}", kind + bus
+                use = kind + bus
             elif kind == "address":
-                label, use = f"address {value} of {bus}", here
-            else:
+                label = f"address {value} of {bus}"
+            elif kind != "pin":
                 continue
             taker = takers.setdefault(label, (use, here))
             if taker[0] != use:

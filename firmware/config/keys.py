@@ -179,6 +179,9 @@ CONFIG = (
     # In the duty cycle: readings that are gathered for one delivery. 1 joins the network for each.
     # The second delivery, and the one after an outage, come with fewer, as the node's name gives.
     ("deliver_every", "int", 1, 1, 1000),
+    # Whether the node obeys `<base>/pace`, a retained message that slows a fleet down for a while
+    # (docs/scale.md). It subscribes to that topic as well, which the broker has to allow.
+    ("pace", "bool", False),
     # In the duty cycle: what is not delivered so long after the reading was taken waits for a
     # later wake. What slow sensors take comes on top.
     ("awake_limit_s", "int", 15, 3, 300),

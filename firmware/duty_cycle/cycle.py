@@ -77,9 +77,9 @@ class DutyCycle:
         link.session.refused = kept.get("refused", [])
         self._battery, self._supply_mv = _battery(board, settings)
         if kept:
-            plan = kept["next"], kept["deliver"], kept["failed"], kept["lead"]
+            plan = [kept[name] for name in ("next", "deliver", "failed", "lead", "gather")]
         else:
-            plan = self.now_ms() - sampler.ahead_ms(), 0, 0, 0
+            plan = self.now_ms() - self._ahead_ms(), 0, 0, 0, settings["deliver_every"]
         self.grid = grid_of(settings, *plan)
         self._next_health_ms = kept.get("health", 0)
         timekeeper.due_ms, timekeeper.retry_ms = kept.get("ntp", (0, timekeeper.retry_ms))
@@ -133,6 +133,8 @@ class DutyCycle:
             "deliver": self.grid.retry_at_ms,
             "failed": self.grid.failed,
             "lead": self.grid.lead,
+            "gather": self.grid.deliver_every,
+            "pace": self.link.pace and self.link.pace.keep(),
             "health": self._next_health_ms,
             "lease_at": self._lease_at_ms,
             "ntp": (self.timekeeper.due_ms, self.timekeeper.retry_ms),
@@ -251,6 +253,17 @@ class DutyCycle:
         self._urgent = False
         self.listened[1] += 1
 
+    def _ahead_ms(self):
+        """By how much less than an interval lies between a grid's first two readings."""
+        self.sampler.now()
+        return self.clock.uptime_ms() - self.sampler.next_ms
+
+    def _gather(self):
+        """How many readings the next delivery waits for."""
+        settings, pace = self.settings, self.link.pace
+        count = settings["deliver_every"]
+        self.grid.deliver_every = pace.gather(settings, count) if pace else count
+
     def _next_lead(self):
         return self.grid.next_lead(self.sampler.phase, not self.listened[1])
 
@@ -299,8 +312,8 @@ class DutyCycle:
         settings[key] = value
         grid.sample_ms = sampler.interval_ms = settings["sample_s"] * 1000
         if key == "sample_s":
-            grid.next_ms -= sampler.ahead_ms()  # Others may be told the same.
-        grid.deliver_every = settings["deliver_every"]
+            grid.next_ms -= self._ahead_ms()  # Others may be told the same.
+        self._gather()
 
     def sample_now(self):
         """Wake again at once after this wake's end."""
@@ -325,6 +338,8 @@ class DutyCycle:
 
     def connect(self):
         """See `Link`. The state tells that the node sleeps, and until when, or for how long."""
+        # What comes on this connection is for the next: its state is told first.
+        self._gather()
         status = {"state": self.state.decode()}
         count = self.grid.deliver_every - self._next_lead()
         left_s = (self.grid.reading_due_ms(count) - self.now_ms()) // 1000

@@ -16,12 +16,12 @@ _TOGETHER = const(2)
 _DOUBLINGS_MAX = const(10)
 
 
-def grid_of(settings, next_ms, retry_at_ms, failed, lead):
-    """The grid of these settings; the others as for `Grid`."""
+def grid_of(settings, next_ms, retry_at_ms, failed, lead, gather):
+    """The grid of these settings. gather: `deliver_every`; the others as for `Grid`."""
     retry_max_ms = int(settings["retry"]["cap_s"] * 1000)
     return Grid(
         settings["sample_s"] * 1000,
-        settings["deliver_every"],
+        gather,
         retry_max_ms,
         next_ms,
         retry_at_ms,

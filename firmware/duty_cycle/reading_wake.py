@@ -38,7 +38,8 @@ def take(board, clock, settings, log, state, records, pack):
         board.start_watchdog(settings["watchdog_s"] * 1000)
     began_ms = clock.uptime_ms()
     boot_ms = clock.ticks_ms()
-    grid = grid_of(settings, state["next"], state["deliver"], state["failed"], state["lead"])
+    plan = [state[name] for name in ("next", "deliver", "failed", "lead", "gather")]
+    grid = grid_of(settings, *plan)
     stretch, may_deliver = 1, True
     if settings["low_battery"]:
         from firmware.duty_cycle.battery_policy import configured

@@ -21,6 +21,8 @@ refused, and the node starts a new boot, as after a reset. Its records are taken
 | until | rtc at which the board wakes: `next`, or earlier to look at a pin |
 | deliver, failed | rtc before which no delivery is tried, and failures in a row (grid.py) |
 | lead | readings that the present batch goes without (grid.py) |
+| gather | readings for a delivery, by the settings and the pace |
+| pace | what is known of the fleet's pace (firmware/remote/pace.py) |
 | listen | [ms after the last acknowledgement at which a command came, or null; deliveries] |
 | urgent | the next wake delivers, whatever its batch lacks |
 | health | up, when `…/health` is due |

@@ -13,7 +13,7 @@ from firmware.duty_cycle import rtc_memory
 _COUNTS_BYTES = const(48)
 
 # What a wake that only reads has to know of the settings, and of each sensor among them.
-_SETTINGS = ("sample_s", "deliver_every", "low_battery", "watchdog_s", "log_level", "profile")
+_SETTINGS = ("sample_s", "low_battery", "watchdog_s", "log_level", "profile")
 _PARTS = (("retry", "cap_s"), ("outbox", "ram_readings"))
 _SENSOR = ("name", "recipe", "ranges", "measures_supply", "pin", "scale")
 

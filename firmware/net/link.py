@@ -33,6 +33,7 @@ class Link:
         self._stable_ms = int(retry["stable_s"] * 1000)
         self._recovery = None
         self.security = security
+        self.pace = None  # firmware/remote/pace.py, set by the owner
         self.is_up = False
         self.failure = None  # why it is down, in words
         self.hold = False  # join, but do not open a session yet

@@ -192,6 +192,8 @@ class Recovery:
             self._base_ms << min(attempt, _EXPONENT_MAX), self._spread_ms << (attempt > 0)
         )
         limit_ms = min(limit_ms, self._cap_ms)
+        if link.pace:
+            limit_ms = link.pace.limit_ms(limit_ms)
         self._attempt += 1
         least_ms = 0
         if slow:

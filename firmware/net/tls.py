@@ -13,6 +13,7 @@ from binascii import a2b_base64
 
 from micropython import const
 
+from firmware import ConfigError
 from firmware import files as _files
 from firmware.log import ERROR
 
@@ -135,10 +136,13 @@ class Tls:
 
 
 def secured(board, clock, settings, idle):
-    """(a `Tls`, the wire that it secures). Raises ValueError as `Tls` does."""
+    """(a `Tls`, the wire that it secures). Raises ConfigError where `Tls` raises ValueError."""
     from wire_tls import TlsWire
 
-    made = Tls(board, clock, settings)
+    try:
+        made = Tls(board, clock, settings)
+    except ValueError as error:
+        raise ConfigError(str(error))
     wire = TlsWire(
         board.socket,
         board.select,

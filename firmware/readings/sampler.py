@@ -14,7 +14,7 @@ class Sampler:
 
     clock: `uptime_ms`, `unix_s`. identity: boot and seq. `late`: points of the grid that passed
     while the node was held up. `errors`: name -> text of the sensors that failed the last time.
-    `fields`: the names in the fullest reading so far.
+    `fields`: the names in the fullest reading so far. `next_ms`: uptime of the grid's next point.
 
     phase: of the node, from 0 to 2 ** 32. Nodes that begin in one moment take their first reading
     in it; their grids, and so their deliveries, lie apart by their phases.
@@ -39,8 +39,8 @@ class Sampler:
         """Start or collect, if due; milliseconds until the next of the two."""
         now_ms = self._clock.uptime_ms()
         if self._collect_at_ms is None:
-            if now_ms < self._next_ms:
-                return self._next_ms - now_ms
+            if now_ms < self.next_ms:
+                return self.next_ms - now_ms
             due_ms = self.begin()
             # From here on, not from `now_ms`: to start takes its time.
             now_ms = self._clock.uptime_ms()
@@ -53,26 +53,22 @@ class Sampler:
             return due_ms
         self._collect_at_ms = None
         # The next sample keeps to the grid of the first, however late this one is.
-        missed = max((now_ms - self._next_ms) // self.interval_ms, 0)
+        missed = max((now_ms - self.next_ms) // self.interval_ms, 0)
         self.late += missed
-        self._next_ms += (missed + 1) * self.interval_ms
+        self.next_ms += (missed + 1) * self.interval_ms
         self.finish()
-        return max(self._next_ms - self._clock.uptime_ms(), 0)
+        return max(self.next_ms - self._clock.uptime_ms(), 0)
 
     def set_interval(self, interval_ms):
         """A new grid, which begins now."""
         self.interval_ms = interval_ms
         self.now()
-        self._next_ms += interval_ms
+        self.next_ms += interval_ms
 
     def now(self):
-        """Take the next reading at the next step; the grid begins anew."""
-        self._next_ms = self._clock.uptime_ms() - self.ahead_ms()
-
-    def ahead_ms(self):
-        """By how much less than an interval lies between a grid's first two readings."""
-        interval_ms = self.interval_ms
-        return (interval_ms - min(interval_ms, _APART_MS)) * self.phase >> 32
+        """Take the next reading at the next step. The grid begins anew, earlier by the phase."""
+        apart_ms = max(self.interval_ms - _APART_MS, 0)
+        self.next_ms = self._clock.uptime_ms() - (apart_ms * self.phase >> 32)
 
     def begin(self):
         """Start the sensors now; milliseconds until `again` may be called."""

@@ -57,6 +57,8 @@ class Health:
             report["refused"] = link.session.refused
         if node.sampler.errors:
             report["sensor_errors"] = node.sampler.errors
+        if link.pace:
+            report["pace"] = link.pace.report()
         if link.security and link.security.notices:
             report["tls"] = link.security.notices
         if self.crash:

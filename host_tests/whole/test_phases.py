@@ -69,7 +69,7 @@ def _asleep(name: str, deliver_every: int, duration_s: int, away_s: range = rang
     """When a sleeper delivers, as firmware/duty_cycle/cycle.py plans it; `away_s`: in vain."""
     clock = _Clock()
     sampler = _sampler(name, clock)
-    grid = Grid(SAMPLE_S * 1000, deliver_every, 300_000, -sampler.ahead_ms())
+    grid = Grid(SAMPLE_S * 1000, deliver_every, 300_000, sampler.next_ms)
     waiting, delivered_ms = 0, []
     while clock.now_ms < duration_s * 1000:
         grid.begin(False, 1)

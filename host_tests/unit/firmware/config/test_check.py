@@ -67,6 +67,7 @@ def test_the_shortest_configuration_gets_every_default() -> None:
         "mode": "always_on",
         "sample_s": 60,
         "deliver_every": 1,
+        "pace": False,
         "awake_limit_s": 15,
         "low_battery": None,
         "lease_s": 3600,

@@ -24,7 +24,7 @@ def node(**more: Any) -> Any:
     session = SimpleNamespace(wire=wire, repeats=1, oversized=2, refused=[])
     return SimpleNamespace(
         outbox=SimpleNamespace(depth=3, dropped=4, corrupt=5),
-        link=SimpleNamespace(session=session, reconnects=6, causes={}, security=None),
+        link=SimpleNamespace(session=session, reconnects=6, causes={}, security=None, pace=None),
         state=b"online",
         identity=SimpleNamespace(boot=8, resets={}, failed_starts=0),
         clock=SimpleNamespace(uptime_ms=lambda: 5_000_999),
@@ -48,12 +48,14 @@ def test_times_are_whole_seconds_and_memory_is_what_is_left_when_garbage_is_gone
 
 def test_what_there_is_nothing_of_is_not_in_it() -> None:
     quiet = Health(BOARD, FakeFlash())(node())
-    assert not {"refused", "sensor_errors", "tls", "crash"} & set(quiet)
+    assert not {"refused", "sensor_errors", "tls", "crash", "pace"} & set(quiet)
     loud = node()
     loud.link.session.refused = ["fieldpost/n/cmd"]
     loud.sampler.errors = {"roof": "OSError 110 timed out"}
     loud.link.security = SimpleNamespace(notices=["nothing is verified"])
+    loud.link.pace = SimpleNamespace(report=lambda: {"factor": 4})
     report = Health(BOARD, FakeFlash())(loud)
+    assert report["pace"] == {"factor": 4}
     assert report["refused"] == ["fieldpost/n/cmd"]
     assert report["sensor_errors"] == {"roof": "OSError 110 timed out"}
     assert report["tls"] == ["nothing is verified"]
