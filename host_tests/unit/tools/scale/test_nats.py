@@ -115,3 +115,18 @@ def test_a_group_of_mqtt_is_granted_and_hears_nothing() -> None:
             assert member.subscribe("$share/group/fieldpost/+/telemetry") == 1
             assert _is_acknowledged(one, 0, "fieldpost/a/telemetry")
             assert not member.wait(lambda: member.of("PUBLISH"), 1.0)
+
+
+def test_a_message_without_an_acknowledgement_is_kept_nowhere() -> None:
+    """As `told` says it."""
+    with _cluster(1) as one:
+        host, port = one.mqtt(0)
+        topic = b"fieldpost/a/health"
+        body = len(topic).to_bytes(2, "big") + topic + b"{}"
+        with ProbeClient(port, host=host) as client:
+            client.open("node", _ANYBODY)
+            client.send(bytes([0x30, len(body)]) + body)
+            # It is answered in order, so the one before is done with.
+            client.send(packets.publish("fieldpost/a/status", b"{}", 1))
+            assert client.wait(lambda: client.of("PUBACK"))
+        assert one.waiting() == 1
