@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from fieldpost.config import pins, report
 from fieldpost.deploy import deployment
+from fieldpost.deploy.survey import Survey
 from fieldpost.errors import CommandError
 from fieldpost.flash.catalogue import load
 from fieldpost.fleet import board as fleet_board
@@ -180,10 +182,16 @@ def test_a_deployment_warns_of_what_the_board_was_configured_for_and_cannot_do(
 ) -> None:
     config = {"node": "n", "mqtt": {"host": "h"}, "sensors": [i2c(22, 21)]}
     text = json.dumps(config).encode()
+    link: Any = PicoW()
+    bare = Survey("rp2", 6, "1.25.0", None, False, {}, frozenset())
     monkeypatch.setattr(deployment.board_files, "read_file", lambda link, path: text)
-    assert len(deployment._misfits(PicoW())) == 2  # type: ignore[arg-type]
+    assert len(deployment._misfits(link, bare)) == 2
+    # What the survey has brought along is not asked for again.
+    machine = "Raspberry Pi Pico W with RP2040"
+    seen = dataclasses.replace(bare, machine=machine, texts={"/config.json": text})
+    assert deployment._misfits(None, seen) == deployment._misfits(link, bare)  # type: ignore[arg-type]
     text = b"{"
-    assert deployment._misfits(PicoW()) == []  # type: ignore[arg-type]
+    assert deployment._misfits(link, bare) == []
 
 
 def test_a_fleets_board_is_left_alone_if_its_configuration_does_not_fit(
