@@ -203,6 +203,41 @@ def test_a_firmware_has_its_time_to_prove_itself_and_no_second_more(
     assert not node.trial.is_open and FAILED in node.flash.files
 
 
+@pytest.mark.parametrize("version", ["1", "x" * 64])
+def test_a_version_may_be_as_short_as_one_character_and_as_long_as_it_may(
+    node: Node, version: str
+) -> None:
+    node.offer(Release(GOOD, version=version))
+    node.live(lambda: _done(node))
+    assert node.reports[-1]["installed"]["version"] == version
+
+
+def test_while_flash_refuses_a_proof_is_noted_again_after_a_minute(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.offer(Release(GOOD))
+    node.live(lambda: node.trial and node.trial.is_open)
+    node.node.uplink.delivery.delivered = 1
+    tried: list[int] = []
+
+    def refuses(old: str, new: str) -> None:
+        tried.append(node.clock.uptime_ms())
+        raise OSError(5)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(node.flash, "rename", refuses)
+        for _ in range(250):
+            assert not node.trial.step(node.node)
+            node.time.advance_ms(1000)
+    first = tried[0]
+    starts = [at for at in dict.fromkeys(tried) if at != first]
+    assert starts == [first + 60_000 * n for n in range(1, len(starts) + 1)] and len(starts) > 2
+    assert node.trial.is_open
+    node.time.advance_ms(60_000)
+    node.trial.step(node.node)
+    assert not node.trial.is_open and node.running == GOOD
+
+
 @pytest.mark.parametrize("size", [0, 1, 899, 900, 901, 4096])
 def test_a_fetch_goes_on_with_what_is_there_but_never_with_too_much(size: int) -> None:
     flash = FakeFlash(capacity_bytes=64 * 4096)
