@@ -116,6 +116,7 @@ for _panel, _commands in {
         message_commands.publish,
         message_commands.listen,
         message_commands.cmd,
+        message_commands.pace,
         update_command.update,
     ),
     _SETTINGS: (battery_command.battery, new_sensor_command.new_sensor),

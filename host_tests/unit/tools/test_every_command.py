@@ -145,6 +145,7 @@ CASES = {
         f"a {_NOWHERE}", "broker_away", "fieldpost/n/status --count 1 --broker {broker}"
     ),
     "cmd": Case(f"n get {_NOWHERE}", "broker_away", "n get --broker {broker}", "node"),
+    "pace": Case(f"4 {_NOWHERE}", "broker_away", "4 --broker {broker}"),
     "battery": Case("{dir}/out", "bad_file", "config.json --board esp32"),
     "new-sensor": Case("X", "usage", "tmp117", "other_checkout"),
     "run": Case("{dir}/none", "bad_file", "--count 1 --every 1 --broker {broker}"),

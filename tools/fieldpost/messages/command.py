@@ -1,4 +1,4 @@
-"""`fieldpost publish`, `listen` and `cmd`: their command line."""
+"""`fieldpost publish`, `listen`, `cmd` and `pace`: their command line."""
 
 from typing import Annotated
 
@@ -117,3 +117,40 @@ def cmd(
 
     tls = ClientFiles(ca, cert, key)
     raise typer.Exit(cmd_command(node, do, arguments or [], broker, timeout, as_json, tls))
+
+
+def pace(
+    factor: Annotated[
+        int | None,
+        typer.Argument(min=2, max=16, help="How many times as slow. None: show what holds."),
+    ] = None,
+    minutes: Annotated[
+        int, typer.Option("--for", min=1, max=1440, help="Minutes that it holds.")
+    ] = 60,
+    clear: Annotated[bool, typer.Option("--clear", help="End it.")] = False,
+    base: Annotated[str, typer.Option(help="What the nodes' topics begin with.")] = "fieldpost",
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for each answer of the broker.")
+    ] = TIMEOUT_S,
+    as_json: JsonOption = False,
+    broker: BrokerOption = DEFAULT_URL,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Ask all nodes with "pace": true to slow down for a while, or show what they were asked.
+
+    They dial again later and gather more readings for a delivery; readings are taken as ever.
+    """
+    from fieldpost.messages.pace import pace_command
+
+    pace_command(
+        factor,
+        minutes=minutes,
+        clear=clear,
+        base=base,
+        broker=broker,
+        timeout_s=timeout,
+        as_json=as_json,
+        tls=ClientFiles(ca, cert, key),
+    )
