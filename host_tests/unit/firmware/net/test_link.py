@@ -128,6 +128,7 @@ def test_who_fails_again_after_a_long_session_keeps_the_fleets_rate() -> None:
     """Twice the first span: half of what is away dials in each. It does not grow before the
     plain back-off has come so far, and a stable minute ends it."""
     second_ms, third_ms = [], []
+    bench = LinkBench()
     for seed in range(200):
         bench = LinkBench(seed)
         bench.step()
