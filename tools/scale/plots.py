@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from scale.faults import FAULTS
+
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -83,7 +85,7 @@ def _faults(path: Path, ran: list[dict[str, Any]]) -> None:
         for fault in one["faults"]
         if fault["fault"] != "storm"
     }
-    order = list(titles)
+    order = [fault.name for fault in FAULTS if fault.name in titles]
     figure, grid = pyplot.subplots(
         len(order),
         len(ran),
@@ -98,7 +100,7 @@ def _faults(path: Path, ran: list[dict[str, Any]]) -> None:
             fault = faults.get(name)
             if fault is None:
                 axes.set_axis_off()
-                axes.text(0, 0.5, "not of one broker", color=_AWAY, fontsize=9)
+                axes.text(0, 0.5, "not tried here", color=_AWAY, fontsize=9)
             else:
                 _waiting(axes, fault["series"])
                 if name != "steady":
