@@ -41,7 +41,7 @@ def pace_command(
     came, arrived = [b""], threading.Event()
 
     def take(message: MQTTMessage) -> None:
-        came[0] = message.payload
+        came[0] = bytes(message.payload)
         arrived.set()
 
     connection = Connection(address, on_message=take, timeout_s=timeout_s)
