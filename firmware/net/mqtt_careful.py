@@ -4,7 +4,8 @@ A broker may close on whatever it does not take: a SUBSCRIBE without permission,
 too large or retained, a will. So the next connection has the readings first, then each *extra*
 (any other message, or subscription) alone, with a ping behind it unless it has an answer of its
 own. An end then names its cause. An extra at which `_ENDS_MAX` connections in a row ended is left
-out, and tried again after a day, or at the next start.
+out, and tried again after a quarter of an hour, then after twice as long each time up to a day,
+and at the next start: a broker whose fellow has just died may close on what it soon takes again.
 """
 
 from micropython import const
@@ -14,7 +15,8 @@ from firmware.net.mqtt_refusals import refuse, take
 _ENDS_MAX = const(3)
 # A broker that is only starting closes before CONNACK, too: not all of that is the will's fault.
 _CONNECTS_MAX = const(5)
-_AGAIN_MS = const(86400000)
+_AGAIN_FIRST_MS = const(900000)
+_AGAIN_MOST_MS = const(86400000)
 _HELD_MAX = const(16)
 # A message of so many bytes at most is kept, to be tried again by itself.
 _KEPT_BYTES = const(256)
@@ -45,6 +47,7 @@ class Careful:
         state = state or {}
         self._ends = state.get("ends", {})  # topic -> connections in a row that ended at it
         self._left_out = state.get("left_out", {})  # topic -> uptime at which it is tried again
+        self._waits = state.get("waits", {})  # topic -> for how many ms it was left out at last
         self._one_by_one = state.get("one_by_one", True)
         self._will = session.lw_topic
         self._again = {}  # topic -> its message
@@ -69,6 +72,7 @@ class Careful:
         return {
             "ends": self._ends,
             "left_out": self._left_out,
+            "waits": self._waits,
             "one_by_one": self._one_by_one,
             "oldest": self._oldest,
         }
@@ -116,6 +120,8 @@ class Careful:
             self._opening_ms = session.wire.since_ms(self._tried_ms)
             if session.lw_topic is None and self._will and _WILL not in self._left_out:
                 self._leave_out(_WILL)
+            elif session.lw_topic:
+                self._waits.pop(_WILL, None)
         if session.others or session.ping_ms is not None:
             self._waited_ms = session.wire.since_ms(self._tried_ms)
             return
@@ -123,6 +129,7 @@ class Careful:
             name = self._trying[1].decode()
             self._trying = None
             self._ends.pop(name, None)
+            self._waits.pop(name, None)
             if session.granted:
                 take(session, name)
             session.granted = True
@@ -172,6 +179,7 @@ class Careful:
                 # It is not for the will, then.
                 self._ends.pop(_WILL, None)
                 self._left_out.pop(_WILL, None)
+                self._waits.pop(_WILL, None)
                 return "broker closes on CONNECT, with a will and without: %s" % (
                     "wrong user or password?" if session.user else "does it want a login?"
                 )
@@ -239,9 +247,11 @@ class Careful:
     def _leave_out(self, name):
         self.decided = True
         self._ends.pop(name, None)
-        self._left_out[name] = self._uptime_ms() + _AGAIN_MS
+        wait_ms = min(2 * self._waits.get(name, _AGAIN_FIRST_MS // 2), _AGAIN_MOST_MS)
+        self._waits[name] = wait_ms
+        self._left_out[name] = self._uptime_ms() + wait_ms
         refuse(self._session, name, "does not take")
-        self._log("link: %s is left out for a day" % name)
+        self._log("link: %s is left out for %d min" % (name, wait_ms // 60000))
 
     def _is_due(self, name):
         return name in self._left_out and self._uptime_ms() >= self._left_out[name]

@@ -114,7 +114,7 @@ def _cluster(one: dict[str, Any]) -> str:
     text = f"### {one['title']}\n\n{versions}.\n\n" + table(head, rows)
     text += "".join(
         f"\n\nAfter “{row['title']}”: {count} of {_count(row['nodes'])} nodes then do "
-        f"without `{topic}` for a day, as their broker had closed on it three times."
+        f"without `{topic}` for a while, as their broker had closed on it three times."
         for row in one["faults"]
         for topic, count in row["left_out"].items()
     )

@@ -10,6 +10,7 @@ from fakes.habits import Habits
 from firmware.net.mqtt_careful import Careful
 
 ECONNRESET, ETIMEDOUT = 104, 110
+QUARTER_MS = 900_000  # of an hour: for so long it is left out at first
 DAY_MS = 86_400_000
 
 
@@ -167,7 +168,7 @@ def test_ends_with_an_answer_between_them_are_accidents(bench: SessionBench) -> 
     assert bench.session.refused == []
 
 
-def test_after_a_day_a_message_that_nobody_publishes_again_is_tried_by_itself(
+def test_after_a_quarter_of_an_hour_a_message_that_nobody_publishes_again_is_tried_by_itself(
     bench: SessionBench,
 ) -> None:
     """A subscription is made at the start of a connection, and that may have been months ago."""
@@ -181,7 +182,7 @@ def test_after_a_day_a_message_that_nobody_publishes_again_is_tried_by_itself(
     bench.broker.habits = Habits()
     bench.open()
     bench.session.subscribe(b"cmd")
-    run(bench, DAY_MS - 60_000)
+    run(bench, QUARTER_MS - 60_000)
     assert bench.session.refused == ["cmd"]
     assert "cmd" not in bench.broker.sessions["bench"].subscriptions
     run(bench, 120_000)
@@ -204,8 +205,37 @@ def test_a_message_that_is_left_out_is_kept_if_it_is_small(
         careful.ended(ECONNRESET, True, False)
     bench.broker.habits = Habits()
     bench.open()
-    run(bench, DAY_MS + 60_000)
+    run(bench, QUARTER_MS + 60_000)
     assert extras(bench) == ["health"] * again
+
+
+def test_what_ends_connections_again_is_left_out_for_twice_as_long_and_a_day_at_most(
+    bench: SessionBench,
+) -> None:
+    """A broker's fellow that has died is soon back; a missing permission may stay for ever."""
+    bench.broker.habits = Habits(subscribe_denied=("cmd",), on_subscribe="close")
+    state: Any = None
+    waits_min: list[int] = []
+    uptime_ms = 0
+    while len(waits_min) < 10:
+        careful = Careful(bench.session, lambda: uptime_ms, lambda _line: None, state)
+        bench.session.careful = careful
+        bench.open()
+        bench.session.subscribe(b"cmd")
+        end(bench)
+        careful.ended(ECONNRESET, True, False)
+        state = json.loads(json.dumps(careful.keep()))
+        if "cmd" in state["left_out"]:
+            waits_min.append((state["left_out"]["cmd"] - uptime_ms) // 60_000)
+            uptime_ms = state["left_out"]["cmd"]
+    assert waits_min == [15, 30, 60, 120, 240, 480, 960, 1440, 1440, 1440]
+    bench.broker.habits = Habits()
+    bench.session.careful = Careful(bench.session, lambda: uptime_ms, lambda _line: None, state)
+    bench.open()
+    bench.session.subscribe(b"cmd")
+    run(bench)
+    bench.session.close()
+    assert bench.session.careful.keep() is None, "once it was taken, the next time is a first time"
 
 
 def test_the_counts_outlast_a_deep_sleep(bench: SessionBench) -> None:
