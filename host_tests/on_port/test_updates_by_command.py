@@ -121,7 +121,7 @@ def test_a_firmware_that_does_not_start_comes_back_and_the_command_says_why(
         assert not bench.missing()
 
 
-def test_what_another_key_signed_is_refused_before_a_byte_is_asked_for(
+def test_what_another_key_signed_is_not_offered_to_a_node_that_tells_of_its_own(
     bench: Bench, keys: KeyFolder, tmp_path: Path
 ) -> None:
     theirs = make_keys(tmp_path / "x" / "keys", which=1)
@@ -129,8 +129,8 @@ def test_what_another_key_signed_is_refused_before_a_byte_is_asked_for(
     with UpdatedNode(tmp_path / "node", keys.node_file(), bench.broker.port) as node:
         wait_until(lambda: bench.readings, lambda: node.said)
         ran = bench.update(release)
-        assert ran.status == 1 and told(ran)["state"] == "refused", (ran, node.said)
-        assert "signed it" in told(ran)["text"] and told(ran)["have"] is None
+        assert ran.status == 1 and told(ran)["state"] == "unfit", (ran, node.said)
+        assert "other keys" in told(ran)["text"] and told(ran)["have"] is None
 
 
 def test_a_node_that_sleeps_finds_its_offer_at_its_next_delivery(

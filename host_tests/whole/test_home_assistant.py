@@ -96,7 +96,7 @@ def _check_fake(home: HomeAssistant, statistic_id: str, start_s: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("units", ["metric", "us_customary"])
+@pytest.mark.parametrize("units", ["metric", pytest.param("us_customary", marks=pytest.mark.long)])
 def test_late_readings_stand_at_their_own_hours(tmp_path: Path, units: str) -> None:
     need_home_assistant()
     need_mosquitto("Home Assistant's client and amqtt are not what this is about")

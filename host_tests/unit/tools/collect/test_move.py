@@ -92,6 +92,7 @@ def commanded(folder: Path, name: str, broker: Broker) -> Iterator[Node]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(280)
 def test_a_fleet_moves_and_every_reading_is_stored_once(tmp_path: Path) -> None:
     need_mosquitto("amqtt keeps nothing across a restart")

@@ -20,7 +20,7 @@ from scale.network import Loopback
 from scale.rabbitmq import RabbitCluster
 from scale.rabbitmq_node import find
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(240)]
 _ANYBODY = Account("guest", "guest", (), ())
 _TOPIC = "fieldpost/n/telemetry"
 

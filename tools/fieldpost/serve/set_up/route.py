@@ -57,7 +57,11 @@ class Boards:
         loop = asyncio.get_running_loop()
 
         def tell(told: dict[str, Any]) -> None:
-            asyncio.run_coroutine_threadsafe(to_page.put(json.dumps(told)), loop)
+            coming = to_page.put(json.dumps(told))
+            try:
+                asyncio.run_coroutine_threadsafe(coming, loop)
+            except RuntimeError:  # The server has ended, and the page with it.
+                coming.close()
 
         while True:
             message = await socket.receive()

@@ -114,6 +114,7 @@ def test_what_comes_while_nobody_is_there_waits_and_is_gone_when_it_is_stored(
     assert server.waiting() == 0
 
 
+@pytest.mark.long
 def test_a_cluster_whose_servers_are_killed_at_moments_of_chance_loses_nothing(
     store: str,
 ) -> None:
