@@ -43,7 +43,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, cluster: PostgreSql | 
     return cluster.new_database()
 
 
-@pytest.mark.slow
 def test_killed_while_readings_come_it_has_each_once(broker: Broker, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/readings.db"
     found = collect_faults.killed_often(broker, store, seed=1, kills=1)
