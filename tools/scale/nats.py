@@ -6,13 +6,9 @@ docs/collect.md names, and no more.
 """
 
 import asyncio
-import contextlib
 import json
-import os
 import secrets
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +24,6 @@ from nats.errors import Error as NatsError
 from brokers import packets
 from brokers.accounts import Account
 from brokers.probe_client import ProbeClient, Refused
-from fieldpost import programs
 from fieldpost.collect.message import Reader
 from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress, parse
 from fieldpost.collect.sources.nats_consumer import ACK_WAIT_S, STREAM, Consumer
@@ -37,6 +32,7 @@ from fieldpost.errors import CommandError, MissingTool
 from fieldpost.mqtt.brokers import free_port
 from fieldpost.started import Started
 from scale.network import Places
+from scale.program import Program
 
 # Of all collectors.
 CONSUMER = DEFAULT_QUEUE
@@ -57,30 +53,11 @@ class _Node:
     folder: Path
     client: str
     peer: str
-    process: "subprocess.Popen[bytes] | None" = None
-    watchdog: programs.Watchdog | None = None
+    process: Program
 
     @property
     def name(self) -> str:
         return f"node{self.index}"
-
-    def is_running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def end(self, number: int, wait_s: float) -> None:
-        """Send it a signal, and kill it if that has not ended it."""
-        if self.process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(wait_s)
-        if self.watchdog:
-            self.watchdog.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.process = self.watchdog = None
 
 
 class NatsCluster(Started):
@@ -111,15 +88,7 @@ class NatsCluster(Started):
         self._words = {
             one: secrets.token_urlsafe(12) for one in (_ADMIN, "collector", "nodes", "peers")
         }
-        self._nodes = [
-            _Node(
-                index,
-                Path(self._folder.name) / f"node{index}",
-                places.client_address(index),
-                places.peer_address(index),
-            )
-            for index in range(nodes)
-        ]
+        self._nodes = [self._node(index) for index in range(nodes)]
 
     def start(self) -> None:
         for node in self._nodes:
@@ -131,16 +100,16 @@ class NatsCluster(Started):
 
     def close(self) -> None:
         for node in self._nodes:
-            node.end(signal.SIGKILL, _STOP_S)
+            node.process.close()
         self._folder.cleanup()
 
     def kill(self, index: int) -> None:
         """SIGKILL to a node."""
-        self._nodes[index].end(signal.SIGKILL, _STOP_S)
+        self._nodes[index].process.kill()
 
     def stop(self, index: int) -> None:
         """SIGTERM to a node; returns when it has ended."""
-        self._nodes[index].end(signal.SIGTERM, _STOP_S)
+        self._nodes[index].process.stop(_STOP_S)
 
     def start_node(self, index: int) -> None:
         """Start one that has ended; returns when it takes MQTT clients and no replica lags."""
@@ -151,10 +120,6 @@ class NatsCluster(Started):
         for index in indices:
             self._spawn(self._nodes[index])
         self._until(self._is_whole, f"{indices} did not take part again")
-
-    def is_running(self, index: int) -> bool:
-        """Whether its process lives."""
-        return self._nodes[index].is_running()
 
     def leader(self) -> int:
         """The node that leads the stream of what came by MQTT."""
@@ -212,26 +177,24 @@ class NatsCluster(Started):
 
     def last_words(self, index: int) -> str:
         """The end of a node's log."""
-        log = self._nodes[index].folder / "log"
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return " / ".join(line for line in lines[-4:] if line.strip()) or "no word"
+        return self._nodes[index].process.last_words()
+
+    def _node(self, index: int) -> _Node:
+        folder = Path(self._folder.name) / f"node{index}"
+        argv = self._places.within(index, [program(), "-c", str(folder / "nats.conf")])
+        return _Node(
+            index,
+            folder,
+            self._places.client_address(index),
+            self._places.peer_address(index),
+            Program("NATS", argv, folder / "log", folder=folder),
+        )
 
     def _spawn(self, node: _Node) -> None:
-        assert not node.is_running()
+        assert not node.process.running()
         node.folder.mkdir(exist_ok=True)
-        config = node.folder / "nats.conf"
-        config.write_text(self.configuration(node.index))
-        argv = self._places.within(node.index, [program(), "-c", str(config)])
-        with (node.folder / "log").open("ab") as log:
-            node.process = subprocess.Popen(
-                argv,
-                cwd=node.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        node.watchdog = programs.Watchdog(node.process)
+        (node.folder / "nats.conf").write_text(self.configuration(node.index))
+        node.process.start()
 
     def configuration(self, index: int) -> str:
         """What a node is started with."""
@@ -305,7 +268,7 @@ class NatsCluster(Started):
         end = time.monotonic() + _START_S
         while (why := reached()) is not None:
             for node in self._nodes:
-                if node.process is not None and not node.is_running():
+                if node.process is not None and not node.process.running():
                     said = self.last_words(node.index)
                     raise CommandError(f"{self.title}: node {node.index} has ended: {said}")
             if time.monotonic() > end:
@@ -314,7 +277,7 @@ class NatsCluster(Started):
 
     def _is_whole(self) -> str | None:
         """What is wrong with the nodes that run, as one cluster; None: nothing."""
-        running = [one for one in self._nodes if one.is_running()]
+        running = [one for one in self._nodes if one.process.running()]
         for node in running:
             why = self._lets_in(node)
             if why:
@@ -374,7 +337,7 @@ class NatsCluster(Started):
 
         why = "no node runs"
         for node in self._nodes:
-            if node.is_running():
+            if node.process.running():
                 try:
                     return asyncio.run(connected(node))
                 except (NatsError, OSError, TimeoutError) as error:

@@ -19,7 +19,7 @@ _STOP_S = 20.0
 class Program(Started):
     """`argv`, from entering `with` until leaving it. It may be ended and started again.
 
-    title: what people call it. log: where its output goes, appended.
+    title: what people call it. log: where its output goes, appended. folder: where it runs.
     """
 
     def __init__(
@@ -28,11 +28,13 @@ class Program(Started):
         argv: Sequence[str],
         log: Path,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.title = title
         self._argv = list(argv)
         self._log = log
         self._environment = {**os.environ, **(environment or {})}
+        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: programs.Watchdog | None = None
 
@@ -49,6 +51,7 @@ class Program(Started):
                 self._process = subprocess.Popen(
                     self._argv,
                     env=self._environment,
+                    cwd=self._folder,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -66,6 +69,12 @@ class Program(Started):
         """Raises Ended with its last words if it does not run."""
         if not self.running():
             raise Ended(f"{self.title} has ended: {self.last_words()}")
+
+    def signal(self, number: int) -> None:
+        """To it and to all of its group: SIGSTOP makes it silent, SIGCONT goes on."""
+        if self._process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def stop(self, limit_s: float = _STOP_S) -> None:
         """SIGTERM, as a service manager ends it, and SIGKILL if that does not help."""
@@ -92,7 +101,7 @@ class Program(Started):
         """The end of its log."""
         text = self._log.read_text(errors="replace") if self._log.exists() else ""
         lines = [line for line in text.splitlines() if line.strip()]
-        return " / ".join(lines[-4:])[-600:] or "no word"
+        return " / ".join(lines[-6:])[-600:] or "no word"
 
 
 def kill_tree(process: "subprocess.Popen[bytes]") -> None:

@@ -2,18 +2,17 @@
 
 import re
 import secrets
-import subprocess
 import tempfile
 from pathlib import Path
 
 from brokers.catalogue import erlang
 from brokers.catalogue.rabbitmq import ErlangNode
-from fieldpost import programs
 from fieldpost.collect.sources.address import DEFAULT_QUEUE
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import free_port
 from scale.network import Places
-from scale.rabbitmq_node import Listens, RabbitNode, installed
+from scale.program import Program
+from scale.rabbitmq_node import STOP_S, Listens, RabbitNode, installed
 
 # RabbitMQ by itself takes a minute to see that a link is silent; here nobody waits so long.
 _SILENT_S = 8
@@ -66,7 +65,7 @@ class RabbitCluster:
             RabbitNode(self._program, Path(self._folder.name) / f"node{index}", one, cookie, every)
             for index, one in enumerate(self._listens)
         ]
-        self._mappers: list[tuple[subprocess.Popen[bytes], programs.Watchdog]] = []
+        self._mappers: list[Program] = []
 
     @property
     def nodes(self) -> int:
@@ -80,17 +79,15 @@ class RabbitCluster:
         # One after the other: of three that began at once, one kept a register of MQTT clients of
         # its own, which had no leader, and took none.
         for there, one in enumerate(self._nodes, 1):
-            one.spawn()
+            one.process.start()
             one.wait_until_it_takes_part(there, _START_S)
 
     def close(self) -> None:
         """End all for good, and remove their files."""
         for one in self._nodes:
-            one.kill()
-        for process, watchdog in self._mappers:
-            watchdog.close()
-            process.kill()
-            process.wait()
+            one.process.kill()
+        for mapper in self._mappers:
+            mapper.close()
         self._mappers.clear()
         self._folder.cleanup()
 
@@ -100,17 +97,17 @@ class RabbitCluster:
 
     def kill(self, index: int) -> None:
         """SIGKILL to a node, with all that it has started."""
-        self._nodes[index].kill()
+        self._nodes[index].process.kill()
 
     def stop(self, index: int) -> None:
         """SIGTERM; return when it has ended."""
-        self._nodes[index].stop()
+        self._nodes[index].process.stop(STOP_S)
 
     def start_node(self, index: int) -> None:
         """Start one that has ended; return when it takes part again. Raises CommandError if it
         does not."""
-        self._nodes[index].spawn()
-        running = sum(one.running() for one in self._nodes)
+        self._nodes[index].process.start()
+        running = sum(one.process.running() for one in self._nodes)
         self._nodes[index].wait_until_it_takes_part(running, _START_S)
 
     def leader(self) -> int:
@@ -151,7 +148,7 @@ class RabbitCluster:
     def _ask(self, expression: str) -> str | None:
         """Of the first node that answers."""
         for one in self._nodes:
-            if one.running():
+            if one.process.running():
                 answer = one.ask(expression)
                 if answer is not None:
                     return answer
@@ -162,18 +159,15 @@ class RabbitCluster:
         machines: dict[tuple[str, ...], list[str]] = {}
         for one in self._listens:
             machines.setdefault(tuple(one.prefix), []).append(one.erlang.address)
-        for prefix, addresses in machines.items():
-            process = subprocess.Popen(
-                [
-                    *prefix,
-                    *erlang.port_mapper(self._program.folder, self._mapper_port, *addresses),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
+        for number, (prefix, addresses) in enumerate(machines.items()):
+            argv = erlang.port_mapper(self._program.folder, self._mapper_port, *addresses)
+            mapper = Program(
+                "Erlang's port mapper",
+                [*prefix, *argv],
+                Path(self._folder.name) / f"mapper{number}.log",
             )
-            self._mappers.append((process, programs.Watchdog(process)))
+            mapper.start()
+            self._mappers.append(mapper)
 
 
 _QUEUE = (

@@ -1,9 +1,7 @@
 """One node of RabbitMQ, of a cluster or alone: its files, its process, and questions to it."""
 
-import contextlib
 import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -13,14 +11,14 @@ from pathlib import Path
 from brokers.cache import Cache, Installed
 from brokers.catalogue import rabbitmq
 from brokers.catalogue.rabbitmq import ErlangNode
-from fieldpost import programs
 from fieldpost.errors import CommandError
 from fieldpost.paths import cache_folder
+from scale.program import Program
 
 # Two cores serve three nodes and all that comes to them: no core is kept busy with waiting.
 _ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
 _QUESTION_S = 5
-_STOP_S = 30.0
+STOP_S = 30.0
 _LOOK_S = 0.1
 # An MQTT 3.1.1 CONNECT with a clean session and no client id, in Erlang, and the answer to it.
 _CONNECT = '<<16,12,0,4,"MQTT",4,2,0,30,0,0>>'
@@ -54,7 +52,7 @@ class Listens:
 
 
 class RabbitNode:
-    """Keeps its folder over a stop and a start. Its port mapper must run.
+    """Keeps its folder over a stop and a start of `process`. Its port mapper must run.
 
     cookie: what the nodes of a cluster know each other by. lines: more ones of rabbitmq.conf.
     """
@@ -72,8 +70,6 @@ class RabbitNode:
         self._folder = folder
         self._listens = listens
         self._cookie = cookie
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watchdog: programs.Watchdog | None = None
         folder.mkdir()
         cookie_file = folder / ".erlang.cookie"
         cookie_file.write_text(cookie)
@@ -92,33 +88,14 @@ class RabbitNode:
             "log.console.level = info",
         ]
         (folder / "rabbitmq.conf").write_text("\n".join([*own, *lines]) + "\n")
-
-    def spawn(self) -> None:
-        """Start its process. Raises CommandError if there is no such program."""
-        command = rabbitmq.server(self._program, self._folder, self._listens.erlang, _ERLANG)
-        with (self._folder / "log").open("ab") as log:
-            try:
-                self._process = subprocess.Popen(
-                    [*self._listens.prefix, *command.argv],
-                    env={**os.environ, **command.environment, "RABBITMQ_USE_LONGNAME": "true"},
-                    cwd=self._folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise CommandError(f"RabbitMQ did not start: {error}") from None
-        self._watchdog = programs.Watchdog(self._process)
-
-    @property
-    def pid(self) -> int | None:
-        """Of its process; it leads a group of all that belongs to it."""
-        return self._process.pid if self._process else None
-
-    def running(self) -> bool:
-        """Whether its process lives."""
-        return self._process is not None and self._process.poll() is None
+        command = rabbitmq.server(program, folder, listens.erlang, _ERLANG)
+        self.process = Program(
+            "RabbitMQ",
+            [*listens.prefix, *command.argv],
+            folder / "log",
+            {**command.environment, "RABBITMQ_USE_LONGNAME": "true"},
+            folder,
+        )
 
     def takes_part(self, nodes: int) -> bool:
         """Whether it sees so many nodes that run, itself among them, and takes MQTT clients."""
@@ -137,9 +114,9 @@ class RabbitNode:
         """Raises CommandError if it does not in time, or has ended."""
         end = time.monotonic() + timeout_s
         while not self.takes_part(nodes):
-            if not self.running() or time.monotonic() > end:
+            if not self.process.running() or time.monotonic() > end:
                 raise CommandError(
-                    f"{self._listens.erlang.name} does not take part: {self.last_words()}"
+                    f"{self._listens.erlang.name} does not take part: {self.process.last_words()}"
                 )
             time.sleep(_LOOK_S)
 
@@ -164,33 +141,3 @@ class RabbitNode:
             return None
         found = re.match(r"\{ok, (.*)\}\s*$", done.stdout, re.S)
         return found[1] if found and not done.returncode else None
-
-    def signal(self, number: int) -> None:
-        """To all of its processes: SIGSTOP makes it silent, SIGCONT goes on."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
-
-    def stop(self) -> None:
-        """SIGTERM, as a service manager ends it."""
-        if self._process is not None:
-            self._process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_STOP_S)
-        self.kill()
-
-    def kill(self) -> None:
-        """SIGKILL to all of its processes."""
-        if self._process is None:
-            return
-        if self._watchdog:
-            self._watchdog.close()
-        self.signal(signal.SIGKILL)
-        self._process.wait()
-        self._process = self._watchdog = None
-
-    def last_words(self) -> str:
-        """The end of its log."""
-        log = self._folder / "log"
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return " / ".join(line for line in lines[-6:] if line.strip()) or "no word"

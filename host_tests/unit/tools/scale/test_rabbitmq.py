@@ -69,16 +69,16 @@ def test_a_reading_is_acknowledged_when_most_nodes_have_it_and_not_before(
         assert node.wait(lambda: len(node.of("PUBACK")) == 1, 10)
         before = cluster.waiting()
         one, other = others(cluster, leader)
-        cluster.node(one).signal(signal.SIGSTOP)
+        cluster.node(one).process.signal(signal.SIGSTOP)
         try:
             node.send(packets.publish(_TOPIC, b"{}", 2))
             assert node.wait(lambda: len(node.of("PUBACK")) == 2, 10), "one of three is silent"
-            cluster.node(other).signal(signal.SIGSTOP)
+            cluster.node(other).process.signal(signal.SIGSTOP)
             node.send(packets.publish(_TOPIC, b"{}", 3))
             assert not node.wait(lambda: len(node.of("PUBACK")) == 3, 3), "two of three are"
         finally:
             for index in one, other:
-                cluster.node(index).signal(signal.SIGCONT)
+                cluster.node(index).process.signal(signal.SIGCONT)
         assert node.wait(lambda: len(node.of("PUBACK")) == 3, 20)
         assert cluster.waiting() == before + 2
 
