@@ -78,9 +78,8 @@ class RabbitCluster:
         self._start_mappers()
         # One after the other: of three that began at once, one kept a register of MQTT clients of
         # its own, which had no leader, and took none.
-        for there, one in enumerate(self._nodes, 1):
-            one.process.start()
-            one.wait_until_it_takes_part(there, _START_S)
+        for index in range(self.nodes):
+            self.start_node(index)
 
     def close(self) -> None:
         """End all for good, and remove their files."""
@@ -107,8 +106,10 @@ class RabbitCluster:
         """Start one that has ended; return when it takes part again. Raises CommandError if it
         does not."""
         self._nodes[index].process.start()
-        running = sum(one.process.running() for one in self._nodes)
-        self._nodes[index].wait_until_it_takes_part(running, _START_S)
+        self._nodes[index].wait_until_it_takes_part(self._running, _START_S)
+
+    def _running(self) -> int:
+        return sum(one.process.running() for one in self._nodes)
 
     def leader(self) -> int:
         """The node that leads the queue. Raises CommandError if none does."""

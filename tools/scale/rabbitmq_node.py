@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,10 +110,11 @@ class RabbitNode:
         )
         return self.ask(question) == "true"
 
-    def wait_until_it_takes_part(self, nodes: int, timeout_s: float) -> None:
-        """Raises CommandError if it does not in time, or has ended."""
+    def wait_until_it_takes_part(self, nodes: Callable[[], int], timeout_s: float) -> None:
+        """nodes(): how many run, which others may change meanwhile. Raises CommandError if it does
+        not in time, or has ended."""
         end = time.monotonic() + timeout_s
-        while not self.takes_part(nodes):
+        while not self.takes_part(nodes()):
             if not self.process.running() or time.monotonic() > end:
                 raise CommandError(
                     f"{self._listens.erlang.name} does not take part: {self.process.last_words()}"

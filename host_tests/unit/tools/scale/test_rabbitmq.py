@@ -141,7 +141,7 @@ def test_commands_for_a_lasting_session_outlast_the_node_and_a_clean_one_waits_f
                 node.disconnect()
     try:
         for index in others(cluster, 0):
-            cluster.node(index).wait_until_it_takes_part(2, 30)
+            cluster.node(index).wait_until_it_takes_part(lambda: 2, 30)
         assert _eventually(lambda: _takes(cluster, 1, "fieldpost/sleeper/cmd"))
         with _opened(cluster, 2, "sleeper", clean=False) as sleeper:
             assert sleeper.wait(lambda: sleeper.of("PUBLISH"), 10)
