@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rigs.one_server import Here, OneServer
 
 from fieldpost.errors import MissingTool
 from fieldpost.mqtt.brokers import HOST, free_port
-from fieldpost.started import Started
 from scale.nats import NatsCluster, program
 
 # After so long it hands out again what a collector had that was killed.
@@ -21,56 +21,15 @@ _ACK_WAIT_S = 1.5
 _START_S = 20.0
 
 
-class _Here:
-    """Both sides of it are on loopback."""
-
-    def client_address(self, index: int) -> str:
-        return HOST
-
-    def peer_address(self, index: int) -> str:
-        return HOST
-
-    def within(self, index: int, argv: Sequence[str]) -> list[str]:
-        return list(argv)
-
-
-class Nats(Started):
-    """url: for `fieldpost collect --from`. port: of MQTT. It keeps both over a stop and a start.
-
-    Skips the test where NATS is missing.
-    """
+class Nats(OneServer):
+    """One server. Skips the test where NATS is missing."""
 
     def __init__(self) -> None:
         try:
             program()
         except MissingTool as missing:
             pytest.skip(str(missing))
-        self._cluster = NatsCluster(_Here(), 1, ack_wait_s=_ACK_WAIT_S)
-        self.url = self._cluster.source()
-        self.port = self._cluster.mqtt(0)[1]
-        self._has_run = False
-
-    def start(self) -> None:
-        if self._has_run:
-            self._cluster.start_node(0)
-        else:
-            self._has_run = True
-            self._cluster.start()
-
-    def stop(self) -> None:
-        """SIGTERM, and wait for its end."""
-        self._cluster.stop(0)
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        self._cluster.kill(0)
-
-    def close(self) -> None:
-        self._cluster.close()
-
-    def waiting(self) -> int:
-        """Messages that no collector has acknowledged."""
-        return self._cluster.waiting()
+        super().__init__(NatsCluster(Here(), 1, ack_wait_s=_ACK_WAIT_S))
 
 
 @contextmanager

@@ -25,7 +25,12 @@ from brokers import packets
 from brokers.accounts import Account
 from brokers.probe_client import ProbeClient, Refused
 from fieldpost.collect.message import Reader
-from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress, parse
+from fieldpost.collect.sources.address import (
+    DEFAULT_QUEUE,
+    ClusterAddress,
+    host_and_port,
+    parse,
+)
 from fieldpost.collect.sources.nats_consumer import ACK_WAIT_S, STREAM, Consumer
 from fieldpost.collect.sources.nats_dial import Link
 from fieldpost.errors import CommandError, MissingTool
@@ -201,9 +206,9 @@ class NatsCluster(Started):
         node = self._nodes[index]
         lines = [
             f"server_name: {node.name}",
-            f"listen: {_joined(node.client, self._ports['client'])}",
+            f"listen: {host_and_port(node.client, self._ports['client'])}",
             f'jetstream {{ store_dir: "{node.folder / "jetstream"}" }}',
-            f"mqtt {{ listen: {_joined(node.client, self._ports['mqtt'])}",
+            f"mqtt {{ listen: {host_and_port(node.client, self._ports['mqtt'])}",
             f"  stream_replicas: {self.nodes}",
             "  no_auth_user: nodes }",
             self._users(),
@@ -211,11 +216,12 @@ class NatsCluster(Started):
         if self.nodes > 1:
             login = f"peers:{self._words['peers']}"
             routes = ", ".join(
-                f'"nats://{login}@{_joined(one.peer, self._ports["peer"])}"' for one in self._nodes
+                f'"nats://{login}@{host_and_port(one.peer, self._ports["peer"])}"'
+                for one in self._nodes
             )
             lines += [
                 "cluster { name: fieldpost",
-                f"  listen: {_joined(node.peer, self._ports['peer'])}",
+                f"  listen: {host_and_port(node.peer, self._ports['peer'])}",
                 f'  authorization {{ user: peers, password: "{self._words["peers"]}" }}',
                 f"  routes: [{routes}] }}",
             ]
@@ -244,7 +250,7 @@ class NatsCluster(Started):
         )
 
     def _url(self, user: str, nodes: list[_Node]) -> str:
-        hosts = ",".join(_joined(one.client, self._ports["client"]) for one in nodes)
+        hosts = ",".join(host_and_port(one.client, self._ports["client"]) for one in nodes)
         return f"nats://{user}:{self._words[user]}@{hosts}"
 
     def _make_consumer(self) -> None:
@@ -347,10 +353,6 @@ class NatsCluster(Started):
 
 async def _unsaid(_error: Exception) -> None:
     """What goes wrong is raised; nats-py would also write it to the log."""
-
-
-def _joined(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def program() -> str:
