@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import Self
 
-from rigs.late import hand_on, shut
+from rigs.late import accept_each, hand_on, shut
 
 from fieldpost.mqtt.brokers import HOST
 
@@ -25,20 +25,12 @@ class Door:
         self._ends: set[socket.socket] = set()
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._serve, daemon=True).start()
+        accept_each(self._listener, self._carry)
         return self
 
     def __exit__(self, *_: object) -> None:
         for end in (self._listener, *list(self._ends)):
             shut(end)
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                near = self._listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._carry, args=(near,), daemon=True).start()
 
     def _carry(self, near: socket.socket) -> None:
         with near:

@@ -7,6 +7,7 @@ import queue
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 from fieldpost.mqtt.brokers import HOST
@@ -28,21 +29,13 @@ class Late:
         self._ends: list[socket.socket] = []
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._serve, daemon=True).start()
+        accept_each(self._listener, self._carry)
         return self
 
     def __exit__(self, *_: object) -> None:
         for end in (self._listener, *self._ends):
             shut(end)
             end.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                near = self._listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._carry, args=(near,), daemon=True).start()
 
     def _carry(self, near: socket.socket) -> None:
         far = socket.create_connection((HOST, self._target_port))
@@ -52,6 +45,20 @@ class Late:
         late_s = self._late_s if self._of in first else 0.0
         threading.Thread(target=hand_on, args=(far, near, late_s), daemon=True).start()
         hand_on(near, far, 0.0)
+
+
+def accept_each(listener: socket.socket, carry: Callable[[socket.socket], None]) -> None:
+    """Each connection that comes is carried in a thread of its own, until `listener` is shut."""
+
+    def serve() -> None:
+        while True:
+            try:
+                near = listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=carry, args=(near,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
 
 
 def hand_on(source: socket.socket, target: socket.socket, late_s: float) -> None:

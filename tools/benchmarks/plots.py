@@ -17,7 +17,7 @@ _LOOKS = {
     "mqtt_as, one by one": ("#2a9d5c", "^-"),
     "mqtt_as, gathered": ("#8fcf9f", "v-"),
 }
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.spines.top": False,
@@ -35,7 +35,7 @@ def draw(folder: Path, results: dict[str, Any]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         if results.get("wake"):
             _wake(folder / "wake.png", results["wake"])
         if results.get("scaling"):

@@ -3,18 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import benchmarks.plots
 from scale.faults import FAULTS
 
 STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
+    **benchmarks.plots.STYLE,
     # A ground of its own, so that it can be read on a dark page, too.
     "figure.facecolor": "#fbfbf9",
     "axes.facecolor": "#fbfbf9",

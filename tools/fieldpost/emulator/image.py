@@ -31,12 +31,6 @@ def _fetch(entry: Entry) -> Path:
     from fieldpost.progress import FlashScreen
 
     with FlashScreen(steps=False) as screen:
-        image = download.obtain(
-            entry,
-            on_progress=lambda done, total: screen.progress(
-                "emulator", f"downloading {entry.file_name}", done, total
-            ),
-            say=lambda text: screen.say("emulator", text),
-        )
+        image = download.obtain_shown(entry, screen, "emulator")
         screen.finished("emulator")
     return image.path

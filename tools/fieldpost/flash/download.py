@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 
+from fieldpost.board.screen import Screen
 from fieldpost.errors import NotFetched, NotWritten
 from fieldpost.flash import images
 from fieldpost.flash.catalogue import Entry
@@ -35,6 +36,17 @@ _one_at_a_time = threading.Lock()
 
 class _TryAgain(Exception):
     """The transfer broke off; what has come is kept."""
+
+
+def obtain_shown(entry: Entry, screen: Screen, where: str) -> Image:
+    """As `obtain`; how far it is goes to `screen`, as of `where`."""
+    return obtain(
+        entry,
+        on_progress=lambda done, total: screen.progress(
+            where, f"downloading {entry.file_name}", done, total
+        ),
+        say=lambda text: screen.say(where, text),
+    )
 
 
 def obtain(

@@ -301,13 +301,7 @@ def _image_for(
     board = wish.board or runs
     if board and entry.board != board:
         screen.say(where, f"For {board}, {entry.board} is taken, which has the same chip.")
-    return download.obtain(
-        entry,
-        on_progress=lambda done, total: screen.progress(
-            where, f"downloading {entry.file_name}", done, total
-        ),
-        say=lambda text: screen.say(where, text),
-    )
+    return download.obtain_shown(entry, screen, where)
 
 
 def _enter_bootloader(

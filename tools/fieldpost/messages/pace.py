@@ -8,6 +8,7 @@ from typing import Any
 from paho.mqtt.client import MQTTMessage
 
 from fieldpost.errors import Usage
+from fieldpost.messages import payload as any_payload
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import Connection, check_topic
 from fieldpost.mqtt.tls import ClientFiles
@@ -64,9 +65,9 @@ def pace_command(
 def _read(payload: bytes) -> dict[str, Any]:
     """What nodes make of it: nothing, if it is over or none of ours."""
     try:
-        found = json.loads(payload)
+        found = any_payload.read(payload)
         hint = {"factor": int(found["factor"]), "until": int(found["until"])}
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return {}
     left_s = hint["until"] - time.time()
     return hint if 0 < left_s <= MINUTES_MAX * 60 and hint["factor"] > 1 else {}

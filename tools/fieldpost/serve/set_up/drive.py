@@ -42,13 +42,7 @@ def image_for(board: str, source: Source, screen: Screen) -> Image:
     entry = _newest(board)
     if source.image:
         return images.examine(source.image)
-    return download.obtain(
-        entry,
-        on_progress=lambda done, total: screen.progress(
-            _WHERE, f"downloading {entry.file_name}", done, total
-        ),
-        say=lambda text: screen.say(_WHERE, text),
-    )
+    return download.obtain_shown(entry, screen, _WHERE)
 
 
 def put_on(

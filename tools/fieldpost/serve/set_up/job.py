@@ -57,6 +57,20 @@ class Told:
         self.progress(where, what, int(total_s - left_s), int(total_s))
 
 
+def tell_end(work: Callable[[], dict[str, Any]], tell: Tell, where: str = "") -> None:
+    """Do it, and tell how it ended. where: what is not to be named in it, but as the board."""
+    try:
+        done = work()
+    except CommandError as error:
+        text = str(error)
+        tell({"kind": "failed", "text": text.replace(where, "the board") if where else text})
+        return
+    except Exception as error:  # A fault of ours, which the page must not wait for.
+        tell({"kind": "failed", "text": f"a fault of Fieldpost: {type(error).__name__}"})
+        raise
+    tell({"kind": "done", **done})
+
+
 @dataclass(frozen=True)
 class Source:
     """What a board gets. root: the firmware. flashes: MicroPython, too, before it. image: which,

@@ -11,12 +11,11 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from fieldpost.errors import CommandError
 from fieldpost.flash.images import Image
 from fieldpost.messages import payload
 from fieldpost.serve.request import Wrong, body
 from fieldpost.serve.set_up import drive
-from fieldpost.serve.set_up.job import Source, Tell, Told
+from fieldpost.serve.set_up.job import Source, Tell, Told, tell_end
 
 
 class Pico:
@@ -94,15 +93,8 @@ class Pico:
                 self._one_at_a_time.release()
 
     def _do(self, board: str, tell: Tell, is_over: threading.Event) -> None:
-        try:
-            done = drive.put_on(board, self._source, Told(tell), is_over.is_set)
-        except CommandError as error:
-            tell({"kind": "failed", "text": str(error)})
-            return
-        except Exception as error:  # A fault of ours, which the page must not wait for.
-            tell({"kind": "failed", "text": f"a fault of Fieldpost: {type(error).__name__}"})
-            raise
-        tell({"kind": "done", **done})
+        told = Told(tell)
+        tell_end(lambda: drive.put_on(board, self._source, told, is_over.is_set), tell)
 
 
 async def _send(socket: WebSocket, told: "asyncio.Queue[dict[str, Any]]") -> None:

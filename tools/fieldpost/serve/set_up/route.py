@@ -9,10 +9,9 @@ from typing import Any
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from fieldpost.errors import CommandError
 from fieldpost.messages import payload
 from fieldpost.serve.set_up.bridge import Bridge
-from fieldpost.serve.set_up.job import Source, set_up, wanted_of
+from fieldpost.serve.set_up.job import Source, set_up, tell_end, wanted_of
 from fieldpost.serve.set_up.pico import Pico
 
 _WAITING_MAX = 256
@@ -83,16 +82,12 @@ class Boards:
 
 
 def _do(told: dict[str, Any], url: str, source: Source, tell: Any) -> None:
-    try:
-        source = replace(source, flashes=told.get("flash") is True)
-        done = set_up(url, wanted_of(told), source, tell)
-    except CommandError as error:
-        tell({"kind": "failed", "text": str(error).replace(url, "the board")})
-        return
-    except Exception as error:  # A fault of ours, which the page must not wait for.
-        tell({"kind": "failed", "text": f"a fault of Fieldpost: {type(error).__name__}"})
-        raise
-    tell({"kind": "done", **done})
+    def work() -> dict[str, Any]:
+        return set_up(
+            url, wanted_of(told), replace(source, flashes=told.get("flash") is True), tell
+        )
+
+    tell_end(work, tell, url)
 
 
 async def _send(socket: WebSocket, to_page: "asyncio.Queue[bytes | str]") -> None:
