@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,13 @@ _LONG = {
     "whole/test_tls_node.py",
     "whole/test_wear.py",
 }
+
+
+def pytest_configure() -> None:
+    """Whoever starts the tests in the background may have Ctrl-C ignored, and what tests start
+    would ignore it as well."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
