@@ -145,6 +145,15 @@ def test_a_wrong_broker_is_taken_back_by_a_node_that_sleeps(
     assert run(sleeper.name, "get", "key=mqtt.port")[0] == 0
 
 
+def test_what_comes_behind_a_command_that_ends_the_connection_is_sent_again(
+    awake: Node, broker: brokers.Broker
+) -> None:
+    with dialogue.Dialogue(awake.name, broker=broker.url, timeout_s=15) as told:
+        behind = dialogue.Question("get", {"key": "sample_s"})
+        first, second = told.ask(dialogue.Question("forget_network", {}), behind)
+    assert first["ok"] is True and second["value"] == 1
+
+
 def test_what_is_refused_is_said_on_the_standard_error_with_status_1(
     awake: Node, run: Run
 ) -> None:

@@ -20,9 +20,16 @@ _ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
 _QUESTION_S = 5
 STOP_S = 30.0
 _LOOK_S = 0.1
+# A node that rejoins a cluster which has a majority takes part within seconds.
+_PATIENCE_S = 10.0
 # An MQTT 3.1.1 CONNECT with a clean session and no client id, in Erlang, and the answer to it.
 _CONNECT = '<<16,12,0,4,"MQTT",4,2,0,30,0,0>>'
 _CONNACK = "<<32,2,0,0>>"
+# For `rabbitmqctl eval`, too: it does nothing to a register that runs.
+START_REGISTER = (
+    "ra:restart_server(coordination, {mqtt_node, node()}), "
+    "ra:trigger_election({mqtt_node, node()})."
+)
 
 
 def find() -> Installed | None:
@@ -113,13 +120,27 @@ class RabbitNode:
     def wait_until_it_takes_part(self, nodes: Callable[[], int], timeout_s: float) -> None:
         """nodes(): how many run, which others may change meanwhile. Raises CommandError if it does
         not in time, or has ended."""
-        end = time.monotonic() + timeout_s
+        now = time.monotonic()
+        end, help_at = now + timeout_s, now + _PATIENCE_S
         while not self.takes_part(nodes()):
-            if not self.process.running() or time.monotonic() > end:
+            now = time.monotonic()
+            if not self.process.running() or now > end:
                 raise CommandError(
                     f"{self._listens.erlang.name} does not take part: {self.process.last_words()}"
                 )
+            if now > help_at:
+                self.start_register()
+                help_at = now + _PATIENCE_S
             time.sleep(_LOOK_S)
+
+    def start_register(self) -> None:
+        """Start its copy of the register of MQTT clients, if it has one that does not run.
+
+        RabbitMQ before 3.12 asks the other copies for their leader before it starts its own, for
+        hours: of three nodes that were all down, each then waits for the others. docs/scale.md
+        gives an operator the same words. Source: mqtt_node.erl, join_peers/3.
+        """
+        self.ask(START_REGISTER)
 
     def ask(self, expression: str) -> str | None:
         """What an expression of Erlang's gives on the node, as it prints it; None if it can't be

@@ -31,6 +31,11 @@ BYTES_MAX = 512
 # Of what may wait in a node's inbox, which takes eight: others may send commands, too.
 _SENT_MAX = 6
 _SIZE_MAX = 65_536
+# What a node's refusal ends with that will take the same command a moment later: the one before is
+# about to end its connection, or flash did not answer.
+_AGAIN = ": send it again"
+_AGAIN_MAX = 3
+_AGAIN_AFTER_S = 1.0
 _READINGS_MAX = 1000
 
 
@@ -55,13 +60,14 @@ class Refused(CommandError):
 @dataclass
 class Question:
     """One command, and what the node has answered; `name` is its id. `is_sent`: perhaps not yet
-    taken by the broker."""
+    taken by the broker. `repeated`: how often the node has asked for it again."""
 
     do: str
     arguments: dict[str, Any]
     name: str = field(default_factory=lambda: secrets.token_hex(4))
     answers: list[dict[str, Any]] = field(default_factory=list)
     is_sent: bool = False
+    repeated: int = 0
 
     def payload(self) -> bytes:
         """As it is sent. Raises CommandError if no node can take it."""
@@ -104,6 +110,13 @@ class Question:
 def _is_piece(answer: dict[str, Any]) -> bool:
     numbers = (payload.number(answer.get(key), 0, _SIZE_MAX) for key in ("at", "size"))
     return None not in numbers and isinstance(answer.get("text"), str)
+
+
+def _is_to_repeat(question: Question) -> bool:
+    if question.repeated == _AGAIN_MAX or len(question.answers) != 1:
+        return False
+    (answer,) = question.answers
+    return answer.get("ok") is False and str(answer.get("error")).endswith(_AGAIN)
 
 
 class Dialogue:
@@ -190,6 +203,18 @@ class Dialogue:
             self._hear(left_s, patience)
             if sum(len(one.answers) for one in self._sent) > before:
                 patience.answered()
+            self._repeat()
+
+    def _repeat(self) -> None:
+        """Send again what the node has asked for again."""
+        again = [one for one in self._sent if _is_to_repeat(one)]
+        if again:
+            # By then the node has had the acknowledgement for which it keeps the connection.
+            time.sleep(_AGAIN_AFTER_S)
+        for one in again:
+            one.answers.clear()
+            one.repeated += 1
+            self._publish(one)
 
     def _hear(self, limit_s: float, patience: Patience | None) -> bool:
         """Take one message; False if none came."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -149,6 +150,19 @@ def test_commands_for_a_lasting_session_outlast_the_node_and_a_clean_one_waits_f
             assert awake.subscribe("fieldpost/awake/cmd") is None and awake.closed
     finally:
         cluster.start_node(0)
+
+
+def test_three_that_were_all_down_come_back_with_what_they_had(cluster: RabbitCluster) -> None:
+    with client(cluster, 0) as node:
+        node.send(packets.publish(_TOPIC, b"{}", 1))
+        assert node.wait(lambda: node.of("PUBACK"), 10)
+    before = cluster.waiting()
+    with ThreadPoolExecutor(cluster.nodes) as pool:
+        list(pool.map(cluster.stop, range(cluster.nodes)))
+        list(pool.map(cluster.start_node, range(cluster.nodes)))
+    assert cluster.waiting() == before
+    for index in range(cluster.nodes):
+        assert _takes(cluster, index, _TOPIC)
 
 
 def _takes(cluster: RabbitCluster, index: int, topic: str) -> bool:
