@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rigs import emulated
 from rigs.esp32_c3 import at_prompt
+from rigs.mosquitto import need_mosquitto
 
 from fieldpost.emulator.esp32_c3 import ESP32_C3
 from fieldpost.errors import CommandError
-from fieldpost.mqtt.brokers import find_mosquitto
 from fieldpost.paths import cache_folder
 
 _JOIN = (
@@ -44,8 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def genuine(request: pytest.FixtureRequest) -> Path:
     """An image that boots and joins here; skips, saying why, where there is none."""
     image = emulated.image(ESP32_C3, request.param and str(request.param))
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
+    need_mosquitto("a board's session has to last")
     joined = b""
     for _ in range(2):
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 from rigs.deploy import Quiet
+from rigs.mosquitto import need_mosquitto
 from rigs.pico_w import PORT, configuration, image
 from typer.testing import CliRunner
 
@@ -22,7 +23,7 @@ from fieldpost.deploy import build as deploy_build
 from fieldpost.deploy.deployment import Outcome, Wish, deploy
 from fieldpost.emulator.emulator import GATEWAY, Emulator
 from fieldpost.emulator.pico_w import SSID
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
+from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.url import parse
 from fieldpost.paths import ROOT
@@ -34,8 +35,7 @@ pytestmark = [pytest.mark.board, pytest.mark.timeout(240), pytest.mark.slow]
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
     """As long as the board: the emulator does not outlive a broker that goes first."""
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
+    need_mosquitto("a board's session has to last")
     with Broker("mosquitto") as broker:
         yield broker
 

@@ -10,7 +10,6 @@ from paho.mqtt import subscribe
 from rigs.pico_w import NODE, Desk, board_files, configuration
 
 from fieldpost.messages.home_assistant import problems
-from fieldpost.mqtt.brokers import find_mosquitto
 
 pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -18,8 +17,6 @@ _FREE_MIN = 90_000
 
 
 def test_sixteen_sensors_are_announced_and_leave_the_node_its_heap() -> None:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     sensors: list[dict[str, Any]] = [
         {"type": "simulated", "seed": n, "name": f"s{n}", "prefix": True} for n in range(16)
     ]

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 import pytest
 from rigs.pico_w import Desk, board_files, configuration
 
-from fieldpost.mqtt.brokers import find_mosquitto
-
 pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(90)]
 
 _SAMPLE_S = 10
@@ -27,8 +25,6 @@ _WAKE_S = 0.3
 
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     rhythm = {"sample_s": _SAMPLE_S, "deliver_every": _BATCH, "health_s": 10}
     config = configuration(mode="duty_cycle", **rhythm)
     with Desk(board_files(config)) as desk:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 from rigs.pico_w import image
+from rigs.port import micropython
 
 from fieldpost.emulator import run as emulate_run
 from fieldpost.emulator.emulator import Emulator
 from fieldpost.emulator.littlefs import Geometry, build_image, read_image
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
-from fieldpost.node_process import find_micropython
 from fieldpost.paths import ROOT
 
 _RUN = """
@@ -142,8 +142,7 @@ def test_a_broker_elsewhere_is_refused_unless_the_network_is_open() -> None:
 
 
 def test_a_file_system_comes_back_as_it_was_put_in() -> None:
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed for this platform")
+    micropython()  # Else it skips.
     files = {"/main.py": b"", "/lib/deep/er/x.mpy": bytes(range(256)) * 300, "/a": b"1"}
     for geometry in (Geometry(212, 256), Geometry(512, 32)):
         assert read_image(build_image(files, geometry), geometry) == files

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from rigs.emulated import measure
+from rigs.mosquitto import need_mosquitto
 from rigs.pico_w import PORT, board_files, configuration, image
 
 from fieldpost.board.files import read_file, remove_file, write_file
 from fieldpost.board.link import BoardLink, open_link
 from fieldpost.emulator.emulator import GATEWAY, Emulator
 from fieldpost.emulator.pico_w import SSID
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
+from fieldpost.mqtt.brokers import Broker
 
 pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(90)]
 
@@ -37,8 +38,7 @@ _SENSORS = [{"type": "internal"}, {"type": "simulated"}]
 @pytest.fixture(scope="module")
 def bench() -> Iterator[tuple[Emulator, BoardLink]]:
     """A board that runs nothing by itself, the firmware on it, and a broker."""
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
+    need_mosquitto("a board's session has to last")
     genuine = image()
     names = ("measure", "measure_clients", "measure_portal")
     scripts = {name: f"{name}.py" for name in names}

@@ -6,14 +6,10 @@ import pytest
 from rigs import hostile_commands
 from rigs.pico_w import NODE, Desk, board_files, configuration
 
-from fieldpost.mqtt.brokers import find_mosquitto
-
 pytestmark = [pytest.mark.board, pytest.mark.timeout(120)]
 
 
 def test_any_command_at_all_is_refused_in_words_and_nothing_restarts() -> None:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     with Desk(board_files(configuration(watchdog_s=8))) as desk:
         desk.console.wait_for("delivered 1 readings", 60)
         hostile_commands.check(hostile_commands.answers(NODE, desk.broker))

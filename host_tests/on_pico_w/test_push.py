@@ -14,7 +14,7 @@ from rigs.pico_w import NODE, SECRETS, Desk, board_files, configuration, image
 
 from fieldpost.deploy.deployment import Wish, deploy
 from fieldpost.emulator.emulator import Emulator
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
+from fieldpost.mqtt.brokers import Broker
 from fieldpost.paths import ROOT
 
 
@@ -59,8 +59,6 @@ def test_what_was_pulled_changed_and_pushed_is_measured_and_delivered(tmp_path: 
 @pytest.mark.board
 @pytest.mark.slow
 def test_what_is_longer_than_a_command_is_pulled_and_pushed_over_mqtt(tmp_path: Path) -> None:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     # As deep as a configuration goes: the check needs much of the board's stack.
     more = {
         "prefix": True,

@@ -15,7 +15,7 @@ from fieldpost.board.link import open_link
 from fieldpost.deploy.build import Build
 from fieldpost.deploy.compile import compile_module
 from fieldpost.emulator.emulator import Emulator
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
+from fieldpost.mqtt.brokers import Broker
 
 pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(200)]
 
@@ -25,8 +25,6 @@ _MORE_MAX = 12_288
 
 @pytest.fixture(scope="module")
 def checkouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     return tmp_path_factory.mktemp("checkouts")
 
 

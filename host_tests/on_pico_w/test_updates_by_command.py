@@ -16,7 +16,6 @@ from rigs.update_keys import make_keys
 from rigs.updated_node import newer_tree, release_of
 
 from fieldpost.keys.folder import KeyFolder
-from fieldpost.mqtt.brokers import find_mosquitto
 from fieldpost.release.folder import Release
 
 pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -25,8 +24,6 @@ _READY_S = 120
 
 @pytest.fixture
 def keys(tmp_path: Path) -> KeyFolder:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     return make_keys(tmp_path / "keys")
 
 

@@ -8,8 +8,6 @@ import time
 import pytest
 from rigs.pico_w import Desk, board_files, configuration
 
-from fieldpost.mqtt.brokers import find_mosquitto
-
 pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(90)]
 
 _RAIN, _DOOR = 6, 7
@@ -28,8 +26,6 @@ _SENSORS = [
 
 
 def test_pulses_in_a_light_sleep_are_counted_and_a_door_ends_it() -> None:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     rhythm = {"sample_s": 60, "deliver_every": 6}
     config = configuration(mode="duty_cycle", sensors=_SENSORS, **rhythm)
     with Desk(board_files(config)) as desk:

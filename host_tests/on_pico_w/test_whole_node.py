@@ -11,8 +11,6 @@ from collections.abc import Iterator
 import pytest
 from rigs.pico_w import Desk, board_files, configuration
 
-from fieldpost.mqtt.brokers import find_mosquitto
-
 pytestmark = [pytest.mark.board, pytest.mark.timeout(90)]
 
 _WATCHDOG_S = 5
@@ -21,8 +19,6 @@ _WATCHDOG_S = 5
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
     """One board for all of these: it hangs once, in its first boot, after five readings."""
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
     config = configuration(watchdog_s=_WATCHDOG_S, outbox={"durability": "reading"})
     with Desk(board_files(config, main="hanging_main.py")) as desk:
         yield desk

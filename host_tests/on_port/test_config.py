@@ -2,14 +2,13 @@
 
 import json
 import random
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rigs.configurations import FULL, FULL_SECRETS, mutate
+from rigs.port import micropython
 
 from fieldpost.deploy.compile import compile_module
 from fieldpost.paths import ROOT
@@ -53,14 +52,6 @@ for name in list(sys.modules):
 del sys.modules["firmware"], config
 print(loaded - before, used() - before)
 """
-
-
-def micropython() -> str:
-    beside = Path(sys.executable).with_name("micropython")
-    found = str(beside) if beside.exists() else shutil.which("micropython")
-    if not found:
-        pytest.skip("MicroPython's unix port is not installed")
-    return found
 
 
 def run(folder: Path, script: str, path: Path) -> str:

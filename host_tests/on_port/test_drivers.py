@@ -1,25 +1,15 @@
 """The drivers say in MicroPython what they say in CPython, down to the last digit."""
 
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-import pytest
+from rigs.port import micropython
 
 from fieldpost.paths import DESK_PATH, ROOT
 
 WALK = ROOT / "host_tests" / "port" / "sensors_walk.py"
 FOLDERS = [ROOT, ROOT / "lib", ROOT / "host_tests", DESK_PATH]
-
-
-def micropython():
-    beside = Path(sys.executable).parent / "micropython"
-    found = str(beside) if beside.exists() else shutil.which("micropython")
-    if not found:
-        pytest.skip("MicroPython's unix port is not installed")
-    return found
 
 
 def run(command, variable, folders):

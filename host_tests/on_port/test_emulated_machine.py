@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rigs.port import micropython
 
 from fieldpost.emulator.esp32_c3 import ON_BOARD
 from fieldpost.emulator.esp32_c3_wiring.wires import Wires
-from fieldpost.node_process import find_micropython
 from fieldpost.paths import LIB, ROOT
 from fieldpost.wired import devices
 from fieldpost.wired.plan import plan
@@ -65,9 +65,6 @@ def port() -> Iterator[int]:
 
 
 def test_drivers_measure_through_it_what_the_sensors_were_told(port: int, tmp_path: Path) -> None:
-    micropython = find_micropython()
-    if not micropython:
-        pytest.skip("MicroPython's unix port is not installed")
     image = tmp_path / "image"
     image.mkdir()
     shutil.copy(_PROGRAMS / "esp32_c3_image.py", image / "machine.py")
@@ -77,7 +74,7 @@ def test_drivers_measure_through_it_what_the_sensors_were_told(port: int, tmp_pa
     assert text.count(frozen) == 1
     (tmp_path / "machine.py").write_text(text.replace(frozen, f'["{image}", ".frozen"]'))
     done = subprocess.run(
-        [micropython, str(_PROGRAMS / "esp32_c3_sensors.py")],
+        [micropython(), str(_PROGRAMS / "esp32_c3_sensors.py")],
         env={
             **os.environ,
             "MICROPYPATH": os.pathsep.join(map(str, (tmp_path, LIB, ".frozen"))),

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from rigs.flash_board import Computer, FlashBoard, Release, built
+from rigs.mosquitto import need_mosquitto
 
 from fieldpost.deploy.build import Build
-from fieldpost.mqtt.brokers import Broker, find_mosquitto
+from fieldpost.mqtt.brokers import Broker
 
 # So short that a test can wait for it.
 _JOINED = ("_JOINED_MAX_S = const(900)", "_JOINED_MAX_S = const(3)")
@@ -37,8 +38,7 @@ def good(folder: Path) -> Build:
 
 @pytest.fixture
 def broker() -> Iterator[Broker]:
-    if not find_mosquitto():
-        pytest.skip("mosquitto is not installed")
+    need_mosquitto("a board's session has to last")
     with Broker("mosquitto") as broker:
         yield broker
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from rigs.mosquitto import need_mosquitto
+from rigs.port import micropython
 
 from fieldpost.board.link import BoardLink
 from fieldpost.deploy.build import for_emulator
@@ -21,7 +23,6 @@ from fieldpost.messages.account import Account, Key
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.client import Connection
-from fieldpost.node_process import find_micropython
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "board"
 PORT = 1883
@@ -36,8 +37,7 @@ def image(engine: Engine, version: str | None = None) -> Path:
         found = engine.find_image(version)
     except CommandError as missing:
         pytest.skip(str(missing))
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port, which makes the file system, is not installed")
+    micropython()  # It makes the file system; else this skips.
     return found
 
 
@@ -91,6 +91,7 @@ class Bench:
     """A board that runs its main.py, and a subscriber whose session outlasts the broker."""
 
     def __init__(self, board: Emulator, node: str) -> None:
+        need_mosquitto("amqtt keeps no session when it is killed")
         self.account = Account()
         self.status: list[str] = []
         self.health: dict[str, Any] = {}

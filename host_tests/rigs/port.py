@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from fieldpost.node_process import find_micropython
 from fieldpost.paths import DESK_PATH, ROOT
 
 SCRIPTS = ROOT / "host_tests" / "port"
@@ -17,8 +16,7 @@ SCRIPTS = ROOT / "host_tests" / "port"
 
 def micropython() -> str:
     """Path of the interpreter: of this environment, else of the system; skips without."""
-    beside = Path(sys.executable).parent / "micropython"
-    found = str(beside) if beside.exists() else shutil.which("micropython")
+    found = find_micropython()
     if not found:
         pytest.skip("MicroPython's unix port is not installed for this platform")
     return found

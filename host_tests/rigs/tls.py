@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from rigs.port import micropython
 
 from fieldpost.certs.authority import Authority
 from fieldpost.certs.mosquitto import write_configuration
 from fieldpost.mqtt.brokers import find_mosquitto, free_port
-from fieldpost.node_process import Interpreter, NodeProcess, find_micropython
+from fieldpost.node_process import Interpreter, NodeProcess
 from fieldpost.programs import Watchdog
 
 HOST = "localhost"
@@ -25,8 +26,9 @@ INTERPRETERS: tuple[Interpreter, ...] = ("micropython", "cpython")
 
 
 def need(interpreter: Interpreter) -> None:
-    if interpreter == "micropython" and not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed for this platform")
+    """Skip where it is missing."""
+    if interpreter == "micropython":
+        micropython()
 
 
 def wait_until(reached: Callable[[], object], limit_s: float = 15.0) -> bool:

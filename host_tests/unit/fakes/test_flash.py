@@ -1,19 +1,13 @@
 """The fake flash keeps what littlefs keeps through a power cut, and no more."""
 
 import random
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from rigs.port import micropython
 
 from fakes.flash import FakeFlash, PowerCut
-
-MICROPYTHON = shutil.which("micropython", path=str(Path(sys.executable).parent)) or shutil.which(
-    "micropython"
-)
 
 # Runs on both sides: what `os` and `open` answer, line by line.
 SCRIPT = r"""
@@ -140,10 +134,8 @@ os.chdir("/ram")
 
 
 def test_files_and_folders_behave_as_in_littlefs_under_micropython() -> None:
-    if MICROPYTHON is None:
-        pytest.skip("MicroPython's unix port is not installed")
     real = subprocess.run(
-        [MICROPYTHON, "-c", RAM_DISK + SCRIPT],
+        [micropython(), "-c", RAM_DISK + SCRIPT],
         capture_output=True,
         text=True,
         timeout=30,

@@ -1,22 +1,16 @@
 """The fake sockets of the port "unix" answer as those of the real unix port do, line by line."""
 
-import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from rigs.port import micropython
 
 from fakes.net import Conditions, Connection, FakeNet
 from fakes.world import NodeTime, World
-
-MICROPYTHON = shutil.which("micropython", path=str(Path(sys.executable).parent)) or shutil.which(
-    "micropython"
-)
 
 # What the server does with each connection in turn: (ms to wait, bytes to send or "close" or
 # "reset"); it reads and drops what it gets.
@@ -229,8 +223,6 @@ def port() -> Iterator[int]:
 
 
 def test_sockets_and_poll_answer_as_those_of_the_unix_port(port: int) -> None:
-    if MICROPYTHON is None:
-        pytest.skip("MicroPython's unix port is not installed")
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         closed_port = closed.getsockname()[1]
@@ -240,6 +232,10 @@ def test_sockets_and_poll_answer_as_those_of_the_unix_port(port: int) -> None:
         f"nobody = socket.getaddrinfo('127.0.0.1', {closed_port})[0][-1]\n"
     )
     real = subprocess.run(
-        [MICROPYTHON, "-c", head + SCRIPT], capture_output=True, text=True, timeout=30, check=True
+        [micropython(), "-c", head + SCRIPT],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
     ).stdout.splitlines()
     assert fake_lines() == real

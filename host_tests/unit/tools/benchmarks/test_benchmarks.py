@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from rigs.mosquitto import need_mosquitto
+from rigs.port import micropython
 
 from benchmarks import __main__ as command
 from benchmarks import (
@@ -33,7 +34,6 @@ from benchmarks import (
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.mqtt.proxy import Proxy
-from fieldpost.node_process import find_micropython
 from fieldpost.paths import ROOT
 
 _RUNS_MAX = 5
@@ -47,8 +47,7 @@ def broker() -> Iterator[Broker]:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> parts.Parts:
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed")
+    micropython()  # Else it skips.
     return parts.gather(tmp_path_factory.mktemp("parts"), offline=True)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from rigs.port import micropython
 
 from brokers import __main__ as command
 from brokers import packets, probes, report, tap
@@ -28,7 +29,6 @@ from brokers.probe_client import ProbeClient
 from brokers.process import RunningBroker
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker
-from fieldpost.node_process import find_micropython
 
 
 def wait_until(reached: Callable[[], object], limit_s: float = 15.0) -> bool:
@@ -231,8 +231,7 @@ def test_a_tap_that_cannot_read_hands_on_and_notes_the_ends_alone() -> None:
 @pytest.mark.slow
 def test_what_a_node_takes_is_known_from_its_console(tmp_path: Path) -> None:
     """Else whatever arrives would look as if it had come twice, and no loss would be seen."""
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed for this platform")
+    micropython()  # Else it skips.
     installed = amqtt.KIND.install(Cache(tmp_path))
     with RunningBroker(amqtt.KIND, installed) as broker, node_at(broker, NODE) as run:
         waiting = run.lay_backlog(3)
@@ -254,8 +253,7 @@ sys.exit(command.main(sys.argv[1:]))
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_brokers_and_nodes_end_with_the_command(how: signal.Signals, tmp_path: Path) -> None:
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed for this platform")
+    micropython()  # Else it skips.
     folders = tmp_path / "folders"
     folders.mkdir()
     asked = ["--only", "amqtt", "--cache", str(tmp_path), "--output", str(tmp_path / "out.json")]

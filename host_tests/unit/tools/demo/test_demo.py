@@ -13,11 +13,11 @@ from typing import Any
 import httpx2
 import psutil
 import pytest
+from rigs.port import micropython
 
 from fieldpost import node_process
 from fieldpost.demo.demo import Options, demo_command
 from fieldpost.mqtt import brokers
-from fieldpost.node_process import find_micropython
 from fieldpost.paths import ROOT
 
 SHORT = ("--readings", "2", "--outage", "2")
@@ -61,8 +61,7 @@ def check(summary: dict[str, Any]) -> None:
 def test_the_real_firmware_in_micropython_survives_an_outage(using: str, tmp_path: Path) -> None:
     if using == "mosquitto" and not brokers.find_mosquitto():
         pytest.skip("Mosquitto is not installed")
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed for this platform")
+    micropython()  # Else it skips.
     done = run(tmp_path, "--json", "--using", using, *SHORT)
     summary = json.loads(done.stdout)
     check(summary)

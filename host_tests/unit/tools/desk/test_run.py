@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rigs.port import micropython
 from rigs.running import Running
 
 from emulated.sensors import TYPES
@@ -14,7 +15,7 @@ from fieldpost.desk.desk_node import Source
 from fieldpost.desk.run import Options, run_command
 from fieldpost.errors import CommandError, TimedOut
 from fieldpost.mqtt.brokers import Broker
-from fieldpost.node_process import Interpreter, find_micropython
+from fieldpost.node_process import Interpreter
 from fieldpost.paths import ROOT
 from fieldpost.wired.values import stand_ins
 from firmware.board import unix
@@ -73,8 +74,8 @@ _TOLD = {
 
 @pytest.fixture(params=["micropython", "cpython"])
 def interpreter(request: pytest.FixtureRequest) -> Interpreter:
-    if request.param == "micropython" and not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed for this platform")
+    if request.param == "micropython":
+        micropython()  # Else it skips.
     return request.param
 
 

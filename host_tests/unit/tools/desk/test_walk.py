@@ -5,9 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from rigs.port import micropython
 from rigs.running import Running
 
-from fieldpost.node_process import find_micropython
 from fieldpost.paths import ROOT
 
 _HEADING = "## A driver from an empty file to its payload\n"
@@ -26,8 +26,7 @@ def plain(line: str, folder: Path) -> str:
 def test_a_driver_comes_from_an_empty_file_to_its_payload_as_the_page_tells(
     tmp_path: Path,
 ) -> None:
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed for this platform")
+    micropython()  # Else it skips.
     page = (ROOT / "docs" / "desk.md").read_text(encoding="utf-8")
     walk = page[page.index(_HEADING) :].partition("`fieldpost deploy --drivers")[0]
     running: Running | None = None

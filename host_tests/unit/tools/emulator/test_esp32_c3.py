@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rigs.port import micropython
 from typer.testing import CliRunner
 
 from fakes import qemu
@@ -22,7 +23,6 @@ from fieldpost.emulator.esp32_c3_facts import VARIABLE
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.flash import esp_image as image_format
-from fieldpost.node_process import find_micropython
 from fieldpost.wired import devices
 from fieldpost.wired.plan import plan
 
@@ -103,8 +103,7 @@ def test_the_variable_names_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_its_flash_is_the_image_then_ones_then_the_files(tmp_path: Path, image: Path) -> None:
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed for this platform")
+    micropython()  # Else it skips.
     files = {"/config.json": b"{}", "/lib/a.mpy": bytes(range(256)) * 40}
     program = str(qemu.write(tmp_path))
     with Emulator(image, files=files, engine=ESP32_C3, program=program) as board:
@@ -139,8 +138,7 @@ def test_an_image_for_something_else_is_refused(
 def test_with_sensors_its_flash_has_what_leads_to_them_and_without_it_has_not(
     tmp_path: Path, image: Path
 ) -> None:
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed for this platform")
+    micropython()  # Else it skips.
     options: dict[str, Any] = {"engine": ESP32_C3, "program": str(qemu.write(tmp_path))}
     sensors = plan(devices.parse(["bme280"]), 1)
     with Emulator(image, files={"main.py": b"1"}, wired=sensors, **options) as board:
@@ -216,8 +214,7 @@ def test_bare_says_what_a_person_needs_to_put_a_node_on_it(tmp_path: Path, image
 
 @pytest.mark.slow
 def test_one_that_delivers_nothing_ends_with_status_1(tmp_path: Path, image: Path) -> None:
-    if not find_micropython():
-        pytest.skip("MicroPython's unix port is not installed for this platform")
+    micropython()  # Else it skips.
     program = str(qemu.write(tmp_path))
     options = ["--board", "esp32-c3", "--image", str(image), "--qemu", program, "--json"]
     done = CliRunner().invoke(app, ["emulate", *options, "--seconds", "1"])
