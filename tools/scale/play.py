@@ -14,7 +14,8 @@ from scale.stored import Stored
 
 Say = Callable[[str], None]
 _START_S = 120.0
-_BACK_S = 240.0
+# The longest pause of a node's between two tries is 300 s.
+_BACK_S = 420.0
 _SETTLE_S = 90.0
 _LOOK_S = 0.5
 
