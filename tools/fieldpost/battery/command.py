@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fieldpost.battery.profiles import BOARDS, CELLS
+from fieldpost.battery.boards import BOARDS
+from fieldpost.battery.cells import CELLS
 from fieldpost.board import names
 from fieldpost.errors import BadConfig, BadFile, Usage
 from fieldpost.file_names import SECRETS, config_at

@@ -1,4 +1,4 @@
-"""The tables of docs/battery.md, made from profiles.py, and its pictures.
+"""The tables of docs/battery.md, made from boards.py and cells.py, and its pictures.
 
 PYTHONPATH=tools python -m fieldpost.battery.document
 """
@@ -6,7 +6,9 @@ PYTHONPATH=tools python -m fieldpost.battery.document
 from dataclasses import fields
 from pathlib import Path
 
-from fieldpost.battery.profiles import BOARDS, CELLS, Board, Range
+from fieldpost.battery.boards import BOARDS, Board
+from fieldpost.battery.cells import CELLS
+from fieldpost.battery.ranges import Range
 from fieldpost.pages import write_part
 from fieldpost.paths import ROOT
 

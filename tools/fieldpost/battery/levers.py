@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from fieldpost.battery.cells import Cell
+from fieldpost.battery.draw import Sensor, sensor
 from fieldpost.battery.model import CASES, JOINS, Node, days
-from fieldpost.battery.profiles import Cell, Range, Sensor, sensor
+from fieldpost.battery.ranges import Range
 
 # A current that a board made for batteries reaches (Seeed's XIAO ESP32C3: 43 to 115 uA).
 _GOOD_SLEEP_UA = 50

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fieldpost.battery.model import Node
-from fieldpost.battery.profiles import Range
+from fieldpost.battery.ranges import Range
 from fieldpost.errors import BadFile
 
 KEYS = ("boot_ms", "sample_ms", "join_ms", "connect_ms", "deliver_ms", "readings")

@@ -9,7 +9,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from fieldpost.battery.profiles import Board, Cell, Range, Sensor, sensor
+from fieldpost.battery.boards import Board
+from fieldpost.battery.cells import Cell
+from fieldpost.battery.draw import Sensor, sensor
+from fieldpost.battery.ranges import Range
 
 CASES = ("low", "middle", "high")
 JOINS = ("rejoin", "static", "scan")

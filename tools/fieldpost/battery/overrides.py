@@ -4,7 +4,9 @@ import difflib
 import math
 from dataclasses import fields, replace
 
-from fieldpost.battery.profiles import Board, Cell, Range
+from fieldpost.battery.boards import Board
+from fieldpost.battery.cells import Cell
+from fieldpost.battery.ranges import Range
 from fieldpost.errors import Usage
 
 

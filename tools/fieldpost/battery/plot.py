@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldpost.advice import install_command
+from fieldpost.battery.cells import Cell
 from fieldpost.battery.model import Node, Phase, charge_mc, days, delivering_wake, sampling_wake
-from fieldpost.battery.profiles import Cell
 from fieldpost.errors import MissingTool, NotWritten, Usage
 
 if TYPE_CHECKING:

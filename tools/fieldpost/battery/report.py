@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from fieldpost.battery.cells import Cell
 from fieldpost.battery.levers import levers
 from fieldpost.battery.model import (
     CASES,
@@ -19,7 +20,6 @@ from fieldpost.battery.model import (
     life_days,
     use,
 )
-from fieldpost.battery.profiles import Cell
 from fieldpost.console import Console, longest_word
 from fieldpost.errors import Usage
 

@@ -13,8 +13,10 @@ from typer.testing import CliRunner
 from fieldpost.battery import command as battery_command
 from fieldpost.battery import document as battery_document
 from fieldpost.battery import measured as battery_measured
+from fieldpost.battery.boards import BOARDS
+from fieldpost.battery.cells import CELLS
 from fieldpost.battery.model import JOINS
-from fieldpost.battery.profiles import BOARDS, CELLS, Range
+from fieldpost.battery.ranges import Range
 from fieldpost.config import files as config_files
 from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT

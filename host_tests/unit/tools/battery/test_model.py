@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from fieldpost.battery.boards import BOARDS, WAKE_START, Board
+from fieldpost.battery.cells import CELLS, Cell
+from fieldpost.battery.draw import Sensor, sensor
 from fieldpost.battery.levers import levers
 from fieldpost.battery.model import (
     CASES,
@@ -21,17 +24,7 @@ from fieldpost.battery.model import (
     sampling_wake,
     use,
 )
-from fieldpost.battery.profiles import (
-    BOARDS,
-    CELLS,
-    WAKE_START,
-    Board,
-    Cell,
-    Range,
-    Sensor,
-    exactly,
-    sensor,
-)
+from fieldpost.battery.ranges import Range, exactly
 from fieldpost.paths import ROOT
 from firmware.config.check import check
 
@@ -375,7 +368,7 @@ def test_the_wake_that_is_published_has_not_left_the_estimate_behind() -> None:
     for wake, ms in estimated.items():
         # A run without an ESP32-C3 publishes none.
         assert published.get(wake, ms) == pytest.approx(ms, rel=0.3), (
-            "fieldpost/battery/profiles.py, WAKE_START: take these figures"
+            "fieldpost/battery/boards.py, WAKE_START: take these figures"
         )
 
 
