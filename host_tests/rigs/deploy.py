@@ -1,4 +1,5 @@
-"""A small project and a board to deploy it to: what runs on it writes down which set it is of."""
+"""A small project and a board to deploy it to: what runs on it writes down which set it is of, and
+says that it has delivered a reading by the network "desk"."""
 
 from __future__ import annotations
 
@@ -24,11 +25,22 @@ from umqtt.simple import MQTTClient
 
 MARK = {mark!r}
 
+def there():
+    try:
+        with open("/secrets.json") as f:
+            return json.load(f)["wifi"][0]["ssid"] == "desk"
+    except OSError:
+        return False
+
 def run():
     with open("/ran", "w") as f:
         json.dump([VERSION, MARK, part.MARK, rp2.MARK, helper.MARK], f)
     print("       0.1 ready: tester, boot 1")
     print('       0.2 first reading: {{"temperature":21.5}}')
+    if there():
+        print("       0.3 delivered 1 readings in 1 round trips, 1 segments, 3 ms")
+    else:
+        print("       0.3 link: no such access point; next try in 0.7 s")
     try:
         while True:
             time.sleep_ms(10)

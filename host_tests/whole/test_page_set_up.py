@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -16,8 +15,20 @@ import pytest
 from rigs.browser import Browser
 from rigs.deploy import Bench, project
 from rigs.flash import version_of_the_port
+from rigs.lent_port import (
+    GO,
+    NAMES,
+    STEPS,
+    WRONG,
+    Cable,
+    at,
+    choose,
+    fill_in,
+    see_form,
+    serial,
+    terminal,
+)
 from rigs.serving import Served, served
-from websockets.sync.server import ServerConnection, serve
 
 from fakes.board_images import esp_image, uf2_image
 from fakes.esp_board import EspBoard
@@ -26,91 +37,6 @@ from fieldpost.board.ports import Port
 from fieldpost.flash import flashing
 from fieldpost.flash.flashing import Limits
 from fieldpost.serve.set_up.job import Source
-
-# In the place of the browser's own: one port, whose bytes go to the test.
-_SERIAL = """(() => {{
-    const port = {{
-        async open(options) {{
-            port.opened = options;
-            const socket = new WebSocket("ws://localhost:{port}/");
-            socket.binaryType = "arraybuffer";
-            await new Promise((done) => (socket.onopen = done));
-            port.readable = new ReadableStream({{ start(way) {{
-                socket.onmessage = (event) => way.enqueue(new Uint8Array(event.data));
-                socket.onclose = () => {{
-                    try {{ way.close(); }} catch {{}}
-                    port.readable = null;
-                }};
-            }} }});
-            port.writable = new WritableStream({{ write(data) {{ socket.send(data); }} }});
-            port.socket = socket;
-        }},
-        async setSignals(lines) {{
-            const was = port.lines || {{}};
-            port.lines = {{ ...was, ...lines }};
-            // EN rises: with BOOT held into the bootloader, else the chip starts, its port anew.
-            if (was.requestToSend && !port.lines.requestToSend) {{
-                const mode = port.lines.dataTerminalReady ? "boot" : "run";
-                window.modes = [...(window.modes || []), mode];
-                if (mode === "run") port.socket.close();
-            }}
-        }},
-        async close() {{ port.socket?.close(); port.readable = port.writable = null; }},
-    }};
-    Object.defineProperty(navigator, "serial", {{ value: {{
-        requestPort: async () => {{
-            if (window.noBoard) throw new DOMException("none", "NotFoundError");
-            return port;
-        }},
-    }} }});
-}})()"""
-
-
-WRONG = "document.querySelector('.bring > .wrong').innerText"
-SECTION = "document.querySelector('[name=\"{name}\"]').closest('.field').innerText"
-STEPS = "document.querySelector('.bring .steps').innerText"
-
-
-class Cable:
-    """A board's port for whoever connects by WebSocket. open_port: gives its file descriptor."""
-
-    def __init__(self, open_port: Callable[[], int]) -> None:
-        self._open_port = open_port
-        self._server = serve(self._carry, "127.0.0.1", 0, compression=None)
-        self.port = self._server.socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> Cable:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join(5)
-
-    def _carry(self, connection: ServerConnection) -> None:
-        board = self._open_port()
-        is_over = threading.Event()
-
-        def read() -> None:
-            while not is_over.is_set():
-                try:
-                    if select.select([board], [], [], 0.05)[0]:
-                        connection.send(os.read(board, 4096))
-                except Exception:
-                    return
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        try:
-            for data in connection:
-                assert isinstance(data, bytes)
-                while data:
-                    data = data[os.write(board, data) :]
-        finally:
-            is_over.set()
-            reader.join(2)
-            os.close(board)
 
 
 @pytest.fixture
@@ -140,50 +66,16 @@ def browser(page: Served, tmp_path: Path) -> Iterator[Browser]:
 
 # What it is its content says; the stand-in of a drive looks at the name.
 IMAGE = "image.uf2"
-NAMES = {
-    "node": "node",
-    "ssid": "secrets.wifi[0].ssid",
-    "password": "secrets.wifi[0].password",
-    "broker": "mqtt.host",
-}
-GO = ".set-up button.strong"
-
-
-def fill_in(browser: Browser, **answers: str) -> None:
-    for name, text in answers.items():
-        browser.type(NAMES[name], text)
-
-
-def at(name: str) -> str:
-    """What stands around a field, as JavaScript."""
-    return SECTION.format(name=name)
-
-
-def see_form(browser: Browser, page: Served) -> None:
-    # A page of its own each time, not only another place on the same.
-    browser.open("about:blank")
-    browser.open(f"{page.url}#/set-up")
-    browser.until("document.querySelector('.config')")
-
-
-def choose(browser: Browser, name: str, text: str) -> None:
-    """In a list, what is called so."""
-    selector = json.dumps(f'select[name="{name}"]')
-    browser.evaluate(
-        f"(() => {{ const e = document.querySelector({selector});"
-        f"e.value = [...e.options].find((one) => one.text === {json.dumps(text)}).value;"
-        "e.dispatchEvent(new Event('change')) })()"
-    )
 
 
 @pytest.mark.slow
 def test_a_bare_board_becomes_a_node_that_measures(
     bench: Bench, page: Served, browser: Browser
 ) -> None:
-    with Cable(lambda: os.open(bench.port, os.O_RDWR | os.O_NOCTTY)) as cable:
-        browser.before_each_page(_SERIAL.format(port=cable.port))
+    with terminal(bench.port) as cable:
+        browser.before_each_page(serial(cable.port))
         see_form(browser, page)
-        fill_in(browser, node="Not A Name", ssid="desk", password="correct horse")
+        fill_in(browser, node="Not A Name", ssid="nowhere", password="correct horse")
         fill_in(browser, broker="mqtt://192.168.1.10")
         browser.until(f"{at('node')}.includes('found \"Not A Name\"')")
         browser.click(GO)
@@ -196,10 +88,11 @@ def test_a_bare_board_becomes_a_node_that_measures(
             "document.querySelector('.bring .steps')?.innerText.includes('First reading')", 60
         )
     assert "temperature 21.5" in browser.text()
+    assert "no broker has taken it yet (no such access point)" in browser.text()
     files = bench.files()
     assert json.loads(files["config.json"])["node"] == "bench-7"
     assert json.loads(files["secrets.json"])["wifi"] == [
-        {"ssid": "desk", "password": "correct horse"}
+        {"ssid": "nowhere", "password": "correct horse"}
     ]
     assert bench.ran()[0] == "1.2.3"
     # The password is in no place where it could be read again.
@@ -213,8 +106,8 @@ def test_a_certificate_that_is_chosen_comes_onto_the_board(
 ) -> None:
     certificate = tmp_path / "my ca.der"
     certificate.write_bytes(bytes(range(256)) * 4)
-    with Cable(lambda: os.open(bench.port, os.O_RDWR | os.O_NOCTTY)) as cable:
-        browser.before_each_page(_SERIAL.format(port=cable.port))
+    with terminal(bench.port) as cable:
+        browser.before_each_page(serial(cable.port))
         see_form(browser, page)
         fill_in(browser, node="bench-7", ssid="desk", password="correct horse")
         fill_in(browser, broker="mqtts://192.168.1.10")
@@ -266,8 +159,27 @@ def test_an_esp32_that_is_given_anothers_image_is_told_and_stays_as_it_is(
         assert chip.read_back(0x1000, 0x100, tmp_path / "back") == b"\xff" * 0x100
 
 
-def set_up_with_flash(browser: Browser, page: Served, cable: Cable) -> None:
-    browser.before_each_page(_SERIAL.format(port=cable.port))
+@pytest.mark.slow
+def test_an_esp32_that_comes_back_as_another_device_is_asked_for_again(
+    bench: Bench, page: Served, browser: Browser, tmp_path: Path
+) -> None:
+    # So an ESP32-S3 does: its ROM is one device at the USB, and MicroPython on it another.
+    image = tmp_path / IMAGE
+    image.write_bytes(esp_image("ESP32-S3", version=version_of_the_port()))
+    with EspBoard("esp32s3", runs=str(bench.port)) as chip:
+        place = ("127.0.0.1", int(chip.url.rpartition(":")[2]))
+        with Cable(lambda: socket.create_connection(place).detach()) as cable:
+            set_up_with_flash(browser, page, cable, goes=True, is_other=True)
+            browser.until("!document.querySelector('[data-do=again]').hidden", 80)
+            browser.until(f"{WRONG}.includes('come back as another port')")
+            browser.click("[data-do=again]")
+            browser.until(f"{STEPS}.includes('First reading') || {WRONG}.includes('answers')", 80)
+            assert "First reading" in browser.text(), browser.text()
+    assert browser.evaluate(WRONG) == "" and browser.evaluate("window.asked") == 2
+
+
+def set_up_with_flash(browser: Browser, page: Served, cable: Cable, **port: bool) -> None:
+    browser.before_each_page(serial(cable.port, **{"goes": False, **port}))
     see_form(browser, page)
     fill_in(browser, node="bench-7", ssid="desk", password="", broker="mqtt://192.168.1.10")
     browser.click("[name=micropython][value=esp]")
@@ -314,11 +226,29 @@ def test_a_bare_pico_gets_micropython_by_its_drive_and_is_refused_anothers(
 
 
 @pytest.mark.slow
+def test_a_board_that_must_be_reset_comes_back_as_another_port_and_is_gone_on_with(
+    bench: Bench, page: Served, browser: Browser
+) -> None:
+    # As a Pico W is once Ctrl-C came while its radio started: only a reset helps.
+    bench.board.stuck = True
+    bench.board.unplug()
+    bench.board.plug_in()
+    with terminal(bench.port, lambda: bench.board.hard_resets) as cable:
+        browser.before_each_page(serial(cable.port))
+        see_form(browser, page)
+        fill_in(browser, node="bench-7", ssid="desk", password="", broker="mqtt://192.168.1.10")
+        browser.click(GO)
+        browser.until(f"{STEPS}.includes('First reading') || {WRONG}.length > 5", 60)
+    assert bench.board.hard_resets and "First reading" in browser.text(), browser.text()
+    assert browser.evaluate("window.asked") == 1
+
+
+@pytest.mark.slow
 def test_no_choice_is_no_harm_and_a_board_that_goes_away_is_said(
     bench: Bench, page: Served, browser: Browser
 ) -> None:
-    with Cable(lambda: os.open(bench.port, os.O_RDWR | os.O_NOCTTY)) as cable:
-        browser.before_each_page(_SERIAL.format(port=cable.port))
+    with terminal(bench.port) as cable:
+        browser.before_each_page(serial(cable.port))
         see_form(browser, page)
         fill_in(browser, node="bench-7", ssid="desk", password="", broker="mqtt://192.168.1.10")
         browser.evaluate("window.noBoard = true")
@@ -343,7 +273,7 @@ def test_without_web_serial_it_is_said_what_to_type(page: Served, browser: Brows
 def test_the_whole_schema_is_typed_checked_downloaded_and_loaded_again(
     page: Served, browser: Browser, tmp_path: Path
 ) -> None:
-    browser.before_each_page(_SERIAL.format(port=1))
+    browser.before_each_page(serial(1))
     browser.downloads_to(tmp_path / "downloads")
     see_form(browser, page)
     # A broker's URL is taken apart.
@@ -416,7 +346,7 @@ def test_the_whole_schema_is_typed_checked_downloaded_and_loaded_again(
 
 @pytest.mark.slow
 def test_the_form_is_filled_in_by_the_keyboard(page: Served, browser: Browser) -> None:
-    browser.before_each_page(_SERIAL.format(port=1))
+    browser.before_each_page(serial(1))
     see_form(browser, page)
     browser.evaluate("document.querySelector('[name=node]').focus()")
     reached = []
@@ -437,7 +367,7 @@ def test_the_form_is_filled_in_by_the_keyboard(page: Served, browser: Browser) -
 @pytest.mark.slow
 def test_nothing_keeps_a_person_from_filling_it_in(page: Served, browser: Browser) -> None:
     axe = resources.files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
-    browser.before_each_page(_SERIAL.format(port=1))
+    browser.before_each_page(serial(1))
     for size in ((1280, 900), (390, 844)):
         for is_dark in (False, True):
             browser.be(*size, is_dark=is_dark)

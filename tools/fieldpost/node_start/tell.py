@@ -41,7 +41,7 @@ def show(node: Start, ready_s: float, is_written: bool = True) -> None:
     say(
         "it was delivered to the broker"
         if node.is_delivered
-        else "it waits on the node: no broker has taken it yet; `fieldpost monitor` shows why"
+        else f"it waits on the node: {no_broker(node)}; `fieldpost monitor` shows more"
     )
 
 
@@ -54,6 +54,12 @@ def reading(node: Start) -> None:
         say(f"  {line}")
     if failed := _failed(node):
         raise NotMeasuring(f"no values from {', '.join(failed)}: look at its wiring and its pins")
+
+
+def no_broker(node: Start) -> str:
+    """Of a node whose reading waits: that no broker has taken it, and the node's own reason."""
+    why = f" ({neutral(node.held_up)})" if node.held_up else ""
+    return f"no broker has taken it yet{why}"
 
 
 def values(node: Start) -> str:

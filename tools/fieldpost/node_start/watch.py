@@ -17,6 +17,8 @@ _SET_UP = "set-up: join"
 _READING = "first reading: "
 # A node whose first connection came before its first reading has said so of none, until 0.1.0.
 _DELIVERED = re.compile(r"delivered [1-9]\d* readings")
+# Why it has no broker, each time that it tries.
+_HELD_UP = re.compile(r" link: (?!up, )(.+?)(?:; next try in [\d.]+ s)?$")
 _LINES_MAX = 20
 # As long as a reading may be.
 _LINE_MAX = 4096
@@ -31,7 +33,8 @@ class Start:
     """ready: the node's own line, None until it came. reading: its first, None until it came.
 
     set_up: how to get to the page of a node without settings. is_refused: it has no settings that
-    it can work with. lines: the last that it said.
+    it can work with. held_up: why it has not come to a broker, as it last said it. lines: the last
+    that it said.
     """
 
     ready: str | None = None
@@ -39,6 +42,7 @@ class Start:
     set_up: str | None = None
     is_delivered: bool = False
     is_refused: bool = False
+    held_up: str | None = None
     lines: list[str] = field(default_factory=list)
 
     @property
@@ -68,6 +72,8 @@ class Start:
             except payload.Unreadable:
                 self.reading = {}
         self.is_delivered = self.is_delivered or bool(_DELIVERED.search(line))
+        if found := _HELD_UP.search(line):
+            self.held_up = found[1]
         if not self.ready:
             if line.startswith(_SET_UP) and self.set_up is None:
                 self.set_up = line.removeprefix("set-up:")

@@ -36,8 +36,12 @@ export class Progress {
     this.steps.append(item);
   }
 
-  over(text) {
+  say(text) {
     say(this.wrong, text);
+  }
+
+  over(text) {
+    this.say(text);
     this.bar.hidden = true;
   }
 }

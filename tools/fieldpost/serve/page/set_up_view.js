@@ -7,10 +7,15 @@ import { Progress } from "./progress.js";
 import { get, known } from "./server.js";
 import { Board, canSerial } from "./serial.js";
 
+const GONE = "The board’s port has gone. Plug the board in again. If it is plugged in, it has come back as another port, as an ESP32-S2 or S3 does that has just got MicroPython: choose that one.";
+
+const NO_WAY = " If the network, its password or the broker is not right, mend that above and set it up again.";
+
 export function setUpView(main, signal) {
   const progress = new Progress();
   const fresh = h("input", { type: "checkbox", name: "fresh" });
   const go = h("button", { type: "submit", class: "strong" }, "Choose the board and set it up");
+  const again = h("button", { type: "button", hidden: true, "data-do": "again", onclick: chooseAgain }, "Choose the board again");
   const place = h("div", null, h("p", { class: "empty" }, "Reading what a node can be told …"));
   let board = null;
   let config = null;
@@ -19,16 +24,31 @@ export function setUpView(main, signal) {
     if (one.kind === "reset") board?.restart();
     else if (one.kind === "failed") over(one.text);
     else if (one.kind === "done") {
-      progress.step(one.reading ? `First reading: ${one.reading}` : "It is ready, and has not measured yet.", "done");
-      progress.step(one.is_delivered ? "It was delivered to the broker." : "It waits on the node: no broker has taken it yet.", one.is_delivered ? "done" : null);
+      if (!one.reading) progress.step("It is ready, and has not measured yet.");
+      else {
+        progress.step(`First reading: ${one.reading}`, "done");
+        if (!one.waits) progress.step("It was delivered to the broker.", "done");
+        else progress.step(`The node keeps it: ${one.waits}. It goes on trying.${one.is_held_up ? NO_WAY : ""}`, one.is_held_up ? "refused" : null);
+      }
       for (const lack of one.lacks) progress.step(lack, "refused");
       progress.add(h("a", { href: `#/node/${encodeURIComponent(one.node)}` }, `See ${one.node}`));
       over("");
     } else progress.told(one);
   }
 
+  // The server hears nothing more then, which is not what is wrong.
+  function away(isAway) {
+    again.hidden = !isAway;
+    progress.say(isAway ? GONE : "");
+  }
+
+  async function chooseAgain() {
+    await board?.chooseAgain().catch(() => {});
+  }
+
   function over(text) {
-    progress.over(text);
+    progress.over(text && !again.hidden ? `${GONE} ${text}` : text);
+    again.hidden = true;
     go.disabled = false;
     board?.close();
     board = null;
@@ -50,7 +70,7 @@ export function setUpView(main, signal) {
       return;
     }
     // The browser lets us ask for a port for a moment after the click only.
-    const opened = new Board(told, (why) => over(`${why}: plug it in, and try again.`));
+    const opened = new Board({ told, away, lost: (why) => over(`${why}.`) });
     try {
       await opened.open();
     } catch (error) {
@@ -89,7 +109,7 @@ export function setUpView(main, signal) {
         h("p", null, "The board gets the firmware and its configuration, and you see its first reading."),
         h("label", { class: "row" }, fresh, h("span", null, "Keep nothing of its configuration ",
           h("small", null, "By itself, what this form says nothing of stays as it is on the board, its other networks too."))),
-        go, progress.elements) : null));
+        go, again, progress.elements) : null));
 
   get("/api/set-up/form").then((schema) => {
     if (signal.aborted) return;

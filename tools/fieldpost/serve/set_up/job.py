@@ -124,7 +124,8 @@ def set_up(port: str, wanted: Wanted, source: Source, tell_page: Tell) -> dict[s
     return {
         "node": files.config["node"],
         "reading": tell.values(node) if node.reading is not None else None,
-        "is_delivered": node.is_delivered,
+        "waits": None if node.is_delivered else tell.no_broker(node),
+        "is_held_up": node.held_up is not None,
         "lacks": tell.lacks(node, port),
     }
 
