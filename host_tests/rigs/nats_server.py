@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rigs.one_server import Here, OneServer
@@ -29,7 +30,12 @@ class Nats(OneServer):
             program()
         except MissingTool as missing:
             pytest.skip(str(missing))
-        super().__init__(NatsCluster(Here(), 1, ack_wait_s=_ACK_WAIT_S))
+        self._nats = NatsCluster(Here(), 1, ack_wait_s=_ACK_WAIT_S)
+        super().__init__(self._nats)
+
+    def ask(self, subject: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What JetStream's interface says to the one who may do everything."""
+        return self._nats.ask(subject, body)
 
 
 @contextmanager

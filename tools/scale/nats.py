@@ -234,6 +234,8 @@ class NatsCluster(Started):
             f"$JS.API.CONSUMER.INFO.{own}",
             f"$JS.API.CONSUMER.MSG.NEXT.{own}",
             f"$JS.ACK.{own}.>",
+            f"$JS.API.STREAM.INFO.{STREAM}",
+            "$JS.API.INFO",
         )
         return "\n".join(
             (

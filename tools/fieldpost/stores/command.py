@@ -1,10 +1,11 @@
 """`fieldpost stores …`: its command line."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.options import (
     CaOption,
@@ -16,6 +17,9 @@ from fieldpost.options import (
 )
 from fieldpost.result import result
 from fieldpost.store.address import DEFAULT_URL
+
+if TYPE_CHECKING:
+    from fieldpost.doctor.check import Check
 
 app = typer.Typer(help="Stores of readings.", no_args_is_help=True)
 
@@ -35,10 +39,22 @@ def doctor(
         ),
     ] = None,
     base: Annotated[str, typer.Option(help="mqtt.base of the nodes.")] = "fieldpost",
-    queue: Annotated[
+    messages: Annotated[
         int,
         typer.Option(min=1, max=100_000, help="Messages that the broker is to keep in the trial."),
     ] = 2000,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            envvar="FIELDPOST_FROM",
+            metavar="URL",
+            help="Look at this cluster: what collect --from reads from.",
+        ),
+    ] = None,
+    queue: Annotated[
+        str, typer.Option(help="Of a cluster: the queue that all collectors share.")
+    ] = DEFAULT_QUEUE,
     as_json: JsonOption = False,
     ca: CaOption = None,
     cert: CertOption = None,
@@ -46,26 +62,32 @@ def doctor(
 ) -> None:
     """Say what would lose readings on their way into a store.
 
-    With --broker a session is left there, --queue messages are published to a topic of no node's,
-    and those that were kept are counted; nothing is left behind. Status 1 if something would lose
-    readings.
+    With --broker a session is left there, --messages are published to a topic of no node's, and
+    those that were kept are counted; nothing is left behind. With --from a cluster is asked for
+    its settings, as far as the collector's account may. Status 1 if something would lose readings.
     """
+    from fieldpost.collect.sources.address import parse as parse_source
     from fieldpost.doctor.check import machine
     from fieldpost.doctor.command import show
     from fieldpost.mqtt.client import check_topic
+    from fieldpost.mqtt.url import BrokerAddress
     from fieldpost.mqtt.url import parse as parse_broker
     from fieldpost.store.address import parse as parse_store
-    from fieldpost.stores import broker_limits, store_limits
+    from fieldpost.stores import mqtt_limits, store_limits
 
     check_topic(base)
     files = ClientFiles(ca, cert, key)
-    collector = parse_broker(broker, files) if broker else None
+    # As for collect: --from is meant where both are named.
+    named = source or broker
+    collector = parse_source(named, files) if named else None
     other = parse_broker(publisher, files) if publisher else None
     looked = store_limits.store(parse_store(store))
     found = list(looked.checks)
-    if collector:
-        trial = broker_limits.Trial(collector, other, base, queue, looked.a_minute)
-        found += broker_limits.broker(trial)
+    if isinstance(collector, BrokerAddress):
+        trial = mqtt_limits.Trial(collector, other, base, messages, looked.a_minute)
+        found += mqtt_limits.broker(trial)
+    elif collector:
+        found += _cluster(collector, base, queue)
     needed = [check for check in found if check.state == "missing"]
     failure = ("missing", ", ".join(check.name for check in needed)) if needed else None
     if as_json:
@@ -73,11 +95,24 @@ def doctor(
     else:
         show(found, machine())
         if not collector:
-            typer.echo("Not looked at: the broker. Name it with --broker URL.")
+            typer.echo("Not looked at: the broker. Name it: --broker or --from URL.")
         count = f"{len(needed)} to put right, marked ✗."
         typer.echo(count if needed else "Nothing was found that loses readings.")
     if needed:
         raise typer.Exit(1)
+
+
+def _cluster(address: ClusterAddress, base: str, queue: str) -> "list[Check]":
+    from fieldpost.collect.sources.choose import need_client
+
+    need_client(address)
+    if address.scheme in ("amqp", "amqps"):
+        from fieldpost.stores import amqp_limits
+
+        return amqp_limits.cluster(address, base, queue)
+    from fieldpost.stores import nats_limits
+
+    return nats_limits.cluster(address, base, queue)
 
 
 @app.command()

@@ -63,7 +63,7 @@ def test_how_many_a_broker_keeps_is_tried(
     need_mosquitto("amqtt has no such limit")
     store = f"sqlite:///{tmp_path}/x.db"
     with Broker("mosquitto", more=more) as broker:
-        status, found = checks("--store", store, "--broker", broker.url, "--queue", "2000")
+        status, found = checks("--store", store, "--broker", broker.url, "--messages", "2000")
     assert status == (kept < 2000)
     assert str(kept) in found["queue"]["text"], found
     assert found["rights"]["state"] == found["window"]["state"] == "ok"

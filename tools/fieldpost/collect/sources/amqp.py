@@ -10,7 +10,6 @@ One thread does all that concerns the connection, as it must be with pika.
 import collections
 import contextlib
 import random
-import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +22,8 @@ from fieldpost.collect.intake import Arrival, Intake, Receipt
 from fieldpost.collect.message import Message
 from fieldpost.collect.sources import amqp_dial
 from fieldpost.collect.sources.address import ClusterAddress, host_and_port
+from fieldpost.collect.sources.amqp_asked import NOT_FOUND
+from fieldpost.collect.sources.amqp_dial import ANSWER_S, FAILURES, SENSELESS
 from fieldpost.collect.sources.amqp_queue import Queue
 from fieldpost.collect.sources.amqp_topics import topic
 from fieldpost.errors import CommandError
@@ -34,12 +35,6 @@ PREFETCH = 1000
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
 _TURN_S = 1
 _GOODBYE_S = 2.0
-# What a quorum queue without its majority never answers.
-_ANSWER_S = 20.0
-_NOT_FOUND = 404
-# What pika raises at bytes that are none of AMQP's.
-_SENSELESS = (ValueError, LookupError, TypeError, AssertionError, struct.error)
-_FAILURES = (exceptions.AMQPError, OSError, *_SENSELESS)
 
 
 class AmqpSource:
@@ -133,16 +128,15 @@ class AmqpSource:
         self._reads = False
         self._stop.set()
         # A broker that does not answer the goodbye is left alone.
-        last = threading.Thread(target=self._say_goodbye, daemon=True)
-        last.start()
-        last.join(_GOODBYE_S)
+        with contextlib.suppress(TimeoutError):
+            amqp_dial.in_time(self._say_goodbye, _GOODBYE_S)
         self.is_connected = False
 
     def _say_goodbye(self) -> None:
         connection = self._connection
         if connection is None:
             return
-        with contextlib.suppress(*_FAILURES):
+        with contextlib.suppress(*FAILURES):
             self._send_receipts()
             connection.close()
 
@@ -153,30 +147,17 @@ class AmqpSource:
                 connection.add_callback_threadsafe(lambda: None)
 
     def _first_connection(self) -> None:
-        """Within bounds of time: pika waits for an answer for as long as the broker's node lives,
-        and a queue without its majority gives none."""
-        failures: list[BaseException] = []
-
-        def connect() -> None:
-            try:
-                self._connect(is_first=True)
-            except BaseException as error:
-                failures.append(error)
-
-        thread = threading.Thread(target=connect, daemon=True)
-        thread.start()
-        thread.join(_ANSWER_S)
-        if thread.is_alive():
+        try:
+            amqp_dial.in_time(lambda: self._connect(is_first=True), ANSWER_S)
+        except TimeoutError:
             raise Silent(
-                f"{self._named()} did not answer within {_ANSWER_S:g} s what was asked about the "
+                f"{self._named()} did not answer within {ANSWER_S:g} s what was asked about the "
                 f"queue {self._queue_name}: do most nodes of the cluster run?"
-            )
-        if failures and isinstance(failures[0], exceptions.ChannelClosedByBroker):
-            raise Denied(f"{self._named()} refused: {failures[0].reply_text}")
-        if failures and isinstance(failures[0], _FAILURES):
-            raise Lost(f"{self._named()} ended the connection: {amqp_dial.why(failures[0])}")
-        if failures:
-            raise failures[0]
+            ) from None
+        except exceptions.ChannelClosedByBroker as closed:
+            raise Denied(f"{self._named()} refused: {closed.reply_text}") from None
+        except FAILURES as error:
+            raise Lost(f"{self._named()} ended the connection: {amqp_dial.why(error)}") from None
 
     def _named(self) -> str:
         return f"{self._address.scheme}://{host_and_port(*self._hosts[0])}"
@@ -198,7 +179,7 @@ class AmqpSource:
             self._consume_if_room()
         except BaseException:
             self._connection = None
-            with contextlib.suppress(*_FAILURES):
+            with contextlib.suppress(*FAILURES):
                 connection.close()
             raise
         self.is_connected = True
@@ -209,16 +190,16 @@ class AmqpSource:
             self._connect(is_first=False)
         except exceptions.ChannelClosedByBroker as closed:
             self._tell(f"nothing can be read from the queue: {closed.reply_text}")
-            if closed.reply_code == _NOT_FOUND:
+            if closed.reply_code == NOT_FOUND:
                 self._make_again()
-        except (CommandError, *_FAILURES):
+        except (CommandError, *FAILURES):
             self._hosts.rotate(-1)
 
     def _make_again(self) -> None:
         """Somebody has removed the queue: what comes from now on is to be kept again."""
         try:
             self._connect(is_first=True)
-        except (CommandError, *_FAILURES) as error:
+        except (CommandError, *FAILURES) as error:
             self._tell(f"trying again: {error}")
 
     def _careful_turn(self) -> None:
@@ -226,7 +207,7 @@ class AmqpSource:
             self._turn()
         except (exceptions.AMQPError, OSError) as error:
             self._lost(amqp_dial.why(error))
-        except _SENSELESS as error:
+        except SENSELESS as error:
             self._lost(f"the broker sent what makes no sense ({type(error).__name__})")
 
     def _turn(self) -> None:
@@ -303,5 +284,5 @@ class AmqpSource:
 
 
 def _close(connection: "pika.BlockingConnection") -> None:
-    with contextlib.suppress(*_FAILURES):
+    with contextlib.suppress(*FAILURES):
         connection.close()

@@ -1,8 +1,13 @@
 """A connection to one node of RabbitMQ, and what its errors mean."""
 
+import contextlib
 import logging
 import socket
 import ssl
+import struct
+import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 import pika
 from pika import exceptions
@@ -16,6 +21,12 @@ from fieldpost.mqtt.client import TIMEOUT_S, Away, Refused, Untrusted
 _HEARTBEAT_S = 20
 # The account of a new RabbitMQ, which it lets in from its own machine alone.
 _GUEST = "guest"
+# What a quorum queue without its majority never answers.
+ANSWER_S = 20.0
+# What pika raises at bytes that are none of AMQP's.
+SENSELESS = (ValueError, LookupError, TypeError, AssertionError, struct.error)
+FAILURES = (exceptions.AMQPError, OSError, *SENSELESS)
+_Answer = TypeVar("_Answer")
 # What pika has to say it raises as well.
 logging.getLogger("pika").setLevel(logging.CRITICAL + 1)
 
@@ -41,6 +52,39 @@ def dial(
         return pika.BlockingConnection(parameters)
     except (exceptions.AMQPError, OSError) as error:
         raise _explained(error, address, host, named) from None
+
+
+def in_time(ask: Callable[[], _Answer], limit_s: float = ANSWER_S) -> _Answer:
+    """What `ask` returns, or raises. Raises TimeoutError after `limit_s`, and it may still wait
+    then: pika waits for an answer for as long as the broker's node lives."""
+    answers: list[_Answer] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(ask())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if failures:
+        raise failures[0]
+    if not answers:
+        raise TimeoutError
+    return answers[0]
+
+
+def leave(connection: "pika.BlockingConnection", limit_s: float) -> None:
+    """Say goodbye, which a broker need not answer. Never raises."""
+
+    def close() -> None:
+        with contextlib.suppress(*FAILURES):
+            connection.close()
+
+    with contextlib.suppress(TimeoutError):
+        in_time(close, limit_s)
 
 
 def _explained(error: Exception, address: ClusterAddress, host: str, named: str) -> CommandError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fieldpost.advice import install_command
 from fieldpost.collect.intake import Intake
-from fieldpost.collect.sources.address import DEFAULT_QUEUE, SourceAddress
+from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress, SourceAddress
 from fieldpost.collect.sources.mqtt import MqttSource
 from fieldpost.collect.sources.source import Source
 from fieldpost.errors import MissingTool, Usage
@@ -36,21 +36,32 @@ def source(wanted: Wanted, intake: Intake, tell: Callable[[str], None]) -> Sourc
         return MqttSource(
             address, wanted.client_id, wanted.topics, intake, tell, leaves=wanted.leaves
         )
+    need_client(address)
     if address.scheme in ("amqp", "amqps"):
-        _need("pika", "pika", address.scheme)
         from fieldpost.collect.sources.amqp import AmqpSource
 
         return AmqpSource(address, wanted.client_id, wanted.topics, wanted.queue, intake, tell)
     if address.scheme in ("nats", "tls"):
-        _need("nats", "nats-py", address.scheme)
         from fieldpost.collect.sources.nats import NatsSource
 
         return NatsSource(address, wanted.client_id, wanted.topics, wanted.queue, intake, tell)
     raise Usage(f"nothing here reads from {address.scheme}://")
 
 
-def _need(module: str, package: str, scheme: str) -> None:
+# By scheme: the module that speaks to such a cluster, and the package that has it.
+_CLIENTS = {
+    "amqp": ("pika", "pika"),
+    "amqps": ("pika", "pika"),
+    "nats": ("nats", "nats-py"),
+    "tls": ("nats", "nats-py"),
+}
+
+
+def need_client(address: ClusterAddress) -> None:
+    """Raises CommandError if the package is missing that speaks to such a cluster."""
+    module, package = _CLIENTS[address.scheme]
     if importlib.util.find_spec(module) is None:
         raise MissingTool(
-            f"--from {scheme}:// needs a package that is not installed: {install_command(package)}"
+            f"--from {address.scheme}:// needs a package that is not installed: "
+            f"{install_command(package)}"
         )

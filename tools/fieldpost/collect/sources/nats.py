@@ -12,7 +12,6 @@ after it.
 import asyncio
 import collections
 import contextlib
-import json
 import random
 import threading
 import time
@@ -30,6 +29,7 @@ from fieldpost.collect.sources.address import ClusterAddress
 from fieldpost.collect.sources.nats_consumer import PREFIX, Consumer
 from fieldpost.collect.sources.nats_dial import FAILURES, Link
 from fieldpost.collect.sources.nats_held import Held
+from fieldpost.collect.sources.nats_question import ASKED_MAX, HEARTBEAT_S, question
 from fieldpost.collect.sources.nats_subjects import subject, topic
 from fieldpost.errors import CommandError
 from fieldpost.messages.payload import BYTES_MAX as _READ_MAX
@@ -37,11 +37,6 @@ from fieldpost.mqtt.client import Away, Silent
 
 # Messages that are here and not acknowledged. A commit takes as long for many as for one.
 HELD_MAX = 2000
-_ASKED_MAX = 500
-# Of all that one question brings: a server takes no message that is longer.
-_BYTES_MAX = 64 * 1024 * 1024
-_ASK_S = 30
-_HEARTBEAT_S = 2
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 15.0
 # A connection that lasted longer was a good one.
 _SHORT_S = 5.0
@@ -50,7 +45,6 @@ _PAUSE_S = 0.5
 _CONFIRMED_S = 5.0
 _CONFIRM_TIMES = 3
 _GOODBYE_S = 5.0
-_NS = 1_000_000_000
 # As the server marks what came by MQTT, with its QoS.
 _MQTT_HEADER = "Nmqtt-Pub"
 _SECOND_SERVER = "no word from JetStream: trying another server"
@@ -277,7 +271,7 @@ class NatsSource:
     def _room(self) -> int:
         if not self._reads or not self._intake.has_room():
             return 0
-        return min(_ASKED_MAX, HELD_MAX - len(self._held))
+        return min(ASKED_MAX, HELD_MAX - len(self._held))
 
     async def _ask_once(self, link: Link, count: int) -> bool:
         """Whether there was any answer."""
@@ -286,21 +280,13 @@ class NatsSource:
         self._answered.clear()
         self._is_gone = self._is_refused = False
         self._heard = time.monotonic()
-        question = {
-            "batch": count,
-            "max_bytes": _BYTES_MAX,
-            "expires": _ASK_S * _NS,
-            "idle_heartbeat": _HEARTBEAT_S * _NS,
-        }
         reply = f"{self._inbox}.{self._question}"
-        await link.client.publish(
-            self._consumer.next_subject, json.dumps(question).encode(), reply
-        )
+        await link.client.publish(self._consumer.next_subject, question(count), reply)
         while not self._answered.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_HEARTBEAT_S):
+                async with asyncio.timeout(HEARTBEAT_S):
                     await self._answered.wait()
-            if time.monotonic() - self._heard > 2 * _HEARTBEAT_S + _PAUSE_S:
+            if time.monotonic() - self._heard > 2 * HEARTBEAT_S + _PAUSE_S:
                 return False
             if not self._reads:
                 return True

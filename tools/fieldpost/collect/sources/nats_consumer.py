@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fieldpost.collect.sources.nats_dial import Link
+from fieldpost.collect.sources.nats_flaws import of_consumer
 from fieldpost.collect.sources.nats_subjects import subject
 from fieldpost.mqtt.client import Denied
 
 STREAM = "$MQTT_msgs"
 PREFIX = "$MQTT.msgs."
-_NO_CONSUMER, _NO_STREAM = 10014, 10059
+NO_CONSUMER, NO_STREAM = 10014, 10059
 _ANSWER_S = 5.0
 _SECOND_NS = 1_000_000_000
 # No longer than one likes to wait for what a dead collector had. One that lives, and waits for its
@@ -30,7 +31,7 @@ _UNDER_WAY_MAX = 20_000
 class Consumer:
     """tell: given each sentence for the user. topics: filters of MQTT; without the first there is
     nothing to do. ack_wait_s: after so long the server hands a message to another; one that is
-    there already keeps its own."""
+    there already keeps its own. subjects: those topics, as NATS has them."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class Consumer:
     ) -> None:
         self.name = name
         self.ack_wait_s = ack_wait_s
-        self._subjects = [PREFIX + subject(one) for one in topics]
+        self.subjects = [PREFIX + subject(one) for one in topics]
         self._tell = tell
         self._compared: dict[str, Any] = {}
 
@@ -59,12 +60,11 @@ class Consumer:
         """Make it if it is not there, and look whether it loses readings.
 
         Raises Denied if there is none and none can be made, and other CommandErrors."""
-        told = await link.ask(f"$JS.API.CONSUMER.INFO.{STREAM}.{self.name}", {}, _ANSWER_S)
-        error = told.get("error")
-        if error and error.get("err_code") == _NO_CONSUMER:
+        told = await self.asked(link)
+        if code_of(told) == NO_CONSUMER:
             told = await self._make(link)
-            error = told.get("error")
-        if error and error.get("err_code") == _NO_STREAM:
+        error = told.get("error")
+        if code_of(told) == NO_STREAM:
             raise Denied(
                 f"{link.named} has no stream {STREAM}: its MQTT makes it when the first client "
                 "connects. Connect one, of the same account, and start this again before the "
@@ -72,7 +72,11 @@ class Consumer:
             )
         if error:
             raise Denied(f"{link.named}: the consumer {self.name}: {error.get('description')}")
-        self._compare(told["config"])
+        self._compare(told)
+
+    async def asked(self, link: Link) -> dict[str, Any]:
+        """What the server answers about it. Raises CommandErrors."""
+        return await link.ask(f"$JS.API.CONSUMER.INFO.{STREAM}.{self.name}", {}, _ANSWER_S)
 
     async def _make(self, link: Link) -> dict[str, Any]:
         config = {
@@ -80,7 +84,7 @@ class Consumer:
             "ack_policy": "explicit",
             "ack_wait": int(self.ack_wait_s * _SECOND_NS),
             "deliver_policy": "all",
-            "filter_subjects": self._subjects,
+            "filter_subjects": self.subjects,
             "max_ack_pending": _UNDER_WAY_MAX,
             "max_deliver": -1,
             "replay_policy": "instant",
@@ -105,55 +109,40 @@ class Consumer:
 
     def command(self) -> str:
         """With which an administrator makes it."""
-        filters = " ".join(f"--filter '{one}'" for one in self._subjects)
+        filters = " ".join(f"--filter '{one}'" for one in self.subjects)
         return (
             f"nats consumer add '{STREAM}' {self.name} --pull --ack explicit --deliver all "
             f"--wait {ACK_WAIT_S}s --max-deliver=-1 --max-pending {_UNDER_WAY_MAX} {filters} "
             "--defaults"
         )
 
-    def _compare(self, config: dict[str, Any]) -> None:
+    def _compare(self, told: dict[str, Any]) -> None:
         """Somebody else may have made it so that it loses readings."""
+        config = told["config"]
         if config == self._compared:
             return
         self._compared = config
         self.ack_wait_s = config["ack_wait"] / _SECOND_NS
-        filters = config.get("filter_subjects") or [config.get("filter_subject") or PREFIX + ">"]
-        why = None
-        if config.get("deliver_subject"):
-            why = "it pushes, so that no collector can share it"
-        elif config.get("ack_policy") != "explicit":
-            why = "it does not wait for an acknowledgement of each message"
-        elif not any(_covers(one, self._subjects[0]) for one in filters):
-            why = f"it does not take {self._subjects[0]}: give another --queue"
-        if why:
-            raise Denied(
-                f"the consumer {self.name} was made in another way: {why}. As it must be: "
-                f"{self.command()}"
-            )
-        if config.get("max_deliver", -1) > 0:
-            self._tell(
-                f"the consumer {self.name} hands a message out {config['max_deliver']} times at "
-                "most, and loses it then: nats consumer edit --max-deliver=-1"
-            )
-        if config.get("inactive_threshold"):
-            self._tell(
-                f"the consumer {self.name} is removed when no collector has come for "
-                f"{config['inactive_threshold'] / _SECOND_NS:g} s, and what waits is lost with it"
-            )
-        for one in self._subjects[1:]:
-            if not any(_covers(kept, one) for kept in filters):
-                self._tell(f"{one} is left out: the consumer {self.name} does not take it")
+        for flaw in of_consumer(self.name, told, self.subjects):
+            if flaw.grade == "unreadable":
+                raise Denied(
+                    f"the consumer {self.name} was made in another way: {flaw.text}. As it must "
+                    f"be: {self.command()}"
+                )
+            self._tell(f"the consumer {self.name}, {flaw.setting}: {flaw.text}")
 
 
-def _covers(wide: str, narrow: str) -> bool:
-    """Whether all that has the subject `narrow`, with its wildcards, has `wide` as well."""
-    wides, narrows = wide.split("."), narrow.split(".")
-    for at, token in enumerate(wides):
-        if token == ">":
-            return len(narrows) > at
-        if at >= len(narrows) or (token not in ("*", narrows[at])):
-            return False
-        if token == "*" and narrows[at] == ">":
-            return False
-    return len(wides) == len(narrows)
+async def stream(link: Link) -> dict[str, Any]:
+    """What the server answers about the stream. Raises CommandErrors."""
+    return await link.ask(f"$JS.API.STREAM.INFO.{STREAM}", {}, _ANSWER_S)
+
+
+async def account(link: Link) -> dict[str, Any]:
+    """What the server answers about JetStream of this account. Raises CommandErrors."""
+    return await link.ask("$JS.API.INFO", {}, _ANSWER_S)
+
+
+def code_of(told: dict[str, Any]) -> int | None:
+    """Of the error in an answer; None: it is none."""
+    error = told.get("error")
+    return error.get("err_code") if error else None

@@ -164,7 +164,7 @@ def test_of_a_message_that_is_too_long_the_beginning_is_held_and_its_size_told()
 
 
 def test_a_broker_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(amqp, "_ANSWER_S", 0.3)
+    monkeypatch.setattr(amqp, "ANSWER_S", 0.3)
     release = threading.Event()
     with answering(lambda _one: (release.wait(10), None)[1]) as port:
         found = failure(f"amqp://127.0.0.1:{port}")

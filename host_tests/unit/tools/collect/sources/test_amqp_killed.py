@@ -108,8 +108,8 @@ def test_a_queue_that_somebody_removes_is_made_again_and_told(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"x-queue-type": "quorum"}, "has no x-delivery-limit: RabbitMQ 4 drops"),
-        ({"x-queue-type": "quorum", "x-max-length": 9}, "made in another way"),
+        ({"x-queue-type": "quorum"}, "x-delivery-limit: there is none: RabbitMQ 4 drops"),
+        ({"x-queue-type": "quorum", "x-max-length": 9}, "x-max-length: of more than 9 readings"),
         ({}, "x-queue-type"),
     ],
 )
