@@ -68,8 +68,10 @@ def esp_image(
     flash_mb: int = 4,
     files_end: int = 0,
     machine: str | None = None,
+    noise: bytes = b"",
 ) -> bytes:
-    """A small whole image for `chip`: bootloader, partition table, application.
+    """A small whole image for `chip`: bootloader, partition table, application. noise: a part
+    of it that esptool can't compress.
 
     flash_mb: the flash that its header names. files_end: where a partition for files ends, which
     images have had before MicroPython 1.26; 0 is without.
@@ -78,7 +80,7 @@ def esp_image(
     machine = machine or f"Generic {chip} module with {chip}"
     text = f"\0MicroPython v{version} on 2026-08-24; {machine}\0".encode()
     bootloader = esp_part(chip, b"bootloader" * 30, flash_mb)
-    application = esp_part(chip, text + bytes(range(256)) * (size // 256))
+    application = esp_part(chip, text + noise + bytes(range(256)) * (size // 256))
     rows = _partition(1, 2, 0x9000, 0x6000, b"nvs") + _partition(0, 0, 0x10000, 0x1F0000, b"app")
     if files_end:
         rows += _partition(1, 0x81, 0x200000, files_end - 0x200000, b"vfs")

@@ -41,9 +41,10 @@ class EspBoard:
     """`chip` as esptool names it ("esp32c3").
 
     good_baud: above this rate nothing arrives, as on a long cable. cut_after: the port goes away
-    for good after so many bytes from the tool. runs: the path of the port behind which there is
-    what the chip runs, once an image was written to it and verified. flash_mb, cores, is_octal:
-    what its flash and fuses tell.
+    for good after so many bytes from the tool. hold_after: after so many it takes no more, until
+    the tool lets go; `is_held` is set then. runs: the path of the port behind which there is what
+    the chip runs, once an image was written to it and verified. flash_mb, cores, is_octal: what
+    its flash and fuses tell.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class EspBoard:
         *,
         good_baud: int | None = None,
         cut_after: int | None = None,
+        hold_after: int | None = None,
         runs: str | None = None,
         flash_mb: int = 4,
         cores: int = 2,
@@ -60,6 +62,8 @@ class EspBoard:
         self.chip = chip
         self.good_baud = good_baud
         self.cut_after = cut_after
+        self.hold_after = hold_after
+        self.is_held = threading.Event()
         self.runs = runs
         self._told = json.dumps([flash_mb, cores, is_octal, chip])
         self.is_written = False
@@ -138,6 +142,12 @@ class EspBoard:
                 self.is_written = self.is_written or _MD5_OF_FLASH in data
                 if self.cut_after is not None and self.received >= self.cut_after:
                     self._close()
+                    break
+                if self.hold_after is not None and self.received >= self.hold_after:
+                    self.hold_after = None
+                    self.is_held.set()
+                    while tool.recv(4096):
+                        pass
                     break
                 if not (self.good_baud and baud > self.good_baud):
                     rom.sendall(data)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from rigs.emulated import PORT
 from rigs.serving import Served
 from websockets.sync.server import ServerConnection, serve
 
+from fakes.esp_board import EspBoard
 from fieldpost.emulator.emulator import GATEWAY, Emulator
 
 # In the place of the browser's own: a port whose bytes go to the test. One that has gone comes
@@ -146,7 +148,9 @@ class Cable:
             try:
                 while not is_over.is_set() and self._starts() == starts:
                     if select.select([board], [], [], 0.05)[0]:
-                        connection.send(os.read(board, 4096))
+                        if not (data := os.read(board, 4096)):
+                            break
+                        connection.send(data)
             except Exception:
                 pass  # It has gone.
             connection.close()
@@ -168,6 +172,21 @@ class Cable:
 def terminal(path: object, starts: Callable[[], int] = int) -> Cable:
     """To a serial port of this computer. starts: as of Cable."""
     return Cable(lambda: os.open(str(path), os.O_RDWR | os.O_NOCTTY), starts)
+
+
+def to_chip(chip: EspBoard) -> Cable:
+    """To an Espressif chip in its bootloader."""
+    place = ("127.0.0.1", int(chip.url.rpartition(":")[2]))
+    return Cable(lambda: socket.create_connection(place).detach())
+
+
+def press_with_flash(browser: Browser, page: Served, cable: Cable, **port: bool) -> None:
+    """The form for an ESP32 without MicroPython, filled in and sent. port: as of `serial`."""
+    browser.before_each_page(serial(cable.port, **{"goes": False, **port}))
+    see_form(browser, page)
+    fill_in(browser, node="bench-7", ssid="desk", password="", broker="mqtt://192.168.1.10")
+    browser.click("[name=micropython][value=esp]")
+    browser.click(GO)
 
 
 def see_form(browser: Browser, page: Served) -> None:

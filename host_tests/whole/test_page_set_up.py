@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import threading
 from collections.abc import Iterator
 from importlib import resources
@@ -20,13 +19,14 @@ from rigs.lent_port import (
     NAMES,
     STEPS,
     WRONG,
-    Cable,
     at,
     choose,
     fill_in,
+    press_with_flash,
     see_form,
     serial,
     terminal,
+    to_chip,
 )
 from rigs.serving import Served, served
 
@@ -136,27 +136,13 @@ def test_an_empty_esp32_gets_micropython_and_becomes_a_node(
     image = tmp_path / IMAGE
     image.write_bytes(esp_image("ESP32", version=version_of_the_port()))
     with EspBoard("esp32", runs=str(bench.port)) as chip:
-        place = ("127.0.0.1", int(chip.url.rpartition(":")[2]))
-        with Cable(lambda: socket.create_connection(place).detach()) as cable:
-            set_up_with_flash(browser, page, cable)
+        with to_chip(chip) as cable:
+            press_with_flash(browser, page, cable)
             browser.until(f"{STEPS}.includes('First reading') || {WRONG}.length > 5", 80)
             assert "First reading" in browser.text(), browser.text()
         assert chip.verify(0x1000, image) and chip.bauds == []
         assert browser.evaluate("window.modes") == ["boot", "run"]
     assert json.loads(bench.files()["config.json"])["node"] == "bench-7"
-
-
-@pytest.mark.slow
-def test_an_esp32_that_is_given_anothers_image_is_told_and_stays_as_it_is(
-    page: Served, browser: Browser, tmp_path: Path
-) -> None:
-    (tmp_path / IMAGE).write_bytes(esp_image("ESP32-S3"))
-    with EspBoard("esp32") as chip:
-        place = ("127.0.0.1", int(chip.url.rpartition(":")[2]))
-        with Cable(lambda: socket.create_connection(place).detach()) as cable:
-            set_up_with_flash(browser, page, cable)
-            browser.until(f"{WRONG}.includes('is for ESP32-S3')", 60)
-        assert chip.read_back(0x1000, 0x100, tmp_path / "back") == b"\xff" * 0x100
 
 
 @pytest.mark.slow
@@ -166,24 +152,14 @@ def test_an_esp32_that_comes_back_as_another_device_is_asked_for_again(
     # So an ESP32-S3 does: its ROM is one device at the USB, and MicroPython on it another.
     image = tmp_path / IMAGE
     image.write_bytes(esp_image("ESP32-S3", version=version_of_the_port()))
-    with EspBoard("esp32s3", runs=str(bench.port)) as chip:
-        place = ("127.0.0.1", int(chip.url.rpartition(":")[2]))
-        with Cable(lambda: socket.create_connection(place).detach()) as cable:
-            set_up_with_flash(browser, page, cable, goes=True, is_other=True)
-            browser.until("!document.querySelector('[data-do=again]').hidden", 80)
-            browser.until(f"{WRONG}.includes('come back as another port')")
-            browser.click("[data-do=again]")
-            browser.until(f"{STEPS}.includes('First reading') || {WRONG}.includes('answers')", 80)
-            assert "First reading" in browser.text(), browser.text()
+    with EspBoard("esp32s3", runs=str(bench.port)) as chip, to_chip(chip) as cable:
+        press_with_flash(browser, page, cable, goes=True, is_other=True)
+        browser.until("!document.querySelector('[data-do=again]').hidden", 80)
+        browser.until(f"{WRONG}.includes('come back as another port')")
+        browser.click("[data-do=again]")
+        browser.until(f"{STEPS}.includes('First reading') || {WRONG}.includes('answers')", 80)
+        assert "First reading" in browser.text(), browser.text()
     assert browser.evaluate(WRONG) == "" and browser.evaluate("window.asked") == 2
-
-
-def set_up_with_flash(browser: Browser, page: Served, cable: Cable, **port: bool) -> None:
-    browser.before_each_page(serial(cable.port, **{"goes": False, **port}))
-    see_form(browser, page)
-    fill_in(browser, node="bench-7", ssid="desk", password="", broker="mqtt://192.168.1.10")
-    browser.click("[name=micropython][value=esp]")
-    browser.click(GO)
 
 
 @pytest.mark.slow

@@ -30,10 +30,14 @@ export class Progress {
     this.bar.hidden = false;
     this.bar.setAttribute("aria-label", one.text);
     if (one.total) { this.bar.max = one.total; this.bar.value = one.done; } else this.bar.removeAttribute("value");
-    if (this.steps.lastElementChild?.dataset.step === one.text) return;
-    const item = h("li", null, `${one.text} …`);
-    item.dataset.step = one.text;
-    this.steps.append(item);
+    let item = this.steps.lastElementChild;
+    if (item?.dataset.step !== one.text) {
+      // A reader of the screen is told of the step, and asks the bar how far it is.
+      item = h("li", null, `${one.text} …`, h("span", { "aria-hidden": "true" }));
+      item.dataset.step = one.text;
+      this.steps.append(item);
+    }
+    if (one.total) say(item.lastElementChild, ` ${Math.floor(100 * one.done / one.total)} %`);
   }
 
   say(text) {

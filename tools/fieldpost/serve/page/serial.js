@@ -31,7 +31,9 @@ export class Board {
       this.socket.onopen = done;
       this.socket.onerror = () => failed(new Error("fieldpost serve does not answer"));
     });
-    this.socket.onclose = () => this.#end("fieldpost serve has gone: start it, and set the board up again");
+    this.socket.onclose = (event) => this.#end(event.code === 1013
+      ? "As many boards as fieldpost serve takes at once are being set up: wait until one of them is done"
+      : "fieldpost serve has gone: start it, and set the board up again");
     this.socket.onmessage = (event) => {
       if (typeof event.data === "string") this.told(JSON.parse(event.data));
       else this.#write(new Uint8Array(event.data));

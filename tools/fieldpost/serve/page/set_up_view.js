@@ -75,7 +75,7 @@ export function setUpView(main, signal) {
       await opened.open();
     } catch (error) {
       opened.close();
-      over(error.name === "NotFoundError" ? "No board was chosen." : `The board’s port can’t be opened: ${error.message}. Does another program have it?`);
+      over(error.name === "NotFoundError" ? "No board was chosen." : `The board’s port can’t be opened (${error.message.replace(/\.$/, "")}). Only one at a time can have it: close the other program, or the other tab, that has it, and try again.`);
       return;
     }
     board = opened;
@@ -118,5 +118,11 @@ export function setUpView(main, signal) {
     const line = known.bench?.lines.find((one) => one.line.includes("provision --broker "));
     if (line) config.spread(line.line.split("--broker ")[1]);
   }).catch((error) => replace(place, h("p", { class: "wrong" }, error.message)));
-  signal.addEventListener("abort", () => board?.close());
+  // A board that is left in the middle is not lost, but has to be set up again.
+  const stays = (event) => board && event.preventDefault();
+  addEventListener("beforeunload", stays);
+  signal.addEventListener("abort", () => {
+    removeEventListener("beforeunload", stays);
+    board?.close();
+  });
 }

@@ -27,13 +27,13 @@ from fieldpost.provision import over_board
 from fieldpost.provision.node_files import NodeFiles, put_on_board, read_from_board
 from fieldpost.provision.over_board import Wanted
 from fieldpost.serve.set_up import judge
+from fieldpost.serve.set_up.wording import on_page
 
 _READY_S = 30.0
 # A port that a browser has opened stays at the rate at which it was.
 _BAUD = 115_200
 _ASK_S = 3.0
 _ANSWERS_S = 60.0
-_FRESH = "tick 'Keep nothing of its configuration'"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 Tell = Callable[[dict[str, Any]], None]
 
@@ -46,7 +46,7 @@ class Told:
 
     def say(self, where: str, text: str) -> None:
         """A sentence."""
-        self.tell({"kind": "say", "text": text.replace(where, "the board")})
+        self.tell({"kind": "say", "text": on_page(text, where)})
 
     def progress(self, where: str, what: str, done: int, total: int | None) -> None:
         """How far a step is."""
@@ -62,8 +62,7 @@ def tell_end(work: Callable[[], dict[str, Any]], tell: Tell, where: str = "") ->
     try:
         done = work()
     except CommandError as error:
-        text = str(error)
-        tell({"kind": "failed", "text": text.replace(where, "the board") if where else text})
+        tell({"kind": "failed", "text": on_page(str(error), where)})
         return
     except Exception as error:  # A fault of ours, which the page must not wait for.
         tell({"kind": "failed", "text": f"a fault of Fieldpost: {type(error).__name__}"})
@@ -126,17 +125,14 @@ def set_up(port: str, wanted: Wanted, source: Source, tell_page: Tell) -> dict[s
         "reading": tell.values(node) if node.reading is not None else None,
         "waits": None if node.is_delivered else tell.no_broker(node),
         "is_held_up": node.held_up is not None,
-        "lacks": tell.lacks(node, port),
+        "lacks": [on_page(one, port) for one in tell.lacks(node, port)],
     }
 
 
 def _files(link: BoardLink, wanted: Wanted) -> NodeFiles:
     """For this board, with what it has already."""
     names = board_files.list_files(link)
-    try:
-        there = read_from_board(link, names) if wanted.keeps else (None, None)
-    except BadConfig as error:
-        raise BadConfig(str(error).replace("replace it with --fresh", _FRESH)) from None
+    there = read_from_board(link, names) if wanted.keeps else (None, None)
     return over_board.make(wanted, there, names, pins.chip_on(link))
 
 
