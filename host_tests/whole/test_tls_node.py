@@ -10,12 +10,14 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from rigs.command_line import fieldpost
 from rigs.tls import HOST, INTERPRETERS, Node, Peer, TlsBroker, readings, wait_until
 
 from fieldpost.certs.authority import Authority
@@ -29,7 +31,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     made.issue_server([HOST, "127.0.0.1"])
     for name in ("kitchen", "cellar"):
         made.issue_node(name)
-    made.issue_person("alice")
+    for name in ("alice", "operator"):
+        made.issue_person(name)
     return made
 
 
@@ -113,6 +116,35 @@ def test_the_right_authority_lets_readings_through(
         assert wait_until(lambda: health_of(arrived))
         assert b'"tls"' not in health_of(arrived)[0]
         assert node.count("TLS:") == 0
+
+
+@pytest.mark.slow
+def test_a_node_obeys_the_pace_that_is_asked_of_its_fleet(
+    tmp_path: Path, authority: Authority, broker: TlsBroker, arrived: list[paho.MQTTMessage]
+) -> None:
+    """By the rights that `fieldpost certs mosquitto` gives it."""
+    own = authority.folder / "people" / "operator"
+
+    def pace(*words: str) -> None:
+        at = ("--broker", f"mqtts://{HOST}:{broker.port}", "--ca", f"{own}/ca.crt")
+        files = ("--cert", f"{own}/client.crt", "--key", f"{own}/client.key")
+        assert fieldpost("pace", *words, *at, *files).status == 0
+
+    def times() -> list[float]:
+        """When each reading came that was not the first to do so."""
+        return [m.timestamp for m in arrived if m.topic == "fieldpost/kitchen/telemetry"][1:]
+
+    with Node(tmp_path, broker.port, files(authority), pace=True) as node:
+        node.says("link: up")
+        pace("3", "--for", "60")
+        node.says("pace: 3 times as slow")
+        before = len(times())
+        assert wait_until(lambda: len(times()) >= before + 6)
+        # A reading a second, of which three come at once.
+        together = [after - at < 0.5 for at, after in pairwise(times()[before:])]
+        assert together.count(True) >= 3, together
+        pace("--clear")
+        node.says("pace: 1 times as slow")
 
 
 def test_pem_files_are_as_good_as_der(

@@ -40,6 +40,8 @@ NODE_DAYS = 10 * 365
 PERSON_DAYS = 2 * 365
 # As firmware/config/keys.py has it for the key `node`, and for what may stand in an ACL.
 _NAME = re.compile(r"[a-z0-9_-]{1,32}")
+# `<base>/pace` is no node's topic, and one of this name could publish there.
+_PACE = "pace"
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 # A clock that is a little late must not refuse what was made a moment ago.
 _BACKDATE = datetime.timedelta(hours=1)
@@ -136,6 +138,11 @@ class Authority:
     def _issue_client(self, kind: Literal["node", "person"], name: str, days: int) -> Certificate:
         if not _NAME.fullmatch(name):
             raise Usage(f"{name!r} is no name: 1 to 32 characters of a-z, 0-9, _ and -")
+        if kind == "node" and name == _PACE:
+            raise Usage(
+                f"no node can be called {name}: what it may publish would be heard by the whole "
+                "fleet (docs/scale.md)"
+            )
         other = "people" if kind == "node" else "nodes"
         if (self.folder / other / name).exists():
             raise Usage(f"{name} is the name of one of the {other}: choose another")

@@ -28,11 +28,13 @@ use_username_as_clientid true
 """
 _ACL = """\
 # Made by `fieldpost certs mosquitto`, which overwrites it. %u is the name in the certificate.
-# A node writes below its own topic, and reads its own commands and updates.
+# A node writes below its own topic, and reads its own commands and updates, and the pace that is
+# asked of all.
 pattern write {base}/%u/#
 pattern read {base}/%u/cmd
 pattern read {base}/%u/update/offer
 pattern read {base}/%u/update/piece
+pattern read {base}/pace
 """
 _HOME_ASSISTANT = """\
 # Home Assistant: a node announces itself, and reads when to do so again.

@@ -117,6 +117,12 @@ def test_what_is_no_host_gets_no_certificate(authority: Authority, name: str) ->
         authority.issue_server([name])
 
 
+def test_no_node_has_the_name_by_which_it_could_slow_the_fleet(authority: Authority) -> None:
+    with pytest.raises(CommandError, match="no node can be called pace"):
+        authority.issue_node("pace")
+    authority.issue_person("pace")
+
+
 def test_a_name_is_a_nodes_or_a_persons_never_both(authority: Authority) -> None:
     """The ACL knows names alone: a node called as a person would have the person's rights."""
     authority.issue_person("alice")
@@ -281,6 +287,7 @@ def test_a_node_writes_below_its_own_topic_alone_and_reads_its_own_commands_alon
             "fieldpost/kitchen2x/telemetry",
             "other/kitchen2/telemetry",
             "homeassistant/device/kitchen2/config",
+            "fieldpost/pace",
             "$SYS/x",
             "fieldpost/kitchen2/telemetry",
         ):
@@ -288,13 +295,16 @@ def test_a_node_writes_below_its_own_topic_alone_and_reads_its_own_commands_alon
             kitchen.connection.publish(topic, b"from the node", qos=1, retain=False)
         alice.connection.publish("fieldpost/cellar/cmd", b"not yours", qos=1, retain=False)
         alice.connection.publish("fieldpost/kitchen2/cmd", b"yours", qos=1, retain=False)
-        seen = [alice.messages.get(timeout=5) for _ in range(3)]
+        alice.connection.publish("fieldpost/pace", b"all of you", qos=1, retain=False)
+        seen = [alice.messages.get(timeout=5) for _ in range(4)]
         assert seen == [
             ("fieldpost/kitchen2/telemetry", b"from the node"),
             ("fieldpost/cellar/cmd", b"not yours"),
             ("fieldpost/kitchen2/cmd", b"yours"),
+            ("fieldpost/pace", b"all of you"),
         ]
         assert kitchen.messages.get(timeout=5) == ("fieldpost/kitchen2/cmd", b"yours")
+        assert kitchen.messages.get(timeout=5) == ("fieldpost/pace", b"all of you")
         assert kitchen.messages.empty()
 
 
