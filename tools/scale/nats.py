@@ -98,10 +98,10 @@ class NatsCluster(Started):
     def start(self) -> None:
         for node in self._nodes:
             self._spawn(node)
-        self._until(self._is_whole, "did not form a cluster that takes MQTT clients")
+        self._wait(self._nodes, "did not form a cluster that takes MQTT clients")
         if self._has_consumer:
             self._make_consumer()
-            self._until(self._is_whole, "has a consumer that does not stand")
+            self._wait(self._nodes, "has a consumer that does not stand")
 
     def close(self) -> None:
         for node in self._nodes:
@@ -122,9 +122,10 @@ class NatsCluster(Started):
 
     def start_nodes(self, indices: Iterable[int]) -> None:
         """Start those that have ended: without a majority none takes part again alone."""
-        for index in indices:
-            self._spawn(self._nodes[index])
-        self._until(self._is_whole, f"{indices} did not take part again")
+        started = [self._nodes[index] for index in indices]
+        for node in started:
+            self._spawn(node)
+        self._wait(started, f"{[node.index for node in started]} did not take part again")
 
     def leader(self) -> int:
         """The node that leads the stream of what came by MQTT."""
@@ -271,12 +272,13 @@ class NatsCluster(Started):
 
         asyncio.run(make())
 
-    def _until(self, reached: Callable[[], str | None], failed: str) -> None:
-        """Wait until `reached` has nothing to say against it."""
+    def _wait(self, started: Iterable[_Node], failed: str) -> None:
+        """Wait until all that run are whole. Of those that were not started here, somebody may
+        have ended one, or may be about to start it."""
         end = time.monotonic() + _START_S
-        while (why := reached()) is not None:
-            for node in self._nodes:
-                if node.process is not None and not node.process.running():
+        while (why := self._is_whole()) is not None:
+            for node in started:
+                if not node.process.running():
                     said = self.last_words(node.index)
                     raise CommandError(f"{self.title}: node {node.index} has ended: {said}")
             if time.monotonic() > end:

@@ -66,6 +66,12 @@ def test_a_cluster_goes_on_when_the_node_that_leads_is_killed() -> None:
         assert _is_acknowledged(three, first, "fieldpost/a/telemetry")
         held = three.ask(f"$JS.API.STREAM.INFO.{STREAM}")
         assert held["config"]["num_replicas"] == 3
+        # Two that are away come back one after the other.
+        for one in others:
+            three.kill(one)
+        for one in others:
+            three.start_node(one)
+            assert _is_acknowledged(three, one, "fieldpost/a/telemetry")
 
 
 @pytest.mark.slow
