@@ -109,7 +109,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--output", type=Path, help="results as JSON; by itself, into build/scale/")
     where.add_argument(
-        "--docs", action="store_true", help="into docs/, where other clusters and faults stay"
+        "--docs",
+        action="store_true",
+        help="into docs/, where other runs stay",
     )
     where.add_argument(
         "--render",
@@ -147,7 +149,7 @@ def _save(options: argparse.Namespace, results: dict[str, Any]) -> None:
 
 
 def joined(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Of each cluster and fault the latest, in the order of the page."""
+    """Of each cluster, fault and size of a fleet the latest, in the order of the page."""
     names = [engine.name for engine in ENGINES]
     return functools.reduce(lambda old, new: report.joined(old, new, names), runs)
 

@@ -41,7 +41,8 @@ from scale.program import Program
 
 # Of all collectors.
 CONSUMER = DEFAULT_QUEUE
-_START_S = 60.0
+# With all of a fleet at the door, too.
+_START_S = 300.0
 _STOP_S = 30.0
 _ASK_S = 5.0
 _LOOK_S = 0.1

@@ -69,7 +69,7 @@ def _storm(path: Path, storms: list[tuple[str, dict[str, Any]]]) -> None:
 
 
 def _faults(path: Path, ran: list[dict[str, Any]]) -> None:
-    """A column for each cluster, a row for each fault: where readings wait."""
+    """Where readings wait: a column for each cluster, its largest fleet; a row for each fault."""
     from matplotlib import pyplot
 
     titles = {

@@ -70,7 +70,7 @@ class Proxy(Started):
         self.host, self.port = host, port
         self._count = len(brokers)
         self._control = folder / "haproxy.sock"
-        program, environment, self.version = _found(cache)
+        program, environment = _found(cache)
         servers = [f"    server node{n} {at}:{to}" for n, (at, to) in enumerate(brokers)]
         text = CONFIGURATION.format(
             connections=connections, control=self._control, host=host, port=port
@@ -113,6 +113,11 @@ class Proxy(Started):
         reached = tuple(max(int(row["stot"]) - int(row["econ"] or 0), 0) for row in servers)
         return Traffic(int(front["stot"]), int(front["scur"]), reached)
 
+    def version(self) -> str:
+        """Of one that runs."""
+        told = dict(line.partition(": ")[::2] for line in self._ask("show info").splitlines())
+        return told["Version"]
+
     def _ask(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as control:
             control.settimeout(_ANSWER_S)
@@ -124,12 +129,12 @@ class Proxy(Started):
         return told.decode()
 
 
-def _found(cache: Cache) -> tuple[str, dict[str, str], str]:
-    """(program, environment, version): this machine's own, else one out of Debian's packages."""
+def _found(cache: Cache) -> tuple[str, dict[str, str]]:
+    """(program, environment): this machine's own, else one out of Debian's packages."""
     here = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if here:
-        return here, {}, "of this machine"
+        return here, {}
     installed: Installed = cache.debian("haproxy")
     libraries = ":".join(str(one) for one in sorted(installed.folder.glob("usr/lib/*-linux-gnu")))
     program = installed.folder / "usr" / "sbin" / "haproxy"
-    return str(program), {"LD_LIBRARY_PATH": libraries}, installed.version
+    return str(program), {"LD_LIBRARY_PATH": libraries}

@@ -16,7 +16,8 @@ from scale.rabbitmq_node import STOP_S, Listens, RabbitNode, installed
 
 # RabbitMQ by itself takes a minute to see that a link is silent; here nobody waits so long.
 _SILENT_S = 8
-_START_S = 120.0
+# With all of a fleet at the door, too.
+_START_S = 300.0
 
 
 class RabbitCluster:

@@ -33,7 +33,7 @@ def save(path: Path, results: dict[str, Any]) -> None:
 
 
 def joined(old: dict[str, Any], new: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The new results, with the old ones of clusters and faults that were not tried again.
+    """The new results, with the old ones of clusters, faults and fleets not tried again.
 
     names: of all clusters, in the order of the page.
     """
@@ -43,10 +43,9 @@ def joined(old: dict[str, Any], new: dict[str, Any], names: Sequence[str]) -> di
         before = rows.get(row["name"], {})
         if not row.get("faults") and before.get("faults"):
             continue
-        faults = {one["fault"]: one for one in before.get("faults", [])}
-        faults |= {one["fault"]: one for one in row.get("faults", [])}
-        ordered = sorted(faults.values(), key=lambda one: order.index(one["fault"]))
-        rows[row["name"]] = row | {"faults": ordered}
+        both = [*before.get("faults", []), *row.get("faults", [])]
+        latest = {(order.index(one["fault"]), one["nodes"]): one for one in both}
+        rows[row["name"]] = row | {"faults": [latest[key] for key in sorted(latest)]}
     return {"clusters": [rows[name] for name in names if name in rows]}
 
 
@@ -182,7 +181,8 @@ def _loads(ran: list[dict[str, Any]]) -> str:
                     for n in ("clients", "peers")
                 ]
                 size = f"{load['kb_per_connection']} kB"
-                rows.append((one["title"], *taken, size, *sides, str(load["disk_bytes"])))
+                fleet = f"{one['title']}, {_count(fault['nodes'])} nodes"
+                rows.append((fleet, *taken, size, *sides, str(load["disk_bytes"])))
     if not rows:
         return ""
     head = ("cluster", *_PARTS, "a connection, at brokers")
@@ -195,13 +195,14 @@ def _loads(ran: list[dict[str, Any]]) -> str:
 
 
 def _sizes(ran: list[dict[str, Any]]) -> str:
-    """The same, multiplied: arithmetic, of the clusters that were measured under steady load."""
-    loads = [
-        (one["title"], fault["load"])
+    """The same of each cluster's largest fleet, multiplied: arithmetic."""
+    largest = {
+        one["title"]: fault["load"]
         for one in ran
         for fault in one["faults"]
         if "brokers" in fault.get("load", {}).get("cpu_ms", {})
-    ]
+    }
+    loads = list(largest.items())
     if not loads:
         return ""
     rows = []

@@ -75,7 +75,7 @@ class Rig(Started):
         enter(self.collectors)
         self.watch = Watch(self.proxy, self.collectors, self.network)
         enter(self.watch)
-        self.versions = {"store": self.store.version(), "proxy": f"HAProxy {self.proxy.version}"}
+        self.versions = {"store": self.store.version(), "proxy": f"HAProxy {self.proxy.version()}"}
 
     def close(self) -> None:
         self._ends.close()

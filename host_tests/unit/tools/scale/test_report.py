@@ -12,7 +12,7 @@ from scale import figures, plots, predicted, report
 
 def row(name: str, **more: Any) -> dict[str, Any]:
     counts = ("acknowledged", "lost", "twice", "foreign", "rejected", "dropped", "waiting")
-    return {"fault": name, "title": name, **dict.fromkeys(counts, 0), **more}
+    return {"fault": name, "title": name, "nodes": 300, **dict.fromkeys(counts, 0), **more}
 
 
 def test_the_page_is_what_the_results_say() -> None:
@@ -31,19 +31,20 @@ def test_what_is_published_lost_nothing() -> None:
     assert figures.broken(rows) == []
 
 
-def test_new_results_replace_their_own_faults_only() -> None:
+def test_new_results_replace_their_own_faults_and_fleets_only() -> None:
     old = {"clusters": [{"name": "a", "faults": [row("storm", lost=1), row("steady")]}]}
     new = {
         "clusters": [
             {"name": "b", "faults": [], "not_run": "no such program"},
-            {"name": "a", "faults": [row("storm")]},
+            {"name": "a", "faults": [row("storm", nodes=5000), row("storm")]},
         ]
     }
     made = report.joined(old, new, ["a", "b"])["clusters"]
     assert [one["name"] for one in made] == ["a", "b"]
-    assert [(one["fault"], one["lost"]) for one in made[0]["faults"]] == [
-        ("steady", 0),
-        ("storm", 0),
+    assert [(one["fault"], one["nodes"], one["lost"]) for one in made[0]["faults"]] == [
+        ("steady", 300, 0),
+        ("storm", 300, 0),
+        ("storm", 5000, 0),
     ]
     # One that can't be had here today keeps what it was elsewhere.
     again = report.joined(
