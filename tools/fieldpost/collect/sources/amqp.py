@@ -26,6 +26,7 @@ from fieldpost.collect.sources.amqp_asked import NOT_FOUND
 from fieldpost.collect.sources.amqp_dial import ANSWER_S, FAILURES, SENSELESS
 from fieldpost.collect.sources.amqp_queue import Queue
 from fieldpost.collect.sources.amqp_topics import topic
+from fieldpost.collect.sources.orders import Orders
 from fieldpost.errors import CommandError
 from fieldpost.messages.payload import BYTES_MAX as _READ_MAX
 from fieldpost.mqtt.client import Away, Denied, Lost, Refused, Silent, Untrusted
@@ -62,9 +63,10 @@ class AmqpSource:
         self._now = now
         # Several collectors are to come to several nodes.
         self._hosts = collections.deque(random.sample(address.hosts, len(address.hosts)))
-        self._receipts: collections.deque[Receipt] = collections.deque()
-        self._stop = threading.Event()
-        self._reads = True
+        self._orders = Orders(self._wake)
+        # From any thread, as in `Source`.
+        self.acknowledge, self.hold = self._orders.acknowledge, self._orders.hold
+        self.stop = self._orders.stop
         self._connection: pika.BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
         self._consumes = False
@@ -94,39 +96,24 @@ class AmqpSource:
         """Read and acknowledge until `stop`. To be called in a thread of its own."""
         retry_s = _RETRY_FIRST_S
         tries = 0
-        while not self._stop.is_set():
+        while not self._orders.ends.is_set():
             if self._connection is not None:
                 self._careful_turn()
                 if self.is_connected:
                     retry_s, tries = _RETRY_FIRST_S, 0
                 continue
-            self._stop.wait(retry_s * random.uniform(0.5, 1.0))
+            self._orders.ends.wait(retry_s * random.uniform(0.5, 1.0))
             tries += 1
             if tries % len(self._hosts) == 0:
                 retry_s = min(retry_s * 2, _RETRY_MOST_S)
-            if not self._stop.is_set():
+            if not self._orders.ends.is_set():
                 self._dial_again()
-
-    def acknowledge(self, receipts: Sequence[Receipt]) -> None:
-        """What they stand for is stored. From any thread."""
-        self._receipts.extend(receipts)
-        self._wake()
-
-    def hold(self) -> None:
-        """Read nothing more. From any thread."""
-        self._reads = False
-        self._wake()
-
-    def stop(self) -> None:
-        """End `run`. From any thread."""
-        self._stop.set()
-        self._wake()
 
     def close(self) -> None:
         """Acknowledge what is to be, and say goodbye; what is not goes back into the queue. After
         `run` has ended. Never raises."""
-        self._reads = False
-        self._stop.set()
+        self.hold()
+        self.stop()
         # A broker that does not answer the goodbye is left alone.
         with contextlib.suppress(TimeoutError):
             amqp_dial.in_time(self._say_goodbye, _GOODBYE_S)
@@ -225,7 +212,7 @@ class AmqpSource:
         """With each new channel all that is under way comes once more. So it is asked for only
         where there is room, and a store that is away for hours fills no memory."""
         assert self._channel
-        if self._consumes or not self._reads or not self._intake.has_room():
+        if self._consumes or not self._orders.reads or not self._intake.has_room():
             return
         self._channel.basic_consume(self._queue_name, self._delivered)
         self._consumes = True
@@ -235,8 +222,8 @@ class AmqpSource:
         channel = self._channel
         assert channel
         up_to = self._acknowledged
-        while self._receipts:
-            receipt = self._receipts.popleft()
+        while self._orders.receipts:
+            receipt = self._orders.receipts.popleft()
             if receipt.connection != self._number:
                 continue
             if receipt.number == up_to + 1:
@@ -250,7 +237,7 @@ class AmqpSource:
     def _lost(self, reason: str) -> None:
         connection, self._connection, self._channel = self._connection, None, None
         self.is_connected = False
-        if not self._stop.is_set():
+        if not self._orders.ends.is_set():
             self._tell(f"connection lost: {reason}")
         self._hosts.rotate(-1)
         if connection is not None and connection.is_open:
@@ -270,7 +257,7 @@ class AmqpSource:
         _properties: "spec.BasicProperties",
         body: bytes,
     ) -> None:
-        if not self._reads:
+        if not self._orders.reads:
             return  # It goes back into the queue with the end of the connection.
         key = method.routing_key
         if not isinstance(key, str):

@@ -14,7 +14,6 @@ import select
 import socket
 import ssl
 import struct
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,6 +26,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from fieldpost.collect.intake import Arrival, Intake, Receipt
 from fieldpost.collect.message import Message
 from fieldpost.collect.sources import mqtt_dial
+from fieldpost.collect.sources.orders import Orders
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.bounded import BoundedClient
 from fieldpost.mqtt.client import (
@@ -94,12 +94,13 @@ class MqttSource:
         self._leaves = leaves
         self._now = now
         self._version = MQTTProtocolVersion.MQTTv5
-        self._receipts: collections.deque[Receipt] = collections.deque()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
-        self._stop = threading.Event()
-        self._reads = True
+        self._orders = Orders(self._wake)
+        # From any thread, as in `Source`.
+        self.acknowledge, self.hold = self._orders.acknowledge, self._orders.hold
+        self.stop = self._orders.stop
         self._connection = 0
         self._to_subscribe: collections.deque[str] = collections.deque()
         self._asked: dict[int, str] = {}
@@ -127,7 +128,7 @@ class MqttSource:
     def run(self) -> None:
         """Read and acknowledge until `stop`. To be called in a thread of its own."""
         retry_s = _RETRY_FIRST_S
-        while not self._stop.is_set():
+        while not self._orders.ends.is_set():
             if self.is_connected or self._client.socket() is not None:
                 self._careful_turn()
                 if self.is_connected and time.monotonic() - self._since > _SHORT_S:
@@ -135,31 +136,16 @@ class MqttSource:
                 continue
             if self._denied:
                 raise self._denied
-            self._stop.wait(retry_s * random.uniform(0.7, 1.0))
+            self._orders.ends.wait(retry_s * random.uniform(0.7, 1.0))
             retry_s = min(retry_s * 2, _RETRY_MOST_S)
-            if not self._stop.is_set():
+            if not self._orders.ends.is_set():
                 self._dial_again()
-
-    def acknowledge(self, receipts: Sequence[Receipt]) -> None:
-        """What they stand for is stored. From any thread."""
-        self._receipts.extend(receipts)
-        self._wake()
-
-    def hold(self) -> None:
-        """Read nothing more. From any thread."""
-        self._reads = False
-        self._wake()
-
-    def stop(self) -> None:
-        """End `run`. From any thread."""
-        self._stop.set()
-        self._wake()
 
     def close(self) -> None:
         """Send what is to be acknowledged, and say goodbye; the broker keeps the session. After
         `run` has ended. Never raises."""
-        self._reads = False
-        self._stop.set()
+        self.hold()
+        self.stop()
         end = time.monotonic() + _GOODBYE_S
         while self.is_connected and time.monotonic() < end:
             self._turn(0.0)
@@ -263,7 +249,7 @@ class MqttSource:
         sock: Any = client.socket()
         if sock is None:
             return
-        wants = not self.is_connected or (self._reads and self._intake.has_room())
+        wants = not self.is_connected or (self._orders.reads and self._intake.has_room())
         pending = wants and hasattr(sock, "pending") and sock.pending() > 0
         try:
             readable, writable, _ = select.select(
@@ -288,8 +274,8 @@ class MqttSource:
         client.loop_misc()
 
     def _send_receipts(self) -> None:
-        while self._receipts:
-            receipt = self._receipts.popleft()
+        while self._orders.receipts:
+            receipt = self._orders.receipts.popleft()
             if self.is_connected and receipt.connection == self._connection:
                 self._client.ack(receipt.number, 1)
 
@@ -328,7 +314,7 @@ class MqttSource:
                 "does a second collector run? Give it a --client-id of its own"
             )
             return
-        if self._stop.is_set():
+        if self._orders.ends.is_set():
             return
         self._tell(f"connection lost: {_why(reason)}")
         for topic in unanswered:

@@ -13,7 +13,6 @@ import asyncio
 import collections
 import contextlib
 import random
-import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -31,6 +30,7 @@ from fieldpost.collect.sources.nats_dial import FAILURES, Link
 from fieldpost.collect.sources.nats_held import Held
 from fieldpost.collect.sources.nats_question import ASKED_MAX, HEARTBEAT_S, question
 from fieldpost.collect.sources.nats_subjects import subject, topic
+from fieldpost.collect.sources.orders import Orders
 from fieldpost.errors import CommandError
 from fieldpost.messages.payload import BYTES_MAX as _READ_MAX
 from fieldpost.mqtt.client import Away, Silent
@@ -81,13 +81,14 @@ class NatsSource:
         self._hosts.rotate(-random.randrange(len(self._hosts)))
         self._loop = asyncio.new_event_loop()
         self._link: Link | None = None
-        self._stop = threading.Event()
-        self._reads = True
+        self._orders = Orders(self._wake)
+        # From any thread, as in `Source`.
+        self.acknowledge, self.hold = self._orders.acknowledge, self._orders.hold
+        self.stop = self._orders.stop
         # Each is waited for, and cleared, in one place alone.
         self._woken = asyncio.Event()
         self._stored = asyncio.Event()
         self._held = Held()
-        self._receipts: collections.deque[Receipt] = collections.deque()
         # What came after `hold`.
         self._unwanted: list[str] = []
         # Of the question that is open: how many messages are still to come, and its number.
@@ -109,21 +110,6 @@ class NatsSource:
     def run(self) -> None:
         """Read and acknowledge until `stop`. To be called in a thread of its own."""
         self._loop.run_until_complete(self._run())
-
-    def acknowledge(self, receipts: Sequence[Receipt]) -> None:
-        """What they stand for is stored. From any thread."""
-        self._receipts.extend(receipts)
-        self._wake()
-
-    def hold(self) -> None:
-        """Read nothing more. From any thread."""
-        self._reads = False
-        self._wake()
-
-    def stop(self) -> None:
-        """End `run`. From any thread."""
-        self._stop.set()
-        self._wake()
 
     def close(self) -> None:
         """Send what is to be acknowledged, give back the rest, and say goodbye. Never raises."""
@@ -182,7 +168,7 @@ class NatsSource:
 
     async def _run(self) -> None:
         retry_s = _RETRY_FIRST_S
-        while not self._stop.is_set():
+        while not self._orders.ends.is_set():
             if self._link:
                 since = time.monotonic()
                 await self._serve(self._link)
@@ -191,13 +177,13 @@ class NatsSource:
                 continue
             await self._pause(retry_s * random.uniform(0.7, 1.0))
             retry_s = min(retry_s * 2, _RETRY_MOST_S)
-            if not self._stop.is_set():
+            if not self._orders.ends.is_set():
                 await self._dial_again()
 
     async def _pause(self, wait_s: float) -> None:
         """Until `stop`, at most."""
         end = time.monotonic() + wait_s
-        while not self._stop.is_set() and (left := end - time.monotonic()) > 0:
+        while not self._orders.ends.is_set() and (left := end - time.monotonic()) > 0:
             self._woken.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
@@ -230,7 +216,7 @@ class NatsSource:
             for one in others:
                 one.cancel()
             _, others = await asyncio.wait(others, timeout=_ROOM_S)
-        if self._stop.is_set():
+        if self._orders.ends.is_set():
             return
         failures = [one.exception() for one in done if one.exception()]
         await self._lost(link, failures[0] if failures else None)
@@ -246,7 +232,7 @@ class NatsSource:
         self._tell(f"connection lost: {why}")
 
     async def _until_stop(self) -> None:
-        while not self._stop.is_set():
+        while not self._orders.ends.is_set():
             await self._pause(_RETRY_MOST_S)
 
     async def _ask(self, link: Link) -> None:
@@ -269,7 +255,7 @@ class NatsSource:
                 await self._consumer.prepare(link)
 
     def _room(self) -> int:
-        if not self._reads or not self._intake.has_room():
+        if not self._orders.reads or not self._intake.has_room():
             return 0
         return min(ASKED_MAX, HELD_MAX - len(self._held))
 
@@ -288,7 +274,7 @@ class NatsSource:
                     await self._answered.wait()
             if time.monotonic() - self._heard > 2 * HEARTBEAT_S + _PAUSE_S:
                 return False
-            if not self._reads:
+            if not self._orders.reads:
                 return True
         return True
 
@@ -311,7 +297,7 @@ class NatsSource:
             self._answered.set()
 
     def _take(self, message: Msg) -> None:
-        if not self._reads:
+        if not self._orders.reads:
             self._unwanted.append(message.reply)
             return
         number = self._held.add(message.reply)
@@ -321,7 +307,7 @@ class NatsSource:
 
     async def _passing(self, message: Msg) -> None:
         """What came with QoS 1 comes from the stream as well, and is left to that."""
-        if not self._reads or (message.headers or {}).get(_MQTT_HEADER, "0") != "0":
+        if not self._orders.reads or (message.headers or {}).get(_MQTT_HEADER, "0") != "0":
             return
         if self._intake.has_room():
             self._put(message.subject, message.data, None)
@@ -335,7 +321,7 @@ class NatsSource:
     async def _confirm(self, link: Link) -> None:
         while True:
             self._stored.clear()
-            if self._receipts:
+            if self._orders.receipts:
                 await self._acknowledge_all(link)
             else:
                 await self._stored.wait()
@@ -343,7 +329,7 @@ class NatsSource:
     async def _acknowledge_all(self, link: Link) -> None:
         """Those that wait now. If the server never confirms, their messages come once more, and
         their keys tell that they are stored."""
-        numbers = [one.number for one in list(self._receipts)]
+        numbers = [one.number for one in list(self._orders.receipts)]
         replies = self._held.replies(numbers)
         for _ in range(_CONFIRM_TIMES):
             for reply in replies[:-1]:
@@ -355,7 +341,7 @@ class NatsSource:
             except (NatsTimeout, NoRespondersError):
                 await asyncio.sleep(_PAUSE_S)
         for number in numbers:
-            self._receipts.popleft()
+            self._orders.receipts.popleft()
             self._held.remove(number)
 
     async def _keep_up(self, link: Link) -> None:
@@ -372,7 +358,7 @@ class NatsSource:
             return
         try:
             async with asyncio.timeout(_GOODBYE_S):
-                if self._receipts:
+                if self._orders.receipts:
                     await self._acknowledge_all(link)
                 # With nobody there to hear it, the question that is open does not get them again.
                 if self._asking:

@@ -90,8 +90,7 @@ class Collecting:
 
     def vanish(self) -> None:
         """As one does that is killed: it gives nothing back."""
-        self.source._stop.set()
-        self.source._wake()
+        self.source.stop()
         self._thread.join(_LIMIT_S)
         link = self.source._link
         assert link
