@@ -9,6 +9,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Self
 
@@ -119,7 +120,8 @@ class Cable:
         self._open_port = open_port
         self._starts = starts
         self._is_taken = threading.Lock()
-        self._server = serve(self._carry, "127.0.0.1", 0, compression=None)
+        # A busy machine answers pings late: no port goes away for that.
+        self._server = serve(self._carry, "127.0.0.1", 0, compression=None, ping_interval=None)
         self.port = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -216,6 +218,29 @@ def choose(browser: Browser, name: str, text: str) -> None:
         f"e.value = [...e.options].find((one) => one.text === {json.dumps(text)}).value;"
         "e.dispatchEvent(new Event('change')) })()"
     )
+
+
+def is_for_everybody(browser: Browser) -> None:
+    """What the page shows now, on a desk and on a phone, light and dark, keeps nobody out, and
+    nothing of it is cut off on the right."""
+    axe = resources.files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
+    browser.evaluate(f"{axe}; true")
+    # A theme that turns while one looks is half way between two colours.
+    browser.evaluate(
+        "document.head.append(Object.assign(document.createElement('style'),"
+        "{textContent: '* { transition: none !important }'}))"
+    )
+    for size in ((1280, 900), (390, 844)):
+        for is_dark in (False, True):
+            browser.be(*size, is_dark=is_dark)
+            found = browser.evaluate("axe.run().then((told) => told.violations)")
+            bad = [
+                (one["id"], one["help"], [node["html"][:200] for node in one["nodes"]][:3])
+                for one in found
+                if one["impact"] in ("serious", "critical")
+            ]
+            assert bad == [], (size, is_dark, bad)
+            assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), size
 
 
 def sets_up(page: Served, board: Emulator, node: str, profile: Path) -> None:

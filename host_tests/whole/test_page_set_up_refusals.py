@@ -12,8 +12,18 @@ from pathlib import Path
 import psutil
 import pytest
 from rigs.browser import Browser
-from rigs.lent_port import GO, STEPS, WRONG, Cable, press_with_flash, serial, to_chip
+from rigs.lent_port import (
+    GO,
+    STEPS,
+    WRONG,
+    Cable,
+    is_for_everybody,
+    press_with_flash,
+    serial,
+    to_chip,
+)
 from rigs.serving import Served, served
+from websockets.sync.client import connect
 
 from fakes.board_images import esp_image
 from fakes.esp_board import EspBoard
@@ -78,6 +88,7 @@ def test_a_chip_that_is_given_anothers_image_stays_as_it_is(
         with to_chip(chip) as cable:
             press_with_flash(browser, page, cable)
             assert "Nothing was written" in is_over(browser, "is for ESP32-S3")
+            is_for_everybody(browser)
         assert chip.read_back(_AT, 0x100, tmp_path / "back") == _EMPTY
 
 
@@ -134,25 +145,29 @@ def test_a_tab_that_is_closed_while_it_is_written_asks_first_and_a_new_one_write
     page: Served, image: Path, tmp_path: Path
 ) -> None:
     with EspBoard("esp32", hold_after=120_000) as chip, to_chip(chip) as cable:
-        with (
-            opened(page, tmp_path / "first") as browser,
-            opened(page, tmp_path / "other") as other,
-        ):
+        with opened(page, tmp_path / "first") as browser:
             press_with_flash(browser, page, cable)
             browser.wait_for(chip.is_held.is_set, "it is written to")
-            assert tools_at_work()
             # The browser asks who closes it whether that is meant.
             assert not browser.evaluate(
                 "dispatchEvent(new Event('beforeunload', { cancelable: true }))"
             )
-            # Meanwhile another tab can't have the port.
-            press_with_flash(other, page, cable)
-            is_over(other, "the other tab")
-        other.wait_for(lambda: not tools_at_work(), "esptool ends")
         with opened(page, tmp_path / "second") as browser:
+            browser.wait_for(lambda: not tools_at_work(), "esptool ends")
             press_with_flash(browser, page, cable)
             browser.until(f"{STEPS}.includes('the MD5 of the flash')", 60)
         assert chip.verify(_AT, image)
+
+
+def test_a_port_that_another_tab_has_is_told_of(page: Served, browser: Browser) -> None:
+    with (
+        EspBoard("esp32") as chip,
+        to_chip(chip) as cable,
+        connect(f"ws://127.0.0.1:{cable.port}", proxy=None) as other,
+    ):
+        other.recv(10)
+        press_with_flash(browser, page, cable)
+        is_over(browser, "the other tab")
 
 
 def test_more_boards_at_once_than_are_taken_are_told_to_wait(

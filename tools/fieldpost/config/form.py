@@ -44,6 +44,10 @@ _TITLES = {
     "secrets.json wifi": "Wi-Fi networks",
     "wifi.static": "Fixed address",
 }
+# Where the schema's own text is about commands.
+_TEXTS = {
+    "board": 'Its kind, such as "pico-w" or "esp32-c3": then its pins are checked as you type.',
+}
 _UNITS = {
     "s": "seconds",
     "ms": "milliseconds",
@@ -123,7 +127,7 @@ def _field(row: tuple[Any, ...], prefix: str, of_type: str) -> dict[str, Any]:
         "required": row[2] is ... and kind != "passphrase",
         "default": _default(row),
         "allowed": told.allowed.removesuffix(", or null"),
-        "text": told.text.replace("`", ""),
+        "text": _TEXTS.get(path) or told.text.replace("`", ""),
     }
     if path.startswith(SECRETS) and row[0] == "password":
         field["kind"] = "secret"

@@ -16,7 +16,7 @@ export function control(spec, path, changed, types) {
 export function mark(state, controls) {
   const wrong = controls.filter((one) => one.told.wrong.textContent).length;
   const set = controls.filter((one) => one instanceof Scalar && one.value() !== undefined && one.value() !== "").length;
-  say(state, wrong ? `${wrong} to mend` : set ? `${set} set` : "");
+  say(state, wrong ? `${wrong} to mend` : set ? `${set} filled in` : "");
   state.classList.toggle("wrong", wrong > 0);
 }
 
@@ -226,7 +226,7 @@ export class Sensors extends List {
 
   draw() {
     super.draw();
-    if (this.none) say(this.none, this.items.length ? "" : this.given ? "No sensor at all, as the file says." : "None is named: the chip’s own temperature is measured.");
+    if (this.none) say(this.none, this.items.length ? "" : this.given ? "No sensor at all, as the file says." : "");
   }
 }
 

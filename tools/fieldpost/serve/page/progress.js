@@ -11,16 +11,22 @@ export class Progress {
   }
 
   begin() {
+    this.now = null;
     say(this.wrong, "");
     replace(this.steps);
   }
 
   step(text, kind) {
-    this.steps.append(h("li", { class: kind || null }, text));
+    this.add(text, kind);
   }
 
-  add(element) {
-    this.steps.append(h("li", null, element));
+  // What went on is done by then.
+  add(content, kind) {
+    this.#ended("done");
+    const item = h("li", { class: kind || null }, content);
+    this.steps.append(item);
+    item.scrollIntoView({ block: "nearest" });
+    return item;
   }
 
   // Of what the server tells, that which is a sentence or how far a step is.
@@ -30,14 +36,14 @@ export class Progress {
     this.bar.hidden = false;
     this.bar.setAttribute("aria-label", one.text);
     if (one.total) { this.bar.max = one.total; this.bar.value = one.done; } else this.bar.removeAttribute("value");
-    let item = this.steps.lastElementChild;
-    if (item?.dataset.step !== one.text) {
+    if (this.now?.dataset.step !== one.text) {
       // A reader of the screen is told of the step, and asks the bar how far it is.
-      item = h("li", null, `${one.text} …`, h("span", { "aria-hidden": "true" }));
+      const part = h("span", { "aria-hidden": "true" }, " …");
+      const item = this.add([one.text[0].toUpperCase() + one.text.slice(1), part], "now");
       item.dataset.step = one.text;
-      this.steps.append(item);
+      this.now = item;
     }
-    if (one.total) say(item.lastElementChild, ` ${Math.floor(100 * one.done / one.total)} %`);
+    if (one.total) say(this.now.lastElementChild, ` … ${Math.floor(100 * one.done / one.total)} %`);
   }
 
   say(text) {
@@ -45,7 +51,15 @@ export class Progress {
   }
 
   over(text) {
+    this.#ended(text ? "refused" : "done");
     this.say(text);
     this.bar.hidden = true;
+  }
+
+  #ended(kind) {
+    if (!this.now) return;
+    this.now.className = kind;
+    if (kind === "done") this.now.lastElementChild.remove();
+    this.now = null;
   }
 }

@@ -50,6 +50,8 @@ export function setUpView(main, signal) {
     progress.over(text && !again.hidden ? `${GONE} ${text}` : text);
     again.hidden = true;
     go.disabled = false;
+    // A button that can't be pressed has lost it.
+    if (document.activeElement === document.body) go.focus({ preventScroll: true });
     board?.close();
     board = null;
   }
@@ -86,10 +88,10 @@ export function setUpView(main, signal) {
   }
 
   const pico = h("div", { hidden: true });
-  const runs = h("fieldset", { class: "choices" }, h("legend", { class: "away" }, "What runs on the board?"),
-    [["yes", "MicroPython is on the board", "Then it goes on with what it is to be."],
-      ["esp", "An ESP32, S2, S3, C3 or C6 without it", "It gets the right image for its chip first, by the same cable. If it does not answer, hold BOOT, press RESET, let go."],
-      ["pico", "A Pico W or Pico 2 W without it", "It gets the image by its drive."],
+  const runs = h("fieldset", { class: "choices" }, h("legend", { class: "away" }, "Has the board MicroPython?"),
+    [["yes", "It has MicroPython", "The Python that Fieldpost runs in. A board that was set up before has it, too."],
+      ["esp", "A new ESP32, S2, S3, C3 or C6", "It gets MicroPython for its chip first, by the same cable."],
+      ["pico", "A new Pico W or Pico 2 W", "It gets MicroPython first, as a file on the drive that it shows itself as."],
     ].filter(([name]) => canSerial() || name !== "esp").map(([name, text, hint]) => h("label", { class: "row" },
       h("input", { type: "radio", name: "micropython", value: name, checked: name === "yes", onchange: turn }), h("span", null, text, " ", h("small", null, hint)))));
   const has = () => runs.querySelector("input:checked").value;
@@ -103,7 +105,7 @@ export function setUpView(main, signal) {
     canSerial() ? null : h("p", { class: "panel caution" }, "This browser has no Web Serial, by which the page reaches a board: Chrome, Edge or Opera on a computer have it. Here you can make a config.json; on the command line it is ",
       h("code", null, "fieldpost provision --config config.json"), " and ", h("code", null, "fieldpost deploy"), "."),
     h("form", { class: "set-up", novalidate: true, onsubmit: start },
-      h("section", { class: "panel" }, h("h2", null, "MicroPython"), runs, pico),
+      h("section", { class: "panel" }, h("h2", null, "The board"), runs, pico),
       h("section", { class: "panel" }, h("h2", null, "What it is to be"), place),
       canSerial() ? h("section", { class: "panel bring" }, h("h2", null, "Bring it to the board"),
         h("p", null, "The board gets the firmware and its configuration, and you see its first reading."),

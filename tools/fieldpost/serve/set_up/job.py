@@ -116,7 +116,7 @@ def set_up(port: str, wanted: Wanted, source: Source, tell_page: Tell) -> dict[s
     with reach(port, screen, 0) as link:
         files = _files(link, wanted)
         put_on_board(link, files.contents())
-        screen.say(port, f"configured as {files.config['node']}")
+        screen.say(port, f"Configured as {files.config['node']}")
         node = watch.restart(link, screen, _READY_S)
     if not node.ready:
         raise NotMeasuring(f"its files are there, but the node {node.why}")

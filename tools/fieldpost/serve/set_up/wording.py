@@ -7,6 +7,7 @@ _OWN_FILE = "`fieldpost flash --image FILE`"
 _RULES = tuple(
     (re.compile(found), instead)
     for found, instead in (
+        (r"\b[Tt]he board on the board\b", "the board"),
         (r"esptool on the board: ", ""),
         (r"the port the board\b", "the board's port"),
         (r" \(tried at 115200 baud\)", ""),
