@@ -31,8 +31,8 @@ from fieldpost.collect.sources.address import (
     host_and_port,
     parse,
 )
-from fieldpost.collect.sources.nats_consumer import ACK_WAIT_S, STREAM, Consumer
-from fieldpost.collect.sources.nats_dial import Link
+from fieldpost.collect.sources.nats.consumer import ACK_WAIT_S, STREAM, Consumer
+from fieldpost.collect.sources.nats.dial import Link
 from fieldpost.errors import CommandError, MissingTool
 from fieldpost.mqtt.brokers import free_port
 from fieldpost.started import Started

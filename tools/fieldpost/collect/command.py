@@ -118,7 +118,7 @@ def collect(
     from fieldpost.collect.run import Wish
     from fieldpost.collect.run import collect as run_it
     from fieldpost.collect.sources.address import parse as parse_source
-    from fieldpost.collect.sources.share import check_group, try_share
+    from fieldpost.collect.sources.mqtt.share import check_group, try_share
     from fieldpost.collect.told import Told
     from fieldpost.errors import Usage
     from fieldpost.mqtt.client import check_topic, forget_session

@@ -18,7 +18,7 @@ from fieldpost.collect.message import Reader
 from fieldpost.collect.metrics import Metrics
 from fieldpost.collect.sources import choose
 from fieldpost.collect.sources.address import DEFAULT_QUEUE, SourceAddress
-from fieldpost.collect.sources.share import shared
+from fieldpost.collect.sources.mqtt.share import shared
 from fieldpost.collect.sources.source import Source
 from fieldpost.collect.told import Told
 from fieldpost.store.address import StoreAddress

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fieldpost.collect.collector import Storing, TakesRows
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
-from fieldpost.collect.sources.mqtt import MqttSource
+from fieldpost.collect.sources.mqtt.source import MqttSource
 from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.started import Started
 

@@ -9,10 +9,11 @@ import pika
 from pika import exceptions
 
 from fieldpost.collect.message import Reader
-from fieldpost.collect.sources import amqp_asked, amqp_dial
 from fieldpost.collect.sources.address import ClusterAddress
-from fieldpost.collect.sources.amqp_flaws import of_queue
-from fieldpost.collect.sources.amqp_topics import binding
+from fieldpost.collect.sources.amqp import asked as amqp_asked
+from fieldpost.collect.sources.amqp import dial as amqp_dial
+from fieldpost.collect.sources.amqp.flaws import of_queue
+from fieldpost.collect.sources.amqp.topics import binding
 from fieldpost.doctor.check import Check
 from fieldpost.errors import CommandError
 from fieldpost.stores.flawed import checked

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
-from fieldpost.collect.sources.mqtt import MqttSource
-from fieldpost.collect.sources.mqtt_dial import RECEIVE_MAX
+from fieldpost.collect.sources.mqtt.dial import RECEIVE_MAX
+from fieldpost.collect.sources.mqtt.source import MqttSource
 from fieldpost.doctor.check import Check
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.client import Connection

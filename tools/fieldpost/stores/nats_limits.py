@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fieldpost.collect.message import Reader
-from fieldpost.collect.sources import nats_consumer, nats_flaws
 from fieldpost.collect.sources.address import ClusterAddress
-from fieldpost.collect.sources.nats_consumer import STREAM, Consumer
-from fieldpost.collect.sources.nats_dial import FAILURES, Link
+from fieldpost.collect.sources.nats import consumer as nats_consumer
+from fieldpost.collect.sources.nats import flaws as nats_flaws
+from fieldpost.collect.sources.nats.consumer import STREAM, Consumer
+from fieldpost.collect.sources.nats.dial import FAILURES, Link
 from fieldpost.doctor.check import Check
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.client import Denied

@@ -28,7 +28,7 @@ from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
 from fieldpost.collect.run import Wish, collect
 from fieldpost.collect.sources import choose
-from fieldpost.collect.sources.mqtt import MqttSource
+from fieldpost.collect.sources.mqtt.source import MqttSource
 from fieldpost.collect.told import Told
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker

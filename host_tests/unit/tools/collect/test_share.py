@@ -13,7 +13,7 @@ from rigs.mosquitto import need_mosquitto
 from rigs.nats_mqtt import nats_mqtt
 from rigs.port_node import wait_until
 
-from fieldpost.collect.sources.share import NotShared, try_share
+from fieldpost.collect.sources.mqtt.share import NotShared, try_share
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.url import parse as parse_broker
 from fieldpost.store.address import parse as parse_store

@@ -15,7 +15,7 @@ from brokers.probe_client import ProbeClient
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
 from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress, parse
-from fieldpost.collect.sources.amqp import AmqpSource
+from fieldpost.collect.sources.amqp.source import AmqpSource
 from fieldpost.errors import CommandError
 from scale.network import Loopback
 from scale.rabbitmq import RabbitCluster

@@ -12,7 +12,7 @@ from rigs.command_line import fieldpost
 from rigs.rabbitmq import RabbitMq
 
 from fieldpost.collect.sources.address import DEFAULT_QUEUE
-from fieldpost.collect.sources.amqp_flaws import of_queue
+from fieldpost.collect.sources.amqp.flaws import of_queue
 from fieldpost.stores import amqp_limits
 
 _AS_MADE = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}

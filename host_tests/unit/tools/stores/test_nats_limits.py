@@ -14,7 +14,7 @@ from rigs.command_line import fieldpost
 from rigs.nats_server import Nats, configured
 
 from fieldpost.collect.sources.flaws import Flaw
-from fieldpost.collect.sources.nats_flaws import of_consumer, of_stream
+from fieldpost.collect.sources.nats.flaws import of_consumer, of_stream
 from fieldpost.mqtt.brokers import HOST
 from scale.nats import CONSUMER, STREAM
 

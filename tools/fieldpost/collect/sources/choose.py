@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fieldpost.advice import install_command
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress, SourceAddress
-from fieldpost.collect.sources.mqtt import MqttSource
+from fieldpost.collect.sources.mqtt.source import MqttSource
 from fieldpost.collect.sources.source import Source
 from fieldpost.errors import MissingTool, Usage
 from fieldpost.mqtt.url import BrokerAddress
@@ -38,11 +38,11 @@ def source(wanted: Wanted, intake: Intake, tell: Callable[[str], None]) -> Sourc
         )
     need_client(address)
     if address.scheme in ("amqp", "amqps"):
-        from fieldpost.collect.sources.amqp import AmqpSource
+        from fieldpost.collect.sources.amqp.source import AmqpSource
 
         return AmqpSource(address, wanted.client_id, wanted.topics, wanted.queue, intake, tell)
     if address.scheme in ("nats", "tls"):
-        from fieldpost.collect.sources.nats import NatsSource
+        from fieldpost.collect.sources.nats.source import NatsSource
 
         return NatsSource(address, wanted.client_id, wanted.topics, wanted.queue, intake, tell)
     raise Usage(f"nothing here reads from {address.scheme}://")

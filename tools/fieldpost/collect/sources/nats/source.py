@@ -25,11 +25,11 @@ from nats.errors import TimeoutError as NatsTimeout
 from fieldpost.collect.intake import Arrival, Intake, Receipt
 from fieldpost.collect.message import Message
 from fieldpost.collect.sources.address import ClusterAddress
-from fieldpost.collect.sources.nats_consumer import PREFIX, Consumer
-from fieldpost.collect.sources.nats_dial import FAILURES, Link
-from fieldpost.collect.sources.nats_held import Held
-from fieldpost.collect.sources.nats_question import ASKED_MAX, HEARTBEAT_S, question
-from fieldpost.collect.sources.nats_subjects import subject, topic
+from fieldpost.collect.sources.nats.consumer import PREFIX, Consumer
+from fieldpost.collect.sources.nats.dial import FAILURES, Link
+from fieldpost.collect.sources.nats.held import Held
+from fieldpost.collect.sources.nats.question import ASKED_MAX, HEARTBEAT_S, question
+from fieldpost.collect.sources.nats.subjects import subject, topic
 from fieldpost.collect.sources.orders import Orders
 from fieldpost.errors import CommandError
 from fieldpost.messages.payload import BYTES_MAX as _READ_MAX

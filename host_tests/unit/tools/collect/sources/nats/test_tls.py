@@ -11,7 +11,7 @@ from fieldpost.certs.authority import Authority
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
 from fieldpost.collect.sources.address import ClusterAddress, parse
-from fieldpost.collect.sources.nats import NatsSource
+from fieldpost.collect.sources.nats.source import NatsSource
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import HOST
 from fieldpost.mqtt.tls import ClientFiles

@@ -3,7 +3,7 @@
 import pytest
 
 from fieldpost.collect.message import Reader
-from fieldpost.collect.sources.amqp_topics import binding, topic
+from fieldpost.collect.sources.amqp.topics import binding, topic
 
 
 def test_a_binding_is_a_filter_with_dots() -> None:

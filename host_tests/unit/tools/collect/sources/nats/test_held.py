@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldpost.collect.sources.nats_held import Held
+from fieldpost.collect.sources.nats.held import Held
 
 
 def _reply(delivered: int, number: int, stamp: int = 17) -> str:

@@ -11,9 +11,9 @@ consumer was made is kept for nobody.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fieldpost.collect.sources.nats_dial import Link
-from fieldpost.collect.sources.nats_flaws import of_consumer
-from fieldpost.collect.sources.nats_subjects import subject
+from fieldpost.collect.sources.nats.dial import Link
+from fieldpost.collect.sources.nats.flaws import of_consumer
+from fieldpost.collect.sources.nats.subjects import subject
 from fieldpost.mqtt.client import Denied
 
 STREAM = "$MQTT_msgs"

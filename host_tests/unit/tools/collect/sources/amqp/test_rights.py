@@ -13,7 +13,7 @@ from fieldpost.certs.authority import Authority
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
 from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress, parse
-from fieldpost.collect.sources.amqp import AmqpSource
+from fieldpost.collect.sources.amqp.source import AmqpSource
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import HOST, free_port
 from fieldpost.mqtt.tls import ClientFiles

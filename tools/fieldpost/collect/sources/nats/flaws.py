@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fieldpost.collect.sources.flaws import Flaw, shown_s
-from fieldpost.collect.sources.nats_question import ASK_S, ASKED_BYTES_MAX, ASKED_MAX
+from fieldpost.collect.sources.nats.question import ASK_S, ASKED_BYTES_MAX, ASKED_MAX
 from fieldpost.messages.payload import BYTES_MAX
 
 _SECOND_NS = 1_000_000_000

@@ -25,7 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from fieldpost.collect.intake import Arrival, Intake, Receipt
 from fieldpost.collect.message import Message
-from fieldpost.collect.sources import mqtt_dial
+from fieldpost.collect.sources.mqtt import dial as mqtt_dial
 from fieldpost.collect.sources.orders import Orders
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.bounded import BoundedClient

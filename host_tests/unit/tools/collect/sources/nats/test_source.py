@@ -24,8 +24,8 @@ from brokers.probe_client import ProbeClient
 from fieldpost.collect.intake import Arrival, Intake
 from fieldpost.collect.message import Reader
 from fieldpost.collect.sources.address import ClusterAddress, parse
-from fieldpost.collect.sources.nats import HELD_MAX, NatsSource
-from fieldpost.collect.sources.nats_consumer import ACK_WAIT_S
+from fieldpost.collect.sources.nats.consumer import ACK_WAIT_S
+from fieldpost.collect.sources.nats.source import HELD_MAX, NatsSource
 from fieldpost.errors import CommandError, MissingTool
 from fieldpost.mqtt.brokers import HOST, free_port
 from fieldpost.paths import ROOT

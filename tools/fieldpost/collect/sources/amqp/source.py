@@ -20,12 +20,12 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from fieldpost.collect.intake import Arrival, Intake, Receipt
 from fieldpost.collect.message import Message
-from fieldpost.collect.sources import amqp_dial
 from fieldpost.collect.sources.address import ClusterAddress, host_and_port
-from fieldpost.collect.sources.amqp_asked import NOT_FOUND
-from fieldpost.collect.sources.amqp_dial import ANSWER_S, FAILURES, SENSELESS
-from fieldpost.collect.sources.amqp_queue import Queue
-from fieldpost.collect.sources.amqp_topics import topic
+from fieldpost.collect.sources.amqp import dial as amqp_dial
+from fieldpost.collect.sources.amqp.asked import NOT_FOUND
+from fieldpost.collect.sources.amqp.dial import ANSWER_S, FAILURES, SENSELESS
+from fieldpost.collect.sources.amqp.queue import Queue
+from fieldpost.collect.sources.amqp.topics import topic
 from fieldpost.collect.sources.orders import Orders
 from fieldpost.errors import CommandError
 from fieldpost.messages.payload import BYTES_MAX as _READ_MAX

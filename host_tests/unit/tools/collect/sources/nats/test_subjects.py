@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fieldpost.collect.sources.nats_subjects import subject, topic
+from fieldpost.collect.sources.nats.subjects import subject, topic
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pika
 
 from fieldpost.collect.sources.address import ClusterAddress
-from fieldpost.collect.sources.amqp_asked import (
+from fieldpost.collect.sources.amqp.asked import (
     EXCHANGE,
     NOT_FOUND,
     PRECONDITION,
@@ -18,8 +18,8 @@ from fieldpost.collect.sources.amqp_asked import (
     settings,
     version,
 )
-from fieldpost.collect.sources.amqp_flaws import of_queue
-from fieldpost.collect.sources.amqp_topics import binding
+from fieldpost.collect.sources.amqp.flaws import of_queue
+from fieldpost.collect.sources.amqp.topics import binding
 from fieldpost.mqtt.client import Denied
 
 # By itself RabbitMQ 4 drops a message that was handed out 20 times, as if it were to blame for a

@@ -13,9 +13,10 @@ import pytest
 
 from fieldpost.collect.intake import Arrival, Intake, Receipt
 from fieldpost.collect.message import Message, Reader, rejected
-from fieldpost.collect.sources import amqp, choose
+from fieldpost.collect.sources import choose
 from fieldpost.collect.sources.address import ClusterAddress, parse
-from fieldpost.collect.sources.amqp import AmqpSource
+from fieldpost.collect.sources.amqp import source as amqp
+from fieldpost.collect.sources.amqp.source import AmqpSource
 from fieldpost.errors import CommandError
 
 

@@ -1,0 +1,1 @@
+"""Reading from an MQTT broker: its connection, the session, and sharing one."""
