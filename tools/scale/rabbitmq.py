@@ -140,7 +140,8 @@ class RabbitCluster:
             "maps:get(num_messages, O)."
         )
         if not answer or not answer.isdecimal():
-            raise CommandError(f"the queue {DEFAULT_QUEUE} can't be asked: {answer}")
+            said = "; ".join(one.process.last_words() for one in self._nodes)
+            raise CommandError(f"the queue {DEFAULT_QUEUE} can't be asked: {answer}; {said}")
         return int(answer)
 
     def told(self) -> list[str]:
