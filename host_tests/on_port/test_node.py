@@ -21,8 +21,8 @@ from rigs.port_node import (
 )
 from rigs.session import VERSIONS
 
-from fieldpost import programs
 from fieldpost.mqtt.brokers import Broker
+from fieldpost.processes import programs
 
 # Readings --------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from fakes.broker import Broker
 from fakes.mqtt_packets import packet
 from fakes.net import Conditions, FakeNet
 from fakes.world import World
-from fieldpost import programs
 from fieldpost.mqtt.brokers import HOST, find_mosquitto, free_port
+from fieldpost.processes import programs
 
 _QUIET_S = 0.2
 _START_S = 10.0

@@ -17,7 +17,7 @@ from typing import Any, Self
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from fieldpost import programs
+from fieldpost.processes import programs
 
 _LIMIT_S = 20.0
 _FLAGS = (

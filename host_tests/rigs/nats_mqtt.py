@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldpost import programs
 from fieldpost.mqtt.brokers import HOST, free_port
+from fieldpost.processes import programs
 
 _START_S = 30.0
 

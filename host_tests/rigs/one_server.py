@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fieldpost.mqtt.brokers import HOST
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 from scale.cluster import Cluster
 
 

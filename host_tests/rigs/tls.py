@@ -19,7 +19,7 @@ from fieldpost.certs.authority import Authority
 from fieldpost.certs.mosquitto import write_configuration
 from fieldpost.mqtt.brokers import find_mosquitto, free_port
 from fieldpost.node_process import Interpreter, NodeProcess
-from fieldpost.programs import Watchdog
+from fieldpost.processes.programs import Watchdog
 
 HOST = "localhost"
 INTERPRETERS: tuple[Interpreter, ...] = ("micropython", "cpython")

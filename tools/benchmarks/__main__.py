@@ -27,13 +27,13 @@ from benchmarks import (
     wake,
     wake_phases,
 )
-from fieldpost.advice import install_command
 from fieldpost.emulator.engine import Engine
 from fieldpost.emulator.esp32_c3 import ESP32_C3
 from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import Broker, find_mosquitto
 from fieldpost.paths import ROOT
+from fieldpost.terminal.advice import install_command
 
 NAMES = (
     "wake",

@@ -14,8 +14,9 @@ from brokers.accounts import NODE_NAMES, WRITER
 from brokers.process import RunningBroker
 from brokers.tap import Tap
 from brokers.witness import Witness
-from fieldpost import programs, umqtt
+from fieldpost import umqtt
 from fieldpost.node_process import find_micropython
+from fieldpost.processes import programs
 
 READINGS = 600
 _LIMIT_S = 20

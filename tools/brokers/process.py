@@ -13,12 +13,12 @@ from brokers.accounts import NODE_NAMES, OWNER
 from brokers.cache import Installed
 from brokers.kinds import Kind, Place
 from brokers.probe_client import ProbeClient, Refused
-from fieldpost import programs
 from fieldpost.certs.authority import Authority
 from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import HOST, free_port
 from fieldpost.mqtt.tls import ClientFiles
-from fieldpost.started import Started
+from fieldpost.processes import programs
+from fieldpost.processes.started import Started
 
 _SPARE_PORTS = 3
 # Whose certificate is a person's is that person only: the owner's session is to stay the owner's.

@@ -5,8 +5,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from fieldpost.advice import install_command
 from fieldpost.errors import BadFile, MissingTool, TimedOut
+from fieldpost.terminal.advice import install_command
 
 _LIMIT_S = 60
 # What mpy-cross says of code for one processor alone, such as @micropython.viper.

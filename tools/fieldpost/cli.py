@@ -26,23 +26,23 @@ from fieldpost.home_assistant import command as home_assistant_command
 from fieldpost.keys import command as keys_command
 from fieldpost.messages import command as message_commands
 from fieldpost.monitor import command as monitor_command
-from fieldpost.narrow_help import use_where_it_is_narrow
 from fieldpost.new_sensor import command as new_sensor_command
 from fieldpost.provision import command as provision_command
 from fieldpost.push import command as push_command
 from fieldpost.query import command as query_command
 from fieldpost.release import command as release_command
-from fieldpost.result import result, status_of
 from fieldpost.scan import command as scan_command
 from fieldpost.serve import command as serve_command
 from fieldpost.set_up import command as setup_command
 from fieldpost.stores import command as stores_command
 from fieldpost.swarm import command as swarm_command
-from fieldpost.terminal import TamedStream, tamed, tolerate
+from fieldpost.terminal.narrow_help import use_where_it_is_narrow
+from fieldpost.terminal.result import result, status_of
+from fieldpost.terminal.safe_text import TamedStream, tamed, tolerate
+from fieldpost.terminal.wrapping import fit
 from fieldpost.update import command as update_command
 from fieldpost.upkeep import boards_command
 from fieldpost.upkeep import command as board_commands
-from fieldpost.wrapping import fit
 
 # The groups of the help: what one wants to do.
 _BOARD = "A board on a cable"
@@ -136,7 +136,7 @@ for _panel, _commands in {
 def main() -> None:
     """Run the command line; what a command cannot do ends in one sentence and a status.
 
-    With --json that sentence is on standard output, too: fieldpost/result.py.
+    With --json that sentence is on standard output, too: fieldpost/terminal/result.py.
     """
     tolerate(sys.stdout, sys.stderr)
     with tamed() as output:

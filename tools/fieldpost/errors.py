@@ -1,6 +1,6 @@
 """The ways for a command to fail on purpose.
 
-Each has its code for scripts, which do not read texts: fieldpost/result.py says what they mean.
+Each has its code for scripts, which do not read texts: terminal/result.py says what they mean.
 What only boards or brokers do stands with them, in fieldpost/board/link.py and
 fieldpost/mqtt/client.py.
 """

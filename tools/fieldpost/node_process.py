@@ -15,11 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from fieldpost import programs, umqtt
+from fieldpost import umqtt
 from fieldpost.board_json import for_board
 from fieldpost.errors import MissingTool
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.paths import CPYTHON_SHIMS, LIB, ROOT
+from fieldpost.processes import programs
 
 Interpreter = Literal["micropython", "cpython"]
 # A Pico W's heap is 192 KiB of 32-bit words. In a 64-bit process each word is twice as wide, so

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fieldpost.errors import TimedOut
 from fieldpost.mqtt.brokers import HOST, free_port
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 from scale.program import Program
 
 COUNT = 2

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldpost import programs
 from fieldpost.errors import Ended, TimedOut
-from fieldpost.started import Started
+from fieldpost.processes import programs
+from fieldpost.processes.started import Started
 from scale.program import kill_tree
 
 Key = tuple[str, int, int]

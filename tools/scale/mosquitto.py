@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fieldpost.errors import Ended, MissingTool
 from fieldpost.mqtt.brokers import find_mosquitto
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 from scale.network import Places
 from scale.program import Program
 

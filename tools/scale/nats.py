@@ -35,7 +35,7 @@ from fieldpost.collect.sources.nats.consumer import ACK_WAIT_S, STREAM, Consumer
 from fieldpost.collect.sources.nats.dial import Link
 from fieldpost.errors import CommandError, MissingTool
 from fieldpost.mqtt.brokers import free_port
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 from scale.network import Places
 from scale.program import Program
 

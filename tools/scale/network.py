@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from fieldpost.errors import CommandError, MissingTool
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 
 NETMASK_BITS = 24
 _HUB = "10.231.1.254"

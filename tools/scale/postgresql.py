@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from fieldpost import programs
 from fieldpost.errors import Ended
-from fieldpost.started import Started
+from fieldpost.processes import programs
+from fieldpost.processes.started import Started
 from scale.program import kill_tree
 
 _PROGRAMS = ("initdb", "postgres", "pg_ctl")

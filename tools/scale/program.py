@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from fieldpost import programs
 from fieldpost.errors import Ended
-from fieldpost.started import Started
+from fieldpost.processes import programs
+from fieldpost.processes.started import Started
 
 _STOP_S = 20.0
 

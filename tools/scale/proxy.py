@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import shutil
 import socket
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from brokers.cache import Cache, Installed
 from fieldpost.errors import CommandError, Ended
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 from scale.program import Program
 
 # docs/scale.md shows these lines to users: what a cluster was proved with is what they run.
@@ -115,8 +116,8 @@ class Proxy(Started):
 
     def version(self) -> str:
         """Of one that runs."""
-        told = dict(line.partition(": ")[::2] for line in self._ask("show info").splitlines())
-        return told["Version"]
+        (version,) = re.findall(r"^Version: (.*)$", self._ask("show info"), re.MULTILINE)
+        return str(version)
 
     def _ask(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as control:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from brokers.cache import Cache
 from fieldpost.errors import MissingTool, TimedOut
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 from scale.cluster import Cluster
 from scale.collectors import Collectors
 from scale.fleet import Fleet, Plan

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from fieldpost.errors import CommandError
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 from scale.collectors import Collectors
 from scale.network import Network
 from scale.proxy import Proxy, Traffic

@@ -41,7 +41,7 @@ from fakes.board_images import uf2_image
 from fakes.home_assistant import TOKEN, FakeHomeAssistant
 from fakes.raw_repl import RawReplBoard
 from fakes.uf2_drive import Uf2Drive
-from fieldpost import cli, result
+from fieldpost import cli
 from fieldpost.board.ports import Port
 from fieldpost.config import reference
 from fieldpost.deploy import deployment
@@ -54,6 +54,7 @@ from fieldpost.new_sensor import command as new_sensor
 from fieldpost.paths import ROOT
 from fieldpost.store import address
 from fieldpost.store.opened import open_store
+from fieldpost.terminal import result
 
 PAGE = (ROOT / "docs" / "json.md").read_text("utf-8")
 PORT = "/dev/ttyBOARD"

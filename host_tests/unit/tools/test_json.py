@@ -7,10 +7,10 @@ from typing import Any
 import click
 from typer.main import get_command
 
-from fieldpost import result
 from fieldpost.cli import app
 from fieldpost.errors import CommandError
 from fieldpost.paths import ROOT
+from fieldpost.terminal import result
 
 PAGE = (ROOT / "docs" / "json.md").read_text("utf-8")
 

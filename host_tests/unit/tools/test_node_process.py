@@ -46,7 +46,7 @@ def test_a_node_ends_with_whoever_started_it(how: signal.Signals, tmp_path: Path
 @pytest.mark.slow
 def test_with_a_process_ends_the_group_that_it_leads() -> None:
     script = (
-        "import subprocess, time; from fieldpost.programs import Watchdog\n"
+        "import subprocess, time; from fieldpost.processes.programs import Watchdog\n"
         "two = 'sleep 600 & sleep 600'\n"
         "leader = subprocess.Popen(['sh', '-c', two], start_new_session=True)\n"
         "watchdog = Watchdog(leader)\n"

@@ -13,7 +13,7 @@ from fieldpost.board import names
 from fieldpost.errors import BadConfig, BadFile, Usage
 from fieldpost.file_names import SECRETS, config_at
 from fieldpost.options import JsonOption
-from fieldpost.result import result
+from fieldpost.terminal.result import result
 
 CellName = Literal[
     "18650",

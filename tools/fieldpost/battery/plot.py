@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fieldpost.advice import install_command
 from fieldpost.battery.cells import Cell
 from fieldpost.battery.model import Node, Phase, charge_mc, days, delivering_wake, sampling_wake
 from fieldpost.errors import MissingTool, NotWritten, Usage
+from fieldpost.terminal.advice import install_command
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,8 +20,8 @@ from fieldpost.battery.model import (
     life_days,
     use,
 )
-from fieldpost.console import Console, longest_word
 from fieldpost.errors import Usage
+from fieldpost.terminal.console import Console, longest_word
 
 _LONG_LIFE_DAYS = 3652
 _FRAME_COLUMNS = 80

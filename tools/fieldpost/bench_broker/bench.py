@@ -11,12 +11,12 @@ from fieldpost.bench_broker import addresses
 from fieldpost.bench_broker.report import Login, Report
 from fieldpost.bench_broker.tls_files import TlsFiles
 from fieldpost.bench_broker.visitors import Visitors
-from fieldpost.console import Console
 from fieldpost.errors import Ended, PortTaken, Usage
 from fieldpost.mqtt.brokers import EVERYWHERE, HOST, Broker, Program, free_port
-from fieldpost.programs import signals_end_it
-from fieldpost.terminal import to_json
-from fieldpost.wrapping import fit
+from fieldpost.processes.programs import signals_end_it
+from fieldpost.terminal.console import Console
+from fieldpost.terminal.safe_text import to_json
+from fieldpost.terminal.wrapping import fit
 
 PASSWORD_VARIABLE = "FIELDPOST_BROKER_PASSWORD"
 _PORTS_TRIED = 10

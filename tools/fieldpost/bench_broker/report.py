@@ -11,8 +11,8 @@ from urllib.parse import quote
 from rich.text import Text
 
 from fieldpost.bench_broker.tls_files import TlsFiles
-from fieldpost.console import Console
 from fieldpost.mqtt.brokers import HOST, Broker
+from fieldpost.terminal.console import Console
 
 _INDENT = "  "
 _TOPICS = "fieldpost/#"

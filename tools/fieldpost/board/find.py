@@ -82,7 +82,7 @@ class Board:
     port: the device, or the folder of a UF2 volume. chip: as "ESP32-C3" or "RP2040".
     micropython: as "1.29.0". build: MicroPython's name of the board. mpy: its .mpy version.
     uid: the chip's own number, as hex. detail: what to do about a board that does not answer, with
-    the `code` of the error, as fieldpost/result.py lists them.
+    the `code` of the error, as fieldpost/terminal/result.py lists them.
     """
 
     port: str

@@ -1,4 +1,4 @@
-"""What the work on a board shows of itself; fieldpost/progress.py has the one for a terminal."""
+"""What the work on a board shows of itself; terminal/progress.py has the one for a terminal."""
 
 from typing import Protocol
 

@@ -8,7 +8,7 @@ import typer
 
 from fieldpost.errors import BadFile, Usage
 from fieldpost.options import JsonOption
-from fieldpost.result import result
+from fieldpost.terminal.result import result
 
 if TYPE_CHECKING:
     from fieldpost.certs.authority import Certificate
@@ -175,7 +175,7 @@ def show_command(as_json: JsonOption = False, folder: Folder = _FOLDER) -> None:
     from rich.table import Table
 
     from fieldpost.certs.authority import Authority
-    from fieldpost.console import Console
+    from fieldpost.terminal.console import Console
 
     found = Authority(folder).certificates()
     if as_json:

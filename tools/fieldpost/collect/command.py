@@ -124,8 +124,8 @@ def collect(
     from fieldpost.mqtt.client import check_topic, forget_session
     from fieldpost.mqtt.url import BrokerAddress
     from fieldpost.mqtt.url import parse as parse_broker
-    from fieldpost.result import result
     from fieldpost.store.address import parse as parse_store
+    from fieldpost.terminal.result import result
     from fieldpost.times import age_s, length_s
 
     check_topic(base)

@@ -10,9 +10,9 @@ from typing import Self
 from rich.live import Live
 from rich.text import Text
 
-from fieldpost.console import Console
-from fieldpost.terminal import neutral, to_json
-from fieldpost.wrapping import fit
+from fieldpost.terminal.console import Console
+from fieldpost.terminal.safe_text import neutral, to_json
+from fieldpost.terminal.wrapping import fit
 
 # A node that has gone mad, or a stranger, does not fill a log.
 _IN_A_MINUTE = 20

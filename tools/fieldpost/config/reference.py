@@ -17,12 +17,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from fieldpost.config.suggest import usual
-from fieldpost.console import Console
 from fieldpost.errors import Usage
 from fieldpost.file_names import CONFIG, SECRETS
 from fieldpost.pages import write_part
 from fieldpost.paths import ROOT
-from fieldpost.result import result
+from fieldpost.terminal.console import Console
+from fieldpost.terminal.result import result
 from firmware.config import check as config
 from firmware.config import keys as schema
 from firmware.config import keys_sensors

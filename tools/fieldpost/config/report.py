@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from fieldpost.config import files, pins
-from fieldpost.console import Console
 from fieldpost.drivers import folder as own_drivers
 from fieldpost.drivers import named
 from fieldpost.errors import CommandError
 from fieldpost.file_names import SECRETS
-from fieldpost.result import result
-from fieldpost.wrapping import fit
+from fieldpost.terminal.console import Console
+from fieldpost.terminal.result import result
+from fieldpost.terminal.wrapping import fit
 from firmware.config.check_network import is_loopback
 
 # Errors of a folder that was made for the desk: what only a board needs is not there.

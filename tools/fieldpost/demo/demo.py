@@ -20,10 +20,10 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import Broker, Program
 from fieldpost.mqtt.client import Connection
 from fieldpost.node_process import HEAP_KIB, Interpreter, NodeProcess
-from fieldpost.programs import signals_end_it
-from fieldpost.result import result
+from fieldpost.processes.programs import signals_end_it
 from fieldpost.serve.run import Page, Wish, page
 from fieldpost.store.address import parse as parse_store
+from fieldpost.terminal.result import result
 
 _CLIENT_ID = "fieldpost-demo"
 _FIRST_READING_S = 20.0

@@ -15,8 +15,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from fieldpost.console import Console
 from fieldpost.demo.state import Arrival, DemoState
+from fieldpost.terminal.console import Console
 
 _READING_ROWS = 8
 _CONSOLE_ROWS = 6

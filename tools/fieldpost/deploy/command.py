@@ -12,8 +12,8 @@ import typer
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
 from fieldpost.errors import BadFile, Usage
 from fieldpost.options import DriversOption, JsonOption, NodeKeysOption
-from fieldpost.result import all_of
-from fieldpost.wrapping import fit
+from fieldpost.terminal.result import all_of
+from fieldpost.terminal.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.board.screen import OwnScreen
@@ -55,7 +55,7 @@ def deploy(
     from fieldpost.board.choose import targets
     from fieldpost.deploy import deployment as deploying
     from fieldpost.drivers import folder as own_drivers
-    from fieldpost.progress import FlashScreen
+    from fieldpost.terminal.progress import FlashScreen
 
     # What is wrong with them is said before a board is looked for, unless they are being written.
     if drivers and not drivers.is_dir():
@@ -92,7 +92,7 @@ def _keys_in(folder: Path) -> bytes:
 def _follow(ports: list[str], wish: "Wish", *, is_plain: bool) -> int:
     from fieldpost.board.choose import the_port
     from fieldpost.deploy.follow import Follower
-    from fieldpost.programs import signals_end_it
+    from fieldpost.processes.programs import signals_end_it
 
     if len(ports) > 1 or not is_plain:
         raise Usage("--watch follows one board, which runs: no --all, --no-start or --json")

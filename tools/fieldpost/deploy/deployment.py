@@ -103,7 +103,7 @@ class Outcome:
     some of it. was, now: versions of
     Fieldpost. ready: the node's own line, None if it was not waited for or did not come.
     parts: how many it took, 0 if nothing was to be done. modules: of the pack, that changed.
-    code: that of the error, as fieldpost/result.py lists them."""
+    code: that of the error, as fieldpost/terminal/result.py lists them."""
 
     port: str
     ok: bool

@@ -21,7 +21,7 @@ from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.node_process import HEAP_KIB, Interpreter, NodeProcess
 from fieldpost.paths import DESK_PATH, IN_CHECKOUT, ROOT
-from fieldpost.programs import signals_end_it
+from fieldpost.processes.programs import signals_end_it
 
 # Ten times a board's: the emulated devices are in it, too.
 _HEAP_KIB = 10 * HEAP_KIB

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
-from fieldpost.console import Console
-from fieldpost.terminal import to_json
+from fieldpost.terminal.console import Console
+from fieldpost.terminal.safe_text import to_json
 
 
 @dataclass(frozen=True)

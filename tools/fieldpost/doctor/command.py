@@ -11,7 +11,7 @@ import typer
 
 from fieldpost.mqtt import nodes
 from fieldpost.options import CaOption, CertOption, JsonOption, KeyOption, optional_broker
-from fieldpost.result import result
+from fieldpost.terminal.result import result
 
 if TYPE_CHECKING:
     from fieldpost.doctor.check import Check
@@ -102,7 +102,7 @@ def show(found: "list[Check]", machine: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fieldpost.console import Console
+    from fieldpost.terminal.console import Console
 
     console = Console(highlight=False)
     console.print(Text(machine, "dim"))

@@ -12,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 
 from fieldpost import node_process, umqtt
-from fieldpost.advice import install_command, pinned
 from fieldpost.board.ports import Port, all_ports
 from fieldpost.deploy.tree import AS_SOURCE
 from fieldpost.doctor.check import Check, Platform
@@ -21,6 +20,7 @@ from fieldpost.errors import CommandError
 from fieldpost.flash import catalogue
 from fieldpost.mqtt import brokers
 from fieldpost.paths import IN_CHECKOUT, ROOT, cache_folder
+from fieldpost.terminal.advice import install_command, pinned
 from fieldpost.version import in_use, is_mixed, tools_version
 
 PYTHON_MIN = (3, 11)

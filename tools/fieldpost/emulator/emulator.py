@@ -27,7 +27,7 @@ from fieldpost.emulator.pico_w import PICO_W
 from fieldpost.emulator.setup import Setup
 from fieldpost.errors import Ended
 from fieldpost.paths import DESK_PATH, PACKAGE
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 
 _BOOT_S = 40.0
 _ANSWER_S = 10.0

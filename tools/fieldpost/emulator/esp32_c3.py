@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldpost import bytecode
-from fieldpost.advice import install_command
 from fieldpost.emulator.engine import AT_CONVERTER, ON_I2C, Engine
 from fieldpost.emulator.esp32_c3_facts import FLASH_BYTES, MACHINE, RADIO_DEVICE, VARIABLE
 from fieldpost.emulator.littlefs import BLOCK_BYTES, Geometry
 from fieldpost.emulator.setup import Setup
 from fieldpost.errors import BadFile, MissingTool
 from fieldpost.flash import esp_image, images
+from fieldpost.terminal.advice import install_command
 
 if TYPE_CHECKING:
     from fieldpost.emulator.machine import Machine

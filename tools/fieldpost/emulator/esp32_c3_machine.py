@@ -23,7 +23,7 @@ from fieldpost.emulator.pty_console import PtyConsole
 from fieldpost.emulator.qmp import Qmp
 from fieldpost.emulator.setup import Setup
 from fieldpost.flash import esp_image
-from fieldpost.programs import Watchdog
+from fieldpost.processes.programs import Watchdog
 
 _FLASH = "flash.bin"
 # The emulated access point hands the chip a frame each 5 ms. It has room for a few, and a frame

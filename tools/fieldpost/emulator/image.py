@@ -28,7 +28,7 @@ def find_or_fetch(engine: Engine, wanted: str | None = None) -> Path:
 
 def _fetch(entry: Entry) -> Path:
     from fieldpost.flash import download
-    from fieldpost.progress import FlashScreen
+    from fieldpost.terminal.progress import FlashScreen
 
     with FlashScreen(steps=False) as screen:
         image = download.obtain_shown(entry, screen, "emulator")

@@ -4,11 +4,11 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldpost.advice import install_command
 from fieldpost.emulator.addresses import PICO_W_SSID
 from fieldpost.emulator.engine import AT_CONVERTER, ON_I2C, Engine
 from fieldpost.emulator.littlefs import Geometry
 from fieldpost.emulator.setup import Setup
+from fieldpost.terminal.advice import install_command
 
 if TYPE_CHECKING:
     from fieldpost.emulator.machine import Machine

@@ -29,8 +29,8 @@ from fieldpost.keys.folder import KeyFolder
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker
 from fieldpost.node_source import NodeSource
-from fieldpost.programs import signals_end_it
-from fieldpost.result import result
+from fieldpost.processes.programs import signals_end_it
+from fieldpost.terminal.result import result
 
 _GOODBYE_S = 5.0
 _TICK_S = 0.2

@@ -10,8 +10,8 @@ from fieldpost.board import names
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
 from fieldpost.errors import BadFile, NoBoard, Usage
 from fieldpost.options import JsonOption
-from fieldpost.result import all_of
-from fieldpost.wrapping import fit
+from fieldpost.terminal.result import all_of
+from fieldpost.terminal.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.flash.flashing import Outcome, Wish
@@ -103,7 +103,7 @@ def _flash_all(wanted: list[str], wish: "Wish") -> "list[Outcome]":
     from concurrent.futures import ThreadPoolExecutor
 
     from fieldpost.flash import flashing
-    from fieldpost.progress import FlashScreen
+    from fieldpost.terminal.progress import FlashScreen
 
     with FlashScreen() as screen:
         if not wanted:
@@ -134,7 +134,7 @@ def _show(outcomes: "list[Outcome]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fieldpost.console import Console
+    from fieldpost.terminal.console import Console
 
     if len(outcomes) == 1:
         (only,) = outcomes

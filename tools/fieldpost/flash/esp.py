@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fieldpost.advice import install_command
 from fieldpost.errors import MissingTool, NotFlashed, UnfitBoard
+from fieldpost.terminal.advice import install_command
 
 FASTEST_BAUD = 460_800
 _SLOWER_BAUDS = (230_400, 115_200)

@@ -57,7 +57,7 @@ class Wish:
 @dataclass(frozen=True)
 class Outcome:
     """How it went with one board. micropython: the version that answered afterwards. code: that of
-    the error, as fieldpost/result.py lists them."""
+    the error, as fieldpost/terminal/result.py lists them."""
 
     port: str
     ok: bool

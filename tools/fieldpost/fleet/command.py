@@ -11,9 +11,9 @@ import typer
 
 from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
 from fieldpost.options import JsonOption
-from fieldpost.result import result
-from fieldpost.terminal import neutral
-from fieldpost.wrapping import fit
+from fieldpost.terminal.result import result
+from fieldpost.terminal.safe_text import neutral
+from fieldpost.terminal.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.board.find import Board
@@ -54,7 +54,7 @@ def fleet(
     from fieldpost.fleet import file as fleet_file
     from fieldpost.fleet.board import Source
     from fieldpost.fleet.fleet import Fleet
-    from fieldpost.progress import FlashScreen
+    from fieldpost.terminal.progress import FlashScreen
 
     nodes = fleet_file.load(file)
     folder = (logs or file.with_name(f"{file.stem}-logs")) if action == "apply" else None
@@ -88,7 +88,7 @@ def _show(report: "Report") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fieldpost.console import Console, longest_word
+    from fieldpost.terminal.console import Console, longest_word
 
     console = Console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

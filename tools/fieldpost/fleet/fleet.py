@@ -41,7 +41,7 @@ State = Literal[
 @dataclass(frozen=True)
 class Result:
     """What became of one node. changes: what was done, or is to do, in words. log: its file.
-    code: that of the error, as fieldpost/result.py lists them."""
+    code: that of the error, as fieldpost/terminal/result.py lists them."""
 
     name: str
     id: str

@@ -18,8 +18,8 @@ from fieldpost.options import (
     KeyOption,
     optional_broker,
 )
-from fieldpost.programs import signals_end_it
-from fieldpost.result import result
+from fieldpost.processes.programs import signals_end_it
+from fieldpost.terminal.result import result
 
 app = typer.Typer(help="Home Assistant.", no_args_is_help=True)
 

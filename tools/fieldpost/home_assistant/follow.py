@@ -14,7 +14,7 @@ from fieldpost.messages.arrivals import Arrivals
 from fieldpost.mqtt.client import check_filter
 from fieldpost.mqtt.kept import KeptSubscription
 from fieldpost.mqtt.url import BrokerAddress
-from fieldpost.terminal import neutral, to_json
+from fieldpost.terminal.safe_text import neutral, to_json
 
 # Of those that came last: some days of forty nodes.
 _REMEMBERED = 200_000

@@ -13,8 +13,8 @@ from fieldpost.home_assistant.hours import hours_of
 from fieldpost.home_assistant.readings import Reading, Readings, read_lines
 from fieldpost.home_assistant.statistics import Outcome, bring_in, problems
 from fieldpost.home_assistant.websocket import HomeAssistant
-from fieldpost.result import result
-from fieldpost.terminal import neutral
+from fieldpost.terminal.result import result
+from fieldpost.terminal.safe_text import neutral
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import typer
 
 from fieldpost.errors import Cancelled, Usage
 from fieldpost.options import JsonOption
-from fieldpost.result import result
+from fieldpost.terminal.result import result
 
 if TYPE_CHECKING:
     from fieldpost.keys.folder import Key

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from fieldpost.errors import BadFile, Usage
-from fieldpost.wrapping import fit
+from fieldpost.terminal.wrapping import fit
 
 VARIABLE = "FIELDPOST_KEY_PASSPHRASE"
 

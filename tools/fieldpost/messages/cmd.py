@@ -11,8 +11,8 @@ from fieldpost.errors import Usage
 from fieldpost.messages.dialogue import Dialogue, Question
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.tls import ClientFiles
-from fieldpost.result import result
-from fieldpost.terminal import neutral, to_json
+from fieldpost.terminal.result import result
+from fieldpost.terminal.safe_text import neutral, to_json
 
 # What the one argument of a command is called, so that it can be typed alone.
 _ALONE = {"get": "key", "stay_awake": "minutes", "safe_mode": "on"}

@@ -10,7 +10,7 @@ from fieldpost.mqtt.limits import TIMEOUT_S
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption
-from fieldpost.programs import signals_end_it
+from fieldpost.processes.programs import signals_end_it
 
 QosOption = Annotated[int, typer.Option(min=0, max=2, help="0 at most once, 1 at least once.")]
 

@@ -13,7 +13,7 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S, check_filter
 from fieldpost.mqtt.kept import KeptSubscription
 from fieldpost.mqtt.tls import ClientFiles
-from fieldpost.terminal import as_it_is, neutral, to_json
+from fieldpost.terminal.safe_text import as_it_is, neutral, to_json
 
 
 def listen_command(

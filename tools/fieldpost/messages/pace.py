@@ -12,8 +12,8 @@ from fieldpost.messages import payload as any_payload
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import Connection, check_topic
 from fieldpost.mqtt.tls import ClientFiles
-from fieldpost.result import result
-from fieldpost.terminal import neutral
+from fieldpost.terminal.result import result
+from fieldpost.terminal.safe_text import neutral
 
 # firmware/remote/pace.py has the same bounds, and obeys nothing beyond them.
 FACTOR_MAX = 16

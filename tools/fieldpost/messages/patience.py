@@ -6,7 +6,7 @@ from typing import Any
 
 from fieldpost.messages import payload
 from fieldpost.mqtt.client import TIMEOUT_S
-from fieldpost.wrapping import fit
+from fieldpost.terminal.wrapping import fit
 
 # Beyond the time that a sleeping node has announced: it may have had to try again.
 _OVERDUE_S = 60.0

@@ -7,8 +7,8 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import Connection, check_topic
 from fieldpost.mqtt.limits import TIMEOUT_S
 from fieldpost.mqtt.tls import ClientFiles
-from fieldpost.result import result
-from fieldpost.terminal import neutral
+from fieldpost.terminal.result import result
+from fieldpost.terminal.safe_text import neutral
 
 
 def publish_command(

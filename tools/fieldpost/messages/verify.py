@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from fieldpost.console import Console
 from fieldpost.messages.arrivals import Arrivals
 from fieldpost.messages.ranges import Ranges
 from fieldpost.messages.telemetry import Kind, Verdict, Verifier
@@ -16,8 +15,9 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import TIMEOUT_S
 from fieldpost.mqtt.kept import KeptSubscription
 from fieldpost.mqtt.tls import ClientFiles
-from fieldpost.result import result
-from fieldpost.terminal import neutral, to_json
+from fieldpost.terminal.console import Console
+from fieldpost.terminal.result import result
+from fieldpost.terminal.safe_text import neutral, to_json
 
 _STYLES = {
     Kind.NEW: "",

@@ -14,11 +14,11 @@ from typing import TextIO
 
 from rich.text import Text
 
-from fieldpost.console import Console
 from fieldpost.errors import NotWritten
 from fieldpost.monitor.events import Event
 from fieldpost.monitor.messages import Short, shorten
-from fieldpost.terminal import neutral, to_json
+from fieldpost.terminal.console import Console
+from fieldpost.terminal.safe_text import neutral, to_json
 
 WIDE = 120
 # Console lines are the longer ones: tracebacks and paths.

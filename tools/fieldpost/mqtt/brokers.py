@@ -23,9 +23,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from fieldpost import programs
 from fieldpost.errors import Ended, MissingTool
-from fieldpost.started import Started
+from fieldpost.processes import programs
+from fieldpost.processes.started import Started
 
 Program = Literal["mosquitto", "amqtt"]
 HOST = "127.0.0.1"

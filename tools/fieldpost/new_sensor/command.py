@@ -14,7 +14,7 @@ from fieldpost.new_sensor import templates
 from fieldpost.options import JsonOption
 from fieldpost.pages import require_checkout
 from fieldpost.paths import ROOT
-from fieldpost.result import result
+from fieldpost.terminal.result import result
 
 # New sections go before this one, which is no device.
 _BEFORE = "## simulated\n"

@@ -8,8 +8,8 @@ import typer
 
 from fieldpost.errors import NotMeasuring
 from fieldpost.node_start.watch import READY, Start
-from fieldpost.terminal import neutral, to_json
-from fieldpost.wrapping import fit
+from fieldpost.terminal.safe_text import neutral, to_json
+from fieldpost.terminal.wrapping import fit
 
 # How a node names the mistake in a driver: firmware/readings/failure.py.
 _PLACE = re.compile(r"\.py, line \d+\)")

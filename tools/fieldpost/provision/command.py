@@ -10,9 +10,9 @@ from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports, the_board
 from fieldpost.errors import Cancelled, CommandError, Usage
 from fieldpost.file_names import CHECKED, CONFIG, SECRETS, UPDATE_KEYS
 from fieldpost.options import JsonOption, NodeKeysOption
-from fieldpost.result import result
-from fieldpost.terminal import neutral
-from fieldpost.wrapping import fit
+from fieldpost.terminal.result import result
+from fieldpost.terminal.safe_text import neutral
+from fieldpost.terminal.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.config.pins import Chip
@@ -83,8 +83,8 @@ def provision(
     from fieldpost.keys.folder import KeyFolder
     from fieldpost.mqtt.tls import ClientFiles
     from fieldpost.node_start import tell, watch
-    from fieldpost.progress import FlashScreen
     from fieldpost.provision import node_files as provisioning
+    from fieldpost.terminal.progress import FlashScreen
 
     if port and to:
         raise Usage("give either --port or --to")

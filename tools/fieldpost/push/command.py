@@ -17,7 +17,7 @@ from fieldpost.options import (
     JsonOption,
     KeyOption,
 )
-from fieldpost.result import result
+from fieldpost.terminal.result import result
 
 if TYPE_CHECKING:
     from fieldpost.config.changes import Change
@@ -86,8 +86,8 @@ def push(
         )
         raise typer.Exit(status)
     from fieldpost.node_start import tell
-    from fieldpost.progress import FlashScreen
     from fieldpost.push import cable, local
+    from fieldpost.terminal.progress import FlashScreen
 
     wanted = local.read(file)
     local.passes(wanted, drivers)
@@ -165,8 +165,8 @@ def pull(
         )
         raise typer.Exit(status)
     from fieldpost.node_start.tell import say
-    from fieldpost.progress import FlashScreen
     from fieldpost.push import cable, local
+    from fieldpost.terminal.progress import FlashScreen
 
     with FlashScreen(steps=False) as screen, the_board(port, screen, wait) as link:
         where = link.port

@@ -15,10 +15,10 @@ from fieldpost.file_names import CONFIG
 from fieldpost.messages.dialogue import Dialogue
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.node_start import tell, watch
-from fieldpost.progress import FlashScreen
 from fieldpost.push import local, over_mqtt, show
-from fieldpost.result import result
-from fieldpost.wrapping import fit
+from fieldpost.terminal.progress import FlashScreen
+from fieldpost.terminal.result import result
+from fieldpost.terminal.wrapping import fit
 
 
 def push(

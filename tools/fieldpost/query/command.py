@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from fieldpost.options import JsonOption, StoreOption
-from fieldpost.result import result
 from fieldpost.store.address import DEFAULT_URL
+from fieldpost.terminal.result import result
 
 NodesOption = Annotated[
     list[str] | None, typer.Option("--node", help="Only this one's; may be repeated.")
@@ -84,11 +84,11 @@ def export(
 ) -> None:
     """Write readings of a store as CSV, Parquet or SenML, by node and time."""
     from fieldpost.errors import Usage
-    from fieldpost.progress import FlashScreen
     from fieldpost.query.export import Wish, format_of
     from fieldpost.query.export import export as write
     from fieldpost.query.selection import Selection
     from fieldpost.store.address import parse
+    from fieldpost.terminal.progress import FlashScreen
     from fieldpost.times import length_s, point_s
 
     if as_json and out is None:

@@ -16,7 +16,7 @@ from fieldpost.query.selection import Row, Selection
 from fieldpost.store.address import StoreAddress
 from fieldpost.store.columns import columns
 from fieldpost.store.opened import explained, open_to_read
-from fieldpost.terminal import as_it_is
+from fieldpost.terminal.safe_text import as_it_is
 
 Format = Literal["csv", "parquet", "senml"]
 _BY_SUFFIX: dict[str, Format] = {

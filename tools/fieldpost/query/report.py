@@ -6,8 +6,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from fieldpost.console import Console
 from fieldpost.query.gaps import Gap, Node
+from fieldpost.terminal.console import Console
 
 # Of one node; --json has more.
 _SHOWN = 20

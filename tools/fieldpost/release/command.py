@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from fieldpost.errors import Usage
 from fieldpost.keys.command import FOLDER, FolderOption, PassphraseOption
 from fieldpost.options import JsonOption
-from fieldpost.result import result
+from fieldpost.terminal.result import result
 
 if TYPE_CHECKING:
     from fieldpost.keys.folder import Key, KeyFolder
@@ -88,9 +88,9 @@ def make_command(
     The same sources give the same bytes. Its counter is one more than that of the release before.
     """
     from fieldpost.keys.folder import KeyFolder
-    from fieldpost.progress import FlashScreen
     from fieldpost.release import folder as release_folder
     from fieldpost.release import make
+    from fieldpost.terminal.progress import FlashScreen
 
     if image and (platform or umqtt):
         raise Usage("a release has the firmware, or images: not both")

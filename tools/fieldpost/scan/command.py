@@ -11,8 +11,8 @@ from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board, to
 from fieldpost.errors import Usage
 from fieldpost.file_names import CONFIG
 from fieldpost.options import JsonOption
-from fieldpost.result import result
-from fieldpost.wrapping import fit
+from fieldpost.terminal.result import result
+from fieldpost.terminal.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.scan.scan import Bus, Found
@@ -51,9 +51,9 @@ def scan(
     that runs is stopped for it and started again; nothing on the board is changed. Status 1 if a
     bus is stuck. With --save, what FILE says of other sensors stays.
     """
-    from fieldpost.progress import FlashScreen
     from fieldpost.scan import scan as survey
     from fieldpost.scan.save import add, meant
+    from fieldpost.terminal.progress import FlashScreen
 
     if (scl is None) != (sda is None):
         raise Usage("give both pins of the I2C bus: --scl and --sda")

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from fieldpost.processes.started import Started
 from fieldpost.serve import history
 from fieldpost.serve.bench import Bench
 from fieldpost.serve.journal import Journal
 from fieldpost.serve.overview import Overview
-from fieldpost.started import Started
 from fieldpost.store.opened import Store
 from fieldpost.store.rows import Event, Reading, Row, Written
 

@@ -8,7 +8,7 @@ from fieldpost.collect.intake import Intake
 from fieldpost.collect.message import Reader
 from fieldpost.collect.sources.mqtt.source import MqttSource
 from fieldpost.mqtt.url import BrokerAddress
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 
 _LAST_COMMITS_S = 10.0
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fieldpost.mqtt.brokers import HOST
-from fieldpost.started import Started
+from fieldpost.processes.started import Started
 
 Fault = Literal["none", "away", "refuse", "drop", "delay", "slow"]
 FAULTS: tuple[Fault, ...] = ("none", "away", "refuse", "drop", "delay", "slow")

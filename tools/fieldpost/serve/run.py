@@ -24,7 +24,8 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import EVERYWHERE, HOST, Broker, Program
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import BrokerAddress
-from fieldpost.programs import signals_end_it
+from fieldpost.processes.programs import signals_end_it
+from fieldpost.processes.started import Started
 from fieldpost.serve.announce import Announced, Teller
 from fieldpost.serve.api import Api
 from fieldpost.serve.app import make_app
@@ -38,12 +39,11 @@ from fieldpost.serve.relay import Relay
 from fieldpost.serve.set_up.job import Source
 from fieldpost.serve.set_up.route import Boards
 from fieldpost.serve.sparing import Sparing
-from fieldpost.started import Started
 from fieldpost.store import sqlite
 from fieldpost.store.address import StoreAddress
 from fieldpost.store.opened import open_store
-from fieldpost.terminal import to_json
-from fieldpost.wrapping import fit
+from fieldpost.terminal.safe_text import to_json
+from fieldpost.terminal.wrapping import fit
 
 PORT = 8470
 TOKEN_VARIABLE = "FIELDPOST_PAGE_TOKEN"

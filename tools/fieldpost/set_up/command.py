@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fieldpost.options import JsonOption
-from fieldpost.result import result
+from fieldpost.terminal.result import result
 
 
 def setup(

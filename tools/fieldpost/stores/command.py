@@ -15,8 +15,8 @@ from fieldpost.options import (
     StoreOption,
     optional_broker,
 )
-from fieldpost.result import result
 from fieldpost.store.address import DEFAULT_URL
+from fieldpost.terminal.result import result
 
 if TYPE_CHECKING:
     from fieldpost.doctor.check import Check
@@ -137,11 +137,11 @@ def copy(
     called again; called twice, it brings nothing twice. In the end it looks for each reading by
     its number. Status 1 if one is not there.
     """
-    from fieldpost.progress import FlashScreen
     from fieldpost.store.address import parse
     from fieldpost.stores.copying import show
     from fieldpost.stores.copying.run import copy as copy_all
-    from fieldpost.wrapping import fit
+    from fieldpost.terminal.progress import FlashScreen
+    from fieldpost.terminal.wrapping import fit
 
     origin, target = parse(given), parse(taking)
     with FlashScreen(steps=not as_json) as screen:
@@ -177,10 +177,10 @@ def prune(
     from sqlalchemy.exc import SQLAlchemyError
 
     from fieldpost.errors import Cancelled
-    from fieldpost.progress import FlashScreen
     from fieldpost.store.address import parse
     from fieldpost.store.opened import explained, open_store, open_to_read
     from fieldpost.store.removal import count_older, remove_older
+    from fieldpost.terminal.progress import FlashScreen
     from fieldpost.times import age_s
 
     before_s = time.time() - age_s(older)

@@ -15,9 +15,9 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.options import BrokerOption, JsonOption
 
 if TYPE_CHECKING:
-    from fieldpost.progress import FlashScreen
     from fieldpost.swarm.arrivals import Arrivals, Came
     from fieldpost.swarm.swarm import Report, Swarm
+    from fieldpost.terminal.progress import FlashScreen
 
 
 def swarm(
@@ -75,10 +75,10 @@ def swarm(
     """
     import asyncio
 
-    from fieldpost.progress import FlashScreen
     from fieldpost.swarm.arrivals import QUIET_S, Arrivals
     from fieldpost.swarm.ledger import Ledger
     from fieldpost.swarm.swarm import Swarm, Wish
+    from fieldpost.terminal.progress import FlashScreen
 
     _check_parts()
     address = mqtt_url.parse(broker)
@@ -148,7 +148,7 @@ def _ended_early(swarm: "Swarm") -> Iterator[None]:
 def _check_parts() -> None:
     import importlib.util
 
-    from fieldpost.advice import install_command
+    from fieldpost.terminal.advice import install_command
 
     if importlib.util.find_spec("greenlet") is None:
         raise MissingTool(f"a swarm needs the package greenlet: `{install_command('greenlet')}`")
@@ -191,9 +191,9 @@ def _tell(
 ) -> None:
     from dataclasses import asdict
 
-    from fieldpost.result import result
     from fieldpost.swarm.arrivals import QUIET_S
-    from fieldpost.wrapping import fit
+    from fieldpost.terminal.result import result
+    from fieldpost.terminal.wrapping import fit
 
     if as_json:
         account = report.as_json() | {"came": asdict(came) if came else None}

@@ -9,7 +9,7 @@ from fieldpost.errors import Usage
 from fieldpost.mqtt import nodes as known_nodes
 from fieldpost.mqtt.url import DEFAULT_URL
 from fieldpost.options import BrokerOption, CaOption, CertOption, JsonOption, KeyOption
-from fieldpost.result import result, status_of
+from fieldpost.terminal.result import result, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ def update(
     node runs the release.
     """
     from fieldpost.mqtt.tls import ClientFiles
-    from fieldpost.programs import signals_end_it
+    from fieldpost.processes.programs import signals_end_it
     from fieldpost.release import folder
     from fieldpost.update import home_assistant
     from fieldpost.update.rollout import Wishes
@@ -190,7 +190,7 @@ def _tell(
     is_cut_short: bool = False,
 ) -> int:
     """What became of each, and the exit status."""
-    from fieldpost.console import Console
+    from fieldpost.terminal.console import Console
     from fieldpost.update import show
     from fieldpost.update.node import GOOD
 

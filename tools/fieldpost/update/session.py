@@ -12,10 +12,10 @@ from fieldpost.messages.arrivals import Arrivals
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.client import Connection, Lost, Silent, check_topic
 from fieldpost.mqtt.tls import ClientFiles
+from fieldpost.terminal.wrapping import fit
 from fieldpost.update import rollout
 from fieldpost.update.node import Node
 from fieldpost.update.rollout import HEARD, OFFER, Rollout
-from fieldpost.wrapping import fit
 
 # As firmware/config/keys.py has it for the key `node`.
 _NAME = re.compile(r"[a-z0-9_-]{1,32}")

@@ -11,10 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from fieldpost.console import Console, longest_word
-from fieldpost.terminal import neutral
+from fieldpost.terminal.console import Console, longest_word
+from fieldpost.terminal.safe_text import neutral
+from fieldpost.terminal.wrapping import fit
 from fieldpost.update.node import GOOD, TRIED, UNDER_WAY, Node
-from fieldpost.wrapping import fit
 
 _STYLES = {
     **dict.fromkeys(GOOD, "green"),

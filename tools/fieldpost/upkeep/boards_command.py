@@ -7,9 +7,9 @@ import typer
 
 from fieldpost.board.choose import complete_ports
 from fieldpost.options import JsonOption
-from fieldpost.result import result
-from fieldpost.terminal import neutral, neutral_lines
-from fieldpost.wrapping import fit
+from fieldpost.terminal.result import result
+from fieldpost.terminal.safe_text import neutral, neutral_lines
+from fieldpost.terminal.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.board.find import Board
@@ -64,7 +64,7 @@ def _show(found: "list[Board]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from fieldpost.console import Console, longest_word
+    from fieldpost.terminal.console import Console, longest_word
 
     if not found:
         typer.echo(fit(_NONE, sys.stdout))

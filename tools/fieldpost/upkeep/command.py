@@ -14,8 +14,8 @@ from fieldpost.config.masked import without_secrets
 from fieldpost.errors import Cancelled, CommandError, FileKept, NoNode, NotWritten
 from fieldpost.file_names import CONFIG, DEPLOYMENT, OUTBOX, RECORDS, TRIAL
 from fieldpost.options import JsonOption
-from fieldpost.result import result
-from fieldpost.wrapping import fit
+from fieldpost.terminal.result import result
+from fieldpost.terminal.wrapping import fit
 
 if TYPE_CHECKING:
     from fieldpost.board.link import BoardLink
@@ -188,7 +188,7 @@ def _node_name(config: bytes) -> str:
 
 def _open(port: str | None, wait_s: float) -> "BoardLink":
     from fieldpost.board.choose import the_board
-    from fieldpost.progress import FlashScreen
+    from fieldpost.terminal.progress import FlashScreen
 
     with FlashScreen(steps=False) as screen:
         return the_board(port, screen, wait_s)

@@ -27,13 +27,13 @@ from fieldpost.bench_broker.report import Report
 from fieldpost.bench_broker.visitors import Visitors
 from fieldpost.certs.authority import Authority
 from fieldpost.cli import app
-from fieldpost.console import Console
 from fieldpost.errors import CommandError
 from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import HOST, Broker, find_mosquitto, free_port
 from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.paths import ROOT
+from fieldpost.terminal.console import Console
 
 _NETWORK = "192.168.1.7"
 needs_mosquitto = pytest.mark.skipif(not find_mosquitto(), reason="Mosquitto is not installed")

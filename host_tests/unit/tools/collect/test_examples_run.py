@@ -23,10 +23,10 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from rigs.postgresql import PostgreSql, postgresql
 
-from fieldpost import programs
 from fieldpost.mqtt import brokers
 from fieldpost.mqtt.brokers import HOST, free_port
 from fieldpost.paths import ROOT
+from fieldpost.processes import programs
 
 HERE = ROOT / "examples" / "collect"
 PASSWORD = "nodesPassword1"

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from fieldpost import programs
 from fieldpost.errors import CommandError
 from fieldpost.messages.listen import listen_command
 from fieldpost.messages.publish import publish_command
@@ -20,6 +19,7 @@ from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.client import Connection
 from fieldpost.mqtt.url import parse
 from fieldpost.paths import ROOT
+from fieldpost.processes import programs
 
 # What is asked here holds at any broker; what is Mosquitto's own has a test of its own below.
 _HERE = ["mosquitto", "amqtt"] if brokers.find_mosquitto() else ["amqtt"]

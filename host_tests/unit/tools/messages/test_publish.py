@@ -14,7 +14,6 @@ from typing import TextIO
 
 import pytest
 
-from fieldpost import programs
 from fieldpost.errors import CommandError
 from fieldpost.messages import home_assistant
 from fieldpost.messages.publish import DEFAULT_MESSAGE, publish_command
@@ -23,6 +22,7 @@ from fieldpost.mqtt import url as mqtt_url
 from fieldpost.mqtt.brokers import Broker
 from fieldpost.mqtt.client import Connection
 from fieldpost.paths import ROOT
+from fieldpost.processes import programs
 
 CONNACK = b"\x20\x02\x00\x00"
 PASSWORD = "ze:ta/q@x"

@@ -4,13 +4,13 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fieldpost.advice import install_command
 from fieldpost.collect.intake import Intake
 from fieldpost.collect.sources.address import DEFAULT_QUEUE, ClusterAddress, SourceAddress
 from fieldpost.collect.sources.mqtt.source import MqttSource
 from fieldpost.collect.sources.source import Source
 from fieldpost.errors import MissingTool, Usage
 from fieldpost.mqtt.url import BrokerAddress
+from fieldpost.terminal.advice import install_command
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ docs/json.md describes it, and a test holds that page to what the commands print
 
 from typing import Any
 
-from fieldpost.terminal import to_json
+from fieldpost.terminal.safe_text import to_json
 
 # The codes that an `error` may have. A script may rely on them; the message is for people.
 CODES = {

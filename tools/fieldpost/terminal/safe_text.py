@@ -1,8 +1,8 @@
 """What is written to this terminal: text from outside that cannot drive it, in any encoding.
 
 Answers of nodes, names, topics, and what a board says of its files and errors come from others.
-`tamed` keeps it from the terminal whatever a command prints, and fieldpost/console.py does so
-where colours are wanted: so no command has to think of it. `neutral` is for those that lay out
+`tamed` keeps it from the terminal whatever a command prints, and console.py does so where colours
+are wanted: so no command has to think of it. `neutral` is for those that lay out
 such text themselves, as a line end in it would spoil a table.
 """
 
@@ -34,7 +34,7 @@ _PLAIN = {
     "\u03a9": "ohm",
     "\xb1": "+-",
 }
-# How a result of fieldpost/result.py begins that is none.
+# How a result of fieldpost/terminal/result.py begins that is none.
 _FAILURE = re.compile(r'\{\s*"ok": false')
 _HANDLER = "fieldpost.plain"
 

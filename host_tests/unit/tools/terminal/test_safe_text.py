@@ -22,15 +22,16 @@ from rich.table import Table
 from rich.text import Text
 from typer.main import get_command
 
-from fieldpost import cli, terminal
+from fieldpost import cli
 from fieldpost.board import files as board_files
 from fieldpost.board.find import Board
 from fieldpost.board.link import ProgramError
-from fieldpost.console import Console
 from fieldpost.errors import CommandError
 from fieldpost.flash.flashing import Outcome
 from fieldpost.messages import cmd
-from fieldpost.result import result
+from fieldpost.terminal import safe_text
+from fieldpost.terminal.console import Console
+from fieldpost.terminal.result import result
 
 EVIL = "\x1b]0;title\x07\x1b[2J\x9b31m\r\x08\u202e\ud800"
 COMMANDS = [
@@ -46,15 +47,15 @@ def is_tame(text: str) -> bool:
 
 
 def test_neutral_text_shows_what_it_took_out() -> None:
-    assert is_tame(terminal.neutral(EVIL)) and "\\x1b]0;title\\x07" in terminal.neutral(EVIL)
-    assert terminal.neutral("Küche\t21.5 °C") == "Küche   21.5 °C"
-    assert terminal.neutral("a\nb") == "a\\nb" and terminal.neutral_lines("a\nb") == "a\nb"
+    assert is_tame(safe_text.neutral(EVIL)) and "\\x1b]0;title\\x07" in safe_text.neutral(EVIL)
+    assert safe_text.neutral("Küche\t21.5 °C") == "Küche   21.5 °C"
+    assert safe_text.neutral("a\nb") == "a\\nb" and safe_text.neutral_lines("a\nb") == "a\nb"
 
 
 def test_json_for_scripts_is_tame_and_says_the_same() -> None:
     value = {"a": EVIL, "b": ["Küche \U0001f600"]}
     for indent in (None, 2):
-        text = terminal.to_json(value, indent)
+        text = safe_text.to_json(value, indent)
         assert is_tame(text) and json.loads(text) == value and "Küche \U0001f600" in text
 
 
@@ -253,7 +254,7 @@ def test_a_fault_of_ours_is_told_with_its_line_and_is_tame(
     assert ended.value.code == 1
     said = capsys.readouterr().err
     assert is_tame(said) and "title" in said
-    assert "Traceback" in said and "test_terminal.py" in said
+    assert "Traceback" in said and "test_safe_text.py" in said
 
 
 def run(

@@ -19,8 +19,8 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from fieldpost.console import Console
-from fieldpost.wrapping import fit
+from fieldpost.terminal.console import Console
+from fieldpost.terminal.wrapping import fit
 
 
 class _Share(TaskProgressColumn):

@@ -5,7 +5,7 @@ import shutil
 import textwrap
 from typing import TextIO
 
-from fieldpost.terminal import neutral_lines
+from fieldpost.terminal.safe_text import neutral_lines
 
 _COMMAND = re.compile(r"`[^`]*`")
 _GLUE = "\0"

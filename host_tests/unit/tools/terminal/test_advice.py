@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldpost import advice
-from fieldpost.advice import install_command
+from fieldpost.terminal import advice
+from fieldpost.terminal.advice import install_command
 
 
 def test_it_names_this_python_and_the_version_that_was_tested() -> None:

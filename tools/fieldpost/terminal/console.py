@@ -10,7 +10,7 @@ from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from fieldpost.terminal import neutral_lines
+from fieldpost.terminal.safe_text import neutral_lines
 
 
 def longest_word(texts: Iterable[str]) -> int:

@@ -4,7 +4,7 @@ from io import StringIO
 
 import pytest
 
-from fieldpost.wrapping import fit
+from fieldpost.terminal.wrapping import fit
 
 
 class Terminal(StringIO):

@@ -1,0 +1,1 @@
+"""Programs of this machine, and what ends with whoever started it."""

@@ -1,0 +1,1 @@
+"""What people and scripts see of a command: harmless text, its width, and `--json`."""
