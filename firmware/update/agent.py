@@ -124,9 +124,12 @@ class Agent:
                         yield True
                     if is_right:
                         # One trial at a time: settings that strand the node would be blamed on it.
-                        while self._is_tried() or not self._node.may_restart():
+                        node = self._node
+                        while (node.trial and node.trial.is_open) or not node.may_restart():
                             yield False
-                        self._switch()
+                        from firmware.update import verdict
+
+                        verdict.tried(door, node, target, self._mark, self._about)
                         return
                     why = "what came is not what was signed"
                 except OSError as error:
@@ -219,24 +222,10 @@ class Agent:
             return False
         return self._target is not None
 
-    def _is_tried(self):
-        trial = self._node.trial
-        return trial and trial.is_open
-
     def _cancel(self, why):
         from firmware.update import verdict
 
         verdict.withdrawn(self._door, self._target, why)
-
-    def _switch(self):
-        from firmware.update import verdict
-
-        verdict.tried(self._door, self._target, self._mark, self._about)
-        self._publish({"state": "trial", "offer": self._about})
-        # Starts of this firmware that came to nothing say nothing of the next: it is to take
-        # readings, and not to begin in safe mode.
-        self._node.identity.expect(0)
-        self._node.restart()
 
     # What is told -------------------------------------------------------------------------------
 
@@ -266,10 +255,6 @@ class Agent:
     def _publish(self, last, target=None, with_keys=False):
         from firmware.update import report
 
-        door = self._door
-        progress = (target.have, target.size) if target else None
-        keys = report.key_ids(door.files) if with_keys else None
-        told = report.report(last, door.record, door.board, progress, keys)
-        door.session.publish(door.topic, told, True, 1)
+        report.publish(self._door, last, target, with_keys)
         report = None
         place.forget("report")

@@ -28,6 +28,14 @@ def key_ids(files):
         return []
 
 
+def publish(door, last, target=None, with_keys=False):
+    """Tell it. target: what is being fetched, for its progress. with_keys: tell them, too."""
+    progress = (target.have, target.size) if target else None
+    keys = key_ids(door.files) if with_keys else None
+    told = report(last, door.record, door.board, progress, keys)
+    door.session.publish(door.topic, told, True, 1)
+
+
 def report(last, record, board, progress=None, keys=None):
     """The payload. last: `state`, and `offer` and `error` where there are any. progress: bytes
     that are there, and of how many. keys: of `key_ids`; None: they are not told."""

@@ -42,14 +42,21 @@ def withdrawn(door, target, why):
     door.save()
 
 
-def tried(door, target, name, about):
-    """The next start tries it: what it has to know."""
+def tried(door, node, target, name, about):
+    """The next start tries it: note what that has to know, tell of it, and restart."""
     note = {"mark": name, "offer": about, "starts": 0}
     for key in ("version", "counter"):
         note[key] = about[key]
     target.switch(note)
     door.log("update: %s is tried from the next start on" % about["version"])
     door.rests = True
+    from firmware.update import report
+
+    report.publish(door, {"state": "trial", "offer": about})
+    # Starts of this firmware that came to nothing say nothing of the next: it is to take readings,
+    # and not to begin in safe mode.
+    node.identity.expect(0)
+    node.restart()
 
 
 def clear(files, but=None):

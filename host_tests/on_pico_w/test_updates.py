@@ -20,7 +20,7 @@ from fieldpost.mqtt.brokers import Broker
 pytestmark = [pytest.mark.board, pytest.mark.slow, pytest.mark.timeout(200)]
 
 # Of the node's heap, at most, while an offer is checked and fetched: what is loaded, and pieces.
-_MORE_MAX = 12_288
+_MORE_MAX = 12_000
 
 
 @pytest.fixture(scope="module")
