@@ -377,8 +377,8 @@ def explain(error: OSError, address: BrokerAddress, timeout_s: float) -> str:
         return certs_client.explain(error, str(address), address.tls)
     if isinstance(error, ConnectionRefusedError):
         return (
-            f"nothing listens at {address}: start a broker there (`mosquitto` does for a test), "
-            "or say where it is with --broker"
+            f"nothing listens at {address}: start a broker there (`fieldpost broker` does for a "
+            "bench), or say where it is with --broker"
         )
     if isinstance(error, TimeoutError):
         return (
