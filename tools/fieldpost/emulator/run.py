@@ -86,7 +86,8 @@ def run(wish: Wish) -> None:
             if wish.bare:
                 if engine.wires and not wired.plan:
                     tell("No sensor is wired to it: --device bme280 would do that.")
-                tell("Put a node on it: fieldpost provision")
+                broker = "".join(f"FIELDPOST_BROKER=mqtt://{GATEWAY}:{seen} " for seen in ports)
+                tell(f"Put a node on it: {broker}fieldpost provision")
                 tell(f"Its network: {engine.ssid}, {engine.password_note}")
                 for seen in ports:
                     tell(f"Its broker: mqtt://{GATEWAY}:{seen}, which is {url} on this machine")

@@ -210,6 +210,7 @@ def test_bare_says_what_a_person_needs_to_put_a_node_on_it(tmp_path: Path, image
     assert "ESP32-C3 with ESP32_GENERIC_C3-20261127-v1.29.0.bin" in done.output
     assert "Its network: PICSimLabWifi, which has no password" in done.output
     assert "Its broker: mqtt://10.0.0.1:" in done.output
+    assert "Put a node on it: FIELDPOST_BROKER=mqtt://10.0.0.1:1883 fieldpost prov" in done.output
 
 
 @pytest.mark.slow
