@@ -78,7 +78,7 @@ class _Importer:
         except CommandError as error:
             if str(error) != self._told:
                 self._told = str(error)
-                _say(f"{error}. Tried again.")
+                _say(f"{error} (tried again)")
             return False
         self._told = ""
         self._show(outcomes)

@@ -160,7 +160,7 @@ class MqttSource:
             except CommandError as error:
                 if told != str(error):
                     told = str(error)
-                    self._events.notice(f"{told}. Tried again every {_DIAL_AGAIN_S:g} s.")
+                    self._events.notice(f"{told} (tried again every {_DIAL_AGAIN_S:g} s)")
             self._end.wait(_DIAL_AGAIN_S)
 
     def _dial(self) -> None:

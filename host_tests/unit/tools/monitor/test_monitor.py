@@ -232,6 +232,25 @@ def test_a_broker_that_does_not_let_it_subscribe_is_told() -> None:
         refusing.join(5)
 
 
+def test_what_ends_with_a_question_is_no_sentence_with_a_full_stop_too() -> None:
+    events = Events()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            end, _ = server.accept()
+            with end:
+                end.recv(1024)
+
+        refusing = threading.Thread(target=hang_up, daemon=True)
+        refusing.start()
+        address = parse(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
+        source = MqttSource(address, "fieldpost/#", events)
+        source.start(must=False)
+        assert texts(events, "is it an MQTT broker? (tried again every 5 s)")
+        source.close()
+        refusing.join(5)
+
+
 def test_without_a_board_a_broker_that_is_away_is_an_error() -> None:
     nowhere = f"mqtt://user:hunter2@127.0.0.1:{brokers.free_port()}"
     with pytest.raises(CommandError, match="nothing listens") as raised:
