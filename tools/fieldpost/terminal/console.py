@@ -5,12 +5,13 @@ what moves the cursor for a live display are control segments, which only rich m
 """
 
 from collections.abc import Iterable
+from typing import IO, TextIO, cast
 
 from rich.console import Console as RichConsole
 from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from fieldpost.terminal.safe_text import neutral_lines
+from fieldpost.terminal.safe_text import as_it_is, neutral_lines
 
 
 def longest_word(texts: Iterable[str]) -> int:
@@ -20,6 +21,15 @@ def longest_word(texts: Iterable[str]) -> int:
 
 class Console(RichConsole):
     """As rich's. `render` is where everything passes, also what stands within something else."""
+
+    @property
+    def file(self) -> IO[str]:
+        """Where it writes: past the tamer, also while a live display stands in front of that."""
+        return as_it_is(cast(TextIO, super().file))
+
+    @file.setter
+    def file(self, new: IO[str]) -> None:
+        self._file = new
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -311,3 +311,14 @@ def test_the_c_locale_ends_no_command() -> None:
     )
     assert done.returncode == 1 and b"2 errors" in done.stdout
     assert b"Traceback" not in done.stderr
+
+
+def test_a_live_display_on_stdout_has_its_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with safe_text.tamed(), Live("[bold]a node", console=Console(force_terminal=True)):
+        print("from outside \x1b[2J")
+    written = terminal.getvalue()
+    assert "\x1b[1ma node" in written and "from outside" in written
+    assert "u001b" not in written and "\x1b[2J" not in written
