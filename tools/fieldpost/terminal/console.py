@@ -28,8 +28,8 @@ class Console(RichConsole):
         return as_it_is(cast(TextIO, super().file))
 
     @file.setter
-    def file(self, new: IO[str]) -> None:
-        self._file = new
+    def file(self, new_file: IO[str]) -> None:
+        self._file = new_file
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
