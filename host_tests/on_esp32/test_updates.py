@@ -1,33 +1,70 @@
-"""A changed module goes out to a genuine ESP32-C3 image over Mosquitto, and proves itself."""
+"""`fieldpost update` to a genuine ESP32-C3 image, over Mosquitto: awake, asleep, and back."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from rigs.emulated import Bench
 from rigs.esp32_c3 import NODE, afresh, board_files, configuration, running
-from rigs.flash_board import Computer, Release, built
+from rigs.update_by_command import VERSION, does_not_start, newer, slept_before, update, woken
+from rigs.update_keys import make_keys
 
-from fakes.releases import keys_file
+from fieldpost.release.folder import Release
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
+_READY_S = 40
+# Without a sign of the node for so long the command gives it up: the emulator may have lost it.
+_GIVE_UP = ("--timeout", "30")
+
+# A release, and the node's keys.
+Offered = tuple[Release, bytes]
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Offered:
+    return newer(make_keys(tmp_path / "keys"), tmp_path / "good", "esp32")
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Offered:
+    return newer(make_keys(tmp_path / "keys"), tmp_path / "bad", "esp32", does_not_start)
+
+
+def _wait_until_ready(desk: Bench) -> None:
+    desk.wait(lambda: desk.updates and desk.account.delivered, _READY_S, "what it knows of updates")
 
 
 @afresh
-def test_a_changed_module_is_fetched_tried_and_stays(genuine: Path, tmp_path: Path) -> None:
-    good = built(tmp_path, "esp32", safe_mode=("safe mode: %d", "in safe mode: %d"))
-    keys = keys_file(counter=10)
-    release = Release(good.files["firmware.pack"], platform="esp32")
-    with (
-        running(genuine, board_files(configuration()) | {"update.keys": keys}) as desk,
-        Computer(desk.broker.port, NODE) as computer,
-    ):
-        computer.told("idle", limit_s=60)
-        computer.offer(release)
-        done = computer.told("done", limit_s=120)
-        assert done["installed"]["sha"] == release.sha[:16]
-        assert done["chip"] == "esp32c3" and done["platform"] == "esp32"
-        desk.console.wait_for("has proven itself", 20)
+def test_a_changed_module_goes_to_a_node_that_is_awake(genuine: Path, good: Offered) -> None:
+    release, keys = good
+    with running(genuine, board_files(configuration()) | {"update.keys": keys}) as desk:
+        _wait_until_ready(desk)
+        told = update(desk, NODE, release, *_GIVE_UP)
+        assert told["state"] == "done", told
+        desk.console.wait_for(f"{VERSION} has proven itself", 20)
         assert desk.account.out_of_order == 0
-    said = [line for line in desk.console.lines if "update" in line or "reset:" in line]
-    print("\n".join(said), f"\n{computer.sent_bytes} bytes of {len(release.data)}")
+
+
+@afresh
+def test_a_changed_module_goes_to_a_node_that_sleeps(genuine: Path, good: Offered) -> None:
+    release, keys = good
+    config = configuration(mode="duty_cycle", sample_s=10, deliver_every=2)
+    with running(genuine, board_files(config) | {"update.keys": keys}) as desk:
+        _wait_until_ready(desk)
+        with woken(desk):
+            told = update(desk, NODE, release, *_GIVE_UP)
+        assert told["state"] == "done", told
+        assert slept_before(desk)
+
+
+@afresh
+def test_one_that_does_not_start_comes_back_by_itself(genuine: Path, bad: Offered) -> None:
+    release, keys = bad
+    with running(genuine, board_files(configuration()) | {"update.keys": keys}) as desk:
+        _wait_until_ready(desk)
+        # Three starts that crash, each with a pause.
+        told = update(desk, NODE, release, "--timeout", "90")
+        assert told["state"] == "back" and "start" in told["text"], told
+        count = len(desk.account.delivered)
+        desk.wait(lambda: len(desk.account.delivered) > count + 2, 60, "readings of the old one")

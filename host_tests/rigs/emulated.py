@@ -95,6 +95,7 @@ class Bench:
         self.account = Account()
         self.status: list[str] = []
         self.health: dict[str, Any] = {}
+        self.updates: list[str] = []  # states of what it tells of updates
         self._base = f"fieldpost/{node}"
         self.broker = Broker("mosquitto", subscriber=(_SUBSCRIBER, f"{self._base}/#"))
         self.board = board
@@ -157,3 +158,5 @@ class Bench:
             self.status.append(json.loads(payload)["state"])
         elif topic == f"{self._base}/health":
             self.health = json.loads(payload)
+        elif topic == f"{self._base}/update":
+            self.updates.append(json.loads(payload)["state"])

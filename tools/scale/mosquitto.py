@@ -8,12 +8,11 @@ import time
 from pathlib import Path
 
 from fieldpost.errors import Ended, MissingTool
-from fieldpost.mqtt.brokers import find_mosquitto
+from fieldpost.mqtt.brokers import find_mosquitto, free_port
 from fieldpost.processes.started import Started
 from scale.network import Places
 from scale.program import Program
 
-PORT = 1883
 _START_S = 15.0
 _LOOK_S = 0.05
 # docs/collect.md tells users to set these: what comes while a collector is away must be kept.
@@ -40,10 +39,10 @@ class Mosquitto(Started):
         if not program:
             raise MissingTool("mosquitto is not installed: apt install mosquitto")
         self.title = "Mosquitto, one"
-        self._host = places.client_address(0)
+        self._host, self._port = places.client_address(0), free_port()
         self._folder = tempfile.TemporaryDirectory(prefix="fieldpost-broker-")
         folder = Path(self._folder.name)
-        lines = [f"listener {PORT} {self._host}", f"persistence_location {folder}/", *_LINES]
+        lines = [f"listener {self._port} {self._host}", f"persistence_location {folder}/", *_LINES]
         if os.geteuid() == 0:
             # Started by root it would become another user, who cannot read this folder.
             lines.append("user root")
@@ -70,7 +69,7 @@ class Mosquitto(Started):
         end = time.monotonic() + _START_S
         while True:
             try:
-                socket.create_connection((self._host, PORT), 1).close()
+                socket.create_connection((self._host, self._port), 1).close()
                 return
             except OSError as error:
                 self._program.require()
@@ -82,10 +81,10 @@ class Mosquitto(Started):
         return 0
 
     def mqtt(self, index: int) -> tuple[str, int]:
-        return self._host, PORT
+        return self._host, self._port
 
     def source(self) -> str:
-        return f"mqtt://{self._host}:{PORT}"
+        return f"mqtt://{self._host}:{self._port}"
 
     def waiting(self) -> int | None:
         return None

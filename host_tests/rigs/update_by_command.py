@@ -1,0 +1,79 @@
+"""`fieldpost update` to a board on the bench, watched from both ends; releases to be offered."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rigs.command_line import fieldpost
+from rigs.emulated import Bench
+from rigs.updated_node import newer_tree, release_of
+
+from fieldpost.keys.folder import KeyFolder
+from fieldpost.release.folder import Release
+
+VERSION = "0.9.0"
+
+
+def newer(
+    keys: KeyFolder, to: Path, platform: str, change: Callable[[Path], None] | None = None
+) -> tuple[Release, bytes]:
+    """One in which a module is changed, and what the node is given of the keys before it."""
+    given = keys.node_file()
+    return release_of(newer_tree(to, VERSION, change), keys, platform), given
+
+
+def does_not_start(tree: Path) -> None:
+    """A change after which no part of the firmware works."""
+    app = tree / "firmware" / "app.py"
+    app.write_text(app.read_text() + "\nraise RuntimeError('no part of it works')\n")
+
+
+def update(desk: Bench, node: str, release: Release, *words: str) -> dict[str, Any]:
+    """What the command says of the node with --json; prints it, and the console's words on it."""
+    begin = time.monotonic()
+    ran = fieldpost(
+        *("update", "--release", str(release.folder), "--node", node),
+        *("--broker", desk.broker.url, "--json", *words),
+        is_terminal=False,
+    )
+    assert not ran.thrown, ran
+    (told,) = json.loads(ran.out)["nodes"]
+    seconds = time.monotonic() - begin
+    print(json.dumps({**told, "status": ran.status, "seconds": round(seconds, 1)}))
+    print("\n".join(line for line in desk.console.lines if "update" in line or "ready" in line))
+    return told
+
+
+def slept_before(desk: Bench) -> bool:
+    """Whether the node slept before it fetched."""
+    before = "\n".join(desk.console.lines).partition("update: fetching")[0]
+    return re.search("asleep for", before) is not None
+
+
+@contextmanager
+def woken(desk: Bench, after_s: float = 1.0) -> Iterator[None]:
+    """Of a board that never wakes from a deep sleep: a cut of power ends each one."""
+    over = threading.Event()
+
+    def watch() -> None:
+        seen = 0
+        while not over.wait(0.1):
+            slept = sum("asleep for" in line for line in list(desk.console.lines))
+            if slept > seen and not over.wait(after_s):
+                seen = slept
+                desk.board.power()
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
