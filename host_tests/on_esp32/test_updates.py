@@ -32,7 +32,9 @@ def bad(tmp_path: Path) -> Offered:
 
 
 def _wait_until_ready(desk: Bench) -> None:
-    desk.wait(lambda: desk.updates and desk.account.delivered, _READY_S, "what it knows of updates")
+    desk.wait(
+        lambda: desk.updates and desk.account.delivered, _READY_S, "what it knows of updates"
+    )
 
 
 @afresh

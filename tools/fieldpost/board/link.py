@@ -33,9 +33,8 @@ _BAUD = 115_200
 _OPEN_S = 1.0
 _SLICE_S = 0.05
 _WRITE_S = 5.0
-# A prompt comes at once where no program runs. One that is late is known, too: it is the first
-# that the board says.
-_IDLE_S = 0.1
+# A prompt comes at once where no program runs.
+_IDLE_S = 0.25
 # How long a program gets to end by itself after Ctrl-C: a node writes to flash what it holds.
 _RETRY_S = 1.5
 # Heard from so shortly before the limit, a port is one that never stops.
@@ -132,7 +131,6 @@ class BoardLink:
         it. runs: a program is known to run, and may soon sleep. Raises NoAnswer.
         """
         with self._limited(limit_s, "answer"):
-            self._serial.heard_first = b""
             self._serial.write(b"\r")
             self.was_running = runs or not self._await(_FRIENDLY, _IDLE_S)
             try:
@@ -141,8 +139,6 @@ class BoardLink:
                     self._serial.write(b"\r\x03\r\x01")
                     if self._await(_RAW, _RETRY_S):
                         break
-                if not runs and self._serial.heard_first.lstrip().startswith(_FRIENDLY):
-                    self.was_running = False
                 self._read_past_the_answers()
                 self._in_raw = self._transport.in_raw_repl = True
                 return

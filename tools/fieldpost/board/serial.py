@@ -5,8 +5,6 @@ from typing import Any
 
 # Enough for a node's last words.
 _HEARD_MAX = 512
-# Enough for a prompt.
-_FIRST_MAX = 32
 
 
 class LimitReached(Exception):
@@ -17,7 +15,7 @@ class LimitedSerial:
     """The serial port as mpremote sees it, with a deadline that every call keeps.
 
     Its own time-out is the slice in which it waits. heard_at: when something last came. heard: the
-    last of what came. heard_first: its beginning, since somebody has emptied it.
+    last of what came.
     """
 
     def __init__(self, port: Any) -> None:
@@ -26,7 +24,6 @@ class LimitedSerial:
         self.deadline = 0.0
         self.heard_at = 0.0
         self.heard = b""
-        self.heard_first = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.port, name)
@@ -54,7 +51,6 @@ class LimitedSerial:
         if data:
             self.heard_at = time.monotonic()
             self.heard = (self.heard + data)[-_HEARD_MAX:]
-            self.heard_first += data[: _FIRST_MAX - len(self.heard_first)]
         return data
 
     def unread(self, data: bytes) -> None:

@@ -1,18 +1,19 @@
 """Sends files to a board's `/.deploy/`: one program on the board takes them all.
 
 What the board has in its pack already it copies from there. Each block of what is sent is
-compressed, and without the bytes that somebody on the way might take for himself: Ctrl-C, an end
-of line, XON. The board asks for each window of a block, and for one more, so that the line never
-falls idle and no buffer on the way need hold more than two; then it unpacks the block and writes
-it. It reads the whole file back, and tells if its SHA-256 is not that which its name begins with.
-Files that are cut short or damaged are found so by the next deployment, too.
+compressed and in base64: neither Ctrl-C nor an end of line is ever in it. The board asks for each
+window of a block, and for one more, so that the line never falls idle and no buffer on the way
+need hold more than two; then it unpacks the block and writes it. It reads the whole file back, and
+tells if its SHA-256 is not that which its name begins with. Files that are cut short or damaged
+are found so by the next deployment, too.
 """
 
+import base64
 import zlib
 from collections.abc import Callable
 
 from fieldpost.board.link import BoardError, BoardLink
-from fieldpost.board.script import packed
+from fieldpost.board.script import compact
 from fieldpost.deploy.pack import PATH, Copied, Pieces
 
 BLOCK = 8192
@@ -20,12 +21,6 @@ BLOCK = 8192
 # nothing but the 128 bytes of the chip itself.
 WINDOW_UART = 120
 WINDOW_USB = 8192
-# What a REPL, a terminal, or a line with software flow control has a use for. Each is sent as the
-# first and a letter: 5 % more bytes, where base64 would be a third more.
-_ESCAPED = b"~\x01\x02\x03\x04\x05\n\r\x11\x13\x1a\x1c"
-_FIRST_LETTER = ord("a")
-# What a power cut may cost of what was sent. A flush costs a block of flash.
-_FLUSH_BYTES = 2 * BLOCK
 # Of history: as much heap as the block itself.
 _HISTORY_BITS = 13
 _SLOWEST_BYTES_PER_S = 500
@@ -33,10 +28,10 @@ _START_S = 30.0
 
 Progress = Callable[[int, int], None]
 
-_RECEIVE = packed("""
-def _receive(files, window, pack, escaped, letter, flush):
+_RECEIVE = compact("""
+def _receive(files, window, pack):
     import gc, hashlib, sys
-    from binascii import hexlify
+    from binascii import a2b_base64, hexlify
     from deflate import ZLIB, DeflateIO
     from io import BytesIO
     stdin = sys.stdin.buffer
@@ -50,9 +45,8 @@ def _receive(files, window, pack, escaped, letter, flush):
     buffer = memoryview(bytearray(4096))
     for name, begun, blocks in files:
         path = "/.deploy/" + name
-        unsafe = 0
         with open(path, "ab" if begun else "wb") as f:
-            for size in blocks:
+            for n, size in enumerate(blocks):
                 if type(size) is tuple:
                     at, size = size
                     with open(pack, "rb") as g:
@@ -65,16 +59,10 @@ def _receive(files, window, pack, escaped, letter, flush):
                 for at in range(0, size, window):
                     ask()
                     stdin.readinto(view[at : at + window])
-                view = None
-                block = bytes(block)
-                for n in range(len(escaped) - 1, -1, -1):
-                    block = block.replace(bytes((escaped[0], letter + n)), escaped[n : n + 1])
-                block = DeflateIO(BytesIO(block), ZLIB).read()
-                unsafe += f.write(block)
-                block = None
-                if unsafe >= flush:
+                f.write(DeflateIO(BytesIO(a2b_base64(block)), ZLIB).read())
+                block = view = None
+                if n % 2:
                     f.flush()
-                    unsafe = 0
         digest = hashlib.sha256()
         with open(path, "rb") as f:
             while True:
@@ -137,10 +125,7 @@ def send(
         (name, int(name in begun), [_size(block) for block in parts])
         for name, parts in blocks.items()
     ]
-    call = (
-        f"_receive({listed!r}, {window}, '/{PATH}', {_ESCAPED!r}, {_FIRST_LETTER}, {_FLUSH_BYTES})"
-        "\ndel _receive\n"
-    )
+    call = f"_receive({listed!r}, {window}, '/{PATH}')\ndel _receive\n"
     link.converse(_RECEIVE + call, answer, _START_S + total / _SLOWEST_BYTES_PER_S)
     if damaged:
         raise BoardError(
@@ -153,7 +138,7 @@ def _blocks(piece: bytes | Copied) -> list[bytes | Copied]:
     if isinstance(piece, Copied):
         return [piece]
     parts = [piece[at : at + BLOCK] for at in range(0, len(piece), BLOCK)]
-    return [_escape(_compress(one)) for one in parts]
+    return [base64.b64encode(_compress(one)) for one in parts]
 
 
 def _size(block: bytes | Copied) -> int | tuple[int, int]:
@@ -163,9 +148,3 @@ def _size(block: bytes | Copied) -> int | tuple[int, int]:
 def _compress(data: bytes) -> bytes:
     squeeze = zlib.compressobj(9, zlib.DEFLATED, _HISTORY_BITS)
     return squeeze.compress(data) + squeeze.flush()
-
-
-def _escape(data: bytes) -> bytes:
-    for n in range(len(_ESCAPED)):
-        data = data.replace(_ESCAPED[n : n + 1], bytes((_ESCAPED[0], _FIRST_LETTER + n)))
-    return data

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fieldpost.board import said
 from fieldpost.board.link import BoardError, BoardLink, ProgramError
 from fieldpost.board.said import NUMBER_OR_NONE, TEXT_OR_NONE
-from fieldpost.board.script import compact, packed
+from fieldpost.board.script import compact
 from fieldpost.deploy.pack import PATH, RECORD_BYTES
 from fieldpost.file_names import CHECKED, DEPLOYMENT, SETTINGS, on_board
 
@@ -37,7 +37,7 @@ _MODULES_MAX = 1000
 # node itself lets go of it, unless an update on trial did not come to a node. The firmware and
 # what it imports are forgotten: their heap is needed, and `.frozen` must not be taken for what was
 # found in /lib.
-_SURVEY = """
+_SURVEY = compact("""
 def _survey(hashed, hashed_max, read, read_max, pack, record, modules_max):
     import gc, json, os, sys
     from binascii import b2a_base64, hexlify
@@ -129,7 +129,7 @@ def _survey(hashed, hashed_max, read, read_max, pack, record, modules_max):
     r["machine"] = getattr(i, "_machine", None)
     print(json.dumps(r))
     gc.collect()
-"""
+""")
 _ASK = f"""_survey({_HASHED!r}, {_HASHED_BYTES_MAX}, {_READ!r}, {_READ_BYTES_MAX},
  "/{PATH}", {RECORD_BYTES}, {_MODULES_MAX})
 del _survey
@@ -190,7 +190,7 @@ class Survey:
 def survey(link: BoardLink) -> Survey:
     """Ask the board. Raises BoardError."""
     try:
-        told = said.last_line(link.port, _ask(link), _SHAPE)
+        told = said.last_line(link.port, link.exec(_SURVEY + _ASK, _LIMIT_S), _SHAPE)
     except ProgramError as error:
         if "MemoryError" in error.traceback:
             raise BoardError(
@@ -214,16 +214,6 @@ def survey(link: BoardLink) -> Survey:
         machine=told.get("machine"),
         free=told.get("free"),
     )
-
-
-def _ask(link: BoardLink) -> bytes:
-    try:
-        return link.exec(packed(_SURVEY) + _ASK, _LIMIT_S)
-    except ProgramError as error:
-        if "ImportError" not in error.traceback:
-            raise
-        # It is too old for what we would bring, and has to say so.
-        return link.exec(compact(_SURVEY) + _ASK, _LIMIT_S)
 
 
 def _decoded(texts: dict[str, str]) -> dict[str, bytes]:

@@ -68,17 +68,6 @@ def test_a_board_that_answers_each_try_late_is_not_misunderstood(make: Make) -> 
         assert [link.eval(f"{n} * 7") for n in range(3)] == [0, 7, 14]
 
 
-def test_a_prompt_that_is_late_is_no_program_that_runs(make: Make) -> None:
-    board = make()
-    with open_link(board.port, 5):
-        pass
-    time.sleep(0.5)  # It has started, and says no more.
-    board.be_busy(0.5)
-    with open_link(board.port, 5) as link:
-        assert not link.was_running
-    assert not board.soft_resets
-
-
 @pytest.mark.slow
 def test_a_board_that_was_given_up_while_busy_is_not_misunderstood_by_the_next(
     make: Make,
