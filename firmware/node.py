@@ -80,9 +80,10 @@ class Uplink:
         )
         self.delivery.restart()
         self.delivery.pump_all()
-        session.publish(self._root + b"status", status, True, 1)
+        # Whoever reads that it is there may send a command at once.
         if self._obeys:
             session.subscribe(self.commands.topic)
+        session.publish(self._root + b"status", status, True, 1)
         if self.updates:
             self.updates.connect()
         self.commands.restart()

@@ -142,3 +142,28 @@ def test_whoever_asks_later_is_told_as_well_that_a_node_came_and_went() -> None:
         (b"fieldpost/n/status", b'{"state":"online"}', True),
         (b"fieldpost/n/status", b'{"state":"offline"}', True),
     ]
+
+
+def test_a_node_that_is_told_to_be_online_can_be_sent_a_command() -> None:
+    """After a connection that ended, each packet waits for the answer to the one before: a command
+    that was sent between a status and its subscription would be lost."""
+    asked: list[bytes] = []
+    part: Any = SimpleNamespace(
+        topic=b"n/cmd", delivered=0, restart=lambda: None, pump_all=lambda: None
+    )
+    uplink: Any = SimpleNamespace(
+        session=SimpleNamespace(
+            wire=SimpleNamespace(round_trips=1, segments=1),
+            publish=lambda topic, *_: asked.append(topic),
+            subscribe=asked.append,
+        ),
+        delivery=part,
+        commands=part,
+        updates=None,
+        discovery=None,
+        _clock=Clock(FakeTime()),
+        _root=b"n/",
+        _obeys=True,
+    )
+    Uplink.connect(uplink, b"{}")
+    assert asked == [b"n/cmd", b"n/status"]
