@@ -58,16 +58,17 @@ def slept_before(desk: Bench) -> bool:
 
 
 @contextmanager
-def woken(desk: Bench, after_s: float = 1.0) -> Iterator[None]:
-    """Of a board that never wakes from a deep sleep: a cut of power ends each one."""
+def powered(desk: Bench, at: str, after_s: float = 1.0) -> Iterator[None]:
+    """A cut of power, each time that the console has said `at`: where the board never wakes from
+    a deep sleep."""
     over = threading.Event()
 
     def watch() -> None:
         seen = 0
         while not over.wait(0.1):
-            slept = sum("asleep for" in line for line in list(desk.console.lines))
-            if slept > seen and not over.wait(after_s):
-                seen = slept
+            said = sum(at in line for line in list(desk.console.lines))
+            if said > seen and not over.wait(after_s):
+                seen = said
                 desk.board.power()
 
     watching = threading.Thread(target=watch)
