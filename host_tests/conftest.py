@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import firmware_paths as _paths  # noqa: F401  found by the line above
 
 from fieldpost.mqtt.brokers import Broker
+
+if TYPE_CHECKING:
+    from rigs.rabbitmq import RabbitMq
 
 _HERE = Path(__file__).resolve().parent
 _LONG = {
@@ -72,3 +76,19 @@ def broker() -> Iterator[Broker]:
     """A broker for the tests of one file: Mosquitto where it is installed, else amqtt."""
     with Broker() as one:
         yield one
+
+
+@pytest.fixture(scope="module")
+def rabbit_server() -> Iterator["RabbitMq"]:
+    """A RabbitMQ for the tests of one file, where it is installed."""
+    from rigs.rabbitmq import RabbitMq  # Few tests need all that this imports.
+
+    with RabbitMq() as one:
+        yield one
+
+
+@pytest.fixture
+def rabbit(rabbit_server: "RabbitMq") -> Iterator["RabbitMq"]:
+    """The same, without what the test before left in its queue."""
+    yield rabbit_server
+    rabbit_server.forget()

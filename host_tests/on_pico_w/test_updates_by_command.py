@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from rigs.pico_w import NODE, Desk, board_files, configuration
-from rigs.update_by_command import VERSION, does_not_start, newer, slept_before, update
+from rigs.update_by_command import VERSION, newer, slept_before, update
 from rigs.update_keys import make_keys
+from rigs.updated_node import does_not_start
 
 from fieldpost.keys.folder import KeyFolder
 

@@ -10,10 +10,16 @@ from typing import Any
 
 import pytest
 from paho.mqtt.client import MQTTMessage
-from rigs.command_line import Ran, fieldpost
+from rigs.command_line import Ran
 from rigs.port_node import wait_until
 from rigs.update_keys import make_keys
-from rigs.updated_node import UpdatedNode, newer_tree, release_of
+from rigs.updated_node import (
+    UpdatedNode,
+    does_not_start,
+    newer_tree,
+    release_of,
+    run_update,
+)
 
 from fieldpost.keys.folder import KeyFolder
 from fieldpost.mqtt import url as mqtt_url
@@ -47,13 +53,7 @@ class Bench:
         self._connection.close()
 
     def update(self, release: Release, *words: str) -> Ran:
-        ran = fieldpost(
-            *("update", "--release", str(release.folder), "--node", "port"),
-            *("--broker", self.broker.url, "--json", *words),
-            is_terminal=False,
-        )
-        assert not ran.thrown, ran
-        return ran
+        return run_update(self.broker.url, "port", release, *words)
 
     def missing(self) -> list[tuple[int, int]]:
         """Of each boot, the readings between the first and the last that did not come."""
@@ -100,12 +100,8 @@ def test_a_node_that_is_awake_fetches_what_changed_proves_it_and_loses_no_readin
 def test_a_firmware_that_does_not_start_comes_back_and_the_command_says_why(
     bench: Bench, keys: KeyFolder, tmp_path: Path
 ) -> None:
-    def breaks(tree: Path) -> None:
-        app = tree / "firmware" / "app.py"
-        app.write_text(app.read_text() + "\nraise RuntimeError('no part of it works')\n")
-
     given = keys.node_file()
-    release = release_of(newer_tree(tmp_path / "bad", "0.9.0", breaks), keys)
+    release = release_of(newer_tree(tmp_path / "bad", "0.9.0", does_not_start), keys)
     with UpdatedNode(tmp_path / "node", given, bench.broker.port) as node:
         wait_until(lambda: bench.readings, lambda: node.said)
         before = (node.folder / "firmware.pack").read_bytes()

@@ -16,11 +16,13 @@ _PLUGINS = (
 PLUGIN = next((one for one in _PLUGINS if Path(one).exists()), None)
 
 
-def need_mosquitto(why: str, *, module: bool = False) -> None:
-    """Skip where it is not installed. why: what amqtt lacks for this test. module: called outside
-    of any, for all of a module, which is one skip."""
-    if find_mosquitto() is None:
+def need_mosquitto(why: str, *, module: bool = False) -> str:
+    """Its path; skips where it is not installed. why: what amqtt lacks for this test. module:
+    called outside of any, for all of a module, which is one skip."""
+    found = find_mosquitto()
+    if found is None:
         pytest.skip(f"Mosquitto is not installed: {why}", allow_module_level=module)
+    return found
 
 
 def dynamic_security(*allowed: tuple[str, str]) -> dict[str, Any]:

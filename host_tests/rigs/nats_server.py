@@ -22,14 +22,19 @@ _ACK_WAIT_S = 1.5
 _START_S = 20.0
 
 
+def need_nats() -> str:
+    """Path of its server; skips where it is not installed."""
+    try:
+        return program()
+    except MissingTool as missing:
+        pytest.skip(str(missing))
+
+
 class Nats(OneServer):
     """One server. Skips the test where NATS is missing."""
 
     def __init__(self) -> None:
-        try:
-            program()
-        except MissingTool as missing:
-            pytest.skip(str(missing))
+        need_nats()
         self._nats = NatsCluster(Here(), 1, ack_wait_s=_ACK_WAIT_S)
         super().__init__(self._nats)
 
@@ -41,10 +46,7 @@ class Nats(OneServer):
 @contextmanager
 def configured(folder: Path, more: str) -> Iterator[int]:
     """The port of a server with JetStream, and with more lines. It has no stream of MQTT's."""
-    try:
-        argv = [program()]
-    except MissingTool as missing:
-        pytest.skip(str(missing))
+    argv = [need_nats()]
     port = free_port()
     config = folder / "nats.conf"
     config.write_text(

@@ -15,6 +15,12 @@ from scale.rabbitmq import RabbitCluster
 from scale.rabbitmq_node import find
 
 
+def need_rabbitmq() -> None:
+    """Skip where it is not installed."""
+    if find() is None:
+        pytest.skip("RabbitMQ is not installed")
+
+
 class RabbitMq(OneServer):
     """One node. Anybody may come. lines: more ones of rabbitmq.conf.
 
@@ -22,8 +28,7 @@ class RabbitMq(OneServer):
     """
 
     def __init__(self, *lines: str) -> None:
-        if find() is None:
-            pytest.skip("RabbitMQ is not installed")
+        need_rabbitmq()
         self._rabbit = RabbitCluster(Here(), 1, *lines)
         super().__init__(self._rabbit)
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-import pytest
+from rigs.mosquitto import need_mosquitto
 from rigs.port import micropython
 
 from fieldpost.certs.authority import Authority
 from fieldpost.certs.mosquitto import write_configuration
-from fieldpost.mqtt.brokers import find_mosquitto, free_port
+from fieldpost.mqtt.brokers import free_port
 from fieldpost.node_process import Interpreter, NodeProcess
 from fieldpost.processes.programs import Watchdog
 
@@ -44,9 +44,7 @@ class TlsBroker:
     """Mosquitto with the configuration that `fieldpost certs mosquitto` writes."""
 
     def __init__(self, authority: Authority, folder: Path, **options: Any) -> None:
-        mosquitto = find_mosquitto()
-        if not mosquitto:
-            pytest.skip("mosquitto is not installed")
+        mosquitto = need_mosquitto("it is asked for what only its log tells")
         self.port = free_port()
         made = write_configuration(authority, port=self.port, bind="127.0.0.1", **options)
         self.log_path = folder / "mosquitto.log"

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rigs.command_line import fieldpost
 from rigs.emulated import Bench
-from rigs.updated_node import newer_tree, release_of
+from rigs.updated_node import newer_tree, release_of, run_update
 
 from fieldpost.keys.folder import KeyFolder
 from fieldpost.release.folder import Release
@@ -29,21 +28,10 @@ def newer(
     return release_of(newer_tree(to, VERSION, change), keys, platform), given
 
 
-def does_not_start(tree: Path) -> None:
-    """A change after which no part of the firmware works."""
-    app = tree / "firmware" / "app.py"
-    app.write_text(app.read_text() + "\nraise RuntimeError('no part of it works')\n")
-
-
 def update(desk: Bench, node: str, release: Release, *words: str) -> dict[str, Any]:
     """What the command says of the node with --json; prints it, and the console's words on it."""
     begin = time.monotonic()
-    ran = fieldpost(
-        *("update", "--release", str(release.folder), "--node", node),
-        *("--broker", desk.broker.url, "--json", *words),
-        is_terminal=False,
-    )
-    assert not ran.thrown, ran
+    ran = run_update(desk.broker.url, node, release, *words)
     (told,) = json.loads(ran.out)["nodes"]
     seconds = time.monotonic() - begin
     print(json.dumps({**told, "status": ran.status, "seconds": round(seconds, 1)}))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rigs.command_line import Ran, fieldpost
 from rigs.port import micropython
 from rigs.port_node import SECRETS, configuration
 from rigs.update_keys import PASSPHRASE
@@ -69,6 +70,23 @@ def release_of(tree: Path, keys: KeyFolder, platform: str = PLATFORM) -> Release
     keys.history().add(draft.entry())
     folder.save(made)
     return made
+
+
+def does_not_start(tree: Path) -> None:
+    """A change after which no part of the firmware works."""
+    app = tree / "firmware" / "app.py"
+    app.write_text(app.read_text() + "\nraise RuntimeError('no part of it works')\n")
+
+
+def run_update(broker_url: str, node: str, release: Release, *words: str) -> Ran:
+    """`fieldpost update` of one node, with --json."""
+    ran = fieldpost(
+        *("update", "--release", str(release.folder), "--node", node),
+        *("--broker", broker_url, "--json", *words),
+        is_terminal=False,
+    )
+    assert not ran.thrown, ran
+    return ran
 
 
 class UpdatedNode:

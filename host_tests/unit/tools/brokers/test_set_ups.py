@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pwdlib.hashers.argon2 import Argon2Hasher
+from rigs.mosquitto import need_mosquitto
 
 from brokers import packets
 from brokers.__main__ import PAGE
@@ -20,7 +21,6 @@ from brokers.cache import Cache, Installed
 from brokers.kinds import Command, Kind, Place
 from brokers.probe_client import ProbeClient
 from brokers.process import RunningBroker
-from fieldpost.mqtt.brokers import find_mosquitto
 
 KITCHEN = Account("kitchen", "kitchens-word", (), ())
 READER = Account("reader", "readers-word", (), ())
@@ -35,9 +35,10 @@ def snippets(title: str) -> list[str]:
 
 
 def mosquitto(_: Installed, place: Place) -> Command:
-    program, make_password = find_mosquitto(), shutil.which("mosquitto_passwd")
-    if not program or not make_password:
-        pytest.skip("mosquitto is not installed")
+    program = need_mosquitto("it is its own set-up that is tried")
+    make_password = shutil.which("mosquitto_passwd")
+    if not make_password:
+        pytest.skip("mosquitto_passwd is not installed")
     configuration, rights, commands = snippets("Mosquitto")
     at = str(place.folder)
     configuration = configuration.replace("/etc/mosquitto", at)

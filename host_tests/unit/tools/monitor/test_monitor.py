@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -209,46 +210,48 @@ def test_a_broker_that_is_away_is_told_and_the_board_is_watched_meanwhile(
     assert lines[-1].startswith("-- ")
 
 
-def test_a_broker_that_does_not_let_it_subscribe_is_told() -> None:
-    events = Events()
+@contextmanager
+def broker_that(answers: Callable[[socket.socket], None], events: Events) -> Iterator[MqttSource]:
+    """A source at a broker that takes one connection, and does that with it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def refuse() -> None:
+        def answer() -> None:
             end, _ = server.accept()
             with end:
-                end.recv(1024)
-                end.sendall(b"\x20\x02\x00\x00")
-                number = end.recv(1024)[2:4]
-                end.sendall(b"\x90\x03" + number + b"\x80")
-                end.recv(1024)
+                answers(end)
 
-        refusing = threading.Thread(target=refuse, daemon=True)
-        refusing.start()
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
         address = parse(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
         source = MqttSource(address, "fieldpost/#", events)
+        yield source
+        source.close()
+        answering.join(5)
+
+
+def test_a_broker_that_does_not_let_it_subscribe_is_told() -> None:
+    def refuse(end: socket.socket) -> None:
+        end.recv(1024)
+        end.sendall(b"\x20\x02\x00\x00")
+        number = end.recv(1024)[2:4]
+        end.sendall(b"\x90\x03" + number + b"\x80")
+        end.recv(1024)
+
+    events = Events()
+    with broker_that(refuse, events) as source:
         source.start(must=True)
         assert texts(events, "does not let us subscribe to fieldpost/#")
-        source.close()
-        refusing.join(5)
+
+
+def _hang_up(end: socket.socket) -> None:
+    end.recv(1024)
 
 
 def test_what_ends_with_a_question_is_no_sentence_with_a_full_stop_too() -> None:
     events = Events()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def hang_up() -> None:
-            end, _ = server.accept()
-            with end:
-                end.recv(1024)
-
-        refusing = threading.Thread(target=hang_up, daemon=True)
-        refusing.start()
-        address = parse(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
-        source = MqttSource(address, "fieldpost/#", events)
+    with broker_that(_hang_up, events) as source:
         source.start(must=False)
         assert texts(events, "is it an MQTT broker? (tried again every 5 s)")
-        source.close()
-        refusing.join(5)
 
 
 def test_without_a_board_a_broker_that_is_away_is_an_error() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+from rigs.nats_server import need_nats
 
 from brokers import packets
 from brokers.accounts import Account
 from brokers.probe_client import ProbeClient, Refused
-from fieldpost.errors import CommandError, MissingTool
-from scale import nats
+from fieldpost.errors import CommandError
 from scale.cluster import Cluster
 from scale.nats import STREAM, NatsCluster
 from scale.network import Loopback
@@ -20,10 +20,7 @@ _HEARD_S = 20.0
 
 
 def _cluster(nodes: int) -> NatsCluster:
-    try:
-        nats.program()
-    except MissingTool:
-        pytest.skip("nats-server is not installed")
+    need_nats()
     return NatsCluster(Loopback(), nodes)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from rigs.rabbitmq import need_rabbitmq
 
 from brokers import packets
 from brokers.accounts import Account
@@ -19,7 +20,6 @@ from fieldpost.collect.sources.amqp.source import AmqpSource
 from fieldpost.errors import CommandError
 from scale.network import Loopback
 from scale.rabbitmq import RabbitCluster
-from scale.rabbitmq_node import find
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(240)]
 _ANYBODY = Account("guest", "guest", (), ())
@@ -28,8 +28,7 @@ _TOPIC = "fieldpost/n/telemetry"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[RabbitCluster]:
-    if find() is None:
-        pytest.skip("RabbitMQ is not installed")
+    need_rabbitmq()
     three = RabbitCluster(Loopback())
     try:
         three.start()

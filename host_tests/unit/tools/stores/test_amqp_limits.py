@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +27,6 @@ def looked(url: str, folder: Path) -> tuple[int, dict[str, str]]:
         for one in told
         if one["state"] != "ok" and one["name"] != "not seen"
     }
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RabbitMq]:
-    with RabbitMq() as one:
-        yield one
-
-
-@pytest.fixture
-def rabbit(running: RabbitMq) -> Iterator[RabbitMq]:
-    yield running
-    running.forget()
 
 
 def make(rabbit: RabbitMq, arguments: dict[str, Any], **flags: bool) -> None:

@@ -17,12 +17,11 @@ from pika.adapters.blocking_connection import BlockingChannel
 from rigs import collect_faults
 from rigs.collecting import Collecting, Engine, Stream, settled
 from rigs.nats_nodes import NatsNodes
-from rigs.nats_server import Nats
+from rigs.nats_server import Nats, need_nats
 from rigs.rabbitmq import RabbitMq
 
 from fieldpost.collect.sources.address import DEFAULT_QUEUE
-from fieldpost.errors import MissingTool
-from scale.nats import NatsCluster, program
+from scale.nats import NatsCluster
 from scale.network import Loopback
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
@@ -35,18 +34,6 @@ class Shared(Engine, Protocol):
     """One from which several collectors read as one."""
 
     def waiting(self) -> int | None: ...
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RabbitMq]:
-    with RabbitMq() as one:
-        yield one
-
-
-@pytest.fixture
-def rabbit(running: RabbitMq) -> Iterator[RabbitMq]:
-    yield running
-    running.forget()
 
 
 @pytest.fixture
@@ -191,10 +178,7 @@ class Address:
 
 
 def three_servers() -> NatsCluster:
-    try:
-        program()
-    except MissingTool as missing:
-        pytest.skip(str(missing))
+    need_nats()
     return NatsCluster(Loopback(), 3, ack_wait_s=2.0)
 
 

@@ -37,7 +37,7 @@ def tls_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def running(authority: Authority, tls_port: int) -> Iterator[RabbitMq]:
+def rabbit_server(authority: Authority, tls_port: int) -> Iterator[RabbitMq]:
     lines = (
         f"listeners.ssl.1 = {HOST}:{tls_port}",
         f"ssl_options.cacertfile = {authority.broker}/ca.crt",
@@ -48,12 +48,6 @@ def running(authority: Authority, tls_port: int) -> Iterator[RabbitMq]:
         add = 'rabbit_auth_backend_internal:add_user(<<"collector">>, <<"word">>, <<"test">>).'
         assert one.ask(add) == "ok"
         yield one
-
-
-@pytest.fixture
-def rabbit(running: RabbitMq) -> Iterator[RabbitMq]:
-    yield running
-    running.forget()
 
 
 def opened(url: str, files: ClientFiles | None = None) -> list[str]:

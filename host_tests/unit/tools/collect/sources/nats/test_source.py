@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from rigs.nats_server import configured
+from rigs.nats_server import configured, need_nats
 
 from brokers import packets
 from brokers.accounts import Account
@@ -26,10 +26,9 @@ from fieldpost.collect.message import Reader
 from fieldpost.collect.sources.address import ClusterAddress, parse
 from fieldpost.collect.sources.nats.consumer import ACK_WAIT_S
 from fieldpost.collect.sources.nats.source import HELD_MAX, NatsSource
-from fieldpost.errors import CommandError, MissingTool
+from fieldpost.errors import CommandError
 from fieldpost.mqtt.brokers import HOST, free_port
 from fieldpost.paths import ROOT
-from scale import nats
 from scale.nats import CONSUMER, STREAM, NatsCluster
 from scale.network import Loopback
 
@@ -40,10 +39,7 @@ _NUMBERS = itertools.count()
 
 
 def one_server(*, has_consumer: bool = True, ack_wait_s: float = ACK_WAIT_S) -> NatsCluster:
-    try:
-        nats.program()
-    except MissingTool:
-        pytest.skip("nats-server is not installed")
+    need_nats()
     return NatsCluster(Loopback(), 1, has_consumer=has_consumer, ack_wait_s=ack_wait_s)
 
 
