@@ -95,7 +95,7 @@ class Store:
                 boot=one.boot,
                 seq=one.seq,
                 received=one.received,
-                digest=digest_of(one.fields),
+                digest=digest_of(one.fields, one.ts),
                 payload=one.payload,
             ):
                 written.conflicts += 1
@@ -196,7 +196,7 @@ def _once(given: Sequence[Reading]) -> tuple[list[Reading], list[Reading], int]:
         if before is None:
             kept[one.key] = one
             continue
-        if before.fields != one.fields:
+        if one.is_other(before.fields, before.ts):
             others.append(one)
             continue
         repeated += 1
@@ -218,9 +218,9 @@ def _refused(row: Row, error: Exception) -> Rejected:
     return Rejected(f"…/{node}/…", row.received, kept, len(payload), why)
 
 
-def digest_of(fields: str) -> str:
-    """Of what a reading has measured: by it the same conflict is known again."""
-    return _digest(fields.encode())
+def digest_of(fields: str, ts: int | None) -> str:
+    """Of what a reading has measured, and when: by it the same conflict is known again."""
+    return _digest((fields if ts is None else f"{fields}@{ts}").encode())
 
 
 def _digest(data: bytes) -> str:

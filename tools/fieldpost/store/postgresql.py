@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DataError, OperationalError
 
 from fieldpost.errors import MissingTool
-from fieldpost.store.rows import COLUMNS, Reading, Written
+from fieldpost.store.rows import COLUMNS, SAME_TIME_S, Reading, Written
 
 _TEMPORARY = """
     CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
@@ -25,9 +25,10 @@ _INSERT = f"""
     INSERT INTO readings ({COLUMNS}) SELECT {COLUMNS} FROM incoming
     ORDER BY node, boot, seq ON CONFLICT DO NOTHING
 """
-_OTHERS = """
+_OTHERS = f"""
     SELECT incoming.place FROM incoming JOIN readings USING (node, boot, seq)
-    WHERE incoming.fields <> readings.fields ORDER BY place
+    WHERE incoming.fields <> readings.fields OR abs(incoming.ts - readings.ts) > {SAME_TIME_S}
+    ORDER BY place
 """
 _FILL = """
     UPDATE readings SET ts = incoming.ts FROM incoming

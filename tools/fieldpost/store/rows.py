@@ -8,6 +8,9 @@ from typing import Any
 Key = tuple[str, int, int]
 # The columns of a reading, in the order of its `columns`.
 COLUMNS = "node, boot, seq, ts, age_s, received, fields, payload"
+# A reading that is sent again has the time that it had. Only one that was taken before its node
+# knew the time may come with another, by what the node's clock drifts between two deliveries.
+SAME_TIME_S = 600
 # A column of 8 bytes holds no more.
 INTEGER_MAX = 2**63 - 1
 
@@ -20,6 +23,11 @@ def in_order(values: Mapping[str, Any]) -> str:
 def in_order_again(text: str) -> str:
     """The same of a text that a database gave back, which may have a form of its own."""
     return in_order(json.loads(text))
+
+
+def far_apart(ts: int | None, other: int | None) -> bool:
+    """Whether two known times, in Unix seconds, are those of two readings."""
+    return ts is not None and other is not None and abs(ts - other) > SAME_TIME_S
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,10 @@ class Reading:
     def key(self) -> Key:
         """By it a reading is stored once."""
         return self.node, self.boot, self.seq
+
+    def is_other(self, fields: str, ts: int | None) -> bool:
+        """Whether it is another reading than the one under its key, which has these."""
+        return self.fields != fields or far_apart(self.ts, ts)
 
     @property
     def columns(self) -> tuple[Any, ...]:

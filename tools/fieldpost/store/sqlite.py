@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
-from fieldpost.store.rows import COLUMNS, Key, Reading, Written
+from fieldpost.store.rows import COLUMNS, Key, Reading, Written, far_apart
 
 _BUSY_MS = 5000
 _INSERT = f"INSERT OR IGNORE INTO readings ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -59,7 +59,7 @@ def insert(connection: Connection, given: Sequence[Reading]) -> tuple[Written, l
     conflicts: list[Reading] = []
     late = []
     for reading, ts, fields in _known(connection, given):
-        if json.loads(fields) != json.loads(reading.fields):
+        if json.loads(fields) != json.loads(reading.fields) or far_apart(reading.ts, ts):
             conflicts.append(reading)
         elif ts is None and reading.ts is not None:
             late.append((reading.ts, *reading.key))

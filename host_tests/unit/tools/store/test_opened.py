@@ -55,6 +55,33 @@ def test_another_reading_under_a_key_is_kept_beside_it_once_and_told(store: Stor
     ]
 
 
+def test_what_measured_the_same_at_another_time_is_another_reading(store: Store) -> None:
+    """A node whose boot count began anew, as each `fieldpost run` does."""
+    store.write([telemetry(1, 1, ts=1_000, x=20)])
+    written = store.write([telemetry(1, 1, ts=90_000, x=20)])
+    assert (written.stored, written.repeated, written.conflicts) == (0, 0, 1)
+    third = [telemetry(1, 1, ts=180_000, x=20), telemetry(1, 1, ts=90_000, x=20)]
+    written = store.write(third)
+    assert (written.repeated, written.conflicts) == (1, 1)
+    assert rows(store, "SELECT ts FROM readings") == [(1_000,)]
+    assert [json.loads(one)["ts"] for (one,) in _bytes(store, "conflicts")] == [90_000, 180_000]
+
+
+def test_two_of_one_batch_that_measured_the_same_are_told_apart_by_their_times(
+    store: Store,
+) -> None:
+    written = store.write([telemetry(1, 1, ts=ts, x=20) for ts in (1_000, 90_000)])
+    assert (written.stored, written.repeated, written.conflicts) == (1, 0, 1)
+
+
+def test_a_time_that_a_drifting_clock_gave_anew_is_the_same_readings(store: Store) -> None:
+    store.write([telemetry(1, 1, ts=1_000, x=20)])
+    for ts in (995, 1_600):
+        written = store.write([telemetry(1, 1, ts=ts, x=20)])
+        assert (written.repeated, written.conflicts) == (1, 0)
+    assert store.write([telemetry(1, 1, ts=1_601, x=20)]).conflicts == 1
+
+
 def test_a_conflict_within_one_batch_is_found(store: Store) -> None:
     store.write([telemetry(1, 1, x=1)])
     written = store.write([telemetry(1, 1, x=2), telemetry(1, 1, x=1)])

@@ -53,11 +53,11 @@ def copy_conflicts(origin: Origin, target: Target) -> Aside:
 def _insert(connection: Connection, one: Any) -> bool:
     """Whether it was not there."""
     there = connection.execute(
-        select(readings.c.fields).where(
+        select(readings.c.fields, readings.c.ts).where(
             readings.c.node == one.node, readings.c.boot == one.boot, readings.c.seq == one.seq
         )
-    ).scalar()
-    if there is not None and digest_of(in_order_again(there)) == one.digest:
+    ).first()
+    if there is not None and digest_of(in_order_again(there.fields), there.ts) == one.digest:
         return False
     module = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {name: value for name, value in one._mapping.items() if name != "id"}
