@@ -35,7 +35,8 @@ def _end_trial(door):
         note = read(FAILED, door.files)
     why = note.get("why")
     if not why:
-        why = "%s starts came to nothing" % note.get("starts", "its")
+        starts = note.get("starts", "its")
+        why = "%s start%s came to nothing" % (starts, "" if starts == 1 else "s")
         if door.crash:
             why += ": " + door.crash
     judge(record, note.get("mark", ""), "back", note.get("offer", {}), why)

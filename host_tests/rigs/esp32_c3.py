@@ -102,6 +102,10 @@ def afresh(test: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
             test(*arguments, **named)
         except LostInterrupt as flaw:
             warnings.warn(f"tried once more: {flaw}", stacklevel=2)
+            if isinstance(folder := named.get("tmp_path"), Path):
+                # Nothing of the first try is in the way of the second.
+                named["tmp_path"] = folder / "again"
+                (folder / "again").mkdir()
             try:
                 test(*arguments, **named)
             except LostInterrupt as again:
