@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from fieldpost.board.link import BoardLink
     from fieldpost.board.screen import OwnScreen
 
-# As reach.py has it, which is loaded when a board is wanted.
-WAIT_S = 600.0
-
 
 def complete_ports(incomplete: str) -> list[tuple[str, str]]:
     """For the shell."""
@@ -33,13 +30,20 @@ PortOption = Annotated[
     ),
 ]
 WaitOption = Annotated[
-    float,
-    typer.Option(min=0, help="Seconds to wait for a board that sleeps; 0: not at all."),
+    float | None,
+    typer.Option(
+        min=0,
+        help="Seconds to wait for a board that sleeps; 0: not at all. By itself 600, but a port "
+        "that is not there, nor was before, is waited for no longer than a restart takes.",
+    ),
 ]
 
 
 def targets(
-    named: list[str], every: bool, screen: "OwnScreen | None" = None, wait_s: float = 0.0
+    named: list[str],
+    every: bool,
+    screen: "OwnScreen | None" = None,
+    wait_s: float | None = 0.0,
 ) -> list[str]:
     """The ports of the boards that are meant.
 
@@ -49,7 +53,7 @@ def targets(
     if named:
         return named
     ports = _candidates()
-    if not ports and screen and wait_s and sys.stderr.isatty():
+    if not ports and screen and wait_s != 0 and sys.stderr.isatty():
         ports = _await(screen, wait_s)
     if not ports:
         raise NoBoard(
@@ -64,13 +68,16 @@ def targets(
     return [port for port, _ in ports]
 
 
-def the_port(port: str | None, screen: "OwnScreen | None" = None, wait_s: float = 0.0) -> str:
+def the_port(
+    port: str | None, screen: "OwnScreen | None" = None, wait_s: float | None = 0.0
+) -> str:
     """The one port that is meant. Raises CommandError as `targets` does."""
     return targets([port] if port else [], False, screen, wait_s)[0]
 
 
-def the_board(port: str | None, screen: "OwnScreen", wait_s: float = WAIT_S) -> "BoardLink":
-    """The one board that is meant, in its raw REPL; one that sleeps is woken or waited for."""
+def the_board(port: str | None, screen: "OwnScreen", wait_s: float | None = None) -> "BoardLink":
+    """The one board that is meant, in its raw REPL; one that sleeps is woken or waited for, as
+    patience.py says."""
     from fieldpost.board.reach import reach
 
     where = the_port(port, screen, wait_s)
@@ -104,9 +111,11 @@ def _candidates() -> list[tuple[str, str]]:
     return [(b.port, b.usb) for b in found if port_named(b.port).may_be_a_board]
 
 
-def _await(screen: "OwnScreen", wait_s: float) -> list[tuple[str, str]]:
+def _await(screen: "OwnScreen", asked_s: float | None) -> list[tuple[str, str]]:
+    from fieldpost.board.patience import WAIT_S
     from fieldpost.board.reach import LOOK_AGAIN_S
 
+    wait_s = WAIT_S if asked_s is None else asked_s
     where = "USB"
     screen.say(
         where,

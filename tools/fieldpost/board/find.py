@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from serial import serial_for_url
 
-from fieldpost.board import said, uf2_volume
+from fieldpost.board import met, said, uf2_volume
 from fieldpost.board.link import BoardError, BoardLink, NoAnswer, ProgramError, open_link
 from fieldpost.board.ports import Port, all_ports, port_named
 from fieldpost.board.said import NUMBER_OR_NONE, TEXT_OR_NONE
@@ -138,6 +138,7 @@ def ask(port: Port, limit_s: float = ASK_S) -> Board:
     known = Board(port.device, "silent", port.description, port.serial)
     try:
         with open_link(port.device, limit_s) as link:
+            met.remember(port)
             return asked(link, known, limit_s)
     except NoAnswer as error:
         if not error.chatty and in_espressif_bootloader(port.device):

@@ -35,6 +35,8 @@ _KNOWN: dict[tuple[int, int], tuple[Kind, str]] = {
     (0x1A86, 0x55D4): ("bridge", "CH9102 serial bridge (WCH)"),
     (0x1A86, 0x7523): ("bridge", "CH340 serial bridge (WCH)"),
 }
+# An error lists so many ports.
+_TOLD_MAX = 8
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,7 @@ def present_name(port: Port) -> str | None:
         found = [one.device for one in all_ports() if one.serial == port.serial]
         if found and port.device not in found:
             return found[0]
-    if os.name == "nt":
-        return port.device if any(one.device == port.device for one in all_ports()) else None
-    return port.device if Path(port.device).exists() else None
+    return port.device if _exists(port.device) else None
 
 
 def why_unavailable(port: str, error: str = "") -> tuple[str, str]:
@@ -99,13 +99,14 @@ def why_unavailable(port: str, error: str = "") -> tuple[str, str]:
 def why_unusable(port: str) -> tuple[str, str] | None:
     """The same as far as it shows without opening the port; None if nothing does."""
     path = Path(port)
-    if "://" in port or os.name == "nt":
+    if "://" in port:
         return None
-    if not path.exists():
-        return f"there is no port {port}. `fieldpost boards` lists those there are.", "board_port"
+    if not _exists(port):
+        return there_is_no(port), "board_port"
+    if os.name == "nt":
+        return None
     if not path.is_char_device():
-        text = f"{port} is no serial port. `fieldpost boards` lists those there are."
-        return text, "board_port"
+        return f"{port} is no serial port. {_those_there_are()}", "board_port"
     if not os.access(path, os.R_OK | os.W_OK):
         fix = "see who may with: ls -l " + port
         if sys.platform == "linux":
@@ -113,6 +114,27 @@ def why_unusable(port: str) -> tuple[str, str] | None:
             fix = f"run `sudo usermod -aG {group} $USER`, then log out and in again"
         return f"this user may not use {port}: {fix}.", "board_denied"
     return None
+
+
+def there_is_no(port: str) -> str:
+    """What is told of a port that does not exist: with those that do."""
+    return f"there is no port {port}. {_those_there_are()}"
+
+
+def _exists(device: str) -> bool:
+    if os.name != "nt":
+        return Path(device).exists()
+    # There a port is no file, and its name may be typed in other ways.
+    typed = device.removeprefix("\\\\.\\").casefold()
+    return any(info.device.casefold() == typed for info in list_ports.comports())
+
+
+def _those_there_are() -> str:
+    ports = [f"{one.device} ({one.description})" for one in all_ports()]
+    if not ports:
+        return "Nor is there any other: `fieldpost boards` says what helps."
+    more = f", and {len(ports) - _TOLD_MAX} more" if len(ports) > _TOLD_MAX else ""
+    return f"There are: {', '.join(ports[:_TOLD_MAX])}{more}."
 
 
 def _port(info: ListPortInfo) -> Port:

@@ -8,9 +8,10 @@ is there.
 """
 
 import math
+import re
 import time
 
-from fieldpost.board import find, intervals
+from fieldpost.board import find, met, patience
 from fieldpost.board.link import (
     CONNECT_S,
     BoardLink,
@@ -20,10 +21,9 @@ from fieldpost.board.link import (
     attach,
     open_link,
 )
-from fieldpost.board.ports import Port, port_named, present_name
+from fieldpost.board.ports import Port, port_named, present_name, there_is_no
 from fieldpost.board.screen import Screen
 
-WAIT_S = 600.0
 # From RESET to the end of the shortest usual boot window; a wake, to its first answer.
 _BOOT_S = 8.0
 _WAKE_S = 6.0
@@ -32,33 +32,46 @@ _STARTS_S = 1.0
 # What a node and a bare MicroPython say when they can be interrupted.
 _NODE_STARTS = b"Fieldpost "
 _STARTED = (_NODE_STARTS, b"MicroPython ", b">>> ")
+# What a node says before it sleeps.
+_ASLEEP = re.compile(rb"asleep for (\d+(?:\.\d+)?) s")
 LOOK_AGAIN_S = 0.1
 _LISTEN_S = 0.5
 
 
 def reach(
-    port: str, screen: Screen, wait_s: float = WAIT_S, connect_s: float = CONNECT_S
+    port: str, screen: Screen, wait_s: float | None = None, connect_s: float = CONNECT_S
 ) -> BoardLink:
     """The board's raw REPL, as `open_link` gives it, from a board that sleeps, too.
 
-    wait_s: how long to wait for its next wake; 0: only what is there counts. Raises BoardError.
+    wait_s: how long to wait for its next wake; 0: only what is there counts; None: as patience.py
+    says. Raises BoardError.
     """
-    known = port_named(port)
+    link = _reach(port_named(port), screen, wait_s, connect_s)
+    met.remember(port_named(link.port))
+    return link
+
+
+def _reach(known: Port, screen: Screen, wait_s: float | None, connect_s: float) -> BoardLink:
+    port = known.device
+    was_away = False
     heard = b""
     screen.progress(port, "asking the board", 0, None)
     try:
         return open_link(port, connect_s)
     except PortUnavailable:
-        if not wait_s or present_name(known) is not None:
+        if wait_s == 0 or present_name(known) is not None:
             raise
-        screen.say(
-            port,
-            "there is no such port now (`fieldpost boards` lists those there are). A chip with "
-            "USB of its own has one only while it is awake: it is waited for. Its RESET button, "
-            "or plugging it in, ends the wait.",
-        )
+        was_away = True
+        wait_s = patience.wait_s(known, wait_s, screen)
+        if present_name(known) is None:
+            screen.say(
+                port,
+                "there is no such port now. A chip with USB of its own has one only while it is "
+                f"awake: it is waited for, {wait_s:g} s at most. Its RESET button, or plugging it "
+                "in, ends the wait.",
+            )
     except NoAnswer as error:
-        if error.chatty or not wait_s or find.in_espressif_bootloader(port):
+        if error.chatty or wait_s == 0 or find.in_espressif_bootloader(port):
             raise
         if known.kind == "bridge" and (link := _reset(port, screen)):
             return link
@@ -69,11 +82,12 @@ def reach(
         )
         heard = error.heard
     except LinkLost:
-        if not wait_s:
+        if wait_s == 0:
             raise  # Otherwise it fell asleep just now.
+    wait_s = patience.WAIT_S if wait_s is None else wait_s
     expected = _Expected(known, screen, wait_s)
     expected.hear(heard)
-    return _next_wake(known, expected)
+    return _next_wake(known, expected, was_away)
 
 
 def _reset(port: str, screen: Screen) -> BoardLink | None:
@@ -114,16 +128,16 @@ class _Expected:
         self._what = "waiting for a wake or RESET"
         self._due = self._begin + wait_s
         self._sleep_s = wait_s
-        interval_s = intervals.interval_s(port)
+        interval_s = met.interval_s(port)
         if interval_s:
             self._expect(interval_s, f"asleep, wakes every {interval_s:g} s")
 
     def hear(self, console: bytes) -> bool:
         """What the board has printed until now; whether it has gone to sleep with that."""
-        sleep_s = intervals.asleep_s(console[console.rfind(_NODE_STARTS) + 1 :])
-        if sleep_s is not None:
-            self._expect(sleep_s, "asleep until its next wake")
-        return sleep_s is not None
+        told = _ASLEEP.findall(console[console.rfind(_NODE_STARTS) + 1 :])
+        if told:
+            self._expect(float(told[-1]), "asleep until its next wake")
+        return bool(told)
 
     def is_over(self) -> bool:
         """Show how long is left; whether that is nothing."""
@@ -151,8 +165,7 @@ class _Expected:
             )
 
 
-def _next_wake(known: Port, expected: _Expected) -> BoardLink:
-    was_away = present_name(known) is None
+def _next_wake(known: Port, expected: _Expected, was_away: bool) -> BoardLink:
     link: BoardLink | None = None
     try:
         while not expected.is_over():
@@ -188,6 +201,12 @@ def _next_wake(known: Port, expected: _Expected) -> BoardLink:
     finally:
         if link:
             link.close(resume=False)
+    if present_name(known) is None:
+        raise PortUnavailable(
+            f"{there_is_no(known.device)} It was waited for, {expected.wait_s:g} s; --wait "
+            "SECONDS is for one that sleeps longer",
+            "board_port",
+        )
     raise NoAnswer(
         f"no board woke on {known.device} within {expected.wait_s:g} s. Press its RESET button "
         "and repeat the command, or wait longer with --wait SECONDS; a board without MicroPython "

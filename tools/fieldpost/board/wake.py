@@ -10,7 +10,7 @@ from fieldpost.board.screen import Screen
 def ask_at_wake(
     port: str,
     screen: Screen,
-    wait_s: float,
+    wait_s: float | None,
     *,
     resume: bool = True,
     connect_s: float = CONNECT_S,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
+from fieldpost.board.choose import WaitOption, complete_ports
 from fieldpost.errors import BadFile, Usage
 from fieldpost.options import DriversOption, JsonOption, NodeKeysOption
 from fieldpost.terminal.result import all_of
@@ -36,7 +36,7 @@ def deploy(
     ready: Annotated[
         float, typer.Option(min=0, help="Seconds for the node to be ready; 0: do not wait.")
     ] = 30.0,
-    wait: WaitOption = WAIT_S,
+    wait: WaitOption = None,
     watch: Annotated[
         bool,
         typer.Option(

@@ -92,7 +92,7 @@ class Wish:
     ready_s: float = READY_S
     reading_s: float = READING_S
     drivers: Path | None = None
-    wait_s: float = 0.0
+    wait_s: float | None = 0.0
     keys: bytes | None = None
     follow: "Callable[[BoardLink, Outcome], None] | None" = None
 

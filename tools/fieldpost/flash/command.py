@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldpost.board import names
-from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
+from fieldpost.board.choose import WaitOption, complete_ports
 from fieldpost.errors import BadFile, NoBoard, Usage
 from fieldpost.options import JsonOption
 from fieldpost.terminal.result import all_of
@@ -69,7 +69,7 @@ def flash(
     volume: Annotated[
         Path | None, typer.Option(help="Pico: the bootloader's drive, if it isn't found.")
     ] = None,
-    wait: WaitOption = WAIT_S,
+    wait: WaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put MicroPython on a board, and check that it answers.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldpost.board import find as boards
-from fieldpost.board import uf2_volume
+from fieldpost.board import patience, uf2_volume
 from fieldpost.board.find import Board
 from fieldpost.board.link import BoardError, PortUnavailable, open_link
 from fieldpost.board.ports import RASPBERRY_PI, Port, all_ports, port_named, present_name
@@ -30,7 +30,8 @@ class Limits:
     hand_s: float = 90.0  # for a hand on BOOTSEL
     gone_s: float = 60.0  # until the volume has taken the image
     answer_s: float = 40.0  # until MicroPython answers
-    wake_s: float = 0.0  # for a board that sleeps, or is yet to be plugged in
+    # For a board that sleeps, or is yet to be plugged in; None: as board/patience.py says.
+    wake_s: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def flash_by_hand(wish: Wish, screen: Screen) -> Outcome:
     write to that."""
     begin = time.monotonic()
     try:
-        limit_s = wish.limits.wake_s or wish.limits.hand_s
+        asked_s = wish.limits.wake_s
+        limit_s = patience.WAIT_S if asked_s is None else asked_s or wish.limits.hand_s
         found = waiting.for_any(limit_s, _places(wish), lambda: targets((), False), screen)
         if isinstance(found, str):
             return flash(found, wish, screen)
@@ -137,12 +139,13 @@ def _is_candidate(board: Board) -> bool:
 
 
 def _flash_port(port: Port, wish: Wish, screen: Screen) -> Outcome:
+    wake_s = patience.wait_s(port, wish.limits.wake_s, screen)
     if not wish.reset:
         return _flash_esp(port, None, wish, screen)
     known = boards.ask(port, _ASK_S)
-    if wish.limits.wake_s and known.state == "unavailable" and present_name(port) is None:
+    if wake_s and known.state == "unavailable" and present_name(port) is None:
         # A chip with USB of its own has no port while it sleeps.
-        found = waiting.for_wake_or_hand(known, wish.limits.wake_s, _places(wish), screen)
+        found = waiting.for_wake_or_hand(known, wake_s, _places(wish), screen)
         if isinstance(found, uf2_volume.Volume):
             return _flash_volume(found.folder, wish, screen)
         known, port = found, port_named(found.port)
@@ -150,7 +153,7 @@ def _flash_port(port: Port, wish: Wish, screen: Screen) -> Outcome:
         raise PortUnavailable(known.detail, known.code)
     by_usb = (port.usb_id or "").startswith(_PICO_USB)
     if known.platform == "rp2" or (by_usb and known.platform is None):
-        return _flash_rp2(port, known, wish, screen)
+        return _flash_rp2(port, known, wish, screen, wake_s)
     if known.platform not in ("esp32", None):
         raise UnfitBoard(
             f"the board on {port.device} is {known.machine}, which Fieldpost does not support"
@@ -197,13 +200,13 @@ def _flash_esp(port: Port, known: Board | None, wish: Wish, screen: Screen) -> O
     return _check_answer(done, image, port, {p.device for p in all_ports()}, wish, screen)
 
 
-def _flash_rp2(port: Port, known: Board, wish: Wish, screen: Screen) -> Outcome:
+def _flash_rp2(port: Port, known: Board, wish: Wish, screen: Screen, wake_s: float) -> Outcome:
     where = port.device
     _check_uf2_wish(wish, where)
     before = [volume.folder for volume in uf2_volume.find(_places(wish))]
     volume: uf2_volume.Volume | None = None
-    if known.state == "silent" and wish.limits.wake_s:
-        found = waiting.for_wake_or_hand(known, wish.limits.wake_s, _places(wish), screen)
+    if known.state == "silent" and wake_s:
+        found = waiting.for_wake_or_hand(known, wake_s, _places(wish), screen)
         if isinstance(found, Board):
             known, port = found, port_named(found.port)
             where = port.device

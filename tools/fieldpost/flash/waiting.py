@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fieldpost.board import uf2_volume
 from fieldpost.board.find import Board
-from fieldpost.board.link import NoAnswer
+from fieldpost.board.link import NoAnswer, PortUnavailable
 from fieldpost.board.screen import Screen
 from fieldpost.board.uf2_volume import Volume
 from fieldpost.board.wake import ask_at_wake
@@ -96,7 +96,9 @@ def for_wake_or_hand(
         return ask_at_wake(known.port, looking, limit_s, resume=False, connect_s=_KNOWN_S)
     except _Appeared as appeared:
         return appeared.volume
-    except NoAnswer:
+    except (NoAnswer, PortUnavailable) as error:
+        if isinstance(error, PortUnavailable) and error.code != "board_port":
+            raise  # It is there, and another program has it.
         raise NoBoard(
             f"no board woke on {known.port} within {limit_s:g} s, and no UF2 volume appeared. "
             "Repeat the command and hold BOOTSEL while plugging the board in, or wait longer with "

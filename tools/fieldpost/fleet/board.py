@@ -49,7 +49,7 @@ def compare(port: str, node: Node, source: Source) -> list[str]:
 
 
 def bring(
-    port: str, node: Node, source: Source, screen: Screen, wait_s: float = 0.0
+    port: str, node: Node, source: Source, screen: Screen, wait_s: float | None = 0.0
 ) -> tuple[list[str], str]:
     """Make the board what `node` says: what was done, and the node's own words then.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports
+from fieldpost.board.choose import WaitOption, complete_ports
 from fieldpost.options import JsonOption
 from fieldpost.terminal.result import result
 from fieldpost.terminal.safe_text import neutral
@@ -43,7 +43,7 @@ def fleet(
     ready: Annotated[
         float, typer.Option(min=0, help="Seconds for a node to be ready; 0: do not wait.")
     ] = 30.0,
-    wait: WaitOption = WAIT_S,
+    wait: WaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make the connected boards what FILE says: MicroPython, firmware, configuration.

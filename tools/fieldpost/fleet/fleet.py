@@ -89,7 +89,7 @@ class Fleet:
         jobs: int = JOBS,
         ports: Iterable[str] = (),
         source: Source | None = None,
-        wait_s: float = 0.0,
+        wait_s: float | None = 0.0,
     ) -> None:
         self._nodes = nodes
         self._screen = screen
@@ -168,7 +168,7 @@ class Fleet:
             is_named = board.port in self._ports
             if (is_ours or misses_esp32) and (again := wake.reset(board, is_named, self._screen)):
                 return again
-            if is_named and (is_ours or missing) and self._wait_s:
+            if is_named and (is_ours or missing) and self._wait_s != 0:
                 return wake.awaited(board, self._screen, self._wait_s, self._ended)
             return board
 
@@ -229,7 +229,7 @@ class Fleet:
         )
 
     def _flash_one(self, node: Node, board: Board, log: NodeLog) -> None:
-        if self._wait_s and wake.may_sleep(board):
+        if self._wait_s != 0 and wake.may_sleep(board):
             if not (node.micropython.version or node.micropython.image):
                 return  # It is waited for once, to be brought the rest.
             board = ask_at_wake(board.port, log, self._wait_s)

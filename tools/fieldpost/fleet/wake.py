@@ -93,7 +93,7 @@ def reset(board: Board, is_named: bool, screen: Screen) -> Board | None:
     return again if again.uid else replace(again, uid=mac)
 
 
-def awaited(board: Board, screen: Screen, wait_s: float, ended: threading.Event) -> Board:
+def awaited(board: Board, screen: Screen, wait_s: float | None, ended: threading.Event) -> Board:
     """What is on a port that is away or silent, at its next wake; as it was, if none comes."""
     if board.state != "silent" and board.code != "board_port":
         return board

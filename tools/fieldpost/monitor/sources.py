@@ -13,7 +13,7 @@ import serial
 from paho.mqtt.client import MQTTMessage
 
 from fieldpost.board.lines import Lines
-from fieldpost.board.ports import port_named, present_name, why_unavailable
+from fieldpost.board.ports import port_named, present_name, there_is_no, why_unavailable
 from fieldpost.errors import CommandError
 from fieldpost.monitor.events import TEXT_MAX, TOPIC_MAX, Event, Events
 from fieldpost.mqtt.client import TIMEOUT_S, Connection
@@ -62,7 +62,7 @@ class ConsoleSource:
             except (OSError, ValueError) as error:  # SerialException is an OSError
                 why, _ = why_unavailable(device or self._port, str(error))
                 if device is None:
-                    why = f"{self._port} is not there: waiting for it to be plugged in"
+                    why = f"{there_is_no(self._port)} Waiting for it to be plugged in"
                 # Once, not at each try.
                 if told not in (why, "gone"):
                     self._events.notice(why)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldpost.board.choose import WAIT_S, WaitOption, complete_ports, the_board
+from fieldpost.board.choose import WaitOption, complete_ports, the_board
 from fieldpost.errors import Cancelled, CommandError, Usage
 from fieldpost.file_names import CHECKED, CONFIG, SECRETS, UPDATE_KEYS
 from fieldpost.options import JsonOption, NodeKeysOption
@@ -66,7 +66,7 @@ def provision(
     ready: Annotated[
         float, typer.Option(min=0, help="Seconds for the node to be ready; 0: do not wait.")
     ] = 30.0,
-    wait: WaitOption = WAIT_S,
+    wait: WaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a node's config.json and secrets.json: network, broker, name; and start it.

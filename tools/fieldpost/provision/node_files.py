@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from fieldpost.board import files as board_files
-from fieldpost.board import intervals
+from fieldpost.board import met
 from fieldpost.board.link import BoardLink
+from fieldpost.board.ports import port_named
 from fieldpost.board.said import json_or_none
 from fieldpost.board_json import for_board
 from fieldpost.config import files as config_files
@@ -232,7 +233,7 @@ def put_on_board(link: BoardLink, contents: dict[str, bytes]) -> list[str]:
     for name in PENDING:
         board_files.remove_file(link, on_board(name))
     if CONFIG in contents:
-        intervals.remember(link.port, json.loads(contents[CONFIG]))
+        met.remember_interval(port_named(link.port), json.loads(contents[CONFIG]))
     return different
 
 

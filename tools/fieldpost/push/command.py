@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeGuard
 
 import typer
 
-from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board, told_of_restart
+from fieldpost.board.choose import PortOption, WaitOption, the_board, told_of_restart
 from fieldpost.mqtt import nodes
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import DEFAULT_URL
@@ -54,7 +54,7 @@ def push(
         bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")
     ] = False,
     ready: ReadyOption = 30.0,
-    wait: WaitOption = WAIT_S,
+    wait: WaitOption = None,
     timeout: TimeoutOption = None,
     as_json: JsonOption = False,
     broker: BrokerOption = DEFAULT_URL,
@@ -138,7 +138,7 @@ def pull(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a config.json that says something else.")
     ] = False,
-    wait: WaitOption = WAIT_S,
+    wait: WaitOption = None,
     timeout: TimeoutOption = None,
     as_json: JsonOption = False,
     broker: BrokerOption = DEFAULT_URL,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_board, told_of_restart
+from fieldpost.board.choose import PortOption, WaitOption, the_board, told_of_restart
 from fieldpost.errors import Usage
 from fieldpost.file_names import CONFIG
 from fieldpost.options import JsonOption
@@ -41,7 +41,7 @@ def scan(
     onewire: Annotated[
         list[int] | None, typer.Option(min=0, help="1-Wire data; may be repeated.")
     ] = None,
-    wait: WaitOption = WAIT_S,
+    wait: WaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the sensors on I2C and 1-Wire, and print the configuration for them.

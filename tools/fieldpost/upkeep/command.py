@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldpost.board.choose import WAIT_S, PortOption, WaitOption, the_port, told_of_restart
+from fieldpost.board.choose import PortOption, WaitOption, the_port, told_of_restart
 from fieldpost.config.masked import without_secrets
 from fieldpost.errors import Cancelled, CommandError, FileKept, NoNode, NotWritten
 from fieldpost.file_names import CONFIG, DEPLOYMENT, OUTBOX, RECORDS, TRIAL
@@ -26,7 +26,7 @@ _READINGS = f"/{OUTBOX}/"
 _DATA = (*RECORDS, TRIAL, CONFIG)
 
 
-def shell(port: PortOption = None, wait: WaitOption = WAIT_S) -> None:
+def shell(port: PortOption = None, wait: WaitOption = None) -> None:
     """Open the board's REPL; Ctrl-] leaves it.
 
     What runs there goes on until Ctrl-C, and starts again with Ctrl-D. A board that sleeps, and
@@ -36,7 +36,7 @@ def shell(port: PortOption = None, wait: WaitOption = WAIT_S) -> None:
     from fieldpost.board.ports import port_named, present_name, why_unusable
 
     where = the_port(port)
-    if wait and present_name(port_named(where)) is None:
+    if wait != 0 and present_name(port_named(where)) is None:
         with _open(where, wait) as link:
             where = link.port
             link.was_running = False  # It would sleep again before anybody has typed a word.
@@ -46,7 +46,7 @@ def shell(port: PortOption = None, wait: WaitOption = WAIT_S) -> None:
     raise typer.Exit(subprocess.run(command).returncode)
 
 
-def reset(port: PortOption = None, wait: WaitOption = WAIT_S, as_json: JsonOption = False) -> None:
+def reset(port: PortOption = None, wait: WaitOption = None, as_json: JsonOption = False) -> None:
     """Restart the board, as its reset button does. A node first writes to flash what it holds."""
     with _open(port, wait) as link:
         link.hard_reset()
@@ -60,7 +60,7 @@ def erase(
         typer.Option("--all", help="Everything: readings, configuration, secrets, your files."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    wait: WaitOption = WAIT_S,
+    wait: WaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove what `fieldpost deploy` put on the board, and nothing else; with --all, every file.
@@ -117,7 +117,7 @@ def pull(
         Path | None, typer.Argument(help="Made by this; by itself, NODE-DATE-TIME.")
     ] = None,
     port: PortOption = None,
-    wait: WaitOption = WAIT_S,
+    wait: WaitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Copy a node's readings, crash report and configuration here; never its secrets.
@@ -186,7 +186,7 @@ def _node_name(config: bytes) -> str:
     return name if name and all(c.isalnum() or c in "-_" for c in name) else "node"
 
 
-def _open(port: str | None, wait_s: float) -> "BoardLink":
+def _open(port: str | None, wait_s: float | None) -> "BoardLink":
     from fieldpost.board.choose import the_board
     from fieldpost.terminal.progress import FlashScreen
 

@@ -17,10 +17,10 @@ from rigs.sleeping_node import sleeping_node
 
 from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import ResetCircuit, chatty_port, silent_port
-from fieldpost.board import intervals
+from fieldpost.board import met
 from fieldpost.board import reach as reaching
 from fieldpost.board.link import NoAnswer, PortUnavailable
-from fieldpost.board.ports import Port, present_name
+from fieldpost.board.ports import Port, port_named, present_name
 from fieldpost.board.reach import reach
 
 Make = Callable[..., RawReplBoard]
@@ -147,34 +147,12 @@ def test_a_countdown_goes_by_the_interval_that_the_board_was_given(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "running"))
     board = make(sleeping_node(awake=5))
     assert board.is_asleep.wait(20)
-    intervals.remember(board.port, {"mode": "duty_cycle", "sample_s": 90})
+    met.remember_interval(port_named(board.port), {"mode": "duty_cycle", "sample_s": 90})
     told = Told()
     with reach(board.port, told, wait_s=60, connect_s=0.5) as link:
         assert link.eval("1") == 1
     assert told.waits[0] == "asleep, wakes every 90 s" and told.left[0] <= 60
     assert any("is waited for 60 s" in text and "--wait 96" in text for text in told.said)
-
-
-def test_an_interval_is_known_of_the_board_that_was_last_given_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    port = Port("/dev/ttyUSB7", "bridge", "")
-    assert intervals.interval_s(port) is None
-    intervals.remember(port.device, {"mode": "duty_cycle"})
-    assert intervals.interval_s(port) == 60.0
-    for n in range(300):
-        intervals.remember(f"/dev/tty{n}", {"mode": "duty_cycle", "sample_s": n + 1})
-    assert intervals.interval_s(port) is None, "it grows without an end"
-    last = replace(port, device="/dev/tty299")
-    assert intervals.interval_s(last) == 300.0
-    intervals.remember(last.device, {"mode": "always_on"})
-    assert intervals.interval_s(last) is None
-    for spoilt in "[", "7", '{"/dev/tty299": "x"}':
-        (tmp_path / "fieldpost" / "wakes").write_text(spoilt)
-        assert intervals.interval_s(last) is None
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "/dev/null")
-    intervals.remember(last.device, {"mode": "duty_cycle"})
 
 
 @pytest.mark.slow
@@ -199,7 +177,7 @@ def test_a_port_that_comes_later_is_waited_for_and_one_that_never_comes_is_named
     threading.Timer(1.5, board.plug_in).start()
     with reach(board.port, Told(), wait_s=30) as link:
         assert link.eval("1") == 1
-    with pytest.raises(NoAnswer, match=r"within 1 s.*--wait"):
+    with pytest.raises(PortUnavailable, match=r"there is no port.*1 s; --wait"):
         reach(str(tmp_path / "tty9"), Told(), wait_s=1)
     with pytest.raises(PortUnavailable, match="there is no port"):
         reach(str(tmp_path / "tty9"), Told(), wait_s=0)

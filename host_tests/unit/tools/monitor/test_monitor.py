@@ -173,7 +173,7 @@ def test_a_port_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     source = ConsoleSource(str(tmp_path / "tty"), events)
     source.start()
     try:
-        texts(events, "waiting for it to be plugged in")
+        texts(events, "Waiting for it to be plugged in")
         # Said once, however often it is looked for.
         assert events.get(1) is None
     finally:
