@@ -57,8 +57,10 @@ def run(
             [
                 *prefix,
                 *(parts.micropython, "-X", f"heapsize={heap}"),
-                *(str(script), json.dumps(asked)),
+                str(script),
             ],
+            # Not as an argument: MicroPython ends at one of more than 255 bytes.
+            input=json.dumps(asked) + "\n",
             cwd=parts.folder,
             env={**os.environ, "MICROPYPATH": os.pathsep.join([*map(str, paths), ".frozen"])},
             capture_output=True,

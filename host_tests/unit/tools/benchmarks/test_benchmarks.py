@@ -121,6 +121,9 @@ def test_tls_is_judged_by_its_worst_certificate_where_a_round_trip_takes_time(
     results = _results(104.0) | {"tls": {"clients": rows, "shortened": []}}
     (row,) = [row for row in targets.judge(results) if "TLS" in row["target"]]
     assert (row["measured"], row["met"]) == (str(trips), met)
+    rows.append({**far, "certificate": "larger", "not_run": "it crashed"})
+    (row,) = [row for row in targets.judge(results) if "TLS" in row["target"]]
+    assert row["met"] is None
 
 
 @pytest.mark.slow
@@ -347,6 +350,12 @@ def test_without_the_registry_what_is_not_in_the_cache_is_said_to_be_missing(
         ("chumicro-mqtt", "chumicro_mqtt/client.py"),
     ):
         assert (client in found.missing) != (found.folder / file).exists()
+
+
+def test_what_is_asked_for_may_be_long(found: parts.Parts, broker: Broker) -> None:
+    """As the names of three files of certificates are; MicroPython's arguments may not."""
+    asked = {"do": "wake", "host": HOST, "port": broker.port, "readings": 1}
+    assert port.ask(found, "fieldpost", **asked, of_no_use="x" * 2000)["segments"] == 2
 
 
 @pytest.mark.parametrize("qos", [0, 1])
