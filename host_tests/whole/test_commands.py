@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from rigs.commanded_node import Node, Results
-from rigs.mosquitto import need_mosquitto
 
 from fieldpost.errors import CommandError
 from fieldpost.messages.cmd import parse_arguments
@@ -176,7 +175,6 @@ def test_a_right_change_of_the_connection_passes_its_trial(
 def test_a_sleeping_node_finds_its_command_when_it_wakes(
     tmp_path: Path, broker: brokers.Broker
 ) -> None:
-    need_mosquitto("amqtt keeps nothing for an anonymous client that is away")
     node = Node(tmp_path, "sleeper", broker, mode="duty_cycle", sample_s=2)
     node.start()
     try:

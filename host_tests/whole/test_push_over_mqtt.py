@@ -15,7 +15,6 @@ from typing import Any, Self
 import pytest
 from rigs.command_line import Ran, fieldpost
 from rigs.commanded_node import RESTART, Node
-from rigs.mosquitto import need_mosquitto
 
 from fieldpost.messages.dialogue import Dialogue
 from fieldpost.mqtt import brokers
@@ -57,10 +56,6 @@ class Restarting(Node):
 def broker() -> Iterator[Broker]:
     with Broker() as one:
         yield one
-
-
-def need_a_broker_that_keeps_what_a_sleeper_is_told() -> None:
-    need_mosquitto("amqtt keeps nothing for an anonymous client that is away")
 
 
 def config(folder: Path, value: dict[str, Any]) -> Path:
@@ -146,7 +141,6 @@ def test_a_trial_that_fails_is_told_with_its_reason_and_the_way_back(
 def test_a_node_that_sleeps_is_told_all_in_one_wake_and_says_when_it_is_due(
     tmp_path: Path, broker: brokers.Broker
 ) -> None:
-    need_a_broker_that_keeps_what_a_sleeper_is_told()
     with node_in(tmp_path, "sleeper", broker, mode="duty_cycle", sample_s=4) as node:
         time.sleep(1)  # asleep by now; its session is the broker's to keep
         new = {**node.config(), "sensors": SENSORS[:8], "awake_limit_s": 20}
@@ -162,7 +156,6 @@ def test_a_node_that_sleeps_is_told_all_in_one_wake_and_says_when_it_is_due(
 
 @pytest.mark.slow
 def test_a_sleeper_goes_back_by_itself_too(tmp_path: Path, broker: brokers.Broker) -> None:
-    need_a_broker_that_keeps_what_a_sleeper_is_told()
     with node_in(tmp_path, "drowsy", broker, mode="duty_cycle", sample_s=1) as node:
         before = node.config()
         new = config(tmp_path / "new", {**before, "mqtt": {**before["mqtt"], "port": 1}})
@@ -199,7 +192,6 @@ def test_a_power_cut_between_two_parts_loses_none_and_changes_nothing(
 
 @pytest.mark.slow
 def test_ctrl_c_says_in_which_state_the_node_is(tmp_path: Path, broker: brokers.Broker) -> None:
-    need_a_broker_that_keeps_what_a_sleeper_is_told()
     with node_in(tmp_path, "far", broker, mode="duty_cycle", sample_s=600) as node:
         time.sleep(1)
         new = config(tmp_path / "new", {**node.config(), "led": True})

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from amqtt.broker import Broker, BrokerContext
-from amqtt.plugins.base import BasePlugin
+from amqtt.plugins.base import BaseAuthPlugin, BasePlugin
 from amqtt.session import Session
 from pwdlib.hashers.argon2 import Argon2Hasher
 
@@ -38,12 +38,36 @@ class KnownSubscriber(BasePlugin[BrokerContext]):
         topic: str
 
 
-class OwnRetained(Broker):
-    """Sends a client what is retained for its own subscriptions.
+class Anybody(BaseAuthPlugin):
+    """Lets everybody in, as who they say they are.
+
+    By amqtt's own, who shows no password is nobody, and nothing is kept for a collector that is
+    away.
+    """
+
+    async def authenticate(self, *, session: Session) -> bool | None:
+        """True: come in."""
+        return True
+
+
+class BenchBroker(Broker):
+    """Sends a client what is retained for its own subscriptions, and what was kept for it as what
+    it was.
 
     At each connection amqtt sends what is retained for anybody's, so that a client hears of topics
-    for which it has never asked.
+    for which it has never asked. What came while a client was away it sends as if it were
+    retained, and a node refuses retained commands.
     """
+
+    async def _publish_session_retained_messages(self, session: Session) -> None:
+        handler = self._get_handler(session)
+        sent: list[asyncio.Task[Any]] = []
+        while handler and not session.retained_messages.empty():
+            kept = await session.retained_messages.get()
+            message = handler.mqtt_publish(kept.topic, kept.data, kept.qos, retain=False)
+            sent.append(asyncio.ensure_future(message))
+        if sent:
+            await asyncio.wait(sent)
 
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session
@@ -77,7 +101,7 @@ def _configuration(options: dict[str, Any], password_file: Path) -> dict[str, An
             "password_file": str(password_file)
         }
     else:
-        plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = {"allow_anonymous": True}
+        plugins["fieldpost.mqtt.amqtt_broker.Anybody"] = {}
     if options["subscriber"]:
         client_id, topic = options["subscriber"]
         plugins["fieldpost.mqtt.amqtt_broker.KnownSubscriber"] = {
@@ -94,7 +118,7 @@ async def _serve(file: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     options = json.loads(file.read_text())
-    broker = OwnRetained(_configuration(options, file.with_name("passwords")))
+    broker = BenchBroker(_configuration(options, file.with_name("passwords")))
     broker._subscriptions = Subscriptions()
     await broker.start()
     await stop.wait()

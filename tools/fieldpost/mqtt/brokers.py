@@ -31,6 +31,8 @@ Program = Literal["mosquitto", "amqtt"]
 HOST = "127.0.0.1"
 # Every interface of this machine: only where the user asked for it.
 EVERYWHERE = "0.0.0.0"
+# Mosquitto by itself keeps 1000 messages for a collector that is away, and loses what follows.
+_KEEPS = ("max_queued_messages 100000", "max_queued_bytes 0")
 _START_S = 15.0
 _STOP_S = 5.0
 _PORT_TRIES = 5
@@ -219,6 +221,7 @@ class Broker(Started):
             "log_type error",
             "log_type warning",
             *(["log_type notice"] if self._tells else []),
+            *_KEEPS,
             *self._more,
         ]
         if hasattr(os, "geteuid") and os.geteuid() == 0:

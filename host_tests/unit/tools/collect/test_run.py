@@ -79,8 +79,7 @@ def test_a_backlog_that_does_not_fit_in_at_once_is_taken_from_the_beginning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker's answer to the subscription stands behind more than there is room for."""
-    need_mosquitto("amqtt keeps nothing for a client without a login")
-    with Broker("mosquitto") as broker:
+    with Broker() as broker:
         collected(wish(broker, tmp_path, timeout_s=0.1))
         connection = Connection(parse_broker(broker.url))
         connection.open()
@@ -149,8 +148,7 @@ def test_a_clock_that_is_set_costs_nothing(
 
 @pytest.mark.slow
 def test_a_session_that_is_not_wanted_any_more_is_forgotten(tmp_path: Path) -> None:
-    need_mosquitto("amqtt keeps nothing for a client without a login")
-    with Broker("mosquitto") as broker:
+    with Broker() as broker:
         one = wish(broker, tmp_path, timeout_s=0.1)
         collected(one)
         forget_session(one.source, one.session_id)

@@ -194,6 +194,28 @@ def test_amqtt_serves_whoever_comes_while_others_subscribe() -> None:
         first.close()
 
 
+def test_all_that_comes_while_a_collector_is_away_is_kept_as_what_it_was(program: Program) -> None:
+    count = 1200 if program == "mosquitto" else 20
+    came: list[MQTTMessage] = []
+    with Broker(program) as broker:
+        address = mqtt_url.parse(broker.url)
+        collector = Connection(address, client_id="collector", clean=False)
+        collector.open()
+        collector.subscribe("t", 1)
+        collector.close()
+        other = Connection(address)
+        other.open()
+        other.publish_all("t", [b"x"] * count, timeout_s=20)
+        other.close()
+        back = Connection(address, on_message=came.append, client_id="collector", clean=False)
+        back.open()
+        end = time.monotonic() + 20
+        while len(came) < count and time.monotonic() < end:
+            time.sleep(0.02)
+        back.close()
+    assert len(came) == count and not any(one.retain for one in came)
+
+
 def test_a_client_hears_of_what_it_has_asked_for_and_of_nothing_else(program: Program) -> None:
     with Broker(program) as broker:
         address = mqtt_url.parse(broker.url)
