@@ -251,10 +251,7 @@ class Copy:
         and only then those that run its line wherever they stand."""
         path = self._folder / mutant.file
         source = path.read_bytes()
-        path.write_bytes(mutant.applied_to(source))
-        # Python knows a change by its time in whole seconds, and by the file's size.
-        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
-            compiled.unlink()
+        _put(path, mutant.applied_to(source))
         *near, speaking, seeds = stages(mutant.file)
         try:
             if not all(self.passes(tests, _NEAR_LIMIT_S) for tests in near if tests):
@@ -266,7 +263,8 @@ class Copy:
             others = (_on_port(speaking), [_WORLDS]) if quick else (speaking, seeds)
             return all(self.passes(tests) for tests in (quick, *others) if tests)
         finally:
-            path.write_bytes(source)
+            # A mutant that was compiled and caught within a second would be every later one's end.
+            _put(path, source)
 
     def covering(self) -> Covering:
         """What runs which line, measured."""
@@ -298,6 +296,14 @@ class Copy:
             process.kill()
             process.wait()
             return False
+
+
+def _put(path: Path, source: bytes) -> None:
+    """Write a module. Nothing stays that was compiled from what stood there: Python knows a change
+    by its time in whole seconds, and by the file's size."""
+    path.write_bytes(source)
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
+        compiled.unlink()
 
 
 class TestsFail(Exception):

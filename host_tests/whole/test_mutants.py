@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from py_compile import PycInvalidationMode
+from py_compile import compile as compile_to_file
 
 import pytest
 from covering import FILE, Covering
@@ -53,6 +56,24 @@ def test_what_was_caught_is_not_tried_again_and_what_survived_is(tmp_path: Path)
     found.note(left, False)
     again = mutants.Found(tmp_path / "build" / "found.json")
     assert again.is_caught(caught) and not again.is_caught(left)
+
+
+def test_a_caught_mutant_leaves_nothing_that_the_next_ones_tests_would_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (mutant,) = mutants.choose("lib/sntp.py", 1, 1)
+    copy, path = mutants.Copy(tmp_path), tmp_path / mutant.file
+
+    def fails(*_: object) -> bool:
+        """Within the second in which the file is written again: it is taken for the same."""
+        compile_to_file(str(path), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+        return False
+
+    monkeypatch.setattr(copy, "passes", fails)
+    assert not copy.survives(mutant, lambda: pytest.fail("it is caught at once"))
+    source = (mutants.ROOT / mutant.file).read_bytes()
+    found = SourceFileLoader(path.stem, str(path)).get_code(path.stem)
+    assert found == compile(source, str(path), "exec", dont_inherit=True)
 
 
 def test_the_table_counts_each_part_without_what_changes_nothing() -> None:
