@@ -145,6 +145,8 @@ class RawReplBoard:
         self.vanishes = vanishes
         self.rom = rom
         self.sleeps = 0
+        # One that is awake for less than a try takes loses all that is sent to it.
+        self.hears = True
         self.is_asleep = threading.Event()
         self._wakes_at: float | None = None
         self._cause = _POWER_ON
@@ -296,7 +298,8 @@ class RawReplBoard:
             self.cut_after = None
             self._unplugged.set()
             return
-        if time.monotonic() < self._plugged_at + self.deaf_s or self._inner < 0:
+        is_booting = time.monotonic() < self._plugged_at + self.deaf_s
+        if not self.hears or is_booting or self._inner < 0:
             return
         if _RAW_PASTE in data:
             data = data.replace(_RAW_PASTE, b"")

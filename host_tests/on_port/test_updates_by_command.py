@@ -136,7 +136,8 @@ def test_a_node_that_sleeps_finds_its_offer_at_its_next_delivery(
     release = release_of(newer_tree(tmp_path / "new", "0.9.0"), keys)
     sleeps = {"mode": "duty_cycle", "sample_s": 3, "deliver_every": 1, "awake_limit_s": 10}
     with UpdatedNode(tmp_path / "node", given, bench.broker.port, **sleeps) as node:
-        wait_until(lambda: bench.readings, lambda: node.said)
+        # An offer that came within the wake that has begun would be found there.
+        wait_until(lambda: "asleep for" in node.said, lambda: node.said)
         ran = bench.update(release)
         assert ran.status == 0 and told(ran)["state"] == "done", (ran, node.said)
         assert "asleep for" in node.said.partition("fetching")[0]

@@ -122,21 +122,24 @@ def test_a_countdown_goes_to_the_wake_that_the_node_has_told_of(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reaching, "_WAKE_S", 1.0)
-    board = make(sleeping_node(awake=0.0))
+    board = make(sleeping_node(awake=0))
     assert board.is_asleep.wait(20)
+    board.hears = False
+    told = Told()
 
     def stay_awake_at_last() -> None:
-        while board.sleeps < 4:
+        while until_wake not in told.waits and board.sleeps < 15:
             time.sleep(0.1)
         (board.folder / "main.py").write_text(sleeping_node(awake=5))
+        board.hears = True
 
+    until_wake = "asleep until its next wake"
     threading.Thread(target=stay_awake_at_last, daemon=True).start()
-    told = Told()
-    # It is awake for less than a try takes, and says "asleep for 2.5 s" then.
+    # It says "asleep for 2.5 s" at the end of each wake.
     with reach(board.port, told, wait_s=60, connect_s=0.5) as link:
         assert link.eval("1") == 1
     assert told.waits[0] == "waiting for a wake or RESET" and told.left[0] > 50
-    after = told.waits.index("asleep until its next wake")
+    after = told.waits.index(until_wake)
     assert told.left[after] <= 2.5
 
 
