@@ -56,6 +56,7 @@ def new_command(
     if adopted:
         made = keys.adopt(adopted)
     else:
+        keys.check_new()  # Nobody types a passphrase for a folder that has a key.
         made = keys.create(_new_passphrase(passphrase_file, "the new key", as_json))
     if as_json:
         _tell([made])
@@ -130,7 +131,7 @@ def rotate_command(
     elif adopted:
         made = keys.rotate(None, adopted)
     else:
-        keys.all_keys()  # Nobody types a passphrase for a folder that is none.
+        keys.check_next()  # Nor for one that has no key, or a next one.
         made = keys.rotate(_new_passphrase(passphrase_file, "the next key", as_json))
     if as_json:
         _tell([made])
@@ -153,12 +154,10 @@ _MEANING = {
 
 
 def _new_passphrase(file: Path | None, what: str, as_json: bool) -> str:
-    from fieldpost.keys.folder import check_passphrase
-    from fieldpost.keys.passphrase import passphrase
+    from fieldpost.keys.folder import checked_passphrase
+    from fieldpost.keys.passphrase import with_passphrase
 
-    text = passphrase(file, what, may_ask=not as_json, twice=True)
-    check_passphrase(text)
-    return text
+    return with_passphrase(file, what, checked_passphrase, may_ask=not as_json, twice=True)
 
 
 def _tell(made: "list[Key]") -> None:

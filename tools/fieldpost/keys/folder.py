@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from fieldpost.certs.private_files import make_private_folder, write_private
 from fieldpost.errors import BadFile, FileKept, NotWritten, Usage
 from fieldpost.keys import history, public
+from fieldpost.keys.passphrase import Unfit
 from fieldpost.keys.public import BITS, EXPONENT, PublicKey
 from fieldpost.keys.signer import FileSigner
 
@@ -53,30 +54,34 @@ class KeyFolder:
 
     def create(self, passphrase: str) -> Key:
         """Make the first key."""
-        self._check_new()
+        self.check_new()
         private, pem = _generate(passphrase)
         self._begin()
         return self._write("update", private, pem)
 
     def adopt(self, path: Path) -> Key:
         """Take a key whose private half lies elsewhere, by its public one in PEM."""
-        self._check_new()
+        self.check_new()
         found = public.load(path)
         self._begin()
         return self._write("update", found, None)
 
     def rotate(self, passphrase: str | None, adopted: Path | None = None) -> Key:
         """Make the key that comes after the one in use, or adopt it."""
+        self.check_next()
+        if adopted:
+            return self._write("next", public.load(adopted), None)
+        assert passphrase is not None
+        return self._write("next", *_generate(passphrase))
+
+    def check_next(self) -> None:
+        """Raises CommandError where no next key can be made."""
         self.key("update")
         if self._public("next").exists():
             raise FileKept(
                 f"{self.folder} has a next key already. When all nodes know it: "
                 "fieldpost keys rotate --finish"
             )
-        if adopted:
-            return self._write("next", public.load(adopted), None)
-        assert passphrase is not None
-        return self._write("next", *_generate(passphrase))
 
     def finish(self) -> Key:
         """Let the next key take the place of the one in use, which becomes the old one. Cut short,
@@ -137,7 +142,8 @@ class KeyFolder:
     def _private(self, role: Role) -> Path:
         return self.folder / f"{role}-key.pem"
 
-    def _check_new(self) -> None:
+    def check_new(self) -> None:
+        """Raises CommandError where no first key can be made."""
         halves = [half(role) for half in (self._public, self._private) for role in ROLES]
         if any(half.exists() for half in halves):
             raise FileKept(
@@ -167,14 +173,15 @@ class KeyFolder:
             raise NotWritten(f"cannot write to {self.folder}: {error.strerror}") from None
 
 
-def check_passphrase(text: str) -> None:
-    """Raises CommandError for one that anybody would guess."""
+def checked_passphrase(text: str) -> str:
+    """The same one. Raises Unfit if anybody would guess it."""
     if len(text) < PASSPHRASE_MIN:
-        raise Usage(f"the passphrase of a key has {PASSPHRASE_MIN} characters at least")
+        raise Unfit(f"the passphrase of a key has {PASSPHRASE_MIN} characters at least")
+    return text
 
 
 def _generate(passphrase: str) -> tuple[PublicKey, bytes]:
-    check_passphrase(passphrase)
+    checked_passphrase(passphrase)
     private = rsa.generate_private_key(public_exponent=EXPONENT, key_size=BITS)
     pem = private.private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode())

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from fieldpost.errors import BadFile, Ended, MissingTool, NotSigned, TimedOut, Usage
 from fieldpost.keys import public
+from fieldpost.keys.passphrase import NotOpened
 from fieldpost.keys.public import SIGNATURE_BYTES, PublicKey
 
 # Somebody may have to type a PIN.
@@ -49,7 +50,7 @@ class FileSigner:
                 f"openssl pkcs8 -topk8 -in {path} -out NEW"
             ) from None
         except ValueError:
-            raise BadFile(f"{path} does not open with that passphrase, or is no key") from None
+            raise NotOpened(f"{path} does not open with that passphrase, or is no key") from None
         if not isinstance(private, rsa.RSAPrivateKey):
             raise BadFile(f"{path} is no RSA key")
         self._private = private

@@ -173,7 +173,7 @@ def _signer(
     passphrase_file: Path | None,
     as_json: bool,
 ) -> "Signer":
-    from fieldpost.keys.passphrase import passphrase
+    from fieldpost.keys.passphrase import with_passphrase
     from fieldpost.keys.signer import ProgramSigner, check_mode
 
     if sign_with is not None:
@@ -181,8 +181,11 @@ def _signer(
     if key.private is None:
         return keys.signer(key.role, "")  # which says that it is not here
     check_mode(key.private)
-    return keys.signer(
-        key.role, passphrase(passphrase_file, str(key.private), may_ask=not as_json)
+    return with_passphrase(
+        passphrase_file,
+        str(key.private),
+        lambda text: keys.signer(key.role, text),
+        may_ask=not as_json,
     )
 
 

@@ -16,7 +16,9 @@ from rigs.command_line import fieldpost
 from rigs.update_keys import PASSPHRASE, make_keys
 
 from fieldpost.errors import BadFile, CommandError, FileKept, NotSigned, Usage
-from fieldpost.keys.folder import KeyFolder
+from fieldpost.keys import passphrase
+from fieldpost.keys.folder import KeyFolder, checked_passphrase
+from fieldpost.keys.passphrase import with_passphrase
 from fieldpost.keys.public import SIGNATURE_BYTES, PublicKey
 from fieldpost.keys.signer import ProgramSigner
 
@@ -265,6 +267,48 @@ def test_the_commands_tell_of_keys_and_never_of_a_passphrase(tmp_path: Path) -> 
     assert json.loads(finished.out)["keys"][0]["fingerprint"] == told["keys"][0]["fingerprint"]
     for ran in made, shown, refused, finished:
         assert PASSPHRASE not in ran.out + ran.err
+
+
+class _Somebody:
+    """Sits at a terminal, and types these in turn."""
+
+    def __init__(self, *types: str) -> None:
+        self.left = list(types)
+
+    def isatty(self) -> bool:
+        return True
+
+    def prompt(self, _question: str, **_: object) -> str:
+        return self.left.pop(0)
+
+
+def test_a_passphrase_that_is_too_short_or_another_the_second_time_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.delenv("FIELDPOST_KEY_PASSPHRASE", raising=False)
+    one = _Somebody("short", PASSPHRASE, PASSPHRASE + "x", PASSPHRASE, PASSPHRASE)
+    monkeypatch.setattr(passphrase.sys, "stdin", one)
+    monkeypatch.setattr(passphrase.typer, "prompt", one.prompt)
+    check = checked_passphrase
+    assert with_passphrase(None, "k", check, may_ask=True, twice=True) == PASSPHRASE
+    said = capsys.readouterr().err
+    assert "8 characters" in said and "two different" in said and not one.left
+    (tmp_path / "passphrase").write_text("short")
+    with pytest.raises(Usage, match="8 characters"):
+        with_passphrase(tmp_path / "passphrase", "k", check, may_ask=True, twice=True)
+    keys = make_keys(tmp_path / "keys")
+    one.left = ["not this one", PASSPHRASE]
+    opened = with_passphrase(None, "k", lambda text: keys.signer("update", text), may_ask=True)
+    assert opened.key == keys.key("update").public
+    assert "does not open" in capsys.readouterr().err
+
+
+def test_nobody_types_a_passphrase_for_a_key_that_is_there(
+    monkeypatch: pytest.MonkeyPatch, keys: KeyFolder
+) -> None:
+    monkeypatch.setattr(passphrase, "_typed", lambda _: pytest.fail("it was asked for"))
+    ran = fieldpost("keys", "new", "--dir", str(keys.folder))
+    assert ran.status == 1 and "fieldpost keys rotate" in ran.err, ran
 
 
 def test_without_a_passphrase_it_says_where_to_give_one(tmp_path: Path) -> None:
