@@ -30,7 +30,7 @@ def check(
     drivers: DriversOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a config.json, with the secrets.json beside it, as the node will."""
+    """Check a config.json, with the secrets.json beside it if there is one, as the node will."""
     from fieldpost.config import report
 
     raise typer.Exit(report.check_and_tell(file, as_json, board, drivers))

@@ -15,7 +15,9 @@ from fieldpost.terminal.wrapping import fit
 from firmware.config.check_network import is_loopback
 
 # Errors of a folder that was made for the desk: what only a board needs is not there.
-_OF_A_BOARD = ("node: missing", "mqtt.host: missing", f"{SECRETS}: missing")
+_OF_A_BOARD = ("node: missing", "mqtt.host: missing")
+# No error: `config pull` leaves the secrets on the board.
+_NO_SECRETS = f"{SECRETS}: missing"
 _NO_PIN = ": missing, must be a GPIO number"
 
 
@@ -27,25 +29,28 @@ def check_and_tell(
     board: whose pins it is to be wired to; None: the one that the file names.
     drivers: a folder of drivers that it may name.
     """
-    settings, errors = files.load(path, board)
+    settings, found = files.load(path, board)
+    errors = [error for error in found if not error.startswith(_NO_SECRETS)]
+    has_secrets = len(errors) == len(found)
     lacking = errors if _lacks_a_board(errors) else []
-    if lacking:
+    if lacking or (found and not errors):
         settings, errors = files.load_unfinished(path, board)
     if settings and not board:
         board = settings["board"]
     chip = pins.chip_named(board) if board else None
     warnings: list[str] = []
     if settings:
-        warnings = cautions(settings)
+        warnings = [*([] if has_secrets else [_not_here(path)]), *cautions(settings)]
         if chip:
             errors, of_pins = pins.check(settings, chip)
             warnings += of_pins
     errors = lacking + errors + driver_errors(settings, drivers)
     if settings and not drivers:
         warnings += drivers_elsewhere(settings)
-    shown = _without_secrets(settings) if settings and not errors else None
+    shown = _without_secrets(settings, has_secrets) if settings and not errors else None
     if as_json:
-        told = {"errors": errors, "warnings": warnings, "settings": shown}
+        told: dict[str, Any] = {"errors": errors, "warnings": warnings}
+        told |= {"secrets_checked": has_secrets, "settings": shown}
         print(result(told, ("bad_config", "\n".join(errors)) if errors else None))
         return 1 if errors else 0
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -59,18 +64,19 @@ def check_and_tell(
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         say(f"{count}. `fieldpost config show` lists every key and what it may be.")
         if _lacks_a_board(errors):
-            say(_for_a_board(path, errors))
+            say(_for_a_board(path))
         if not board and any(_NO_PIN in error for error in errors) and not _names_pins(errors):
             say('With "board": "pico-w" in the file, or --board, pins that fit are named.')
         return 1
     sensors = ", ".join(one["name"] for one in shown["sensors"]) or "none"
     broker = f"{shown['mqtt']['host']}:{shown['mqtt']['port']}"
-    login = "with a login" if shown["mqtt"]["user"] else "without a login"
+    login = ", with a login" if shown["mqtt"]["user"] else ", without a login"
+    networks = f"{shown['wifi']['networks']} network(s)"
     say(f"✓ node {shown['node']} is configured without errors", "green")
-    say(f"  broker   {broker}, {login}")
+    say(f"  broker   {broker}{login if has_secrets else ''}")
     for line in warnings:
         say("! " + line, "yellow")
-    say(f"  Wi-Fi    {shown['wifi']['networks']} network(s)")
+    say(f"  Wi-Fi    {networks if has_secrets else 'not checked'}")
     say(f"  sensors  {sensors}, every {shown['sample_s']} s")
     known = (
         f"fit the {chip.name}"
@@ -86,15 +92,18 @@ def _lacks_a_board(errors: list[str]) -> bool:
     return all(error.startswith(_OF_A_BOARD) for error in errors)
 
 
-def _for_a_board(path: Path, errors: list[str]) -> str:
-    text = (
+def _for_a_board(path: Path) -> str:
+    return (
         f"All else in it is right, and `fieldpost run {path}` runs it on this computer as it is. "
-    )
-    if all(error.startswith(SECRETS) for error in errors):
-        # As config pull leaves it: secrets stay on the board.
-        text += f"`fieldpost config push {path}` leaves a board the secrets that it has. "
-    return text + (
         f"For a new board `fieldpost provision --config {path}` asks for what is missing."
+    )
+
+
+def _not_here(path: Path) -> str:
+    return (
+        f"{SECRETS} is not here, and was not checked: `fieldpost config push {path}` leaves a "
+        f"board those that it has, and `fieldpost provision --config {path}` asks for them for a "
+        "new one"
     )
 
 
@@ -140,7 +149,8 @@ def cautions(settings: dict[str, Any]) -> list[str]:
     return found
 
 
-def _without_secrets(settings: dict[str, Any]) -> dict[str, Any]:
-    wifi = settings["wifi"] | {"networks": len(settings["wifi"]["networks"])}
+def _without_secrets(settings: dict[str, Any], has_secrets: bool) -> dict[str, Any]:
+    networks = len(settings["wifi"]["networks"]) if has_secrets else None
+    wifi = settings["wifi"] | {"networks": networks}
     login = {key: settings["mqtt"][key] and "(set)" for key in ("user", "password")}
     return settings | {"wifi": wifi, "mqtt": settings["mqtt"] | login}

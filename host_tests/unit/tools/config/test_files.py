@@ -184,13 +184,32 @@ def test_a_folder_for_the_desk_is_told_that_all_else_in_it_is_right_or_what_is_n
         return capsys.readouterr().out
 
     right = check('{"sensors": [{"type": "internal"}]}')
-    assert "node: missing" in right and "secrets.json: missing" in right
+    assert "node: missing" in right and "secrets.json" not in right
     assert f"All else in it is right, and `fieldpost run {tmp_path}` runs it" in right
     assert "config push" not in right
-    assert "leaves a board the secrets" in check('{"node": "n", "mqtt": {"host": "h"}}')
     for sensor, why in ("dhr", 'found "dhr"'), ("dht", "no pin 23"):
         wrong = check(json.dumps({"sensors": [{"type": sensor, "pin": 23}]}))
         assert why in wrong and "node: missing" in wrong and "All else" not in wrong
+
+
+def test_secrets_that_config_pull_left_on_the_board_are_said_not_to_be_checked(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(GOOD)
+    path.with_name("secrets.json").unlink()
+    assert report.check_and_tell(path, as_json=False) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "secrets.json is not here, and was not checked" in said and "a login" not in said
+    assert report.check_and_tell(path, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] and not told["secrets_checked"] and not told["errors"]
+    assert told["settings"]["wifi"]["networks"] is None
+    path.write_text('{"node": 5, "mqtt": {"host": "h"}}')
+    assert report.check_and_tell(path, as_json=True) == 1
+    assert len(json.loads(capsys.readouterr().out)["errors"]) == 1
+    path.unlink()
+    assert report.check_and_tell(path.parent, as_json=True) == 1
+    assert "config.json: missing" in capsys.readouterr().out
 
 
 def test_the_check_command_prints_each_error_whole(
