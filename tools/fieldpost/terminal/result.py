@@ -44,7 +44,7 @@ CODES = {
     "not_measuring": "all is written, but the node does not start or does not measure with it",
     "no_node": "the broker knows no node of this name, or the board was never set up as one",
     "went_back": "the node has taken its configuration of before back",
-    "not_updated": "a node does not run the release; `nodes` says why",
+    "not_updated": "a node that was named or is there does not run the release; `nodes` says why",
     "node_silent": "the node did not answer in time",
     "node_senseless": "what the node says makes no sense",
     "node_refused": "the node has refused the command; the message is its own",

@@ -79,7 +79,7 @@ def update(
 
     The pieces come from here, so this runs until the last node has fetched them. After Ctrl-C,
     nodes keep what they have, and the same command goes on from there. Status 0 only if every
-    node runs the release.
+    node runs the release; with --all, every node that is not away.
     """
     from fieldpost.mqtt.tls import ClientFiles
     from fieldpost.processes.programs import signals_end_it
@@ -109,7 +109,9 @@ def update(
             if cancel:
                 _cancel(session)
             raise typer.Exit(_tell(session.nodes, as_json, None, is_update=False))
-        wishes = Wishes(canary, keep_going, again, at_once, timeout, on_demand=for_home)
+        wishes = Wishes(
+            canary, keep_going, again, at_once, timeout, on_demand=for_home, are_named=not every
+        )
         if for_home:
             code = _serve(session, found, wishes, prefix, base, as_json)
         else:
@@ -131,7 +133,14 @@ def _roll_out(session: "Session", release: "Release", wishes: "Wishes", as_json:
             session.run(wanted, screen.refresh)
     except KeyboardInterrupt:
         is_cut_short = True
-    return _tell(session.nodes, as_json, release, is_update=True, is_cut_short=is_cut_short)
+    return _tell(
+        session.nodes,
+        as_json,
+        release,
+        is_update=True,
+        is_cut_short=is_cut_short,
+        are_named=wishes.are_named,
+    )
 
 
 def _serve(
@@ -181,6 +190,14 @@ def _cancel(session: "Session") -> None:
             one.outstanding = b""
 
 
+def _all_but(away: "list[Node]") -> str:
+    names = ", ".join(one.name for one in away)
+    return (
+        f"every node that is there runs it. Away: {names}. Repeat the command when they are back; "
+        "the broker forgets one that is gone for good by: fieldpost ha remove NAME"
+    )
+
+
 def _tell(
     nodes: "Sequence[Node]",
     as_json: bool,
@@ -188,8 +205,10 @@ def _tell(
     *,
     is_update: bool,
     is_cut_short: bool = False,
+    are_named: bool = True,
 ) -> int:
-    """What became of each, and the exit status."""
+    """What became of each, and the exit status. Where none was named, one that is away is no
+    failure, as long as another one runs the release."""
     from fieldpost.terminal.console import Console
     from fieldpost.update import show
     from fieldpost.update.node import GOOD
@@ -198,6 +217,10 @@ def _tell(
         for one in nodes:
             one.describe()
     bad = [one for one in nodes if is_update and one.state not in GOOD]
+    away: list[Node] = []
+    if not are_named and any(one.state in GOOD for one in nodes):
+        away = [one for one in bad if one.state == "offline"]
+        bad = [one for one in bad if one.state != "offline"]
     failure = None
     if is_cut_short:
         text = "it was interrupted. Nodes keep what they have: the same command goes on"
@@ -217,5 +240,5 @@ def _tell(
             if is_cut_short:
                 typer.echo("To take back what is offered: fieldpost update --cancel", err=True)
         elif is_update:
-            typer.echo("every node runs it")
+            typer.echo("every node runs it" if not away else _all_but(away))
     return status_of(failure[0]) if failure else 0

@@ -34,6 +34,7 @@ _NO_KEYS = (
     "it has told nothing of updates: it has no keys, or a firmware of before them. By cable: "
     "fieldpost deploy --keys DIR"
 )
+_AWAY = "it is away: repeat the command when it is back"
 _NOT_TOLD = "it has just started, and not told its firmware yet: repeat the command in a minute"
 # A node tells its firmware with its first deliveries.
 _YOUNG_S = 120
@@ -124,9 +125,9 @@ class Node:
             self.since = self.heard_at = now
         self.state, self.text = state, text
 
-    def begin(self, release: Release, again: bool, attempt: int) -> None:
+    def begin(self, release: Release, again: bool, attempt: int, *, is_named: bool = True) -> None:
         """What can be said of it before it is offered anything. attempt: with `again`, of an offer
-        of which the node does not tell."""
+        of which the node does not tell. is_named: it is meant, and not only known."""
         report = self.report
         if report is None:
             self._tells_nothing(_NO_KEYS)
@@ -145,8 +146,11 @@ class Node:
         is_ours = report.offer is not None and report.offer.sha == sha
         if report.judges(sha) and not again:
             self.state, self.text = _TOLD[report.state], f"{_why(report)}. {AGAIN}"
-        elif self.status.get("state") == "offline":
-            self.state, self.text = "offline", "it is away: repeat the command when it is back"
+        elif self._is_offline():
+            self.state, self.text = "offline", _AWAY
+        elif not is_named and self._overdue_s() > _OVERDUE_S:
+            late = f"it was to wake {self._overdue_s() / 3600:.1f} h ago, and is away"
+            self.state, self.text = "offline", f"{late}: repeat the command when it is back"
         elif is_ours and report.offer:
             self.attempt = report.offer.attempt
             if report.judges(sha):
@@ -168,8 +172,18 @@ class Node:
             parts.append(f"{_offered(self.outstanding)} is offered")
         self.text = "; ".join(parts)
 
+    def _is_offline(self) -> bool:
+        return self.status.get("state") == "offline"
+
+    def _overdue_s(self) -> float:
+        """Seconds since a sleeper was to wake, as the broker has kept it; below 0: until it is."""
+        due_in_s = self.due_in_s(time.monotonic())
+        return -due_in_s if due_in_s is not None else 0.0
+
     def _tells_nothing(self, text: str) -> None:
-        if self.is_young and self.status.get("state") == "online":
+        if self._is_offline():
+            self.state, self.text = "offline", _AWAY
+        elif self.is_young and self.status.get("state") == "online":
             self.state, self.text = "not told", _NOT_TOLD
         else:
             self.state, self.text = "no keys", text

@@ -26,7 +26,8 @@ class Wishes:
     """canaries: how many go first. keep_going: a failure stops nothing. again: nodes that have
     judged this release look at it once more. at_once: how many have an offer that is not decided.
     timeout_s: without a sign of a node; None: as long as it may take by its own word. on_demand:
-    each node waits until somebody asks for it, and that goes on without an end."""
+    each node waits until somebody asks for it, and that goes on without an end. are_named: these
+    nodes are meant, and not all that the broker has ever heard of."""
 
     canaries: int = 0
     keep_going: bool = False
@@ -34,6 +35,7 @@ class Wishes:
     at_once: int = 8
     timeout_s: float | None = None
     on_demand: bool = False
+    are_named: bool = True
 
 
 class Rollout:
@@ -64,7 +66,7 @@ class Rollout:
         """What is kept of the nodes has come: decide what can be said before anything is sent."""
         attempt = 1 + secrets.randbelow(ATTEMPT_MAX)
         for one in self.nodes:
-            one.begin(self.release, self._wishes.again, attempt)
+            one.begin(self.release, self._wishes.again, attempt, is_named=self._wishes.are_named)
             if one.resume(now) and one.state in UNDER_WAY:
                 self._offer(one)
             elif one.state == "up to date" and self._is_offered(one):

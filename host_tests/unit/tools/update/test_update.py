@@ -147,6 +147,27 @@ def test_nodes_that_cannot_be_updated_are_told_of_with_what_to_do(
     assert not field.kept("fieldpost/+/update/offer")
 
 
+def test_a_node_that_is_away_is_no_failure_unless_it_was_named(
+    field: Field, release: Release
+) -> None:
+    """A broker remembers those that were taken down long ago."""
+    words = ("--release", str(release.folder))
+    field.tell("fieldpost/gone/status", b'{"state": "offline"}')
+    assert field.update(*words, "--all").status == 1, "no node runs it"
+    field.node("n")
+    field.node("late")
+    asleep = {"state": "asleep", "until": int(time.time()) - 7200}
+    field.tell("fieldpost/late/status", json.dumps(asleep).encode())
+    ran = field.update(*words, "--all")
+    assert ran.status == 0, ran
+    assert states(ran) == {"gone": "offline", "late": "offline", "n": "done"}
+    assert "it was to wake 2.0 h ago" in ran.out and not field.kept("fieldpost/+/update/offer")
+    said = field.update(*words, "--all", as_json=False)
+    assert "Away: gone, late." in " ".join(said.out.split()) and said.status == 0
+    named = field.update(*words, "--node", "gone,n")
+    assert named.status == 1 and "not_updated" in named.out
+
+
 def test_a_node_that_has_just_started_is_told_from_one_without_keys(
     field: Field, release: Release
 ) -> None:
