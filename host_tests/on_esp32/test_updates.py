@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from rigs.emulated import Bench
 from rigs.esp32_c3 import NODE, afresh, board_files, configuration, running
-from rigs.update_by_command import VERSION, newer, powered, slept_before, update
+from rigs.update_by_command import (
+    VERSION,
+    newer,
+    powered,
+    powered_when_silent,
+    slept_before,
+    update,
+)
 from rigs.update_keys import make_keys
 from rigs.updated_node import does_not_start
 
@@ -58,13 +65,12 @@ def test_a_changed_module_goes_to_a_node_that_sleeps(genuine: Path, good: Offere
 
 @afresh
 def test_one_that_does_not_start_comes_back_by_itself(genuine: Path, tmp_path: Path) -> None:
-    """A cut of power, a second after each start that ended at the prompt: the chip's watchdog
-    would come after two minutes, and is off here."""
+    """Each of its starts ends at the prompt. The chip's watchdog would come after two minutes."""
     release, keys = newer(make_keys(tmp_path / "keys"), tmp_path / "bad", "esp32", does_not_start)
     with running(genuine, board_files(configuration()) | {"update.keys": keys}) as desk:
         _wait_until_ready(desk)
-        with powered(desk, 'Type "help()"'):
-            told = update(desk, NODE, release, *_GIVE_UP)
+        with powered_when_silent(desk):
+            told = update(desk, NODE, release, "--timeout", "60")
         assert told["state"] == "back" and "start" in told["text"], told
         count = len(desk.account.delivered)
         desk.wait(lambda: len(desk.account.delivered) > count + 2, 30, "readings of the old one")

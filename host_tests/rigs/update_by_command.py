@@ -49,9 +49,8 @@ def slept_before(desk: Bench) -> bool:
 def powered(desk: Bench, at: str, after_s: float = 1.0) -> Iterator[None]:
     """A cut of power, each time that the console has said `at`: where the board never wakes from
     a deep sleep."""
-    over = threading.Event()
 
-    def watch() -> None:
+    def watch(over: threading.Event) -> None:
         seen = 0
         while not over.wait(0.1):
             said = sum(at in line for line in list(desk.console.lines))
@@ -59,7 +58,32 @@ def powered(desk: Bench, at: str, after_s: float = 1.0) -> Iterator[None]:
                 seen = said
                 desk.board.power()
 
-    watching = threading.Thread(target=watch)
+    with _beside(watch):
+        yield
+
+
+@contextmanager
+def powered_when_silent(desk: Bench, silent_s: float = 5.0) -> Iterator[None]:
+    """A cut of power, each time that the console of a node that speaks each second has said
+    nothing for so long: the watchdog of a chip whose own is off."""
+
+    def watch(over: threading.Event) -> None:
+        said, since = 0, time.monotonic()
+        while not over.wait(0.1):
+            if said != len(desk.console.lines):
+                said, since = len(desk.console.lines), time.monotonic()
+            elif time.monotonic() - since > silent_s:
+                desk.board.power()
+                since = time.monotonic()
+
+    with _beside(watch):
+        yield
+
+
+@contextmanager
+def _beside(watch: Callable[[threading.Event], None]) -> Iterator[None]:
+    over = threading.Event()
+    watching = threading.Thread(target=watch, args=(over,))
     watching.start()
     try:
         yield
