@@ -37,6 +37,9 @@ def modules(mark: str, **more: str) -> dict[str, bytes]:
     return found | {path: text.encode() for path, text in more.items()}
 
 
+GOOD = pack.make(modules("good new"))
+
+
 class Release(SignedPack):
     """For the board here. changes: to its manifest; None: that key is left out."""
 
@@ -80,12 +83,16 @@ class FakeSlots:
         return next(name for name in kinds if text.startswith(name.encode()))
 
     def write(self, block: int, data: bytes) -> None:
-        assert len(data) == 4096
+        assert len(data) == 4096 and self._is_inside(block)
         self.operate()
         self.images[self.other][block * 4096 : block * 4096 + 4096] = data
 
     def read(self, block: int, data: bytearray) -> None:
+        assert len(data) == 4096 and self._is_inside(block)
         data[:] = self.images[self.other][block * 4096 : block * 4096 + len(data)]
+
+    def _is_inside(self, block: int) -> bool:
+        return 0 <= block < self.size // 4096
 
     def choose(self) -> None:
         if self.images[self.other][:4] != PROGRAM:
@@ -120,7 +127,12 @@ class Session:
     def publish(self, topic: bytes, text: bytes, retain: bool = False, qos: int = 0) -> None:
         if topic == TOLD:
             assert retain and qos == 1
-            self._node.reports.append(json.loads(text))
+            told = json.loads(text)
+            if told["state"] not in ("fetching", "trial"):
+                # Power may fail before the broker has it: then the next start tells it.
+                noted = self._node.record.get("last", {"state": "idle"})
+                assert noted == {name: told[name] for name in noted}, "what is told is on flash"
+            self._node.reports.append(told)
             return
         assert topic == ASK and not retain and not qos
         asked = json.loads(text)
@@ -322,6 +334,10 @@ class Node:
 
     def staged(self) -> list[str]:
         return [name for name in self.flash.files if name.startswith(".deploy/")]
+
+    def is_done(self) -> bool:
+        """Whether an update has proven itself here, and the broker was told."""
+        return bool(self.told("done")) and self.record.get("told", False)
 
     def told(self, state: str) -> list[dict[str, Any]]:
         return [one for one in self.reports if one["state"] == state]

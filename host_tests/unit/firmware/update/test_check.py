@@ -1,0 +1,171 @@
+"""Which offers a node takes, and why it refuses the others: before a byte is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rigs.updates import GOOD, Node, Release, modules
+
+from fakes.releases import keys_file, modulus
+from fieldpost.deploy import pack
+from fieldpost.keys.public import PublicKey
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Node:
+    return Node(monkeypatch)
+
+
+def test_the_keys_that_it_takes_updates_of_are_told_and_told_again_when_they_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node = Node(monkeypatch, keys=(0, 1))
+    node.offer(Release(GOOD))
+    node.live(node.is_done)
+    ids = [PublicKey(int(modulus(number), 16)).node_id for number in (0, 1)]
+    assert node.reports[0]["keys"] == node.reports[-1]["keys"] == ids
+    assert not any("keys" in one for one in node.reports if one["state"] == "fetching")
+    last = node.reports[-1]
+    node.flash.files["update.keys"] = keys_file((1,), 10)
+    reports = len(node.reports)
+    node.begin()
+    node.build()
+    node.door.connect()
+    for _ in range(200):
+        node.step()
+    assert node.reports[reports:] == [{**last, "keys": ids[1:]}]
+
+
+def _refused(node: Node, release: Release) -> str:
+    node.offer(release)
+    before = dict(node.flash.files)
+    node.live(lambda: node.told("refused") and node.record.get("told"))
+    assert node.asked == []
+    changed = {name for name in node.flash.files if node.flash.files[name] != before.get(name)}
+    assert changed == {"update.json"} and node.restarts == 0
+    told = len(node.reports)
+    node.begin()
+    node.build()
+    node.door.connect()
+    for _ in range(20):
+        node.step()
+    assert len(node.reports) == told, "it is told once"
+    return node.reports[-1]["error"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"signer": 9}, "none of this node's keys signed it"),
+        ({"counter": 10}, "its counter is 10, and it must be above 10"),
+        ({"counter": 3}, "its counter is 3, and it must be above 10"),
+        ({"platform": "esp32"}, "it is for esp32, and this board is "),
+        ({"mpy": 7}, "its bytecode has version 7, this board takes "),
+        ({"least": [9, 1]}, "it needs MicroPython 9.1"),
+        ({"least": None}, "it does not say which MicroPython it needs"),
+        ({"least": ["1"]}, "it does not say which MicroPython it needs"),
+        ({"format": 2}, "format 2 is not known here"),
+        ({"kind": "image"}, "it is for None, and this board is rp2040"),
+        ({"kind": None}, "updates of the kind None are not known here"),
+        ({"size": 500_000}, "it needs 500000 bytes of flash, and "),
+        ({"size": 0}, "the manifest has no size"),
+        ({"size": True}, "the manifest has no size"),
+        ({"version": 5}, "the manifest has no version"),
+        ({"version": "x" * 65}, "the manifest has no version"),
+        ({"sha256": "ab"}, "the manifest has no sha256"),
+        ({"sha256": "z" * 64}, ""),
+        ({"counter": "17"}, "the manifest has no counter"),
+    ],
+)
+def test_what_is_not_for_this_node_is_refused_before_a_byte_is_asked_for(
+    node: Node, given: dict[str, Any], told: str
+) -> None:
+    assert told in _refused(node, Release(GOOD, **given))
+
+
+def test_each_of_two_keys_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    for signer in (0, 1):
+        node = Node(monkeypatch, keys=(0, 1))
+        node.offer(Release(GOOD, signer=signer))
+        node.live(node.is_done)
+
+
+def _spoilt(release: Release, how: str) -> bytes:
+    offer = bytearray(release.offer)
+    if how == "signature":
+        offer[100] ^= 1
+    elif how == "manifest":
+        offer[-3] ^= 1
+    elif how == "no signature":
+        offer[5 : 5 + 384] = bytes(384)
+    elif how == "signature above the modulus":
+        offer[5 : 5 + 384] = b"\xff" * 384
+    elif how == "no more than a head":
+        del offer[300:]
+    elif how == "no manifest":
+        del offer[5 + 384 :]
+    elif how == "magic":
+        offer[0] ^= 1
+    elif how == "too long":
+        offer += b" " * 1024
+    elif how == "a byte":
+        del offer[1:]
+    return bytes(offer)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "signature",
+        "manifest",
+        "no signature",
+        "signature above the modulus",
+        "no more than a head",
+        "no manifest",
+        "magic",
+        "too long",
+        "a byte",
+    ],
+)
+def test_an_offer_that_was_tampered_with_is_refused(node: Node, how: str) -> None:
+    release = Release(GOOD)
+    offer = _spoilt(release, how)
+    node.offer(release)
+    node.offered = offer
+    node.live(lambda: node.told("refused"))
+    assert node.asked == [] and node.staged() == []
+
+
+def test_what_nobody_signed_does_not_push_out_what_was_judged(node: Node) -> None:
+    bad = pack.make(modules("crash"))
+    first = node.offer(Release(bad))
+    node.live(lambda: node.told("back") and node.record["told"])
+    for n in range(12):
+        node.offer(Release(GOOD, signer=9, counter=20 + n))
+        node.live(lambda n=n: len(node.told("refused")) > n and node.record["told"])
+    node.offer(first)
+    asked = len(node.asked)
+    node.begin()
+    node.build()
+    node.door.connect()
+    for _ in range(50):
+        node.step()
+    assert len(node.asked) == asked
+
+
+@pytest.mark.parametrize("version", ["1", "x" * 64])
+def test_a_version_may_be_as_short_as_one_character_and_as_long_as_it_may(
+    node: Node, version: str
+) -> None:
+    node.offer(Release(GOOD, version=version))
+    node.live(node.is_done)
+    assert node.reports[-1]["installed"]["version"] == version
+
+
+def test_after_an_update_an_older_release_is_none(node: Node) -> None:
+    node.offer(Release(GOOD))
+    node.live(node.is_done)
+    node.offer(Release(pack.make(modules("good older")), counter=17))
+    node.live(lambda: node.told("refused"))
+    assert "must be above 17" in node.reports[-1]["error"]
