@@ -57,7 +57,7 @@ class Agent:
 
             yield from leftovers.see_to(door)
             leftovers = None
-            place.forget("leftovers", "verdict")
+            place.forget("leftovers", "trial", "verdict")
         if OFFER in door.left:
             self._next = _files.read(OFFER, door.files)
             if not self._next or mark(self._next) != record.get("taken"):
@@ -89,7 +89,7 @@ class Agent:
         is_taken, dropped = take(self._door, offer, self._target, is_genuine, least)
         if dropped:
             self._target = None
-        place.forget("check", "verdict")
+        place.forget("check", "report", "verdict")
         return is_taken
 
     # Through to the switch ----------------------------------------------------------------------

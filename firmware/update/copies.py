@@ -23,7 +23,7 @@ def plan(files, path, running, size, none):
 
 def planned(new, old, size, old_size, none):
     """An array of pairs: where a stretch of the new pack ends, and how far from it the same bytes
-    stand in the old one, or `none`.
+    stand in the old one, or `none`. What is behind the last stretch is not in the old one.
 
     new, old: their heads, b"" for no old one; of these sizes.
     """
@@ -62,7 +62,6 @@ def planned(new, old, size, old_size, none):
         source = _end(old, count, count)
         if old_size - source == size - end:
             add(size, source - end)
-    add(size, none)
     return plan
 
 

@@ -120,7 +120,6 @@ class PackTarget:
             count = self._source.readinto(block)
             if not count:
                 found, self._digest = self._digest.digest(), None
-                self.close()
                 return found == bytes.fromhex(self._sha)
             self._digest.update(memoryview(block)[:count])
         return None

@@ -49,7 +49,6 @@ def tried(door, node, target, name, about):
         note[key] = about[key]
     target.switch(note)
     door.log("update: %s is tried from the next start on" % about["version"])
-    door.rests = True
     from firmware.update import report
 
     report.publish(door, {"state": "trial", "offer": about})

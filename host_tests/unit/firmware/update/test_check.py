@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rigs.updates import GOOD, Node, Release, modules
+from rigs.updates import BOARD, GOOD, Node, Release, modules
 
 from fakes.releases import keys_file, modulus
 from fieldpost.deploy import pack
 from fieldpost.keys.public import PublicKey
+from firmware.update.report import board_of
 
 
 @pytest.fixture
@@ -25,7 +28,8 @@ def test_the_keys_that_it_takes_updates_of_are_told_and_told_again_when_they_cha
     node.live(node.is_done)
     ids = [PublicKey(int(modulus(number), 16)).node_id for number in (0, 1)]
     assert node.reports[0]["keys"] == node.reports[-1]["keys"] == ids
-    assert not any("keys" in one for one in node.reports if one["state"] == "fetching")
+    beside = [one for one in node.reports if one["state"] in ("fetching", "trial")]
+    assert beside and not any("keys" in one for one in beside), "pieces need the room"
     last = node.reports[-1]
     node.flash.files["update.keys"] = keys_file((1,), 10)
     reports = len(node.reports)
@@ -169,3 +173,21 @@ def test_after_an_update_an_older_release_is_none(node: Node) -> None:
     node.offer(Release(pack.make(modules("good older")), counter=17))
     node.live(lambda: node.told("refused"))
     assert "must be above 17" in node.reports[-1]["error"]
+
+
+@pytest.mark.parametrize(
+    "keys", [None, b"", b"{", b"[]", b"{}", b'{"keys": ["zz"], "counter": 1}', b'{"keys": []}']
+)
+def test_with_keys_that_cannot_be_read_nothing_is_signed(node: Node, keys: bytes | None) -> None:
+    if keys is None:
+        del node.flash.files["update.keys"]
+    else:
+        node.flash.files["update.keys"] = keys
+    assert _refused(node, Release(GOOD)) == "none of this node's keys signed it"
+
+
+def test_of_mpy_files_the_version_alone_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bits above are the processor's, and what a release holds is for all of them."""
+    board = {**vars(sys.implementation), "_mpy": 0x2B06}
+    monkeypatch.setattr(sys, "implementation", SimpleNamespace(**board))
+    assert board_of(BOARD)["mpy"] == 6

@@ -17,7 +17,8 @@ def _head(whole: bytes) -> bytes:
 
 
 def _modules(rng: random.Random) -> dict[str, bytes]:
-    return {f"firmware/m{n}.mpy": rng.randbytes(rng.randrange(1, 900)) for n in range(12)}
+    names = ["lib/a_first.mpy", *(f"firmware/m{n}.mpy" for n in range(12))]
+    return {name: rng.randbytes(rng.randrange(1, 900)) for name in names}
 
 
 def _stretches(new: bytes, old: bytes) -> list[tuple[int, int]]:
@@ -47,6 +48,34 @@ def test_names_are_asked_for_where_they_are_others_or_the_running_pack_is_cut_sh
     before = _modules(random.Random(1))
     old = pack.make(before)
     renamed = pack.make({path.replace("m1.", "n1."): data for path, data in before.items()})
-    assert _stretches(renamed, old)[-1] == (len(renamed), _NEW)
+    assert len(renamed) == len(old)
+    names_begin = int.from_bytes(_head(old)[-4:], "little")
+    assert _stretches(renamed, old)[-1][0] == names_begin
     found = planned(_head(old), _head(old), len(old), len(old) - 1, _NEW)
-    assert (found[-2], found[-1]) == (len(old), _NEW)
+    assert (found[-2], found[-1]) == (names_begin, 0)
+
+
+def test_a_hash_that_is_another_modules_as_well_copies_nothing_of_another_size() -> None:
+    before = _modules(random.Random(2))
+    old, new = pack.make(before), pack.make({**before, "firmware/m5.mpy": bytes(1000)})
+    count = len(_head(new)) // 16
+    hashes = slice(8 + 8 * count, 8 + 16 * count)
+    head = bytearray(_head(old))
+    head[hashes] = _head(new)[hashes]
+    found = planned(_head(new), bytes(head), len(new), len(old), _NEW)
+    begin = new.index(bytes(1000))
+    at = list(found[::2]).index(begin + 1000)
+    assert found[2 * at + 1] == _NEW and found[2 * at - 2] == begin
+
+
+def test_names_of_which_one_is_another_are_asked_for() -> None:
+    whole = pack.make(_modules(random.Random(3)))
+    count = len(_head(whole)) // 16
+    names_begin = int.from_bytes(_head(whole)[-4:], "little")
+    assert _stretches(whole, whole)[-1] == (len(whole), 0)
+    for n in range(count):
+        for byte in range(4):
+            head = bytearray(_head(whole))
+            head[8 + 8 * n + byte] ^= 1
+            found = planned(_head(whole), bytes(head), len(whole), len(whole), _NEW)
+            assert list(found[-2:]) == [names_begin, 0], "the rest is asked for"

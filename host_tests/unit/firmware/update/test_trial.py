@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rigs.updates import FAILED, GOOD, TRIAL, Node, Release, Restart, modules
@@ -15,19 +17,33 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     return Node(monkeypatch)
 
 
+@pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize(("joins", "limit_s"), [(True, 900), (False, 86_400)])
 def test_a_firmware_has_its_time_to_prove_itself_and_no_second_more(
-    node: Node, joins: bool, limit_s: int
+    node: Node, joins: bool, limit_s: int, restarts: bool
 ) -> None:
+    """Restarts in order neither count as starts that came to nothing, nor give it more time."""
     node.offer(Release(GOOD))
     node.live(lambda: node.trial and node.trial.is_open)
     node.joins = joins
-    node.node.link.station.is_up = lambda: joins
-    begin_ms, step_ms = node.clock.uptime_ms(), 10_000
-    while not node.trial.step(node.node):
-        node.time.advance_ms(step_ms)
-        assert node.clock.uptime_ms() - begin_ms <= limit_s * 1000
-    assert node.clock.uptime_ms() - begin_ms == limit_s * 1000
+    left_s = limit_s - 1
+    if restarts:
+        for _ in range(4):
+            node.begin()
+            node.build()
+            node.time.advance_ms(limit_s * 200)
+            assert not node.trial.step(node.node)
+            node.door.leave()
+            assert json.loads(node.flash.files[TRIAL])["starts"] == 0
+        left_s -= 4 * limit_s // 5
+    node.begin()
+    node.build()
+    node.time.advance_ms(left_s * 1000)
+    assert not node.trial.step(node.node)
+    node.time.advance_ms(999)
+    assert not node.trial.step(node.node)
+    node.time.advance_ms(1)
+    assert node.trial.step(node.node)
     assert not node.trial.is_open and FAILED in node.flash.files
 
 
@@ -63,12 +79,20 @@ def test_a_firmware_that_does_not_prove_itself_goes_back_and_the_reason_is_told(
 ) -> None:
     old = node.running
     node.flash.files["config.checked"] = b"{}"
+    node.flash.files["crash.txt"] = b"Traceback:\n  of a line\nMemoryError: 512 bytes\n"
     node.offer(Release(pack.make(modules(kind))))
     node.live(lambda: node.told("back") and node.record["told"])
     assert node.running == old and node.staged() == []
     told = node.reports[-1]
-    why = {"crash": "3 starts", "silent": "15 minutes on the network", "deaf": "24 hours"}[kind]
-    assert told["state"] == "back" and why in told["error"]
+    assert (
+        told["state"] == "back"
+        and told["error"]
+        == {
+            "crash": "3 starts came to nothing: MemoryError: 512 bytes",
+            "silent": "15 minutes on the network, and no reading arrived",
+            "deaf": "24 hours, and hardly a network",
+        }[kind]
+    )
     assert told["offer"]["counter"] == 17 and "counter" not in told["installed"]
     # It is not tried again as it is; a new attempt is.
     node.offer(Release(pack.make(modules(kind)), attempt=1))
@@ -106,6 +130,8 @@ def test_no_proof_no_end_the_trial_goes_on_without_a_network(
         node.begin()
         node.build()
         assert node.trial.is_open and not node.trial.over(node.node, lonely)
+        node.time.advance_ms(86_400_000)
+        assert not node.trial.step(node.node), "wakes count, and no time"
     for n in range(5):
         node.begin()
         node.build()
@@ -140,10 +166,47 @@ def test_the_starts_of_one_firmware_are_not_held_against_the_other(node: Node) -
     """Three that failed would begin the next in safe mode, where no reading is taken."""
     node.offer(Release(pack.make(modules("crash new"))))
     node.live(lambda: node.expected == [0])
-    while node.begin() == "crash":
-        pass
-    node.build()
+    assert node.starts == 1 + 3 + 1
     assert node.door.came_back(), "once"
     node.begin()
     node.build()
     assert not node.door.came_back(), "or one that fails as well never came to safe mode"
+
+
+def _on_trial(node: Node, settings: Any) -> Any:
+    """The trial of a node whose settings are on trial as well."""
+    node.offer(Release(GOOD))
+    with pytest.raises(Restart):
+        node.begin()
+        node.build()
+        node.session(lambda: False)
+    node.settings_trial = settings
+    node.begin()
+    node.build()
+    return node.trial
+
+
+@pytest.mark.parametrize(
+    ("is_up", "failed", "is_stepped"),
+    [(False, None, True), (False, 2, False), (True, 0, True), (False, 3, True)],
+)
+def test_settings_on_trial_are_judged_by_a_network_or_by_wakes_that_had_none(
+    node: Node, is_up: bool, failed: int | None, is_stepped: bool
+) -> None:
+    """failed: wakes in a row of a node that sleeps."""
+    settings = SimpleNamespace(
+        is_open=True, verdict={"ok": False}, awake_s=7, wakes=3, step=lambda node: True
+    )
+    trial = _on_trial(node, settings)
+    node.node.link.is_up = is_up
+    if failed is not None:
+        node.node.grid = SimpleNamespace(failed=failed)
+    assert trial.step(node.node) == is_stepped, "then the settings of before are back"
+    assert trial.awake_s == 7 and trial.verdict == {"ok": False}
+    settings.is_open = False
+    assert not trial.step(node.node) and trial.awake_s == 0
+
+
+def test_without_settings_on_trial_nothing_is_awake_for_them(node: Node) -> None:
+    trial = _on_trial(node, None)
+    assert trial.awake_s == 0 and trial.verdict is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from rigs.updates import BOARD, FAILED, GOOD, TRIAL, Node, Release, Restart, mod
 
 from fakes.flash import FakeFlash
 from fieldpost.deploy import pack
+from firmware.update import place
 from firmware.update.pack_target import PackTarget
 from firmware.update.report import board_of
 
@@ -19,7 +22,9 @@ def node(monkeypatch: pytest.MonkeyPatch) -> Node:
     return Node(monkeypatch)
 
 
-def test_a_release_is_fetched_tried_and_stays_once_a_reading_has_arrived(node: Node) -> None:
+def test_a_release_is_fetched_tried_and_stays_once_a_reading_has_arrived(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     release = node.offer(Release(GOOD))
     node.live(node.is_done)
     assert node.running == GOOD
@@ -37,8 +42,12 @@ def test_a_release_is_fetched_tried_and_stays_once_a_reading_has_arrived(node: N
     node.begin()
     node.build()
     node.door.connect()
+    busy = "firmware.update.agent.Agent"
+    monkeypatch.setattr(
+        busy, lambda *_: pytest.fail("it costs memory, and there is nothing to do")
+    )
     assert not any(node.step() for _ in range(50)) and len(node.reports) == reports
-    assert node.door._agent is None
+    assert not node.door.came_back() and node.staged() == []
 
 
 @pytest.mark.parametrize("size", [0, 1, 899, 900, 901, 4096])
@@ -169,6 +178,7 @@ def test_an_offer_that_is_withdrawn_is_not_fetched_on(node: Node) -> None:
     node.door.receive(b"fieldpost/n/update/offer", b"")
     node.session(lambda: node.record.get("told") and node.door._agent is None)
     assert node.staged() == [] and node.reports[-1]["state"] == "idle"
+    assert "update: not fetched: it is offered no more" in node.lines
     # The same offer again is another wish.
     node.offer(Release(GOOD))
     node.live(node.is_done)
@@ -199,16 +209,21 @@ def test_another_offer_in_the_middle_takes_its_place(node: Node) -> None:
     assert node.running == other.data and node.staged() == []
 
 
-def test_an_offer_that_nobody_signed_stops_no_fetch(node: Node) -> None:
-    first = node.offer(Release(GOOD))
+@pytest.mark.parametrize("state", ["refused", "done"])
+def test_an_offer_that_is_not_to_be_fetched_stops_no_fetch(node: Node, state: str) -> None:
+    """Nobody signed it, or it runs already."""
+    node.offer(Release(GOOD))
     node.begin()
     node.build()
     node.session(lambda: node.asked)
-    node.door.receive(b"fieldpost/n/update/offer", Release(GOOD, signer=9, counter=40).offer)
-    node.step()
-    assert node.told("refused") and node.release is first
-    node.live(node.is_done)
-    assert node.running == GOOD
+    other = {"refused": Release(GOOD, signer=9), "done": Release(node.running, counter=40)}[state]
+    node.door.receive(b"fieldpost/n/update/offer", other.offer)
+    with pytest.raises(Restart):
+        for _ in range(500):
+            node.step()
+    assert node.told(state)
+    assert len([line for line in node.lines if "update: fetching" in line]) == 1
+    node.live(lambda: node.running == GOOD)
 
 
 def test_nobody_answers_an_always_on_node_which_asks_ever_more_seldom(node: Node) -> None:
@@ -277,10 +292,12 @@ def test_a_sleeper_that_nobody_answers_tries_ever_more_seldom(
         node.deliveries += 1
         node.begin()
         node.build()
-        before = len(node.asked)
+        assert not node.door.works, "without a network nothing keeps it awake"
+        before, began_ms = len(node.asked), node.clock.uptime_ms()
         node.session(lambda: node.door.rests, ms=1000)
         if len(node.asked) > before:
             tried.append(node.deliveries)
+            assert node.clock.uptime_ms() - began_ms <= (node.settings["awake_limit_s"] + 2) * 1000
     assert tried[:2] == [1, 2] and tried[-1] - tried[-2] == 16
     node.answers = True
     for _ in range(20):
@@ -323,3 +340,99 @@ def test_power_may_fail_at_any_operation_of_any_update(
         assert node.reports[-1]["installed"]["sha"] == node.record["sha"]
     print(f"{number - 1} operations of flash")
     assert number > 40
+
+
+def test_a_release_that_power_left_in_its_place_counts_though_it_is_offered_no_more(
+    node: Node,
+) -> None:
+    """Or an older one could come after it."""
+    node.offer(Release(GOOD))
+
+    def decide(operation: Any) -> str | None:
+        is_in_place = operation.kind == "rename" and operation.path == "firmware.pack"
+        return "after" if is_in_place else None
+
+    node.flash.decide = decide
+    node.live(lambda: node.flash.cuts)
+    node.flash.decide, node.offered = None, None
+    node.live(node.is_done)
+    assert node.running == GOOD and node.record["counter"] == node.record["runs"] == 17
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_progress_is_told_at_once_then_at_each_tenth_or_every_ten_seconds(
+    node: Node, answers: bool
+) -> None:
+    size = 50_000
+    node.offer(Release(pack.make(modules("good new", **{"lib/more.mpy": "x" * size}))))
+    node.answers = answers
+    node.begin()
+    node.build()
+    node.door.connect()
+    times: list[int] = []
+    try:
+        while node.time.elapsed_ms < 35_000:  # After three silences it waits.
+            told = len(node.told("fetching"))
+            node.step(100)
+            times += [node.time.elapsed_ms] * (len(node.told("fetching")) - told)
+    except Restart:
+        pass
+    if answers:
+        told = [one["have"] for one in node.told("fetching")]
+        assert told[0] < 4096 and 8 <= len(told) <= 12
+        assert all(after - have > size // 10 for have, after in itertools.pairwise(told))
+    else:
+        waits = [after - before for before, after in itertools.pairwise(times)]
+        assert times[0] < 1000 and len(waits) == 3
+        assert all(10_000 <= wait <= 10_200 for wait in waits)
+
+
+def test_while_pieces_come_no_more_of_the_updates_is_loaded_than_they_need(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, package = "firmware.update.", sys.modules["firmware.update"]
+    for name in [one for one in sys.modules if one.startswith(start)]:
+        monkeypatch.setitem(sys.modules, name, sys.modules[name])
+        monkeypatch.setattr(package, name.removeprefix(start), sys.modules[name], raising=False)
+    board = {**vars(sys.implementation), "name": "micropython"}
+    monkeypatch.setattr(sys, "implementation", SimpleNamespace(**board))
+
+    def loaded() -> set[str]:
+        found = {one.removeprefix(start) for one in sys.modules if one.startswith(start)}
+        assert found == {one for one in vars(package) if start + one in sys.modules}
+        return found
+
+    always = {"doorway", "place", "record"}
+    place.forget(*(loaded() - always))
+    seen = []
+    right = node.answer
+
+    def answer(sha: str, at: list[list[int]]) -> list[bytes]:
+        seen.append(loaded())
+        return right(sha, at)
+
+    node.answer = answer  # type: ignore[method-assign]
+    node.offer(Release(GOOD))
+    with pytest.raises(Restart):
+        node.begin()
+        node.build()
+        node.session(lambda: False)
+    assert seen and seen == [always | {"agent", "fetch", "pack_target"}] * len(seen)
+    # Power fails once it is in its place.
+    node.flash.rename(f".deploy/{Release(GOOD).sha[:16]}", "firmware.pack")
+    for state in ("done", "refused"):
+        node.begin()
+        node.build()
+        node.session(lambda state=state: node.told(state) and not node.door._agent)
+        assert loaded() == always
+        node.offer(Release(GOOD, signer=9))
+
+
+def test_what_flash_does_not_take_of_the_record_is_logged_or_raised(node: Node) -> None:
+    node.begin()
+    node.build()
+    node.flash.write_error = 28
+    node.door.save()
+    assert node.lines == ["update: not noted, flash refuses"]
+    with pytest.raises(OSError, match="28"):
+        node.door.save(True)
