@@ -22,7 +22,7 @@ from fieldpost.collect.sources.mqtt.share import shared
 from fieldpost.collect.sources.source import Source
 from fieldpost.collect.told import Told
 from fieldpost.store.address import StoreAddress
-from fieldpost.store.opened import Store, open_store
+from fieldpost.store.late import LateStore
 from fieldpost.store.rows import Written
 
 _LOOK_S = 0.25
@@ -68,7 +68,7 @@ class Running:
     """The parts of a collector that runs."""
 
     wish: Wish
-    store: Store
+    store: LateStore
     intake: Intake
     source: Source
     storing: Storing
@@ -96,14 +96,16 @@ def collect(wish: Wish, told: Told, metrics: Metrics | None = None) -> dict[str,
     Raises CommandError if the store can't be opened or the broker does not let us in, and later
     if it never will.
     """
-    store = open_store(wish.store)
+    store = LateStore(wish.store)
     try:
         return _with_store(wish, store, told, metrics)
     finally:
         store.close()
 
 
-def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -> dict[str, Any]:
+def _with_store(
+    wish: Wish, store: LateStore, told: Told, metrics: Metrics | None
+) -> dict[str, Any]:
     intake, reader = Intake(), Reader(wish.base)
     wanted = choose.Wanted(
         wish.source, wish.session_id, wish.topics(reader), wish.queue, wish.leaves
@@ -124,6 +126,7 @@ def _with_store(wish: Wish, store: Store, told: Told, metrics: Metrics | None) -
         storer = _thread(storing.run, faults, end)
         try:
             source.open()
+            store.opened()
             told.say(f"storing into {store.shown}; to the broker we are {wish.session_id}")
             talker = _thread(source.run, faults, end)
             _wait(running, told, end, ending)
@@ -145,7 +148,7 @@ def _wait(running: Running, told: Told, end: threading.Event, ending: Ending) ->
     wish = running.wish
     keeping = None
     if wish.keep_s is not None:
-        keeping = Keeping(running.store.engine, wish.keep_s, told.say)
+        keeping = Keeping(running.store.opened().engine, wish.keep_s, told.say)
     while not end.wait(_LOOK_S):
         told.how_far(_how_far(running))
         if keeping:

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from fieldpost.collect.collector import TakesRows
 from fieldpost.processes.started import Started
 from fieldpost.serve import history
 from fieldpost.serve.bench import Bench
 from fieldpost.serve.journal import Journal
 from fieldpost.serve.overview import Overview
-from fieldpost.store.opened import Store
 from fieldpost.store.rows import Event, Reading, Row, Written
 
 # A page is told of nodes so often at most, and of so many in one message.
@@ -24,7 +24,7 @@ class Announced:
 
     def __init__(
         self,
-        store: Store,
+        store: TakesRows,
         overview: Overview,
         journal: Journal,
         also: Callable[[Iterable[Row]], None],

@@ -43,13 +43,15 @@ class Collecting(Started):
 
     def start(self) -> None:
         """Raises CommandError if the broker does not let us in."""
-        self._session.open()
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(run,), daemon=True)
-            for run in (self._session.run, self._storing.run)
-        ]
-        for one in self._threads:
-            one.start()
+        # It stores from the beginning on: a broker with a backlog may hand over more of it than
+        # fits in here before it answers that we are subscribed.
+        storer = self._thread(self._storing.run)
+        try:
+            self._session.open()
+        except BaseException:
+            self._storing.stop()
+            raise
+        self._threads = [self._thread(self._session.run), storer]
 
     def close(self) -> None:
         """Store what has arrived; the broker keeps what comes from now on."""
@@ -61,6 +63,11 @@ class Collecting(Started):
         self._session.stop()
         self._threads[0].join(_LAST_COMMITS_S)
         self._session.close()
+
+    def _thread(self, run: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=self._guarded, args=(run,), daemon=True)
+        thread.start()
+        return thread
 
     def _guarded(self, run: Callable[[], None]) -> None:
         try:

@@ -41,7 +41,7 @@ from fieldpost.serve.set_up.route import Boards
 from fieldpost.serve.sparing import Sparing
 from fieldpost.store import sqlite
 from fieldpost.store.address import StoreAddress
-from fieldpost.store.opened import open_store
+from fieldpost.store.late import LateStore
 from fieldpost.terminal.safe_text import to_json
 from fieldpost.terminal.wrapping import fit
 
@@ -111,7 +111,7 @@ def page(wish: Wish, tell: Callable[[str], None], own: Broker | None = None) -> 
     token = _token(wish)
     with ExitStack() as stack:
         listening = _listen(wish, stack)
-        store = open_store(wish.store)
+        store = LateStore(wish.store)
         stack.callback(store.close)
         address, bench = _bench(wish, own, stack)
         journal = Journal()
@@ -148,8 +148,9 @@ def page(wish: Wish, tell: Callable[[str], None], own: Broker | None = None) -> 
         server = _Server(
             make_app(api, Boards(wish.source), names=names, token=token), listening, journal
         )
-        threading.Thread(target=overview.load, daemon=True).start()
         stack.enter_context(collecting)
+        store.opened()
+        threading.Thread(target=overview.load, daemon=True).start()
         stack.enter_context(teller)
         if wish.console:
             _read_console(wish.console, notice, stack)

@@ -132,7 +132,7 @@ def open_store(address: StoreAddress) -> Store:
     try:
         if address.kind == "sqlite":
             assert address.file
-            _check_place(address)
+            check_place(address)
             engine, insert = sqlite.engine(address.file), sqlite.insert
         else:
             engine, insert = postgresql.engine(address.url), postgresql.insert
@@ -152,7 +152,7 @@ def open_to_read(address: StoreAddress) -> Engine:
             assert address.file
             if not address.file.exists():
                 raise StoreAway(f"there is no store {address}: fieldpost collect makes it")
-            _check_place(address)
+            check_place(address)
             engine = sqlite.engine(address.file, writes=False)
         else:
             engine = postgresql.engine(address.url)
@@ -176,7 +176,8 @@ def explained(address: StoreAddress, error: SQLAlchemyError) -> StoreAway | Stor
     return _away(str(address), error)
 
 
-def _check_place(address: StoreAddress) -> None:
+def check_place(address: StoreAddress) -> None:
+    """Raises CommandError where no file of SQLite's can be."""
     file = address.file
     assert file
     if file.is_dir():

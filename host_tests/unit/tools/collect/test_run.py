@@ -36,6 +36,9 @@ from fieldpost.mqtt.client import Connection, forget_session
 from fieldpost.mqtt.tls import ClientFiles
 from fieldpost.mqtt.url import BrokerAddress
 from fieldpost.mqtt.url import parse as parse_broker
+from fieldpost.serve import collecting
+from fieldpost.serve.run import Wish as PageWish
+from fieldpost.serve.run import page
 from fieldpost.store.address import parse as parse_store
 from fieldpost.store.opened import Store, open_store
 
@@ -75,6 +78,26 @@ def reading(seq: int) -> bytes:
     return json.dumps({"boot": 1, "seq": seq, "temperature": seq}).encode()
 
 
+def test_who_finds_no_broker_leaves_no_store_behind_and_hears_of_a_bad_one_first(
+    tmp_path: Path,
+) -> None:
+    nobody = parse_broker("mqtt://127.0.0.1:1")
+    file = tmp_path / "readings.db"
+    with pytest.raises(CommandError, match="nothing listens"):
+        collected(Wish(nobody, parse_store(f"sqlite:///{file}")))
+    with (
+        pytest.raises(CommandError, match="nothing listens"),
+        page(PageWish(parse_store(f"sqlite:///{file}"), broker=str(nobody)), print),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
+    file.write_text(
+        "no database at all, and longer than SQLite's own header, which is 100 bytes" * 9
+    )
+    with pytest.raises(CommandError, match="no database"):
+        collected(Wish(nobody, parse_store(f"sqlite:///{file}")))
+
+
 def test_a_backlog_that_does_not_fit_in_at_once_is_taken_from_the_beginning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +113,30 @@ def test_a_backlog_that_does_not_fit_in_at_once_is_taken_from_the_beginning(
         monkeypatch.setattr(run, "Intake", lambda: Intake(waiting_max=20))
         account = collected(wish(broker, tmp_path, count=500, timeout_s=30))
     assert account["stored"] == 500
+
+
+def test_the_pages_collector_takes_such_a_backlog_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "Intake", lambda: Intake(waiting_max=20))
+    address = parse_store(f"sqlite:///{tmp_path}/readings.db")
+    with Broker() as broker, stored(Wish(parse_broker(broker.url), address)) as store:
+
+        def one() -> collecting.Collecting:
+            at, ended = parse_broker(broker.url), pytest.fail
+            return collecting.Collecting(at, "page", "fieldpost", store, print, print, ended)
+
+        with one():
+            pass
+        other = Connection(parse_broker(broker.url))
+        other.open()
+        other.publish_all("fieldpost/n/telemetry", [reading(n) for n in range(200)], timeout_s=20)
+        other.close()
+        with one():
+            end = time.monotonic() + 20
+            while rows(store, "SELECT count(*) FROM readings") != [(200,)]:
+                assert time.monotonic() < end
+                time.sleep(0.05)
 
 
 @pytest.mark.slow
