@@ -99,11 +99,11 @@ def _print(verdict: Verdict, payload: bytes, as_json: bool) -> None:
 def _account(verifier: Verifier, as_json: bool, unread: int = 0) -> int:
     totals = verifier.totals
     missing = list(verifier.missing())
-    stored = sum(totals[kind] for kind in (Kind.NEW, Kind.BOOT, Kind.GAP, Kind.LATE))
+    readings = sum(totals[kind] for kind in (Kind.NEW, Kind.BOOT, Kind.GAP, Kind.LATE))
     lost = sum(numbers.total for _, _, numbers in missing) + verifier.unlisted
     if as_json:
         report = {
-            "stored": stored,
+            "readings": readings,
             "lost": lost,
             "missing": [
                 {
@@ -128,7 +128,7 @@ def _account(verifier: Verifier, as_json: bool, unread: int = 0) -> int:
         for node, boot, numbers in missing[:_LISTED_MAX]:
             print(neutral(f"{node}, boot {boot}: missing {_ranges(numbers)}"))
         print(
-            f"stored {stored}, missing {lost}, repeated {totals[Kind.DUPLICATE]}, "
+            f"readings {readings}, missing {lost}, repeated {totals[Kind.DUPLICATE]}, "
             f"out of order {totals[Kind.LATE]}, conflicting {totals[Kind.CONFLICT]}"
             + (f", unreadable {totals[Kind.MALFORMED]}" if totals[Kind.MALFORMED] else "")
         )

@@ -181,4 +181,4 @@ def test_listen_telemetry_tells_a_gap_and_fails() -> None:
             listener.kill()
     assert listener.returncode == 1
     assert "gap of 2" in out and "roof, boot 1: missing 2-3" in out
-    assert "stored 3, missing 2" in out
+    assert "readings 3, missing 2" in out and "stored" not in out
