@@ -20,15 +20,19 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 @dataclass(frozen=True)
 class BrokerAddress:
-    """Where a broker is, and who we are to it. tls: None without TLS."""
+    """Where a broker is, and who we are to it. tls: None without TLS. told: what users are told of
+    it, where we have another way to it than they."""
 
     host: str
     port: int = 1883
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: ClientFiles | None = None
+    told: str | None = None
 
     def __str__(self) -> str:
+        if self.told:
+            return self.told
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
 

@@ -10,7 +10,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import uvicorn
@@ -259,7 +259,8 @@ def _bench(wish: Wish, own: Broker | None, stack: ExitStack) -> tuple[BrokerAddr
         stack.enter_context(relay)
     except OSError as error:
         raise PortTaken(f"the broker can't listen: {error.strerror}") from None
-    address = mqtt_url.parse(broker.url)
+    # Nobody can use the port behind the relay.
+    address = replace(mqtt_url.parse(broker.url), told=f"mqtt://{HOST}:{relay.port}")
     return address, Bench(f"{broker.name}, port {relay.port}", _lines(wish, relay.port), relay)
 
 
