@@ -131,7 +131,9 @@ class Session:
             if told["state"] not in ("fetching", "trial"):
                 # Power may fail before the broker has it: then the next start tells it.
                 noted = self._node.record.get("last", {"state": "idle"})
-                assert noted == {name: told[name] for name in noted}, "what is told is on flash"
+                assert noted == {name: told.get(name) for name in noted}, (
+                    "what is told is on flash"
+                )
             self._node.reports.append(told)
             return
         assert topic == ASK and not retain and not qos

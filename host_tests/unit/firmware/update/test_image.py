@@ -150,6 +150,9 @@ def test_a_power_cut_costs_64_kib_of_one_at_most() -> None:
         target.write(bytes(min(target.wanted(), 1024)))
         noted = int(flash.files.get(".deploy/name", b"0"))
         assert target.have - noted < 16 * 4096 and noted <= target.have
+    target.drop()
+    target.begin()
+    assert target.have == 0, "nothing of what was wrong is gone on with"
 
 
 @pytest.mark.parametrize(
