@@ -13,7 +13,7 @@ from rigs.deploy import Bench, project
 from rigs.port import run_port
 
 from fieldpost.board.link import BoardError, BoardLink, open_link
-from fieldpost.deploy import deployment
+from fieldpost.deploy import bring
 from fieldpost.deploy import send as deploy_send
 from fieldpost.deploy.build import Build
 from fieldpost.deploy.pack import Pieces
@@ -334,7 +334,7 @@ def test_the_cable_is_pulled_at_many_points_of_a_deployment_in_parts(
         (bench.folder / "outbox" / "00000000.seg").write_bytes(b"readings")
         assert bench.deploy(old).ok
         bench.ran()
-        monkeypatch.setattr(deployment, "_free", _Small(bench, 45))
+        monkeypatch.setattr(bring, "_free", _Small(bench, 45))
         before = bench.board.bytes_received
         done = bench.deploy(new)
         assert done.ok and done.parts == 2, done
@@ -371,7 +371,7 @@ def test_between_two_parts_the_console_and_the_tool_say_what_to_do(
     with Bench(tmp_path) as bench:
         assert bench.deploy(old).ok
         bench.ran()
-        real = deployment.send
+        real = bring.send
         calls = []
 
         def second_fails(link: BoardLink, files: dict[str, Pieces], **options: object) -> None:
@@ -381,8 +381,8 @@ def test_between_two_parts_the_console_and_the_tool_say_what_to_do(
             real(link, files, **options)  # type: ignore[arg-type]
 
         with monkeypatch.context() as patched:
-            patched.setattr(deployment, "_free", _Small(bench, 45))
-            patched.setattr(deployment, "send", second_fails)
+            patched.setattr(bring, "_free", _Small(bench, 45))
+            patched.setattr(bring, "send", second_fails)
             cut = bench.deploy(new)
         assert not cut.ok and "`fieldpost deploy` has been repeated" in cut.text, cut
         with open_link(bench.board.port) as link:
@@ -472,7 +472,7 @@ def test_ctrl_c_leaves_the_node_running_on_a_whole_set(
                 # In the middle of a block, when the board waits for the rest of it.
                 patched.setattr(deploy_send.BoardLink, "send", interrupt)
             else:
-                patched.setattr(deployment, "_complete", interrupt)
+                patched.setattr(bring, "complete", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 bench.deploy(new)
         assert bench.ran() == (OLD if step == "send" else NEW)
@@ -493,7 +493,7 @@ def test_a_committed_set_is_completed_first_when_the_board_has_not_booted_since(
             raise BoardError("interrupted")
 
         with monkeypatch.context() as patched:
-            patched.setattr(deployment, "_complete", fail)
+            patched.setattr(bring, "complete", fail)
             assert not bench.deploy(new, start=False).ok
         commit = bench.folder / ".deploy" / "commit"
         assert commit.exists()
@@ -526,7 +526,7 @@ def test_a_full_flash_is_refused_before_anything_is_sent(
 ) -> None:
     root = _large_project(tmp_path / "one", "one")
     with Bench(tmp_path) as bench:
-        monkeypatch.setattr(deployment, "_free", lambda *_: 40960)
+        monkeypatch.setattr(bring, "_free", lambda *_: 40960)
         done = bench.deploy(root)
         assert not done.ok and "40 KiB free" in done.text and "fieldpost pull" in done.text
         assert json.loads((bench.folder / "config.json").read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fieldpost.board.ports import Kind, Port
-from fieldpost.deploy import deployment
+from fieldpost.deploy import bring
 from fieldpost.deploy.send import WINDOW_UART, WINDOW_USB
 
 
@@ -24,5 +24,5 @@ from fieldpost.deploy.send import WINDOW_UART, WINDOW_USB
 def test_what_may_be_a_serial_line_without_flow_control_is_sent_little(
     monkeypatch: pytest.MonkeyPatch, kind: Kind, platform: str, window: int
 ) -> None:
-    monkeypatch.setattr(deployment, "port_named", lambda device: Port(device, kind, "a port"))
-    assert deployment.window_of("/dev/ttyX", platform) == window
+    monkeypatch.setattr(bring, "port_named", lambda device: Port(device, kind, "a port"))
+    assert bring.window_of("/dev/ttyX", platform) == window
