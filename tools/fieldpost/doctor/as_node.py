@@ -10,11 +10,11 @@ import json
 import secrets
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from paho.mqtt.client import MQTTMessage
 
 from fieldpost.doctor.check import Check
+from fieldpost.doctor.node_messages import READING, Message, Topics
 from fieldpost.doctor.sessions import LIMIT_S, Account, Sessions, who
 from fieldpost.doctor.watcher import Watcher
 from fieldpost.errors import CommandError
@@ -24,28 +24,12 @@ from fieldpost.mqtt.client import Connection, Denied, Lost
 _ECHO_S = 2.0
 # A node that runs is given so long for a reading of its own.
 _READING_S = 10.0
-# What a node with a few sensors tells Home Assistant: 4 to 12 kB.
-_DISCOVERY_BYTES = 6_000
 _LONG_BYTES = 1_000
 _OFFLINE = b'{"state":"offline"}'
-_TEST = b'{"test":"fieldpost doctor"}'
-_READING = "readings"
 _OWNER = (
     "look on with an account that may read and write everything, yours: --owner "
     "mqtt://user:password@HOST"
 )
-
-
-@dataclass(frozen=True)
-class _Message:
-    """One that a node publishes. without: what does not work if the broker does not take it."""
-
-    name: str
-    topic: str
-    data: bytes
-    without: str
-    qos: int = 1
-    retain: bool = True
 
 
 def try_out(account: Account) -> list[Check]:
@@ -58,14 +42,8 @@ class _Trial:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._node = account.node or f"doctor-{secrets.token_hex(3)}"
-        root = f"{account.base}/{self._node}"
-        self._sessions = Sessions(account, self._node, f"{root}/status")
-        self._telemetry, self._status = f"{root}/telemetry", f"{root}/status"
-        self._health, self._result = f"{root}/health", f"{root}/cmd/result"
-        self._command = f"{root}/cmd"
-        self._updates = f"{root}/update/offer", f"{root}/update/piece"
-        self._birth = f"{account.prefix}/status"
-        self._discovery = f"{account.prefix}/device/{self._node}/config"
+        self._topics = Topics(self._node, account.base, account.prefix)
+        self._sessions = Sessions(account, self._node, self._topics.status)
         # By topic, what is to be retained there again in the end; nothing: empty.
         self._before: dict[str, bytes] = {}
         self._can_connect = True
@@ -77,10 +55,7 @@ class _Trial:
         account = self._account
         watching = f"{self._node}-doctor-looks-on"
         with Watcher(account.owner or account.address, watching, LIMIT_S) as watcher:
-            watcher.watch(
-                *(self._status, self._health, self._discovery, self._telemetry, self._result),
-                *(self._command, *self._updates),
-            )
+            watcher.watch(*self._topics.watched())
             kept = dict(watcher.latest)
             try:
                 found = list(self._connects(kept))
@@ -89,11 +64,11 @@ class _Trial:
                     yield from self._comes(
                         watcher,
                         "commands",
-                        self._command,
+                        self._topics.command,
                         "no command reaches the node",
                         f"fieldpost cmd {self._node} outbox",
                     )
-                    for topic in self._updates:
+                    for topic in self._topics.updates:
                         without = "no update over the air reaches the node"
                         yield from self._comes(watcher, "updates", topic, without)
                     yield from self._hears_of_home_assistant()
@@ -107,7 +82,7 @@ class _Trial:
         name = "connecting"
         try:
             # A will as it is told already: if it were published, nothing would change.
-            self._sessions.open(will=kept.get(self._status, _OFFLINE)).close()
+            self._sessions.open(will=kept.get(self._topics.status, _OFFLINE)).close()
         except CommandError:
             try:
                 with self._sessions.opened():
@@ -150,7 +125,8 @@ class _Trial:
             with self._sessions.opened(on_message=note) as connection:
                 connection.subscribe(topic, 1, LIMIT_S)
                 if self._account.node and (
-                    self._status in watcher.blind or _runs(watcher.latest.get(self._status))
+                    self._topics.status in watcher.blind
+                    or _runs(watcher.latest.get(self._topics.status))
                 ):
                     text = (
                         f"{topic} can be subscribed to; whether one comes was not tried, for "
@@ -186,7 +162,7 @@ class _Trial:
             yield Check(name, "note", text, _OWNER)
 
     def _hears_of_home_assistant(self) -> Iterator[Check]:
-        name, topic = "Home Assistant's birth", self._birth
+        name, topic = "Home Assistant's birth", self._topics.birth
         without = "after a restart of Home Assistant the node stays away until it starts again"
         try:
             with self._sessions.opened() as connection:
@@ -198,69 +174,36 @@ class _Trial:
             yield Check(name, "ok", f"{topic} can be subscribed to")
 
     def _publishes(self, watcher: Watcher) -> Iterator[Check]:
-        if self._account.node and self._status in watcher.blind:
+        if self._account.node and self._topics.status in watcher.blind:
             text = (
                 f"not tried, for this account can't see whether {self._node} runs, which would "
                 "be disturbed"
             )
             yield Check("publishing", "note", text, _OWNER)
             return
-        before = watcher.latest.get(self._status)
+        before = watcher.latest.get(self._topics.status)
         if _runs(before):
-            if watcher.sees(self._telemetry, None, _READING_S):
-                yield Check(_READING, "ok", f"one of {self._node} came, which runs")
+            if watcher.sees(self._topics.telemetry, None, _READING_S):
+                yield Check(READING, "ok", f"one of {self._node} came, which runs")
             else:
                 text = (
                     f"{self._node} runs, and none came within {_READING_S:g} s; none was made up, "
                     "for it would be taken for its own"
                 )
-                yield Check(_READING, "note", text)
+                yield Check(READING, "note", text)
         else:
-            test = _Message(
-                _READING, self._telemetry, _TEST, "the readings are lost", retain=False
-            )
-            yield self._published(test, watcher)
-        for message in self._extras(watcher.latest):
+            yield self._published(self._topics.reading(), watcher)
+        for message in self._topics.extras(watcher.latest):
             if message.retain and message.topic not in watcher.latest:
                 self._before[message.topic] = b""
             yield self._published(message, watcher)
         if not _runs(before):
-            self._before[self._status] = before or b""
+            self._before[self._topics.status] = before or b""
             yield from self._will_comes(watcher)
 
-    def _extras(self, there: dict[str, bytes]) -> Iterator[_Message]:
-        """What is there already is sent as it is at that time."""
-        yield _Message(
-            "status",
-            self._status,
-            there.get(self._status, b'{"state":"offline","by":"fieldpost doctor"}'),
-            "nobody sees whether the node is online",
-        )
-        yield _Message(
-            "health",
-            self._health,
-            there.get(self._health, _TEST),
-            "the node's health, and what it lacks, is not seen",
-            qos=0,
-        )
-        yield _Message(
-            "answers to commands",
-            self._result,
-            _TEST,
-            "a command is done, and nobody is told",
-            retain=False,
-        )
-        document = there.get(self._discovery) or _discovery(self._node)
-        yield _Message(
-            "discovery",
-            self._discovery,
-            document,
-            "Home Assistant does not find the node",
-        )
-
-    def _published(self, message: _Message, watcher: Watcher) -> Check:
+    def _published(self, message: Message, watcher: Watcher) -> Check:
         """Publish it, and see whether it comes and, if it is to be, is kept."""
-        bad = "missing" if message.name == _READING else "optional"
+        bad = "missing" if message.name == READING else "optional"
         size = f", {len(message.data)} bytes" if len(message.data) > _LONG_BYTES else ""
         what = f"{message.topic}, QoS {message.qos}{', retained' * message.retain}{size}"
         fix = f"permit it: publish to {message.topic}"
@@ -305,7 +248,7 @@ class _Trial:
             return Check(message.name, bad, text, "let the broker keep retained messages")
         return Check(message.name, "ok", what)
 
-    def _owner_is_seen(self, message: _Message, watcher: Watcher) -> bool:
+    def _owner_is_seen(self, message: Message, watcher: Watcher) -> bool:
         """Whether what the owner publishes there comes to the owner: SUBACK promises nothing."""
         if message.topic in watcher.blind:
             return False
@@ -316,24 +259,24 @@ class _Trial:
         return watcher.sees(message.topic, message.data, _ECHO_S)
 
     def _will_comes(self, watcher: Watcher) -> Iterator[Check]:
-        if self._status in watcher.blind or self._status in self._unseen:
+        if self._topics.status in watcher.blind or self._topics.status in self._unseen:
             return
         name, data = "will", b'{"state":"offline","by":"the will"}'
         try:
             self._sessions.open(will=data).vanish()
         except CommandError:
             return  # told already, by what connecting said
-        if watcher.sees(self._status, data, _ECHO_S):
+        if watcher.sees(self._topics.status, data, _ECHO_S):
             yield Check(name, "ok", "comes when a node vanishes")
         elif self._account.owner:
             text = "does not come when a node vanishes: it looks online for ever"
-            yield Check(name, "optional", text, f"permit it: publish to {self._status}")
+            yield Check(name, "optional", text, f"permit it: publish to {self._topics.status}")
 
     def _kept(self) -> dict[str, bytes]:
         account = self._account
         address = account.owner or account.address
         with Watcher(address, f"{self._node}-doctor-looks-again", LIMIT_S) as again:
-            again.watch(self._status, self._health, self._discovery)
+            again.watch(self._topics.status, self._topics.health, self._topics.discovery)
             return again.latest
 
     def _clean_up(self) -> None:
@@ -358,11 +301,11 @@ class _Trial:
 
     def _told_by_the_node(self, kept: dict[str, bytes]) -> Iterator[Check]:
         """What a node that was here has found itself."""
-        if self._health not in kept:
+        if self._topics.health not in kept:
             return
         name = f"{self._node} says"
         try:
-            refused = payload.read(kept[self._health]).get("refused")
+            refused = payload.read(kept[self._topics.health]).get("refused")
         except payload.Unreadable as error:
             yield Check(name, "note", f"a health report that is {error}")
             return
@@ -387,17 +330,3 @@ def _runs(status: bytes | None) -> bool:
         return payload.read(status).get("state") != "offline"
     except payload.Unreadable:
         return True
-
-
-def _discovery(node: str) -> bytes:
-    """As long as a node's, and for Home Assistant a device without anything: a component with
-    its platform alone is one that was removed."""
-    document = {
-        "dev": {"ids": f"fieldpost_{node}", "name": "Fieldpost doctor"},
-        "o": {"name": "Fieldpost"},
-        "cmps": {},
-    }
-    room = _DISCOVERY_BYTES - len(json.dumps(document))
-    one = len('"cmp_000": {"p": "sensor"}, ')
-    document["cmps"] = {f"cmp_{n:03}": {"p": "sensor"} for n in range(room // one)}
-    return json.dumps(document).encode().ljust(_DISCOVERY_BYTES)
