@@ -55,7 +55,9 @@ def _refused(node: Node, release: Release) -> str:
     for _ in range(20):
         node.step()
     assert len(node.reports) == told, "it is told once"
-    return node.reports[-1]["error"]
+    why = node.reports[-1]["error"]
+    assert node.lines == [f"update: refused: {why}"]
+    return why
 
 
 @pytest.mark.parametrize(
@@ -186,8 +188,9 @@ def test_with_keys_that_cannot_be_read_nothing_is_signed(node: Node, keys: bytes
     assert _refused(node, Release(GOOD)) == "none of this node's keys signed it"
 
 
-def test_of_mpy_files_the_version_alone_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bits above are the processor's, and what a release holds is for all of them."""
-    board = {**vars(sys.implementation), "_mpy": 0x2B06}
+def test_of_versions_no_more_is_told_than_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bits above that of bytecode are the processor's, and a release is for all of them."""
+    board = {**vars(sys.implementation), "_mpy": 0x2B06, "version": (1, 28, 0, "")}
     monkeypatch.setattr(sys, "implementation", SimpleNamespace(**board))
-    assert board_of(BOARD)["mpy"] == 6
+    told = board_of(BOARD)
+    assert told["mpy"] == 6 and told["micropython"] == [1, 28, 0]

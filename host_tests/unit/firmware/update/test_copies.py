@@ -79,3 +79,12 @@ def test_names_of_which_one_is_another_are_asked_for() -> None:
             head[8 + 8 * n + byte] ^= 1
             found = planned(_head(whole), bytes(head), len(whole), len(whole), _NEW)
             assert list(found[-2:]) == [names_begin, 0], "the rest is asked for"
+
+
+def test_a_hash_that_begins_within_the_one_before_is_found() -> None:
+    whole = pack.make(_modules(random.Random(4)))
+    head, count = bytearray(_head(whole)), len(_head(whole)) // 16
+    at = 8 + 8 * count + 8 * 5
+    head[at - 1 : at + 8] = bytes(9)
+    found = planned(bytes(head), bytes(head), len(whole), len(whole), _NEW)
+    assert list(found) == [len(head), _NEW, len(whole), 0]

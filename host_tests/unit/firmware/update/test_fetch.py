@@ -38,8 +38,12 @@ class Computer:
 
     def __init__(self, size: int) -> None:
         self.asks: list[list[list[int]]] = []
+        self.subscribed: list[tuple[bytes, int]] = []
         self.target, self.time = Target(size), FakeTime()
         self.fetch = Fetch(self.target, self, b"topic", _NAME, Clock(self.time))
+
+    def subscribe(self, topic: bytes, qos: int) -> None:
+        self.subscribed.append((topic, qos))
 
     def publish(self, topic: bytes, text: bytes) -> None:
         assert topic == b"topic/ask"
@@ -74,6 +78,15 @@ def test_two_more_are_asked_for_when_two_have_come_up_to_the_last_byte() -> None
 @pytest.mark.parametrize("size", [1024, 4 * 1024])
 def test_no_piece_is_empty(size: int) -> None:
     assert Computer(size).asked() == [[at, 1024] for at in range(0, size, 1024)]
+
+
+def test_on_a_new_connection_nothing_is_waited_for_that_was_asked_for_before() -> None:
+    computer = Computer(3000)
+    first = computer.asked()
+    computer.send(*first[0])
+    computer.fetch.connected()
+    assert computer.subscribed == [(b"topic/piece", 0)] and not computer.fetch.is_answered
+    assert computer.asked() == first[1:]
 
 
 def test_what_was_copied_meanwhile_is_not_waited_for() -> None:

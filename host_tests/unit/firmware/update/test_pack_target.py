@@ -47,6 +47,7 @@ def test_all_that_the_running_pack_has_is_copied_and_a_power_cut_costs_8_kib(
         is_copied = target.copy()
         assert is_copied == (target.have > have)
         if not is_copied:
+            assert not [file for file in flash.open_files if file.path == "firmware.pack"]
             wanted = target.wanted()
             if have < pack.head_size(new):  # type: ignore[operator]
                 assert wanted <= 2048, "more may be in the running pack"

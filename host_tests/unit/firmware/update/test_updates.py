@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from rigs.updates import BOARD, FAILED, GOOD, TRIAL, Node, Release, Restart, modules
+from rigs.updates import BOARD, FAILED, GOOD, OFFER, PIECE, TRIAL, Node, Release, Restart, modules
 
 from fakes.flash import FakeFlash
 from fieldpost.deploy import pack
@@ -43,6 +43,7 @@ def test_a_release_is_fetched_tried_and_stays_once_a_reading_has_arrived(
     node.begin()
     node.build()
     node.door.connect()
+    node.door.receive(PIECE, b"a late one")
     busy = "firmware.update.agent.Agent"
     monkeypatch.setattr(
         busy, lambda *_: pytest.fail("it costs memory, and there is nothing to do")
@@ -178,7 +179,7 @@ def test_an_offer_that_is_withdrawn_is_not_fetched_on(node: Node) -> None:
     node.build()
     node.session(lambda: node.asked)
     node.offered = b""
-    node.door.receive(b"fieldpost/n/update/offer", b"")
+    node.door.receive(OFFER, b"")
     node.session(lambda: node.record.get("told") and node.door._agent is None)
     assert node.staged() == [] and node.reports[-1]["state"] == "idle"
     assert "update: not fetched: it is offered no more" in node.lines
@@ -208,6 +209,16 @@ def test_another_offer_in_the_middle_takes_its_place(node: Node) -> None:
     node.build()
     node.session(lambda: node.asked)
     other = node.offer(Release(pack.make(modules("good other")), counter=18))
+
+    def decide(operation: Any) -> None:
+        is_open = any(file.path == operation.path for file in node.flash.open_files)
+        assert operation.kind != "remove" or not is_open, "littlefs would write it on"
+
+    node.flash.decide = decide
+    node.door.receive(OFFER, node.offered)
+    with pytest.raises(Restart):
+        for _ in range(500):
+            node.step()
     node.live(node.is_done)
     assert node.running == other.data and node.staged() == []
 
@@ -220,7 +231,7 @@ def test_an_offer_that_is_not_to_be_fetched_stops_no_fetch(node: Node, state: st
     node.build()
     node.session(lambda: node.asked)
     other = {"refused": Release(GOOD, signer=9), "done": Release(node.running, counter=40)}[state]
-    node.door.receive(b"fieldpost/n/update/offer", other.offer)
+    node.door.receive(OFFER, other.offer)
     with pytest.raises(Restart):
         for _ in range(500):
             node.step()
@@ -287,7 +298,7 @@ def test_a_sleeper_fetches_over_several_wakes_and_rests_between(
             node.session(lambda node=node: node.door.rests, ms=5000)
         except Restart:
             break
-        assert node.node.stay_awake_until_ms == 0
+        assert node.node.stay_awake_until_ms == 0 and node.record["silent"] == 0
         awake_ms = node.clock.uptime_ms() - began_ms
         assert awake_ms <= 30_000 + 10_000, "one step before, and one that noticed"
     assert wakes >= 2
