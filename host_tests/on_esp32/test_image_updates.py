@@ -28,7 +28,8 @@ from rigs.esp32_program import program_of, with_two_slots
 from rigs.update_by_command import powered_when_silent
 from rigs.update_keys import PASSPHRASE, make_keys
 
-from fieldpost.board.link import ProgramError, open_link
+from fieldpost.board.errors import ProgramError
+from fieldpost.board.link import open_link
 from fieldpost.keys.folder import KeyFolder
 from fieldpost.paths import ROOT
 

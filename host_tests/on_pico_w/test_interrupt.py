@@ -13,7 +13,8 @@ from rigs.pico_w import Desk, configuration, image
 from rigs.pico_w import board_files as node_files
 
 from fieldpost.board import files as board_files
-from fieldpost.board.link import BoardLink, NoAnswer, open_link
+from fieldpost.board.errors import NoAnswer
+from fieldpost.board.link import BoardLink, open_link
 from fieldpost.emulator.console import Console
 from fieldpost.emulator.emulator import Emulator
 from fieldpost.emulator.pico_w import SSID

@@ -1,7 +1,7 @@
 """The ways for a command to fail on purpose.
 
 Each has its code for scripts, which do not read texts: terminal/result.py says what they mean.
-What only boards or brokers do stands with them, in fieldpost/board/link.py and
+What only boards or brokers do stands with them, in fieldpost/board/errors.py and
 fieldpost/mqtt/client.py.
 """
 

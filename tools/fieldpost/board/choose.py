@@ -90,7 +90,7 @@ def the_board(port: str | None, screen: "OwnScreen", wait_s: float | None = None
 def told_of_restart(link: "BoardLink") -> Iterator[None]:
     """Whoever is refused something within, about a node that was stopped to be asked, is told that
     it runs again."""
-    from fieldpost.board.link import BoardError
+    from fieldpost.board.errors import BoardError
 
     try:
         yield

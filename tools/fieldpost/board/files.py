@@ -5,7 +5,8 @@ import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fieldpost.board.link import BoardError, BoardLink, ProgramError
+from fieldpost.board.errors import BoardError, ProgramError
+from fieldpost.board.link import BoardLink
 from fieldpost.board.said import json_or_none
 from fieldpost.board.script import compact
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from serial import serial_for_url
 
 from fieldpost.board import met, said, uf2_volume
-from fieldpost.board.link import BoardError, BoardLink, NoAnswer, ProgramError, open_link
+from fieldpost.board.errors import BoardError, NoAnswer, ProgramError
+from fieldpost.board.link import BoardLink, open_link
 from fieldpost.board.ports import Port, all_ports, port_named
 from fieldpost.board.said import NUMBER_OR_NONE, TEXT_OR_NONE
 

@@ -20,9 +20,15 @@ from mpremote import transport_serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
+from fieldpost.board.errors import (
+    BoardError,
+    LinkLost,
+    NoAnswer,
+    PortUnavailable,
+    ProgramError,
+)
 from fieldpost.board.ports import why_unavailable
 from fieldpost.board.serial import LimitedSerial, LimitReached
-from fieldpost.errors import CommandError
 
 # It prints what it did not expect to standard output, where a script looks for our JSON.
 transport_serial.__dict__["print"] = lambda *_: None
@@ -57,50 +63,6 @@ machine.{function}()
 _FRIENDLY = b">>> "
 _RAW = b"raw REPL; CTRL-B to exit\r\n"
 _REBOOT = b"soft reboot\r\n"
-
-
-class BoardError(CommandError):
-    """A board can't be reached, or does not do what was asked."""
-
-    code = "board"
-
-
-class PortUnavailable(BoardError):
-    """The port does not exist, may not be used, or is used by another program: `code` says which,
-    as `why_unavailable` gives it."""
-
-    code = "board_port"
-
-
-class NoAnswer(BoardError):
-    """No MicroPython answers on the port within the limit.
-
-    chatty: something there never stops printing, and does not heed Ctrl-C. heard: the last that it
-    printed.
-    """
-
-    code = "board_silent"
-
-    def __init__(self, text: str, chatty: bool = False, heard: bytes = b"") -> None:
-        super().__init__(text)
-        self.chatty = chatty
-        self.heard = heard
-
-
-class LinkLost(BoardError):
-    """The port went away while it was in use."""
-
-    code = "board_lost"
-
-
-class ProgramError(BoardError):
-    """The board raised an exception. `traceback` is what it said."""
-
-    code = "board_program"
-
-    def __init__(self, text: str, traceback: str) -> None:
-        super().__init__(text)
-        self.traceback = traceback
 
 
 class BoardLink:

@@ -3,7 +3,7 @@
 import time
 
 from fieldpost.board import met
-from fieldpost.board.link import PortUnavailable
+from fieldpost.board.errors import PortUnavailable
 from fieldpost.board.ports import Port, present_name, there_is_no
 from fieldpost.board.screen import Screen
 

@@ -12,15 +12,8 @@ import re
 import time
 
 from fieldpost.board import find, met, patience
-from fieldpost.board.link import (
-    CONNECT_S,
-    BoardLink,
-    LinkLost,
-    NoAnswer,
-    PortUnavailable,
-    attach,
-    open_link,
-)
+from fieldpost.board.errors import LinkLost, NoAnswer, PortUnavailable
+from fieldpost.board.link import CONNECT_S, BoardLink, attach, open_link
 from fieldpost.board.ports import Port, port_named, present_name, there_is_no
 from fieldpost.board.screen import Screen
 

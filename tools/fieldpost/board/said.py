@@ -7,7 +7,7 @@ shapes by key (a key that ends in "?" may be missing), or {str: shape} for any k
 import json
 from typing import Any
 
-from fieldpost.board.link import BoardError
+from fieldpost.board.errors import BoardError
 
 TEXT_OR_NONE = (str, type(None))
 NUMBER_OR_NONE = (int, type(None))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fieldpost.board import files as board_files
-from fieldpost.board.link import BoardError, BoardLink, ProgramError
+from fieldpost.board.errors import BoardError, ProgramError
+from fieldpost.board.link import BoardLink
 from fieldpost.board.ports import port_named
 from fieldpost.board.screen import Screen
 from fieldpost.board.script import compact

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from fieldpost.board.errors import BoardError, LinkLost
 from fieldpost.board.lines import Lines
-from fieldpost.board.link import BoardError, BoardLink, LinkLost, attach
+from fieldpost.board.link import BoardLink, attach
 from fieldpost.board.ports import port_named, present_name
 from fieldpost.deploy.deployment import Outcome, Wish, deploy
 from fieldpost.file_names import FIRMWARE, STARTED

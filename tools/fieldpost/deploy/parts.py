@@ -7,7 +7,7 @@ until the new one is in its place boot.py starts nothing, and says so.
 
 from dataclasses import dataclass
 
-from fieldpost.board.link import BoardError
+from fieldpost.board.errors import BoardError
 from fieldpost.deploy.build import Build
 from fieldpost.deploy.plan import Plan, journal
 from fieldpost.deploy.survey import Survey

@@ -12,7 +12,8 @@ import base64
 import zlib
 from collections.abc import Callable
 
-from fieldpost.board.link import BoardError, BoardLink
+from fieldpost.board.errors import BoardError
+from fieldpost.board.link import BoardLink
 from fieldpost.board.script import compact
 from fieldpost.deploy.pack import PATH, Copied, Pieces
 

@@ -6,7 +6,8 @@ import contextlib
 from dataclasses import dataclass, field
 
 from fieldpost.board import said
-from fieldpost.board.link import BoardError, BoardLink, ProgramError
+from fieldpost.board.errors import BoardError, ProgramError
+from fieldpost.board.link import BoardLink
 from fieldpost.board.said import NUMBER_OR_NONE, TEXT_OR_NONE
 from fieldpost.board.script import compact
 from fieldpost.deploy.pack import PATH, RECORD_BYTES

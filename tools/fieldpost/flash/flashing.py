@@ -9,8 +9,9 @@ from typing import Any
 
 from fieldpost.board import find as boards
 from fieldpost.board import patience, uf2_volume
+from fieldpost.board.errors import BoardError, PortUnavailable
 from fieldpost.board.find import Board
-from fieldpost.board.link import BoardError, PortUnavailable, open_link
+from fieldpost.board.link import open_link
 from fieldpost.board.ports import RASPBERRY_PI, Port, all_ports, port_named, present_name
 from fieldpost.board.screen import Screen
 from fieldpost.errors import CommandError, NoBoard, NotFlashed, SeveralBoards, UnfitBoard, Usage

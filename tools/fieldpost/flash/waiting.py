@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fieldpost.board import uf2_volume
+from fieldpost.board.errors import NoAnswer, PortUnavailable
 from fieldpost.board.find import Board
-from fieldpost.board.link import NoAnswer, PortUnavailable
 from fieldpost.board.screen import Screen
 from fieldpost.board.uf2_volume import Volume
 from fieldpost.board.wake import ask_at_wake

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fieldpost.board import find as boards
+from fieldpost.board.errors import BoardError
 from fieldpost.board.find import Board
-from fieldpost.board.link import BoardError
 from fieldpost.board.wake import ask_at_wake
 from fieldpost.errors import CommandError
 from fieldpost.flash import flashing, images

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from fieldpost.board import find as boards
 from fieldpost.board import screen as board_screen
+from fieldpost.board.errors import BoardError
 from fieldpost.board.find import Board
-from fieldpost.board.link import BoardError
 from fieldpost.board.ports import port_named
 from fieldpost.board.wake import ask_at_wake
 from fieldpost.errors import Cancelled, CommandError, NotWritten

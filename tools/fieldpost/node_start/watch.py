@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from fieldpost.board.errors import LinkLost, NoAnswer
 from fieldpost.board.lines import Lines
-from fieldpost.board.link import BoardLink, LinkLost, NoAnswer
+from fieldpost.board.link import BoardLink
 from fieldpost.board.screen import Screen
 from fieldpost.messages import payload
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldpost.board import said
+from fieldpost.board.errors import BoardError
 from fieldpost.board.find import chip_of
-from fieldpost.board.link import BoardError
 from fieldpost.board.said import TEXT_OR_NONE
 from fieldpost.errors import Usage
 from fieldpost.scan import pins as scan_pins

@@ -32,7 +32,7 @@ def shell(port: PortOption = None, wait: WaitOption = None) -> None:
     What runs there goes on until Ctrl-C, and starts again with Ctrl-D. A board that sleeps, and
     whose port is away meanwhile, is taken at its next wake, and stopped.
     """
-    from fieldpost.board.link import PortUnavailable
+    from fieldpost.board.errors import PortUnavailable
     from fieldpost.board.ports import port_named, present_name, why_unusable
 
     where = the_port(port)
@@ -69,7 +69,7 @@ def erase(
     board is given away, `fieldpost flash --erase` (ESP32) clears its flash.
     """
     from fieldpost.board import files as board_files
-    from fieldpost.board.link import BoardError
+    from fieldpost.board.errors import BoardError
     from fieldpost.deploy.survey import COMMIT, INSTALLED, parse_installed
 
     with _open(port, wait) as link:

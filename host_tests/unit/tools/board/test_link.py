@@ -17,14 +17,8 @@ from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import chatty_port, silent_port
 from fieldpost.board import files as board_files
 from fieldpost.board import link as board_link
-from fieldpost.board.link import (
-    BoardError,
-    LinkLost,
-    NoAnswer,
-    PortUnavailable,
-    ProgramError,
-    open_link,
-)
+from fieldpost.board.errors import BoardError, LinkLost, NoAnswer, PortUnavailable, ProgramError
+from fieldpost.board.link import open_link
 
 Make = Callable[..., RawReplBoard]
 ALIVE = "import time\nn = 0\nwhile True:\n    n += 1\n    time.sleep_ms(10)\n"

@@ -19,7 +19,7 @@ from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import ResetCircuit, chatty_port, silent_port
 from fieldpost.board import met
 from fieldpost.board import reach as reaching
-from fieldpost.board.link import NoAnswer, PortUnavailable
+from fieldpost.board.errors import NoAnswer, PortUnavailable
 from fieldpost.board.ports import Port, port_named, present_name
 from fieldpost.board.reach import reach
 

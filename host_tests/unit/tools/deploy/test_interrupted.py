@@ -12,7 +12,8 @@ import pytest
 from rigs.deploy import Bench, project
 from rigs.port import run_port
 
-from fieldpost.board.link import BoardError, BoardLink, open_link
+from fieldpost.board.errors import BoardError
+from fieldpost.board.link import BoardLink, open_link
 from fieldpost.deploy import bring
 from fieldpost.deploy import send as deploy_send
 from fieldpost.deploy.build import Build

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fieldpost.board.link import BoardError
+from fieldpost.board.errors import BoardError
 from fieldpost.deploy.build import Build, sha256
 from fieldpost.deploy.parts import BLOCK, Part, Parts, blocks_of
 from fieldpost.deploy.plan import Plan, plan

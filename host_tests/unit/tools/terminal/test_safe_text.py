@@ -24,8 +24,8 @@ from typer.main import get_command
 
 from fieldpost import cli
 from fieldpost.board import files as board_files
+from fieldpost.board.errors import ProgramError
 from fieldpost.board.find import Board
-from fieldpost.board.link import ProgramError
 from fieldpost.errors import CommandError
 from fieldpost.flash.flashing import Outcome
 from fieldpost.messages import cmd

@@ -13,7 +13,8 @@ import pytest
 from rigs.port import micropython
 
 from fakes.raw_repl import RawReplBoard
-from fieldpost.board.link import PortUnavailable, open_link
+from fieldpost.board.errors import PortUnavailable
+from fieldpost.board.link import open_link
 from fieldpost.upkeep import command
 
 _NODE = """
