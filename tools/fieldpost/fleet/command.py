@@ -74,12 +74,10 @@ def fleet(
             "nodes": [result.as_json() for result in report.nodes],
             "others": [other.as_json() for other in report.others],
         }
-        names = [one.name for one in report.nodes if one.state == "failed"]
-        failure = None if report.ok else ("some_failed", f"failed: {', '.join(names)}")
-        typer.echo(result(told, failure))
+        typer.echo(result(told, report.failure))
     else:
         _show(report)
-    if not report.ok:
+    if report.failure:
         raise typer.Exit(1)
 
 
@@ -112,7 +110,9 @@ def _show(report: "Report") -> None:
         )
     console.print(table)
     for other in report.others:
-        typer.echo(fit(f"not in the file: {_named(other)}", sys.stdout))
+        is_port = other.code != "board_port"
+        text = f"not in the file: {_named(other)}" if is_port else other.detail
+        typer.echo(fit(text, sys.stdout))
     counts = [
         f"{count} {state}"
         for state in ("done", "to do", "up to date", "absent", "failed")

@@ -67,9 +67,14 @@ class Report:
     others: list[Board]
 
     @property
-    def ok(self) -> bool:
-        """Whether none failed. An absent board is no failure."""
-        return all(result.state != "failed" for result in self.nodes)
+    def failure(self) -> tuple[str, str] | None:
+        """Its code and its text; None: there is none. A board that is absent is no failure, and a
+        port that was named and does not exist is one."""
+        failed = [one.name for one in self.nodes if one.state == "failed"]
+        if failed:
+            return "some_failed", f"failed: {', '.join(failed)}"
+        no_ports = [one.detail for one in self.others if one.code == "board_port"]
+        return ("board_port", " ".join(no_ports)) if no_ports else None
 
 
 class Fleet:

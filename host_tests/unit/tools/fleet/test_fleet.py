@@ -20,6 +20,7 @@ from rigs.update_release import make_release
 from fakes.raw_repl import RawReplBoard
 from fakes.serial_lines import silent_port
 from fieldpost.board import find as boards
+from fieldpost.board import patience
 from fieldpost.board.find import Board
 from fieldpost.board.ports import Port
 from fieldpost.errors import Cancelled, CommandError
@@ -163,7 +164,7 @@ def test_tools_6_what_differs_is_told_by_the_plan_and_made_by_apply(
 
 def _apply(file: Path, board: RawReplBoard) -> fleet.Result:
     report = Fleet(load(file), Quiet(), ports=[board.port]).apply()
-    assert report.ok, report
+    assert not report.failure, report
     return report.nodes[0]
 
 
@@ -258,7 +259,7 @@ def test_a_failed_flash_is_a_failure_and_nothing_is_deployed_there(
     brought = pretend(monkeypatch, Board("/dev/tty0", "micropython", uid="aa", micropython="1.2"))
     monkeypatch.setattr(flashing, "flash", lambda t, *_: flashing.Outcome(t, False, "cable out"))
     report = Fleet([node("aa", "n1", version="1.29.0")], Quiet()).apply()
-    assert not report.ok and report.nodes[0].text == "cable out" and not brought
+    assert report.failure and report.nodes[0].text == "cable out" and not brought
 
 
 def test_a_node_asleep_is_woken_and_not_taken_for_an_empty_board(
@@ -288,7 +289,7 @@ def test_a_silent_port_that_is_no_esp32_is_left_alone(monkeypatch: pytest.Monkey
     monkeypatch.setattr(esp, "identify", not_one)
     with silent_port() as port:
         report = Fleet([node("30aea4123456", "n1")], Quiet(), ports=[port]).apply()
-    assert report.ok and report.nodes[0].state == "absent"
+    assert not report.failure and report.nodes[0].state == "absent"
     assert [other.port for other in report.others] == [port]
 
 
@@ -317,6 +318,17 @@ def test_a_board_that_sleeps_and_cannot_be_reset_is_taken_at_its_next_wake(
     (result,) = fleet_.apply().nodes
     assert result.state == "done" and "ready: tester" in result.text, (result.text, result)
     assert json.loads((board.folder / "config.json").read_text())["node"] == "n1"
+
+
+def test_a_port_that_was_named_and_does_not_exist_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_RESTART_S", 0.0)
+    fleet = Fleet([node("aa01", "n1")], Quiet(), ports=[str(tmp_path / "tty9")], wait_s=None)
+    for report in fleet.plan(), fleet.apply():
+        assert report.nodes[0].state == "absent"
+        assert report.failure and report.failure[0] == "board_port"
+        assert "there is no port" in report.failure[1]
 
 
 def test_what_is_waited_for_is_not_waited_for_any_longer_after_ctrl_c() -> None:
@@ -349,7 +361,7 @@ def test_logs_that_cannot_be_written_are_an_error_of_each_board(
     brought = pretend(monkeypatch, Board("/dev/tty0", "micropython", uid="aa"))
     (tmp_path / "logs").touch()
     report = Fleet([node("aa", "n1")], Quiet(), logs=tmp_path / "logs").apply()
-    assert not report.ok and "cannot write" in report.nodes[0].text and not brought
+    assert report.failure and "cannot write" in report.nodes[0].text and not brought
 
 
 def test_the_table_is_readable_and_names_boards_that_are_not_in_the_file(
