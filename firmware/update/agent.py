@@ -86,9 +86,7 @@ class Agent:
         place.forget("signature")
         from firmware.update.check import take
 
-        is_taken, dropped = take(self._door, offer, self._target, is_genuine, least)
-        if dropped:
-            self._target = None
+        is_taken = take(self._door, offer, self._target, is_genuine, least)
         place.forget("check", "report", "verdict")
         return is_taken
 
@@ -220,7 +218,7 @@ class Agent:
         elif not is_known(door.record, name) and self._takes(offer):
             self._next = offer
             return False
-        return self._target is not None
+        return True
 
     def _cancel(self, why):
         from firmware.update import verdict

@@ -12,27 +12,25 @@ _UNSIGNED = "none of this node's keys signed it"
 
 
 def take(door, offer, fetched, is_genuine, least):
-    """(whether an offer is to be fetched, whether what was being fetched was dropped for it). Its
-    refusal is noted, to be told.
+    """Whether an offer is to be fetched. Its refusal is noted, to be told.
 
-    door: firmware/update/doorway.py. fetched: the target of another offer's fetch, or None.
+    door: firmware/update/doorway.py. fetched: the target of another offer's fetch, or None; it
+    begins again if there may be room for the new one without it.
     is_genuine, least: of firmware/update/signature.py.
     """
     record, files = door.record, door.files
     manifest, told, why = check(offer, record, door.board, is_genuine, least)
-    dropped = False
     if not why and told["sha"] == record.get("sha"):
         # It came by cable meanwhile.
         record["counter"] = record["runs"] = manifest["counter"]
         judge(record, mark(offer), "done", told)
         door.save()
-        return False, False
+        return False
     try:
         if not why:
             target = door.target(manifest)
             if fetched and fetched.name != target.name:
                 fetched.drop()
-                dropped = True
             clear(files, target.name)
             why = target.obstacle(door.settings["outbox"]["flash_kib"])
         if not why:
@@ -51,7 +49,7 @@ def take(door, offer, fetched, is_genuine, least):
         judge(record, mark(offer), "refused", told, why, why != _UNSIGNED)
         door.save()
         door.log("update: refused: " + why)
-    return not why, dropped
+    return not why
 
 
 def check(offer, record, board, is_genuine, least):

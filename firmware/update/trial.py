@@ -167,7 +167,6 @@ class Trial:
     def _back(self, why):
         files, note = self._door.files, self._note
         note["why"] = why
-        note["starts"] = 0
         write(TRIAL, note, files)
         _files.discard("config.checked", files)
         files.rename(TRIAL, FAILED)

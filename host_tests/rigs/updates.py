@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fakes.clock import FakeTime
-from fakes.flash import FakeFlash
+from fakes.flash import FakeFlash, Operation
 from fakes.flash_file import PowerCut
 from fakes.releases import SignedPack, choose, keys_file, least_board
 from fieldpost.deploy import pack
@@ -270,6 +270,15 @@ class Node:
         again = self.door.step(self.node)
         self.time.advance_ms(0 if again else advance_ms)
         return again
+
+    def forbid_removal_of_open_files(self) -> None:
+        """What is open littlefs writes on, though it was removed."""
+
+        def decide(operation: Operation) -> None:
+            is_open = any(file.path == operation.path for file in self.flash.open_files)
+            assert operation.kind != "remove" or not is_open
+
+        self.flash.decide = decide
 
     def session(self, until: Callable[[], object], limit: int = 4000, *, ms: int = 20) -> None:
         """Connected, until that is so."""

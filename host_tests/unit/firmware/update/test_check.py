@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rigs.updates import BOARD, GOOD, Node, Release, modules
+from rigs.updates import BOARD, GOOD, OFFER, Node, Release, Restart, modules
 
+from fakes.flash import Operation
 from fakes.releases import keys_file, modulus
 from fieldpost.deploy import pack
 from fieldpost.keys.public import PublicKey
@@ -194,3 +195,57 @@ def test_of_versions_no_more_is_told_than_is_compared(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "implementation", SimpleNamespace(**board))
     told = board_of(BOARD)
     assert told["mpy"] == 6 and told["micropython"] == [1, 28, 0]
+
+
+def test_the_first_release_is_taken_by_keys_that_are_older(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node = Node(monkeypatch, counter=0)
+    node.offer(Release(GOOD, counter=1))
+    node.live(node.is_done)
+
+
+@pytest.mark.parametrize("path", [".deploy/offer", "update.json.new"])
+def test_an_offer_that_flash_does_not_take_is_refused_with_the_reason(
+    node: Node, path: str
+) -> None:
+    """Itself, or the note that it is taken."""
+
+    def decide(operation: Operation) -> None:
+        is_taken = operation.path == ".deploy/offer" or ".deploy/offer" in node.flash.files
+        if operation.path == path and is_taken:
+            node.flash.decide = None
+            raise OSError(28)
+
+    node.flash.decide = decide
+    node.offer(Release(GOOD))
+    node.live(lambda: node.told("refused"))
+    assert node.reports[-1]["error"] == "flash refuses (28)"
+
+
+def test_one_without_room_for_it_costs_the_one_that_is_fetched_its_beginning_alone(
+    node: Node,
+) -> None:
+    node.offer(Release(pack.make(modules("good new", **{"lib/more.mpy": "x" * 50_000}))))
+    node.begin()
+    node.build()
+    node.session(lambda: len(node.asked) > 20)
+    node.door.receive(
+        OFFER, Release(pack.make(modules("good other")), counter=18, size=500_000).offer
+    )
+    with pytest.raises(Restart):
+        for _ in range(2000):
+            node.step()
+    assert "bytes of flash" in node.told("refused")[0]["error"]
+    node.live(node.is_done)
+
+
+def test_what_was_left_of_another_makes_room(node: Node) -> None:
+    left = ".deploy/" + "0" * 16
+    node.flash.mkdir(".deploy")
+    node.flash.files[left] = bytes(1000)
+    node.offer(Release(GOOD))
+    node.begin()
+    node.build()
+    node.session(lambda: node.asked)
+    assert left not in node.flash.files

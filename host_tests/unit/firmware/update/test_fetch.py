@@ -109,3 +109,23 @@ def test_ten_seconds_without_a_piece_are_one_silence_and_all_is_asked_for_again(
         assert computer.asked() == first
     computer.send(*first[0])
     assert computer.fetch.silent == 0 and computer.fetch.is_answered
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        bytes(8) + bytes(4) + bytes(1024),
+        bytes.fromhex(_NAME) + (1024).to_bytes(4, "little") + bytes(1024),
+        bytes.fromhex(_NAME) + bytes(4) + bytes(1023),
+        bytes.fromhex(_NAME) + bytes(4) + bytes(1025),
+        bytes.fromhex(_NAME),
+        b"",
+    ],
+    ids=["of another", "out of order", "cut", "longer", "no more than a name", "none"],
+)
+def test_what_is_not_the_next_piece_is_not_taken(payload: bytes) -> None:
+    computer = Computer(4000)
+    computer.fetch.take(payload)
+    computer.asked()
+    computer.fetch.take(payload)
+    assert computer.target.have == 0 and not computer.fetch.is_answered

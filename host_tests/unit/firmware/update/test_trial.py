@@ -43,21 +43,27 @@ def test_a_firmware_has_its_time_to_prove_itself_and_no_second_more(
     node.time.advance_ms(999)
     assert not node.trial.step(node.node)
     node.time.advance_ms(1)
+    node.flash.files["config.checked"] = b"by the new firmware"
     assert node.trial.step(node.node)
+    assert "config.checked" not in node.flash.files
     assert not node.trial.is_open and FAILED in node.flash.files
 
 
+@pytest.mark.parametrize("path", ["firmware.pack", "update.json"])
 def test_while_flash_refuses_a_proof_is_noted_again_after_a_minute(
-    node: Node, monkeypatch: pytest.MonkeyPatch
+    node: Node, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     node.offer(Release(GOOD))
     node.live(lambda: node.trial and node.trial.is_open)
     node.node.uplink.delivery.delivered = 1
     tried: list[int] = []
+    rename = node.flash.rename
 
     def refuses(old: str, new: str) -> None:
-        tried.append(node.clock.uptime_ms())
-        raise OSError(5)
+        if new == path:
+            tried.append(node.clock.uptime_ms())
+            raise OSError(5)
+        rename(old, new)
 
     with monkeypatch.context() as patched:
         patched.setattr(node.flash, "rename", refuses)
@@ -84,15 +90,13 @@ def test_a_firmware_that_does_not_prove_itself_goes_back_and_the_reason_is_told(
     node.live(lambda: node.told("back") and node.record["told"])
     assert node.running == old and node.staged() == []
     told = node.reports[-1]
-    assert (
-        told["state"] == "back"
-        and told["error"]
-        == {
-            "crash": "3 starts came to nothing: MemoryError: 512 bytes",
-            "silent": "15 minutes on the network, and no reading arrived",
-            "deaf": "24 hours, and hardly a network",
-        }[kind]
-    )
+    why = {
+        "crash": "3 starts came to nothing: MemoryError: 512 bytes",
+        "silent": "15 minutes on the network, and no reading arrived",
+        "deaf": "24 hours, and hardly a network",
+    }
+    assert told["state"] == "back" and told["error"] == why[kind]
+    assert f"update: back to the firmware before: {told['error']}" in node.lines or kind == "crash"
     assert told["offer"]["counter"] == 17 and "counter" not in told["installed"]
     # It is not tried again as it is; a new attempt is.
     node.offer(Release(pack.make(modules(kind)), attempt=1))
@@ -130,6 +134,7 @@ def test_no_proof_no_end_the_trial_goes_on_without_a_network(
         node.begin()
         node.build()
         assert node.trial.is_open and not node.trial.over(node.node, lonely)
+        assert json.loads(node.flash.files[TRIAL])["starts"] == 0
         node.time.advance_ms(86_400_000)
         assert not node.trial.step(node.node), "wakes count, and no time"
     for n in range(5):
@@ -209,4 +214,22 @@ def test_settings_on_trial_are_judged_by_a_network_or_by_wakes_that_had_none(
 
 def test_without_settings_on_trial_nothing_is_awake_for_them(node: Node) -> None:
     trial = _on_trial(node, None)
-    assert trial.awake_s == 0 and trial.verdict is None
+    assert trial.awake_s == 0 and trial.verdict is None and trial.wakes == 0
+
+
+def test_where_a_file_replaces_none_the_proven_pack_takes_its_place_all_the_same(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on FAT."""
+    rename = node.flash.rename
+
+    def rename_to_none(old: str, new: str) -> None:
+        if new == "firmware.pack" and new in node.flash.files:
+            raise OSError(17)
+        rename(old, new)
+
+    monkeypatch.setattr(node.flash, "rename", rename_to_none)
+    node.offer(Release(GOOD))
+    node.live(node.is_done)
+    assert node.running == GOOD and node.staged() == []
+    assert not node.door.over(node.node, SimpleNamespace(up_ms=5, delivers=True)), "it stays"

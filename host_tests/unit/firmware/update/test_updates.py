@@ -28,7 +28,7 @@ def test_a_release_is_fetched_tried_and_stays_once_a_reading_has_arrived(
 ) -> None:
     release = node.offer(Release(GOOD))
     node.live(node.is_done)
-    assert node.running == GOOD
+    assert node.running == GOOD and place.running_pack() == "/firmware.pack"
     assert node.staged() == []
     assert node.restarts == 1
     told = node.reports[-1]
@@ -36,6 +36,8 @@ def test_a_release_is_fetched_tried_and_stays_once_a_reading_has_arrived(
     assert told["offer"]["attempt"] == 0 and told["offer"]["counter"] == 17
     states = list(dict.fromkeys(one["state"] for one in node.reports))
     assert states == ["idle", "fetching", "trial", "done"]
+    assert "update: 0.17.0 is tried from the next start on" in node.lines
+    assert "update: 0.17.0 has proven itself" in node.lines
     # What the old pack had was not asked for.
     assert sum(size for _, size in node.asked) < len(GOOD) - 4 * 3000
     # The offer stays at the broker, and is known.
@@ -179,6 +181,7 @@ def test_an_offer_that_is_withdrawn_is_not_fetched_on(node: Node) -> None:
     node.build()
     node.session(lambda: node.asked)
     node.offered = b""
+    node.forbid_removal_of_open_files()
     node.door.receive(OFFER, b"")
     node.session(lambda: node.record.get("told") and node.door._agent is None)
     assert node.staged() == [] and node.reports[-1]["state"] == "idle"
@@ -209,12 +212,7 @@ def test_another_offer_in_the_middle_takes_its_place(node: Node) -> None:
     node.build()
     node.session(lambda: node.asked)
     other = node.offer(Release(pack.make(modules("good other")), counter=18))
-
-    def decide(operation: Any) -> None:
-        is_open = any(file.path == operation.path for file in node.flash.open_files)
-        assert operation.kind != "remove" or not is_open, "littlefs would write it on"
-
-    node.flash.decide = decide
+    node.forbid_removal_of_open_files()
     node.door.receive(OFFER, node.offered)
     with pytest.raises(Restart):
         for _ in range(500):
