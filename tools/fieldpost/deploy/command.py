@@ -90,15 +90,23 @@ def _keys_in(folder: Path) -> bytes:
 
 
 def _follow(ports: list[str], wish: "Wish", *, is_plain: bool) -> int:
+    from fieldpost.board import patience
     from fieldpost.board.choose import the_port
+    from fieldpost.board.ports import port_named
     from fieldpost.deploy.follow import Follower
     from fieldpost.processes.programs import signals_end_it
+    from fieldpost.terminal.progress import FlashScreen
 
     if len(ports) > 1 or not is_plain:
         raise Usage("--watch follows one board, which runs: no --all, --no-start or --json")
     with signals_end_it():
+        where = the_port(ports[0] if ports else None)
+        with FlashScreen(steps=False) as screen:
+            # Later any port is waited for; now its name may be mistyped.
+            patience.wait_s(port_named(where), wish.wait_s, screen)
+            screen.finished(where)
         follower = Follower(
-            the_port(ports[0] if ports else None),
+            where,
             wish,
             lambda line: print(fit(line, sys.stdout), flush=True),
         )

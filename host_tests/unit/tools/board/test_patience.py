@@ -39,6 +39,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
         "flash",
         "flash --no-reset",
         "deploy",
+        "deploy --watch",
         "provision",
         "scan",
         "config push .",
