@@ -309,7 +309,7 @@ def test_the_c_locale_ends_no_command() -> None:
         capture_output=True,
         env={**os.environ, **variables},
     )
-    assert done.returncode == 1 and b"2 errors" in done.stdout
+    assert done.returncode == 1 and b"1 error" in done.stdout
     assert b"Traceback" not in done.stderr
 
 
