@@ -51,7 +51,7 @@ class Wire:
     idle: called at least every 500 ms while waiting, and before each name look-up.
 
     Counters since the wire was made: `segments` (sends that left), `round_trips` (times an
-    answer had to be waited for), `sent_bytes`, `received_bytes`. `longest_wait_ms` is the longest
+    answer had to be waited for), `sent_bytes`. `longest_wait_ms` is the longest
     time any one operation took from `arm` to its last wait.
     """
 
@@ -85,7 +85,7 @@ class Wire:
         # and with 0 after it.
         self._hold_watchdog = hold_watchdog
         self.segments = self.round_trips = 0
-        self.sent_bytes = self.received_bytes = 0
+        self.sent_bytes = 0
         self.longest_wait_ms = 0
 
     # What umqtt.simple calls on the module -------------------------------------------------
@@ -392,7 +392,6 @@ class Wire:
         self.rx_start = 0
         self.rx_end = got
         self._heard = True
-        self.received_bytes += got
         return got
 
     def _wait(self, event):

@@ -60,22 +60,22 @@ def _unbroken(start, *arguments):
 class Radio(CommonRadio):
     def __init__(self):
         super().__init__()
-        self.powered = self._wlan.active()
+        self._powered = self._wlan.active()
 
     def _activate(self):
-        self.powered = True
+        self._powered = True
         _unbroken(self._wlan.active, True)
 
     def off(self):
         """Leave, switch off and cut the chip's power, or its events would end every sleep."""
         super().off()
-        if self.powered:
+        if self._powered:
             self._wlan.deinit()
-            self.powered = False
+            self._powered = False
 
     def leave(self):
         # To leave starts a chip that is off (0.4 s), and then nobody would switch it off again.
-        if self.powered:
+        if self._powered:
             super().leave()
 
     def _connect(self, ssid, password, bssid, channel):
@@ -136,7 +136,7 @@ class Board(CommonBoard):
         self._feed_ms = 0
         self._cause = self._find_cause()
         if self._cause == "soft":
-            self.radio.powered = True  # A soft reset leaves the radio as it was.
+            self.radio._powered = True  # A soft reset leaves the radio as it was.
         self._led = None
         self._supply_mv = None
 
@@ -186,7 +186,7 @@ class Board(CommonBoard):
     def led(self, on):
         """The LED hangs on the radio chip: even to name its pin as an output starts that."""
         if self._led is None:
-            self.radio.powered = True
+            self.radio._powered = True
             self._led = _unbroken(machine.Pin, "LED", machine.Pin.OUT)
         self._led.value(1 if on else 0)
 
@@ -206,7 +206,7 @@ class Board(CommonBoard):
 
         Read at start-up, before Radio.on(), or after Radio.off(): see rp2_supply.py.
         """
-        if not self.radio.powered:
+        if not self.radio._powered:
             from firmware.board.rp2_supply import supply_mv
 
             self._supply_mv = supply_mv(machine)

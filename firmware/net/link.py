@@ -44,7 +44,7 @@ class Link:
         self._wanted = False  # the station was started
         self._join_ms = 0
         self._retry_at_ms = 0
-        self.up_since_ms = 0  # of the last session
+        self.since_ms = 0  # of the last session
         self.proof_ms = clock.uptime_ms()  # the radio's last sign of life
 
     def step(self, user):
@@ -106,7 +106,7 @@ class Link:
         self.failure = None
         if self._recovery:
             self._recovery.opened()
-        self.up_since_ms = self.proof_ms = self.clock.uptime_ms()
+        self.since_ms = self.proof_ms = self.clock.uptime_ms()
         user.opened()
         return 0
 
@@ -116,7 +116,7 @@ class Link:
         self.session.poll()
         due_ms = user.work()
         self.session.flush()
-        if self._recovery and now_ms - self.up_since_ms >= self._stable_ms:
+        if self._recovery and now_ms - self.since_ms >= self._stable_ms:
             self._recovery.settled()
         self.proof_ms = now_ms
         return min(due_ms, self.session.due_ms())

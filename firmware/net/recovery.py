@@ -112,7 +112,7 @@ class Recovery:
             code = _ECONNRESET  # Which of the two it is depends on who writes first.
         if was_up and code != _ENETDOWN:
             # Its other clients may have lost their sessions in the same moment.
-            lasted_ms = now_ms - link.up_since_ms
+            lasted_ms = now_ms - link.since_ms
             self._spread_ms = max(self._spread_ms, min(lasted_ms // _PART, self._spread_max_ms))
         if code in (_ECONNREFUSED, _ECONNREFUSED_LWIP):
             link.proof_ms = now_ms

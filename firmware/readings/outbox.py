@@ -31,8 +31,7 @@ class Outbox:
     when one more is needed the oldest goes, and what it held undelivered is `dropped`.
 
     `write_through`: every `put` goes to flash at once (durability "reading", or link down).
-    Counters: `dropped` by policy, `corrupt` unreadable, `refused` too large, `flash_errors`,
-    `flash_writes`.
+    Counters: `dropped` by policy, `corrupt` unreadable, `refused` too large.
     """
 
     def __init__(self, files, directory, ram_readings=64, segments=64):
@@ -53,7 +52,7 @@ class Outbox:
         self._reader_next = 0  # number of the record that it would read next
         self.write_through = False
         self.dropped = self.corrupt = self.refused = 0
-        self.flash_errors = self.flash_writes = 0
+        self._flash_errors = self._flash_writes = 0
         # Whether all that flash holds has been seen: before that nothing is written there, and
         # nothing removed, for the next name that looks free may be one with readings in it.
         self._is_seen = directory is None
@@ -108,7 +107,7 @@ class Outbox:
                 self._close_reader()
                 record = self._read(number)
         except OSError:
-            self.flash_errors += 1
+            self._flash_errors += 1
             record = None
         if record is None:
             # What follows a spoilt record cannot be found: its length is not to be trusted.
@@ -145,7 +144,7 @@ class Outbox:
             try:
                 self._append_ram()
             except OSError as error:
-                self.flash_errors += 1
+                self._flash_errors += 1
                 self._close_tail()
                 if error.args[0] != _ENOSPC or len(self._starts) <= 2:
                     break
@@ -187,7 +186,7 @@ class Outbox:
                 self._tail.write(struct.pack(_HEAD, len(record), crc32(record)))
                 self._tail.write(record)
             self._tail.flush()
-            self.flash_writes += 1
+            self._flash_writes += 1
             self._tail_bytes = size
             del self._ram[:count]
             self._flash_end += count
@@ -213,7 +212,7 @@ class Outbox:
             try:
                 tail.close()
             except OSError:
-                self.flash_errors += 1
+                self._flash_errors += 1
 
     def _drop_segment(self):
         end = self._starts[1] if len(self._starts) > 1 else self._flash_end
@@ -235,7 +234,7 @@ class Outbox:
             try:
                 self._files.remove(self._path(start))
             except OSError:
-                self.flash_errors += 1
+                self._flash_errors += 1
             self._starts.pop(0)
             while self._holes and self._holes[0][1] <= self._first:
                 self._holes.pop(0)
@@ -312,7 +311,7 @@ class Outbox:
                         end += 1
         except OSError:
             # What could not be read is neither lost nor over: it is looked at again.
-            self.flash_errors += 1
+            self._flash_errors += 1
             return
         self._is_seen = True
         if not starts:
@@ -327,5 +326,5 @@ class Outbox:
             try:
                 files.remove(self._path(self._starts.pop()))
             except OSError:
-                self.flash_errors += 1
+                self._flash_errors += 1
         self._free()

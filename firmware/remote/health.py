@@ -58,7 +58,7 @@ class Health:
         if node.sampler.errors:
             report["sensor_errors"] = node.sampler.errors
         if link.pace:
-            report["pace"] = link.pace.report()
+            report["pace"] = link.pace.health()
         if link.security and link.security.notices:
             report["tls"] = link.security.notices
         if self.crash:

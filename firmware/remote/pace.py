@@ -77,8 +77,8 @@ class Pace:
         """What a deep sleep has to keep, for JSON."""
         return self._factor, self._until_s, self._since_ms
 
-    def report(self):
-        """For `…/health`."""
+    def health(self):
+        """What `…/health` tells of it."""
         return {"factor": self.factor(), "until": self._until_s}
 
 

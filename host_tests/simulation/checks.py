@@ -111,7 +111,7 @@ class Checks:
         in_ram = len(outbox._ram)
         if in_ram > self._ram_max:
             self._fail(f"{in_ram} readings in RAM, {self._ram_max} allowed")
-        if in_ram and outbox.write_through and not outbox.flash_errors and outbox._directory:
+        if in_ram and outbox.write_through and not outbox._flash_errors and outbox._directory:
             self._fail(f"{in_ram} readings in RAM alone, while they must go to flash")
         if len(outbox._starts) > self._segments_max:
             self._fail(f"{len(outbox._starts)} segments")

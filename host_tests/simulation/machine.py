@@ -284,7 +284,7 @@ class Machine:
         gone = self.ledger.power_lost(in_ram)
         # Where the step began with everything on flash, nothing may be in RAM alone at its end.
         bound = self._checks.wrote_through and outbox.write_through and outbox._directory
-        excused = not bound or outbox.flash_errors
+        excused = not bound or outbox._flash_errors
         if gone and not excused:
             raise Violation(f"{self.name}: {gone} were in RAM alone, and are lost")
 

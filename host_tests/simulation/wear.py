@@ -59,7 +59,7 @@ def measure(durability: str, link_up: bool, readings: int = 10_000) -> Cost:
     made = sum(commits[kind] for kind in ("create", "sync", "remove"))
     data_erases = flash.total_wear().erases / readings
     return Cost(
-        outbox.flash_writes / readings,
+        outbox._flash_writes / readings,
         made / readings,
         data_erases,
         data_erases + made / readings / _COMMITS_PER_ERASE,

@@ -60,11 +60,6 @@ def test_its_own_counters_are_what_crossed_the_network(version: str, port: str) 
     assert (wire.segments, wire.round_trips) == (22, 23)
     assert (wire.segments, wire.round_trips) == (connection.segments, connection.round_trips)
     assert wire.sent_bytes == connection.bytes_up
-    bench.time.sleep_ms(1000)
-    wire.available()
-    while wire.available():
-        wire.read(1)
-    assert wire.received_bytes == connection.bytes_down
 
 
 def test_text_is_sent_as_its_utf_8_bytes() -> None:

@@ -63,7 +63,7 @@ def test_the_minute_is_over_at_its_end() -> None:
         bench.run_s(1)
     settled: list[bool] = []
     bench.link._recovery.settled = lambda: settled.append(True)
-    up_ms = bench.link.clock.uptime_ms() - bench.link.up_since_ms
+    up_ms = bench.link.clock.uptime_ms() - bench.link.since_ms
     bench.run_s((59_999 - up_ms) / 1000)
     bench.step()
     assert not settled

@@ -304,7 +304,7 @@ def test_a_flash_that_refuses_leaves_readings_in_ram_and_is_counted() -> None:
     flash.write_error = 28
     for n in range(1, 6):
         outbox.put(record(n))
-    assert outbox.flash_errors and waiting(outbox) == list(range(6))
+    assert outbox._flash_errors and waiting(outbox) == list(range(6))
     flash.write_error = None
     outbox.put(record(6))
     assert waiting(outbox) == list(range(7)) and outbox.dropped == 0
@@ -398,7 +398,7 @@ def test_what_flash_refuses_to_show_at_the_start_is_kept_and_found_later(
         before.put(record(n))
     assert before.depth == 400
     outbox = opened(Refusing(flash, call, times))  # type: ignore[arg-type]
-    assert outbox.flash_errors == 1
+    assert outbox._flash_errors == 1
     arrived = []
     for n in range(400, 410):
         outbox.put(record(n))
@@ -431,7 +431,7 @@ def test_each_file_that_flash_does_not_delete_is_counted() -> None:
     files = len(flash.files)
     assert files > 2
     outbox.acknowledge(outbox.end - 1)
-    assert (outbox.depth, outbox.flash_errors, len(flash.files)) == (0, 2, 2)
+    assert (outbox.depth, outbox._flash_errors, len(flash.files)) == (0, 2, 2)
 
 
 def test_an_empty_last_segment_that_flash_does_not_delete_is_counted() -> None:
@@ -442,7 +442,7 @@ def test_an_empty_last_segment_that_flash_does_not_delete_is_counted() -> None:
     last = max(flash.files)
     flash.files[last] = b""
     outbox = opened(Refusing(flash, "remove"))  # type: ignore[arg-type]
-    assert outbox.flash_errors == 1
+    assert outbox._flash_errors == 1
     left = waiting(outbox)
     assert left == list(range(len(left))) and 50 < len(left) < 100
 
@@ -476,5 +476,5 @@ def test_a_segment_that_flash_does_not_close_is_counted_and_nothing_of_it_is_los
     outbox = opened(Uncloseable(FakeFlash()))  # type: ignore[arg-type]
     for n in range(150):
         outbox.put(record(n))
-    assert outbox.flash_errors == 2, "one for each segment that was full"
+    assert outbox._flash_errors == 2, "one for each segment that was full"
     assert waiting(outbox) == list(range(150)) and outbox.dropped == 0

@@ -53,7 +53,7 @@ def test_what_there_is_nothing_of_is_not_in_it() -> None:
     loud.link.session.refused = ["fieldpost/n/cmd"]
     loud.sampler.errors = {"roof": "OSError 110 timed out"}
     loud.link.security = SimpleNamespace(notices=["nothing is verified"])
-    loud.link.pace = SimpleNamespace(report=lambda: {"factor": 4})
+    loud.link.pace = SimpleNamespace(health=lambda: {"factor": 4})
     report = Health(BOARD, FakeFlash())(loud)
     assert report["pace"] == {"factor": 4}
     assert report["refused"] == ["fieldpost/n/cmd"]
