@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -206,6 +207,18 @@ def test_what_a_stranger_says_stays_text(browser: Browser, bench: Served) -> Non
     browser.until("document.querySelectorAll('.legend li').length == 2")
     assert browser.evaluate("window.broken === undefined && !document.querySelector('main img')")
     assert not browser.evaluate("document.querySelector('[onclick], [onerror]')")
+
+
+@pytest.mark.slow
+def test_a_node_that_becomes_known_later_joins_the_comparison(
+    browser: Browser, bench: Served
+) -> None:
+    go(browser, bench, "compare/bench-1,latecomer")
+    browser.until("document.querySelectorAll('figure').length >= 2")
+    told = {"boot": 1, "seq": 0, "ts": int(time.time()), "temperature": 20.5}
+    publish(bench, "latecomer", "telemetry", told)
+    browser.until("document.querySelectorAll('.legend li').length == 2")
+    assert browser.evaluate("document.querySelectorAll('.curves').length") == 1
 
 
 @pytest.mark.slow
