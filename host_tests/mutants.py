@@ -69,6 +69,8 @@ _LIMIT_S = 300
 _NEAR_LIMIT_S = 120
 # Of the tests that run a line, so many seconds' worth are asked first, the quickest first.
 _QUICK_S = 30.0
+# Of what tests say that fail, its end.
+_SAID_CHARACTERS = 3000
 # Compiled tests are kept: each mutant starts a new Python, and would compile them all again.
 _ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 _COMPARISONS = {
@@ -234,6 +236,8 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._said = ""
+        self._sound: set[str] = set()
         listed = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -248,11 +252,19 @@ class Copy:
 
     def survives(self, mutant: Mutant, covering: Callable[[], Covering]) -> bool:
         """Whether all tests that concern it pass with it: those next to it, which take seconds,
-        and only then those that run its line wherever they stand."""
+        and only then those that run its line wherever they stand.
+
+        Raises TestsFail if those next to it fail without it: all would be caught by them.
+        """
         path = self._folder / mutant.file
         source = path.read_bytes()
-        _put(path, mutant.applied_to(source))
         *near, speaking, seeds = stages(mutant.file)
+        if mutant.file not in self._sound:
+            for tests in near:
+                if tests and not self.passes(tests, _NEAR_LIMIT_S):
+                    raise TestsFail(self._said)
+            self._sound.add(mutant.file)
+        _put(path, mutant.applied_to(source))
         try:
             if not all(self.passes(tests, _NEAR_LIMIT_S) for tests in near if tests):
                 return False
@@ -272,7 +284,7 @@ class Copy:
         tests = [place.as_posix() for place in _PLACES if place.name != "on_port"]
         with_plugin = ["-p", "covering", *tests]
         if not self.passes(with_plugin, None, {FILE: str(target)}):
-            raise TestsFail("the tests fail without any mutant")
+            raise TestsFail(self._said)
         return Covering(target)
 
     def passes(
@@ -281,21 +293,26 @@ class Copy:
         limit_s: float | None = _LIMIT_S,
         more: dict[str, str] | None = None,
     ) -> bool:
-        """Whether these tests pass; what takes too long does not."""
+        """Whether these tests pass; what takes too long does not. `_said` has their last words."""
         path = os.pathsep.join(str(self._folder / name) for name in ("tools", "host_tests"))
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests],
             cwd=self._folder,
             env={**_ENVIRONMENT, "PYTHONPATH": path, **(more or {})},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
         )
         try:
-            return process.wait(limit_s) == 0
+            said, _ = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.communicate()
+            self._said = f"they took longer than {limit_s:g} s: {' '.join(tests)}"
             return False
+        self._said = said[-_SAID_CHARACTERS:]
+        return process.returncode == 0
 
 
 def _put(path: Path, source: bytes) -> None:
@@ -423,7 +440,7 @@ def main() -> int:
     try:
         left = try_all(chosen, Measured(), Found(FOUND), options.jobs)
     except TestsFail as error:
-        print(error, file=sys.stderr)
+        print(f"these tests fail without any mutant:\n{error}", file=sys.stderr)
         return 1
     known = equivalents()
     same = [mutant for mutant in left if mutant.told in known]

@@ -63,17 +63,31 @@ def test_a_caught_mutant_leaves_nothing_that_the_next_ones_tests_would_run(
 ) -> None:
     (mutant,) = mutants.choose("lib/sntp.py", 1, 1)
     copy, path = mutants.Copy(tmp_path), tmp_path / mutant.file
+    source = path.read_bytes()
 
     def fails(*_: object) -> bool:
         """Within the second in which the file is written again: it is taken for the same."""
+        if path.read_bytes() == source:
+            return True
         compile_to_file(str(path), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
         return False
 
     monkeypatch.setattr(copy, "passes", fails)
     assert not copy.survives(mutant, lambda: pytest.fail("it is caught at once"))
-    source = (mutants.ROOT / mutant.file).read_bytes()
     found = SourceFileLoader(path.stem, str(path)).get_code(path.stem)
     assert found == compile(source, str(path), "exec", dont_inherit=True)
+
+
+def test_tests_that_fail_without_a_mutant_are_told_of_and_catch_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (mutant,) = mutants.choose("lib/sntp.py", 1, 1)
+    copy = mutants.Copy(tmp_path)
+    test = tmp_path / "test_of_today.py"
+    test.write_text("def test_it():\n    assert False, 'not today'\n")
+    monkeypatch.setattr(mutants, "stages", lambda file: [[test.name], [], [], []])
+    with pytest.raises(mutants.TestsFail, match="not today"):
+        copy.survives(mutant, lambda: pytest.fail("it is known before"))
 
 
 def test_the_table_counts_each_part_without_what_changes_nothing() -> None:
