@@ -90,6 +90,28 @@ def test_tests_that_fail_without_a_mutant_are_told_of_and_catch_none(
         copy.survives(mutant, lambda: pytest.fail("it is known before"))
 
 
+def test_what_runs_a_line_is_measured_without_the_tests_that_are_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of them fail in a copy, which is no checkout."""
+    copy, given = mutants.Copy(tmp_path / "copy"), list[str]()
+    monkeypatch.setattr(copy, "passes", lambda tests, *_: given.extend(tests))
+    with pytest.raises(mutants.TestsFail):
+        copy.covering()
+    for name in ("test_mutants.py", "test_asked.py"):
+        (tmp_path / "whole").mkdir(exist_ok=True)
+        (tmp_path / "whole" / name).write_text("def test_it():\n    pass\n")
+    without = [one for one in given if one.startswith("--ignore")]
+    options = ["--collect-only", "-q", "-c", "/dev/null", "--rootdir", str(tmp_path), *without]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, str(tmp_path / "whole")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "test_asked.py" in done.stdout and "test_mutants.py" not in done.stdout
+
+
 def test_the_table_counts_each_part_without_what_changes_nothing() -> None:
     chosen = mutants.choose("lib/wire.py", 4, 1) + mutants.choose("firmware/net/wifi.py", 3, 1)
     lines = mutants.table(chosen, left=chosen[:2], same=chosen[:1]).splitlines()
