@@ -9,8 +9,10 @@ Key = tuple[str, int, int]
 # The columns of a reading, in the order of its `columns`.
 COLUMNS = "node, boot, seq, ts, age_s, received, fields, payload"
 # A reading that is sent again has the time that it had. Only one that was taken before its node
-# knew the time may come with another, by what the node's clock drifts between two deliveries.
-SAME_TIME_S = 600
+# knew the time may come with another: it is reckoned back at each delivery, from two clocks that
+# count whole seconds. If they have drifted apart besides, one reading is kept twice; with more
+# room here, one of a node that was started again within it would be taken for a repeat.
+SAME_TIME_S = 2
 # A column of 8 bytes holds no more.
 INTEGER_MAX = 2**63 - 1
 
