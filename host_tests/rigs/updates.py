@@ -289,6 +289,21 @@ class Node:
             self.step(ms)
         pytest.fail("\n".join([f"not within {limit} steps", *self.lines[-9:]]))
 
+    def again(self, steps: int) -> None:
+        """One more start, connected for so many steps."""
+        self.begin()
+        self.build()
+        self.door.connect()
+        for _ in range(steps):
+            self.step()
+
+    def until_restart(self) -> None:
+        """One more start, connected until the firmware restarts the board."""
+        with pytest.raises(Restart):
+            self.begin()
+            self.build()
+            self.session(lambda: False)
+
     def live(self, until: Callable[[], object], starts: int = 12) -> None:
         """Start after start, as its firmware behaves; power comes back after a cut."""
         for _ in range(starts):

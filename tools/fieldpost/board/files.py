@@ -77,7 +77,7 @@ del _read
 """
 
 # littlefs and POSIX replace the old file in one step; FAT refuses, and only then is it removed.
-_RENAME = """
+_REPLACE = compact("""
 def _replace(new, path):
     import os
     try:
@@ -87,7 +87,7 @@ def _replace(new, path):
         os.rename(new, path)
 _replace({new!r}, {path!r})
 del _replace
-"""
+""")
 
 
 # All of a small file in one round trip: a serial line takes longer for eight than for the bytes.
@@ -161,6 +161,11 @@ def read_file(link: BoardLink, path: str, size: int = 1 << 29) -> bytes:
         raise FileError(f"{path} arrived damaged from {link.port}. Repeat the command.") from None
 
 
+def replacing(new: str, path: str) -> str:
+    """The program of a board that puts the file `new` in the place of the one at `path`."""
+    return _REPLACE.format(new=new, path=path)
+
+
 def write_file(
     link: BoardLink, path: str, data: bytes, on_progress: Progress | None = None
 ) -> None:
@@ -188,7 +193,7 @@ def write_file(
         _run(link, "_f.close()\ndel _f, _a", new)
         if hash_files(link, [new])[new] != digest:
             raise _damaged(link, path)
-        _run(link, _RENAME.format(new=new, path=path), path)
+        _run(link, replacing(new, path), path)
     except FileError:
         _discard(link, new)
         raise

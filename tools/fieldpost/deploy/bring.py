@@ -25,19 +25,8 @@ _COMPLETE_S = 60.0
 
 # What boot.py runs of a deployment that was committed.
 COMPLETING = compact((Path(__file__).parent / "complete.py").read_text(encoding="utf-8"))
-# How it comes to its place, and is run there by us, as by boot.py.
-_PLACE = """
-def _place(name, path):
-    import os
-    try:
-        os.rename(name, path)
-    except OSError:
-        os.remove(path)
-        os.rename(name, path)
-_place({name!r}, {path!r})
-del _place
-"""
 _COMPLETING_STAGED = sha256(COMPLETING.encode())[:16]
+# How it is run in its place by us, as by boot.py.
 _RUN = "with open({path!r}) as _f: _f = _f.read()\nexec(_f, {{}})\ndel _f"
 
 _COPY = """
@@ -159,7 +148,7 @@ def _bring_part(
             window=window,
             on_progress=lambda done, total: screen.progress(port, "sending", done, total),
         )
-        link.exec(compact(_PLACE).format(name=FOLDER + _COMPLETING_STAGED, path=COMPLETE))
+        link.exec(board_files.replacing(FOLDER + _COMPLETING_STAGED, COMPLETE))
         if boot is not None:
             board_files.write_file(link, "/boot.py", boot)
         screen.progress(port, "committing", 0, None)

@@ -34,11 +34,7 @@ def test_the_keys_that_it_takes_updates_of_are_told_and_told_again_when_they_cha
     last = node.reports[-1]
     node.flash.files["update.keys"] = keys_file((1,), 10)
     reports = len(node.reports)
-    node.begin()
-    node.build()
-    node.door.connect()
-    for _ in range(200):
-        node.step()
+    node.again(200)
     assert node.reports[reports:] == [{**last, "keys": ids[1:]}]
 
 
@@ -50,11 +46,7 @@ def _refused(node: Node, release: Release) -> str:
     changed = {name for name in node.flash.files if node.flash.files[name] != before.get(name)}
     assert changed == {"update.json"} and node.restarts == 0
     told = len(node.reports)
-    node.begin()
-    node.build()
-    node.door.connect()
-    for _ in range(20):
-        node.step()
+    node.again(20)
     assert len(node.reports) == told, "it is told once"
     why = node.reports[-1]["error"]
     assert node.lines == [f"update: refused: {why}"]
@@ -153,11 +145,7 @@ def test_what_nobody_signed_does_not_push_out_what_was_judged(node: Node) -> Non
         node.live(lambda n=n: len(node.told("refused")) > n and node.record["told"])
     node.offer(first)
     asked = len(node.asked)
-    node.begin()
-    node.build()
-    node.door.connect()
-    for _ in range(50):
-        node.step()
+    node.again(50)
     assert len(node.asked) == asked
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rigs.updates import FAILED, GOOD, TRIAL, Node, Release, Restart, modules
+from rigs.updates import FAILED, GOOD, TRIAL, Node, Release, modules
 
 from fieldpost.deploy import pack
 
@@ -107,11 +107,7 @@ def test_a_firmware_that_does_not_prove_itself_goes_back_and_the_reason_is_told(
 def test_a_node_waits_for_a_trial_of_its_settings(node: Node) -> None:
     node.settings_trial = SimpleNamespace(is_open=True, verdict=None, awake_s=0)
     node.offer(Release(GOOD))
-    node.begin()
-    node.build()
-    node.door.connect()
-    for _ in range(3000):
-        node.step()
+    node.again(3000)
     assert node.restarts == 0 and TRIAL not in node.flash.files
     node.settings_trial.is_open = False
     node.settings_trial = None
@@ -124,10 +120,7 @@ def test_no_proof_no_end_the_trial_goes_on_without_a_network(
     """Wakes that had no network do not count; those that had one do."""
     node = Node(monkeypatch, sleeps=True)
     node.offer(Release(pack.make(modules("good new"))))
-    with pytest.raises(Restart):
-        node.begin()
-        node.build()
-        node.session(lambda: False)
+    node.until_restart()
     lonely = SimpleNamespace(up_ms=None, delivers=True)
     joined = SimpleNamespace(up_ms=5, delivers=True)
     for _ in range(30):
@@ -152,10 +145,7 @@ def test_a_firmware_that_never_joins_comes_back_from_a_sleeper_too(
 ) -> None:
     node = Node(monkeypatch, sleeps=True)
     node.offer(Release(pack.make(modules("good new"))))
-    with pytest.raises(Restart):
-        node.begin()
-        node.build()
-        node.session(lambda: False)
+    node.until_restart()
     node.begin()
     node.build()
     wakes = 1
@@ -181,10 +171,7 @@ def test_the_starts_of_one_firmware_are_not_held_against_the_other(node: Node) -
 def _on_trial(node: Node, settings: Any) -> Any:
     """The trial of a node whose settings are on trial as well."""
     node.offer(Release(GOOD))
-    with pytest.raises(Restart):
-        node.begin()
-        node.build()
-        node.session(lambda: False)
+    node.until_restart()
     node.settings_trial = settings
     node.begin()
     node.build()

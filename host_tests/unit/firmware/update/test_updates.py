@@ -439,10 +439,7 @@ def test_while_pieces_come_no_more_of_the_updates_is_loaded_than_they_need(
 
     node.answer = answer  # type: ignore[method-assign]
     node.offer(Release(GOOD))
-    with pytest.raises(Restart):
-        node.begin()
-        node.build()
-        node.session(lambda: False)
+    node.until_restart()
     assert seen and seen == [always | {"agent", "fetch", "pack_target"}] * len(seen)
     # Power fails once it is in its place.
     node.flash.rename(f".deploy/{Release(GOOD).sha[:16]}", "firmware.pack")
